@@ -1,0 +1,63 @@
+import type { OnehopError } from '../../protocol/errors.ts'
+
+/** A node's Ed25519 public key as 64 hex digits. Its libp2p peer id is made from the same key. */
+export type NodeId = string
+
+/** `family/name`, such as `shard/push`. One long-lived stream per peer and family carries all its requests. */
+export type Method = `${string}/${string}`
+
+export interface RpcRequest {
+  /** The authenticated sender. */
+  readonly from: NodeId
+  readonly body: Uint8Array
+  /** Aborts when the caller's deadline passes, the peer goes or the node closes. */
+  readonly signal: AbortSignal
+}
+
+/** Throw an OnehopError to refuse: its code and message reach the caller. */
+export type RpcHandler = (request: RpcRequest) => Promise<Uint8Array>
+
+export interface RpcCallOptions {
+  readonly signal: AbortSignal
+  /** Ten seconds when not given. */
+  readonly timeoutMs?: number
+}
+
+/** Requests between nodes. At most once per call; callers make their requests safe to repeat. */
+export interface Rpc {
+  readonly self: NodeId
+  handle(method: Method, handler: RpcHandler): void
+  /** Dials when needed. Rejects with an {@link OnehopError}: UNREACHABLE, TIMEOUT, BUSY, or what the handler threw. */
+  request(to: NodeId, method: Method, body: Uint8Array, options: RpcCallOptions): Promise<Uint8Array>
+  connected(): readonly NodeId[]
+  /** Calls back on every peer that comes or goes; returns the way to stop. */
+  onPeer(listener: (peer: NodeId, state: 'connected' | 'disconnected') => void): () => void
+}
+
+export interface PeerAddress {
+  readonly node: NodeId
+  /** Multiaddrs without the /p2p part. */
+  readonly addresses: readonly string[]
+}
+
+/** The DHT as far as the rest of the daemon is concerned: hints where to ask, nothing more. */
+export interface Routing {
+  provide(key: Uint8Array, signal: AbortSignal): Promise<void>
+  /** Yields providers as they are found; stop as soon as you have enough. */
+  findProviders(key: Uint8Array, signal: AbortSignal): AsyncIterable<PeerAddress>
+  /** Remember where a peer can be dialled (from a replica set, a lease, an advert). */
+  learn(peer: PeerAddress): Promise<void>
+  /** How many peers the routing table holds. Providing or finding with none is useless. */
+  size(): number
+}
+
+export interface Network extends AsyncDisposable {
+  readonly rpc: Rpc
+  readonly routing: Routing
+  /** Own dialable multiaddrs. */
+  addresses(): readonly string[]
+  /** Peers that are neither dialled nor answered: the operator's deny list. Replaces the list. */
+  deny(nodes: readonly NodeId[]): Promise<void>
+}
+
+export type RpcError = OnehopError

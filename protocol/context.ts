@@ -1,0 +1,27 @@
+import { concatBytes, utf8 } from './bytes.ts'
+
+/**
+ * One context string for each kind of signature. None is a prefix of another, of libp2p's (`libp2p-…`) or of
+ * RFC 9421's (`"@…`), and a zero byte ends each, so a signature made for one purpose fits no other.
+ */
+export const contexts = {
+  record: 'onehop/record/1',
+  identity: 'onehop/identity/1',
+  possession: 'onehop/possession/1',
+  replicaSet: 'onehop/replica-set/1',
+  lease: 'onehop/lease/1',
+  session: 'onehop/session/1',
+  pairing: 'onehop/pairing/1',
+  advert: 'onehop/advert/1',
+  logHead: 'onehop/log-head/1',
+  scope: 'onehop/scope/1',
+} as const
+
+export type Context = (typeof contexts)[keyof typeof contexts]
+
+const zero = new Uint8Array(1)
+
+/** The bytes that are signed, and whose SHA-256 names the thing: context, zero byte, exact document bytes. */
+export function signedMessage(context: Context, document: Uint8Array): Uint8Array {
+  return concatBytes(utf8(context), zero, document)
+}

@@ -1,0 +1,33 @@
+/**
+ * The little that storage needs from a database: ordered byte keys, snapshots of a range, atomic synced batches.
+ * classic-level and memory implement it; one contract suite holds both.
+ */
+export interface KvEntry {
+  readonly key: Uint8Array
+  readonly value: Uint8Array
+}
+
+export type KvWrite =
+  | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
+  | { readonly type: 'del'; readonly key: Uint8Array }
+
+export interface KvRange {
+  readonly gte?: Uint8Array
+  readonly gt?: Uint8Array
+  readonly lte?: Uint8Array
+  readonly lt?: Uint8Array
+  readonly reverse?: boolean
+  readonly limit?: number
+}
+
+export interface Kv {
+  /** Synchronous: a point read costs microseconds, a promise costs more. Undefined when missing. */
+  get(key: Uint8Array): Uint8Array | undefined
+  getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]>
+  /** At most `limit` entries (10,000 when not given) of the range as of now. */
+  range(range: KvRange): Promise<KvEntry[]>
+  keys(range: KvRange): Promise<Uint8Array[]>
+  /** All or nothing, and on disk when it resolves. */
+  batch(writes: readonly KvWrite[]): Promise<void>
+  close(): Promise<void>
+}
