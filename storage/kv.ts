@@ -1,6 +1,9 @@
 /**
  * The little that storage needs from a database: ordered byte keys, snapshots of a range, atomic synced batches.
  * classic-level and memory implement it; one contract suite holds both.
+ *
+ * After `close` every call fails with CLOSED. Byte arrays handed in are not kept past the call (a batch: past its
+ * promise); byte arrays handed out belong to the caller, who does not write into them.
  */
 export interface KvEntry {
   readonly key: Uint8Array
@@ -20,6 +23,9 @@ export interface KvRange {
   readonly limit?: number
 }
 
+/** What `range` and `keys` return at most when no limit is given: bounds memory; a longer range is read in pages. */
+export const kvRangeLimit = 10_000
+
 export interface Kv {
   /** Synchronous: a point read costs microseconds, a promise costs more. Undefined when missing. */
   get(key: Uint8Array): Uint8Array | undefined
@@ -27,7 +33,8 @@ export interface Kv {
   /** At most `limit` entries (10,000 when not given) of the range as of now. */
   range(range: KvRange): Promise<KvEntry[]>
   keys(range: KvRange): Promise<Uint8Array[]>
-  /** All or nothing, and on disk when it resolves. */
+  /** All or nothing, and on disk when it resolves. Later writes of one key win over earlier ones. */
   batch(writes: readonly KvWrite[]): Promise<void>
+  /** Waits for what is under way. Closing twice is closing once. */
   close(): Promise<void>
 }
