@@ -25,3 +25,12 @@ const zero = new Uint8Array(1)
 export function signedMessage(context: Context, document: Uint8Array): Uint8Array {
   return concatBytes(utf8(context), zero, document)
 }
+
+/** What keys and hashes that are not signatures are made for; the first item of what goes into them. */
+export const derivations = {
+  section: 'onehop/section-key/1',
+  privateAudience: 'onehop/private-key/1',
+  deviceBox: 'onehop/device-box/1',
+  boxChain: 'onehop/box-chain/1',
+  numberList: 'onehop/number-list/1',
+} as const

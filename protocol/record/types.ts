@@ -47,10 +47,12 @@ export interface RecordHeader {
 /** Decoded and well-formed; nothing is known yet about who signed it. */
 export interface SignedRecord {
   readonly header: RecordHeader
-  /** The exact header bytes that were signed. */
+  /** The exact header bytes that were signed: a view of `message` behind its context. */
   readonly headerBytes: Uint8Array
+  /** Context, zero byte and header: what the signature covers and whose SHA-256 is the id. Kept, so that it is built once. */
+  readonly message: Uint8Array
   readonly signature: Uint8Array
-  /** In the order of the header; undefined where the section was withheld. */
+  /** In the order of the header; undefined where the section was withheld. Views of the bytes it came in. */
   readonly sections: readonly (Uint8Array | undefined)[]
   readonly id: RecordId
 }
@@ -63,4 +65,31 @@ export type VerifiedRecord = SignedRecord & { readonly [verified]: true }
 export interface RecordRef {
   readonly clock: bigint
   readonly id: RecordId
+}
+
+/** What a field holds in CBOR; the schema says which of these it may be. */
+export type FieldValue =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | readonly FieldValue[]
+  | { readonly [name: string]: FieldValue }
+
+export type Fields = Readonly<Record<string, FieldValue>>
+
+/** A section before it is sealed and hashed. */
+export interface DraftSection {
+  readonly audience: Audience
+  readonly heights?: Readonly<Record<string, number>>
+  readonly fields: Fields
+  /** Needed unless the audience is public: the audience's key of that epoch. */
+  readonly sealing?: { readonly epoch: number; readonly key: Uint8Array }
+}
+
+/** A record before it is signed. The device is the signer's. */
+export interface RecordDraft extends Omit<RecordHeader, 'device' | 'sections'> {
+  readonly sections: readonly DraftSection[]
 }

@@ -1,0 +1,188 @@
+import type { DeviceKey, IdentityId } from '../record/types.ts'
+
+export type Role = 'owner' | 'app' | 'node' | 'reader'
+export type MemberRole = 'owner' | 'writer' | 'reader'
+export type Access = 'read' | 'write'
+
+/** Leave to read, or to read and write, one collection of an app or (collection undefined) all of them. */
+export interface Capability {
+  readonly app: string
+  readonly collection: string | undefined
+  readonly access: Access
+  /** Unix time after which it no longer holds; a record is judged by its own clock, so that replicas agree. */
+  readonly expiresMs: number | undefined
+}
+
+/** A device as an entry admits it. Owners hold 'all', the others a list. */
+export interface Admission {
+  readonly key: DeviceKey
+  /** X25519. */
+  readonly boxKey: Uint8Array
+  readonly role: Role
+  readonly capabilities: readonly Capability[] | 'all'
+  readonly probation: boolean
+}
+
+/** The keys that the recovery words yield. */
+export interface RecoveryKeys {
+  readonly key: Uint8Array
+  readonly boxKey: Uint8Array
+}
+
+/** A box secret for one recipient: a device, the recovery key, or in a group a member identity. */
+export interface Wrap {
+  readonly recipient: Uint8Array
+  /** Epoch of the recipient's own box key where the recipient is an identity, else 0. */
+  readonly recipientEpoch: number
+  /** nonce 24 || nacl.box(secret), from the X25519 key of the entry's signer. */
+  readonly sealed: Uint8Array
+}
+
+/** One epoch of an identity's box key. */
+export interface Box {
+  readonly epoch: number
+  readonly publicKey: Uint8Array
+  readonly wraps: readonly Wrap[]
+  /** nonce 24 || secretbox(secret of the epoch before): the newest secret opens all older ones. */
+  readonly chain: Uint8Array | undefined
+}
+
+/** Which of a revoked device's records count in the shard of one owner. */
+export interface RevokedNumbers {
+  readonly owner: IdentityId
+  /** 0 when none counts. */
+  readonly lastNumber: number
+  /** Hash of the list (number -> record id) up to it. */
+  readonly listHash: Uint8Array
+  /** In a group's shard: the last entry of the group's log, signed by this device, that counts. */
+  readonly lastEntry: Uint8Array | undefined
+}
+
+export interface Member {
+  readonly identity: IdentityId
+  readonly role: MemberRole
+}
+
+/** Which records of a removed member count, by device. */
+export interface RemovedNumbers {
+  readonly device: DeviceKey
+  readonly lastNumber: number
+  readonly listHash: Uint8Array
+}
+
+export type EntryBody =
+  | {
+      readonly kind: 'genesisPerson'
+      readonly nonce: Uint8Array
+      readonly device: Admission
+      readonly recovery: RecoveryKeys | undefined
+      readonly box: Box
+    }
+  | {
+      readonly kind: 'genesisGroup'
+      readonly nonce: Uint8Array
+      readonly authorHeads: readonly Uint8Array[]
+      readonly members: readonly Member[]
+      readonly box: Box | undefined
+    }
+  | {
+      readonly kind: 'addDevice'
+      readonly device: Admission
+      /** The box secret for the new device: [epoch, nonce 24 || nacl.box]. The newest epoch is enough. */
+      readonly grants: readonly { readonly epoch: number; readonly sealed: Uint8Array }[]
+    }
+  | { readonly kind: 'vouch'; readonly device: DeviceKey }
+  | {
+      readonly kind: 'revokeDevice'
+      readonly device: DeviceKey
+      readonly numbers: readonly RevokedNumbers[]
+      /** The next epoch, without the revoked device; undefined where that device could read none. */
+      readonly box: Box | undefined
+    }
+  | { readonly kind: 'rotate'; readonly recovery: RecoveryKeys | undefined; readonly box: Box | undefined }
+  | { readonly kind: 'epoch'; readonly authorHeads: readonly Uint8Array[]; readonly box: Box }
+  | {
+      readonly kind: 'addMember'
+      readonly authorHeads: readonly Uint8Array[]
+      readonly member: Member
+      readonly grants: readonly { readonly epoch: number; readonly wrap: Wrap }[]
+    }
+  | { readonly kind: 'changeMember'; readonly authorHeads: readonly Uint8Array[]; readonly member: Member }
+  | {
+      readonly kind: 'removeMember'
+      readonly authorHeads: readonly Uint8Array[]
+      readonly identity: IdentityId
+      readonly numbers: readonly RemovedNumbers[]
+      readonly box: Box | undefined
+    }
+
+export type EntryKind = EntryBody['kind']
+
+export interface EntryHeader {
+  /** Undefined in a genesis, whose hash it is. */
+  readonly identity: IdentityId | undefined
+  /** The entries it follows: one, or several where branches meet; none in a genesis. Ascending. */
+  readonly previous: readonly Uint8Array[]
+  /** The Ed25519 key that signs: a device's or the recovery key. */
+  readonly signer: DeviceKey
+  /** In a group's log the member whose device signs. */
+  readonly author: IdentityId | undefined
+  readonly body: EntryBody
+}
+
+/** Decoded and well-formed; nothing is known yet about who signed it. */
+export interface SignedEntry extends EntryHeader {
+  /** The exact bytes that were signed: a view of `message` behind its context. */
+  readonly bytes: Uint8Array
+  /** Context, zero byte and bytes: what the signature covers and whose SHA-256 is the hash. */
+  readonly message: Uint8Array
+  readonly signature: Uint8Array
+  /** The new key's own signature in addDevice and rotate. */
+  readonly possession: Uint8Array | undefined
+  readonly hash: Uint8Array
+}
+
+export interface DeviceState extends Admission {
+  /** Order of admission among owners, from 1; undefined for keys that may not extend the log. Recovery is 0. */
+  readonly rank: number | undefined
+  readonly addedBy: DeviceKey
+  readonly revoked: Revocation | undefined
+}
+
+export interface Revocation {
+  readonly by: DeviceKey
+  /** By owner id in hex. In the shard of an owner that is not named nothing of the device counts. */
+  readonly numbers: ReadonlyMap<string, RevokedNumbers>
+}
+
+export interface BoxState extends Omit<Box, 'wraps'> {
+  /** By recipient in hex. */
+  readonly wraps: ReadonlyMap<string, { readonly sealed: Uint8Array; readonly senderBoxKey: Uint8Array }>
+}
+
+/** What a log says. Immutable: appending makes another. */
+export interface IdentityState {
+  readonly id: IdentityId
+  readonly type: 'person' | 'group'
+  readonly recovery: RecoveryKeys | undefined
+  /** By device key in hex, in order of admission; revoked ones too. */
+  readonly devices: ReadonlyMap<string, DeviceState>
+  /** By identity id in hex; of a group only. */
+  readonly members: ReadonlyMap<string, Member>
+  /** Ascending by epoch. */
+  readonly boxes: readonly BoxState[]
+  /** Hashes of the entries that no other follows, ascending. */
+  readonly heads: readonly Uint8Array[]
+  /** Every entry, parents first and then by hash: equal sets are equal lists. */
+  readonly entries: readonly SignedEntry[]
+  /** Hashes in hex of valid entries on branches that lost. */
+  readonly dropped: ReadonlySet<string>
+}
+
+/** The secrets of one device, all from one 32-byte seed. */
+export interface DeviceSecrets {
+  readonly seed: Uint8Array
+  readonly key: DeviceKey
+  readonly boxSecret: Uint8Array
+  readonly boxKey: Uint8Array
+}
