@@ -1,0 +1,32 @@
+/** Numbers of the client-facing API alone; those that other families share are in protocol/limits.ts. */
+export const apiLimits = {
+  /** One request or reply, on every transport: a frame. */
+  bodyBytesMax: 1024 * 1024,
+  /** A body and the frame around it. */
+  frameBytesMax: 1024 * 1024 + 128,
+  /** Records in one write; with previews they meet the frame's size first. */
+  recordsPerPutMax: 256,
+  recordsPerPageMax: 256,
+  keysPerGetMax: 256,
+  idsPerStatusMax: 1024,
+  /** Devices in a session token, each with its intervals of numbers. */
+  seenDevicesMax: 64,
+  seenIntervalsMax: 256,
+  /** A long poll ends before proxies and phones give the connection up. */
+  waitMsMax: 25_000,
+  hostsPerRequestMax: 256,
+  hostedPerStatusMax: 200,
+  peersPerStatusMax: 256,
+  problemsMax: 64,
+  denyMax: 4096,
+  queryTextBytesMax: 1024,
+  cursorBytesMax: 512,
+  /** One blob: a long video. Counted in the lease. */
+  blobBytesMax: 4 * 1024 ** 3,
+  settingsMax: 256,
+  /** Calls under way at once in one connection; more are answered BUSY. */
+  callsPerConnectionMax: 64,
+  /** Live queries in one connection: one for each list on a page, several pages. */
+  subscriptionsPerConnectionMax: 64,
+  eventRecordsMax: 64,
+} as const

@@ -1,0 +1,76 @@
+/** The pieces that several operations share. */
+import { limits } from '../limits.ts'
+import { anyOf, bigUint, bytesMax, fields, key32, list, name, orNull, text, uint } from './fields.ts'
+import type { Typed } from './fields.ts'
+import { apiLimits } from './limits.ts'
+
+/** Where a record stands in its shard's order. */
+export const ref = fields({ clock: bigUint(), id: key32() })
+
+/** Numbers seen per device: a node that has not seen them catches up first or answers LAGGING. */
+export const seen = list(
+  fields({
+    device: key32(),
+    intervals: list(fields({ first: uint(), last: uint() }), apiLimits.seenIntervalsMax),
+  }),
+  apiLimits.seenDevicesMax,
+)
+
+export const record = bytesMax(limits.recordBytesMax)
+export const log = bytesMax(limits.identityLogBytesMax)
+export const document = bytesMax(limits.frameBytesMax)
+export const addresses = list(text(256), limits.addressesPerNodeMax)
+
+/** Where a live query or feed is: a position in one source's arrival log, of one epoch of that log. */
+export const position = fields({ source: key32(), epoch: uint(), position: uint() })
+
+/** What most requests about records name. */
+export const item = { app: name(), collection: name() }
+
+export const problem = fields({ code: text(64), message: text(1024), help: text(1024), sinceMs: uint() })
+
+export const replicaHealth = fields({
+  node: key32(),
+  /** behind: reachable, but its root differs; away: not heard of for longer than the configured time. */
+  state: anyOf('current', 'behind', 'away', 'joining'),
+  lastSeenMs: orNull(uint()),
+})
+
+export const hosted = fields({
+  identity: key32(),
+  label: orNull(text(limits.nameBytesMax)),
+  records: uint(),
+  bytes: uint(),
+  quotaBytes: uint(),
+  replicas: list(replicaHealth, limits.replicaSetMembersMax),
+  /** Copies that are known to be current, this node's own among them. */
+  copies: uint(),
+  copiesWanted: uint(),
+})
+
+export const pairingStatus = fields({
+  state: anyOf(
+    'closed',
+    'waiting',
+    'exchanging',
+    'code',
+    'confirmed',
+    'awaiting-admission',
+    'paired',
+    'burnt',
+    'locked',
+  ),
+  link: orNull(text(2048)),
+  remainingMs: orNull(uint()),
+  /** Why a burnt one burnt: wrong-code, second-scan, expired, cancelled, broken-exchange. */
+  reason: orNull(text(64)),
+  role: orNull(anyOf('owner', 'app')),
+  /** Where the state is awaiting-admission: what the owner's device must sign an admission for. */
+  pending: orNull(
+    fields({ device: key32(), box: key32(), identity: orNull(key32()), label: text(limits.nameBytesMax) }),
+  ),
+  identity: orNull(key32()),
+})
+
+export type PairingStatus = Typed<typeof pairingStatus>
+export type LivePosition = Typed<typeof position>

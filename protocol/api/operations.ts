@@ -1,0 +1,385 @@
+/**
+ * The client-facing API: every operation with the rule that guards it and the shapes of its request, reply and
+ * events. Client and daemon take their types from this one table, the daemon its checks as well.
+ * All messages are maps with text keys, so that the JSON form reads well; see fields.ts for the JSON mapping.
+ */
+import { limits } from '../limits.ts'
+import {
+  anyOf,
+  boolean,
+  bytesMax,
+  fields,
+  key32,
+  list,
+  name,
+  optional,
+  orNull,
+  signature64,
+  tally,
+  text,
+  uint,
+} from './fields.ts'
+import type { Form, Typed } from './fields.ts'
+import { apiLimits } from './limits.ts'
+import {
+  addresses,
+  document,
+  hosted,
+  item,
+  log,
+  pairingStatus,
+  position,
+  problem,
+  record,
+  ref,
+  seen,
+} from './messages.ts'
+import { subscription, unary } from './operation.ts'
+
+export const operations = {
+  // ---- the node
+  'node.info': unary(
+    'anyone',
+    {},
+    {
+      node: key32(),
+      version: text(64),
+      /** The node's time, for the client's offset. */
+      clockMs: uint(),
+      addresses,
+      roles: list(text(limits.nameBytesMax), 16),
+      region: orNull(text(limits.scopeBytesMax)),
+    },
+  ),
+
+  // ---- identities, schemas
+  'identity.get': unary('anyone', { identity: key32() }, { log }),
+  /** `log`: an identity log, or the entries that this node lacks. The reply tells how many were new. */
+  'identity.append': unary('signed', { identity: key32(), log }, { added: uint() }),
+  'schema.put': unary(
+    'session',
+    { schema: bytesMax(limits.schemaBytesMax) },
+    { schema: key32(), app: name() },
+  ),
+  'schema.get': unary('anyone', { schema: key32() }, { schema: bytesMax(limits.schemaBytesMax) }),
+
+  // ---- records
+  'record.put': unary(
+    'signed',
+    { records: list(record, apiLimits.recordsPerPutMax) },
+    {
+      /** In the order of the request. Stored means: on this node's disk. */
+      results: list(
+        fields({
+          outcome: anyOf('stored', 'known', 'refused'),
+          id: orNull(key32()),
+          code: orNull(text(64)),
+          message: orNull(text(1024)),
+        }),
+        apiLimits.recordsPerPutMax,
+      ),
+      clockMs: uint(),
+    },
+  ),
+  /** The winners of some items. A deleted item's answer is its tombstone. */
+  'record.get': unary(
+    'anyone',
+    {
+      owner: key32(),
+      ...item,
+      keys: list(bytesMax(limits.recordKeyBytesMax), apiLimits.keysPerGetMax),
+      seen: optional(seen),
+    },
+    { records: list(orNull(record), apiLimits.keysPerGetMax) },
+  ),
+  /** By (clock, id). Strangers get public sections only, the owner's devices everything. */
+  'record.list': unary(
+    'anyone',
+    {
+      owner: key32(),
+      ...item,
+      order: optional(anyOf('newest', 'oldest')),
+      after: optional(ref),
+      limit: optional(uint(apiLimits.recordsPerPageMax)),
+      seen: optional(seen),
+    },
+    { records: list(record, apiLimits.recordsPerPageMax), next: orNull(ref) },
+  ),
+  /** Copies on disk per record, 0 for an unknown one. Waits until each has `copies`, for `waitMs` at most. */
+  'record.status': unary(
+    'anyone',
+    {
+      owner: key32(),
+      ids: list(key32(), apiLimits.idsPerStatusMax),
+      copies: optional(uint(limits.replicaSetMembersMax)),
+      waitMs: optional(uint(apiLimits.waitMsMax)),
+    },
+    { copies: list(uint(limits.replicaSetMembersMax), apiLimits.idsPerStatusMax) },
+  ),
+
+  // ---- pages
+  /** `view` is the encoded answer of protocol/query, prepared by the node and passed through as it is. */
+  'view.get': unary(
+    'anyone',
+    {
+      owner: key32(),
+      app: name(),
+      view: name(),
+      /** Encoded arguments and cursor of protocol/query; absent for a view without any. */
+      arguments: optional(bytesMax(4096)),
+      seen: optional(seen),
+    },
+    { view: document, requestsBetweenNodes: uint() },
+  ),
+  'feed.list': unary(
+    'session',
+    {
+      owner: key32(),
+      app: name(),
+      after: optional(ref),
+      limit: optional(uint(apiLimits.recordsPerPageMax)),
+      seen: optional(seen),
+    },
+    {
+      records: list(record, apiLimits.recordsPerPageMax),
+      next: orNull(ref),
+      position: orNull(position),
+      requestsBetweenNodes: uint(),
+    },
+  ),
+  /**
+   * A live query. The reply says where it starts; `from` resumes after an event seen earlier. A position that the
+   * node cannot resume from (another source or epoch, too old) starts with a `reset`: read the list again.
+   */
+  'live.open': subscription(
+    'anyone',
+    {
+      of: anyOf('list', 'feed', 'view'),
+      owner: key32(),
+      app: name(),
+      /** The collection of a list, the name of a view, empty for a feed. */
+      name: text(limits.nameBytesMax),
+      from: optional(position),
+    },
+    { position },
+    {
+      /** records: they arrived; changed: a view's answer is another now; reset: read again. */
+      type: anyOf('records', 'changed', 'reset'),
+      position,
+      records: list(record, apiLimits.eventRecordsMax),
+    },
+  ),
+
+  // ---- search: requests and answers are encoded messages of protocol/search
+  'search.query': unary('anyone', { query: bytesMax(16 * 1024) }, { answer: document }),
+  'search.explain': unary('anyone', { query: bytesMax(16 * 1024) }, { answer: document }),
+
+  // ---- blobs
+  /**
+   * One chunk, in order. `received` tells how many bytes the node holds of the blob named by `hash` (SHA-256 of
+   * all of it), so an upload that broke goes on from there; an empty chunk asks. Complete when it equals `length`.
+   */
+  'blob.put': unary(
+    'session',
+    {
+      owner: key32(),
+      hash: key32(),
+      length: uint(apiLimits.blobBytesMax),
+      offset: uint(apiLimits.blobBytesMax),
+      chunk: bytesMax(limits.blobChunkBytes),
+    },
+    { received: uint(apiLimits.blobBytesMax), complete: boolean() },
+  ),
+  'blob.get': unary(
+    'anyone',
+    {
+      owner: key32(),
+      hash: key32(),
+      offset: optional(uint(apiLimits.blobBytesMax)),
+      length: optional(uint(limits.blobChunkBytes)),
+    },
+    {
+      length: uint(apiLimits.blobBytesMax),
+      offset: uint(apiLimits.blobBytesMax),
+      chunk: bytesMax(limits.blobChunkBytes),
+    },
+  ),
+
+  // ---- placement
+  /** The signed replica set as it travels, looked up in the network where this node has none. */
+  'replica-set.get': unary(
+    'anyone',
+    { owner: key32() },
+    { replicaSet: document, source: anyOf('local', 'network') },
+  ),
+  /** Gathers leases and answers the bytes that a device of the owner has to sign. */
+  'placement.propose': unary(
+    'session',
+    { owner: key32(), copies: optional(uint(limits.replicaSetMembersMax)), bytes: optional(uint()) },
+    { unsigned: document, leases: list(bytesMax(4096), limits.replicaSetMembersMax) },
+  ),
+  'placement.commit': unary(
+    'signed',
+    { replicaSet: document },
+    { hash: key32(), members: list(key32(), limits.replicaSetMembersMax) },
+  ),
+
+  // ---- sessions
+  'session.challenge': unary(
+    'anyone',
+    { owner: key32(), device: key32() },
+    { node: key32(), nonce: key32(), expiresMs: uint() },
+  ),
+  /** Answers a bearer token for HTTP; a stream or WebSocket is bound by the call itself. */
+  'session.open': unary(
+    'signed',
+    { owner: key32(), device: key32(), nonce: key32(), expiresMs: uint(), signature: signature64() },
+    { token: key32(), lifetimeMs: uint() },
+  ),
+  'session.close': unary('session', {}, {}),
+
+  // ---- administration
+  'admin.status': unary(
+    'admin',
+    { after: optional(key32()), limit: optional(uint(apiLimits.hostedPerStatusMax)) },
+    {
+      node: key32(),
+      version: text(64),
+      clockMs: uint(),
+      uptimeMs: uint(),
+      addresses,
+      roles: list(text(limits.nameBytesMax), 16),
+      region: orNull(text(limits.scopeBytesMax)),
+      healthy: boolean(),
+      hosted: list(hosted, apiLimits.hostedPerStatusMax),
+      hostedTotal: uint(),
+      next: orNull(key32()),
+      peers: list(
+        fields({
+          node: key32(),
+          addresses,
+          connected: boolean(),
+          latencyMs: orNull(uint()),
+          label: orNull(text(64)),
+        }),
+        apiLimits.peersPerStatusMax,
+      ),
+      storage: fields({ records: uint(), bytes: uint(), freeBytes: orNull(uint()), folder: text(4096) }),
+      aggregates: list(
+        fields({
+          app: name(),
+          scope: text(limits.scopeBytesMax),
+          documents: uint(),
+          leaves: uint(),
+          freshMs: orNull(uint()),
+        }),
+        64,
+      ),
+      outbox: fields({ queued: uint(), oldestMs: orNull(uint()) }),
+      dht: fields({ peers: uint(), queued: uint(), provided: uint() }),
+      problems: list(problem, apiLimits.problemsMax),
+      counters: tally(512),
+    },
+  ),
+  'admin.config': unary(
+    'admin',
+    {},
+    {
+      /** Values as JSON text; secrets are never among them. */
+      settings: list(
+        fields({
+          path: text(256),
+          value: text(8192),
+          source: anyOf('default', 'file', 'environment', 'flag'),
+        }),
+        apiLimits.settingsMax,
+      ),
+    },
+  ),
+  'admin.devices': unary(
+    'admin',
+    { identity: key32() },
+    {
+      devices: list(
+        fields({
+          device: key32(),
+          role: text(64),
+          probation: boolean(),
+          revoked: boolean(),
+          label: text(64),
+        }),
+        limits.identityDevicesMax * 2,
+      ),
+    },
+  ),
+  /** Takes identities in: from now on this node accepts their records, within the quota. */
+  'admin.host.add': unary(
+    'admin',
+    {
+      hosts: list(
+        fields({ log, quotaBytes: optional(uint()), label: optional(text(64)) }),
+        apiLimits.hostsPerRequestMax,
+      ),
+    },
+    {
+      results: list(
+        fields({ identity: orNull(key32()), code: orNull(text(64)), message: orNull(text(1024)) }),
+        apiLimits.hostsPerRequestMax,
+      ),
+    },
+  ),
+  'admin.host.remove': unary(
+    'admin',
+    { identities: list(key32(), apiLimits.hostsPerRequestMax) },
+    { removed: uint() },
+  ),
+  /** Replaces the list of peers that are neither dialled nor answered. */
+  'admin.deny.set': unary('admin', { nodes: list(key32(), apiLimits.denyMax) }, {}),
+  'admin.stop': unary('admin', {}, {}),
+  'admin.pair.open': unary(
+    'admin',
+    { lifetimeS: optional(uint(3600)), quotaBytes: optional(uint()) },
+    { pairing: pairingStatus },
+  ),
+  'admin.pair.show': unary(
+    'admin',
+    { qr: optional(anyOf('terminal', 'svg')) },
+    { pairing: pairingStatus, qr: orNull(text(256 * 1024)) },
+  ),
+  'admin.pair.code': unary('admin', { code: text(6) }, { pairing: pairingStatus }),
+  /** For the role app: the identity log with the entry by which an owner's device admits the pending one. */
+  'admin.pair.admit': unary('admin', { log }, { pairing: pairingStatus }),
+  'admin.pair.cancel': unary('admin', {}, { pairing: pairingStatus }),
+  'admin.pair.unlock': unary('admin', {}, { pairing: pairingStatus }),
+} as const
+
+export type OperationName = keyof typeof operations
+export type SubscriptionName = {
+  [N in OperationName]: (typeof operations)[N] extends { event: object } ? N : never
+}[OperationName]
+export type UnaryName = Exclude<OperationName, SubscriptionName>
+export type RequestOf<N extends OperationName> = Typed<(typeof operations)[N]['request']>
+export type ReplyOf<N extends OperationName> = Typed<(typeof operations)[N]['reply']>
+export type EventOf<N extends SubscriptionName> = Typed<(typeof operations)[N]['event']>
+
+export function isOperationName(value: unknown): value is OperationName {
+  return typeof value === 'string' && Object.hasOwn(operations, value)
+}
+
+export function isSubscription(operation: OperationName): operation is SubscriptionName {
+  return 'event' in operations[operation]
+}
+
+/** Reads a request as the operation declares it, or throws BAD_REQUEST naming the path. */
+export function readRequest<N extends OperationName>(operation: N, value: unknown, form: Form): RequestOf<N> {
+  return operations[operation].request(value, '', form) as RequestOf<N>
+}
+
+/** Reads a node's reply. A node is not trusted: what it sends is bounded and shaped before anything uses it. */
+export function readReply<N extends OperationName>(operation: N, value: unknown, form: Form): ReplyOf<N> {
+  return operations[operation].reply(value, '', form) as ReplyOf<N>
+}
+
+export function readEvent<N extends SubscriptionName>(operation: N, value: unknown, form: Form): EventOf<N> {
+  return operations[operation].event(value, '', form) as EventOf<N>
+}
