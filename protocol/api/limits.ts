@@ -21,8 +21,9 @@ export const apiLimits = {
   denyMax: 4096,
   queryTextBytesMax: 1024,
   cursorBytesMax: 512,
-  /** One blob: a long video. Counted in the lease. */
-  blobBytesMax: 4 * 1024 ** 3,
+  /** 16,384 chunks by hash: a blob of 4 GiB. */
+  manifestBytesMax: 768 * 1024,
+  missingChunksMax: 1000,
   settingsMax: 256,
   /** Calls under way at once in one connection; more are answered BUSY. */
   callsPerConnectionMax: 64,

@@ -174,35 +174,28 @@ export const operations = {
   'search.query': unary('anyone', { query: bytesMax(16 * 1024) }, { answer: document }),
   'search.explain': unary('anyone', { query: bytesMax(16 * 1024) }, { answer: document }),
 
-  // ---- blobs
-  /**
-   * One chunk, in order. `received` tells how many bytes the node holds of the blob named by `hash` (SHA-256 of
-   * all of it), so an upload that broke goes on from there; an empty chunk asks. Complete when it equals `length`.
-   */
+  // ---- blobs: a manifest names the chunks by hash, the hash of the manifest names the blob
+  /** `missing`: indexes that the node lacks, the first thousand. An upload that broke goes on by asking again. */
+  'blob.begin': unary(
+    'session',
+    { owner: key32(), manifest: bytesMax(apiLimits.manifestBytesMax) },
+    { blob: key32(), size: uint(), missing: list(uint(), apiLimits.missingChunksMax) },
+  ),
   'blob.put': unary(
     'session',
-    {
-      owner: key32(),
-      hash: key32(),
-      length: uint(apiLimits.blobBytesMax),
-      offset: uint(apiLimits.blobBytesMax),
-      chunk: bytesMax(limits.blobChunkBytes),
-    },
-    { received: uint(apiLimits.blobBytesMax), complete: boolean() },
+    { owner: key32(), blob: key32(), index: uint(), chunk: bytesMax(limits.blobChunkBytes) },
+    { complete: boolean() },
   ),
+  'blob.manifest': unary(
+    'anyone',
+    { owner: key32(), blob: key32() },
+    { manifest: bytesMax(apiLimits.manifestBytesMax) },
+  ),
+  /** A range; at most one chunk's length at a time. */
   'blob.get': unary(
     'anyone',
-    {
-      owner: key32(),
-      hash: key32(),
-      offset: optional(uint(apiLimits.blobBytesMax)),
-      length: optional(uint(limits.blobChunkBytes)),
-    },
-    {
-      length: uint(apiLimits.blobBytesMax),
-      offset: uint(apiLimits.blobBytesMax),
-      chunk: bytesMax(limits.blobChunkBytes),
-    },
+    { owner: key32(), blob: key32(), offset: uint(), length: uint(limits.blobChunkBytes) },
+    { size: uint(), bytes: bytesMax(limits.blobChunkBytes) },
   ),
 
   // ---- placement
