@@ -1,0 +1,249 @@
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { sha256 } from '@noble/hashes/sha2.js'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { compareBytes, concatBytes, fromHex, toHex, utf8 } from '../../protocol/bytes.ts'
+import { clockInfinity } from '../../protocol/reconcile/bound.ts'
+import { createInitiator, type ReconcileOptions, respond } from '../../protocol/reconcile/machine.ts'
+import { reconcileLimits } from '../../protocol/reconcile/message.ts'
+import { type ReconcileSet, setBelow } from '../../protocol/reconcile/set.ts'
+import { encodeVarint } from '../../protocol/reconcile/varint.ts'
+import { reconcileVector } from '../../protocol/reconcile/vector.ts'
+import type { RecordRef } from '../../protocol/record/types.ts'
+
+const item = (clock: bigint, seed: string): RecordRef => ({ clock, id: sha256(utf8(seed)) })
+const setOf = (items: Iterable<RecordRef>): ReconcileSet => reconcileVector(items, sha256)
+
+function exchange(ours: ReconcileSet, theirs: ReconcileSet, options: ReconcileOptions = {}) {
+  const initiator = createInitiator(ours, options)
+  const have: string[] = []
+  const need: string[] = []
+  let message: Uint8Array | undefined = initiator.initiate()
+  let rounds = 0
+  let bytes = 0
+  let messageBytesMax = 0
+  while (message !== undefined) {
+    const answer = respond(theirs, message, options)
+    rounds++
+    bytes += message.length + answer.length
+    messageBytesMax = Math.max(messageBytesMax, message.length, answer.length)
+    const step = initiator.reconcile(answer)
+    have.push(...step.have.map(toHex))
+    need.push(...step.need.map(toHex))
+    message = step.reply
+  }
+  return { have: have.sort(), need: need.sort(), rounds, bytes, messageBytesMax }
+}
+
+const idsOf = (items: readonly RecordRef[]): string[] => items.map(({ id }) => toHex(id)).sort()
+
+const anyClock = fc.oneof(
+  fc.bigInt({ min: 0n, max: clockInfinity - 1n }),
+  fc.constantFrom(0n, 1n, 2n ** 32n, 2n ** 53n + 1n, clockInfinity - 1n),
+  // Many records of one instant, told apart by their ids alone.
+  fc.bigInt({ min: 2n ** 60n, max: 2n ** 60n + 3n }),
+)
+const anyItem = fc.record({ clock: anyClock, id: fc.uint8Array({ minLength: 32, maxLength: 32 }) })
+const anyItems = (maxLength: number) =>
+  fc.uniqueArray(anyItem, { maxLength, selector: ({ id }) => toHex(id), size: 'max' })
+
+describe('reconciliation', () => {
+  it('finds exactly the set difference, whatever the clocks', () => {
+    fc.assert(
+      fc.property(anyItems(200), anyItems(40), anyItems(40), (both, mine, yours) => {
+        const seen = new Set(idsOf(both))
+        const ours = mine.filter(({ id }) => !seen.has(toHex(id)))
+        for (const id of idsOf(ours)) seen.add(id)
+        const theirs = yours.filter(({ id }) => !seen.has(toHex(id)))
+        const found = exchange(setOf([...both, ...ours]), setOf([...both, ...theirs]))
+        expect(found.have).toEqual(idsOf(ours))
+        expect(found.need).toEqual(idsOf(theirs))
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it.each([
+    ['spread', (n: number) => BigInt(n) * 2n ** 40n],
+    ['one instant', () => 2n ** 62n],
+    ['bursts', (n: number) => BigInt(Math.floor(n / 500)) << 33n],
+  ])('finds the difference of large sets in small frames: %s', (_, clock) => {
+    const all = Array.from({ length: 6000 }, (_, n) => item(clock(n), `item ${n}`))
+    const ours = all.filter((_, n) => n % 7 !== 0)
+    const theirs = all.filter((_, n) => n % 5 !== 0)
+    const found = exchange(setOf(ours), setOf(theirs), { messageBytes: 4096 })
+    expect(found.messageBytesMax).toBeLessThanOrEqual(4096)
+    // Equal lists, not sets: an id that is reported twice is a fault.
+    expect(found.have).toEqual(idsOf(all.filter((_, n) => n % 7 !== 0 && n % 5 === 0)))
+    expect(found.need).toEqual(idsOf(all.filter((_, n) => n % 7 === 0 && n % 5 !== 0)))
+  })
+
+  it('fills an empty side from a full one, and the other way round, in small frames', () => {
+    const all = Array.from({ length: 3000 }, (_, n) => item(BigInt(n), `item ${n}`))
+    expect(exchange(setOf([]), setOf(all), { messageBytes: 4096 }).need).toEqual(idsOf(all))
+    expect(exchange(setOf(all), setOf([]), { messageBytes: 4096 }).have).toEqual(idsOf(all))
+  })
+
+  it('spends at most three round trips and 90 KB on 200 differences in 10,000', () => {
+    const start = 1_700_000_000_000n << 16n
+    const all = Array.from({ length: 10_100 }, (_, n) =>
+      item(start + BigInt(n * 777_000) * 65_536n, `post ${n}`),
+    )
+    const ours = setOf(all.filter((_, n) => n % 101 !== 50))
+    const theirs = setOf(all.filter((_, n) => n % 101 !== 0))
+    const found = exchange(ours, theirs)
+    expect(found.have.length + found.need.length).toBe(200)
+    expect(found.rounds).toBeLessThanOrEqual(3)
+    expect(found.bytes).toBeLessThanOrEqual(90_000)
+  })
+
+  it('spends one round trip and under 1 KB on equal sets', () => {
+    const all = Array.from({ length: 20_000 }, (_, n) => item(2n ** 63n + BigInt(n) * 2n ** 41n, `post ${n}`))
+    const found = exchange(setOf(all), setOf(all.toReversed()))
+    expect(found).toMatchObject({ rounds: 1, have: [], need: [] })
+    expect(found.bytes).toBeLessThanOrEqual(1000)
+  })
+
+  it('leaves out what lies at or above an agreed clock', () => {
+    const items = Array.from({ length: 100 }, (_, n) => item(BigInt(n), `item ${n}`))
+    const limited = setBelow(setOf(items), 60n)
+    expect(limited.size).toBe(60)
+    expect(exchange(limited, setOf(items.slice(0, 60)))).toMatchObject({ have: [], need: [] })
+    expect(exchange(limited, setBelow(setOf(items.slice(30)), 60n)).have).toEqual(idsOf(items.slice(0, 30)))
+  })
+
+  it('sums fingerprints over any range', () => {
+    const items = Array.from({ length: 300 }, (_, n) => item(BigInt(n), `item ${n}`))
+    const set = setOf(items)
+    for (const [from, to] of [
+      [0, 300],
+      [0, 0],
+      [63, 65],
+      [64, 128],
+      [128, 300],
+      [17, 251],
+    ] as const) {
+      const little = items
+        .slice(from, to)
+        .reduce((sum, { id }) => sum + BigInt(`0x${toHex(id.toReversed())}`), 0n)
+      const sum = (little % 2n ** 256n).toString(16).padStart(64, '0')
+      const expected = sha256(
+        concatBytes((fromHex(sum) as Uint8Array).toReversed(), Uint8Array.from(encodeVarint(to - from))),
+      )
+      expect(toHex(set.fingerprint(from, to))).toBe(toHex(expected.subarray(0, 16)))
+    }
+  })
+
+  it('refuses to build a set of bad items', () => {
+    const one = item(5n, 'one')
+    expect(() => setOf([one, item(4n, 'two'), one])).toThrow(/twice/)
+    expect(() => setOf([{ clock: clockInfinity, id: one.id }])).toThrow(/clock/)
+    expect(() => setOf([{ clock: 1n, id: one.id.subarray(1) }])).toThrow(/32 bytes/)
+  })
+})
+
+describe('hostile messages', () => {
+  const set = setOf(Array.from({ length: 500 }, (_, n) => item(BigInt(n) << 40n, `item ${n}`)))
+  const outcome = (act: () => unknown): unknown => {
+    try {
+      act()
+      return 'accepted'
+    } catch (error) {
+      return (error as { code?: string }).code
+    }
+  }
+  const refused = (bytes: Uint8Array, options?: ReconcileOptions) => {
+    const code = outcome(() => respond(set, bytes, options))
+    expect(outcome(() => createInitiator(set, options).reconcile(bytes))).toBe(code)
+    return code
+  }
+
+  it('never crash, hang or answer at length', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), (noise) => {
+        for (const bytes of [noise, concatBytes(Uint8Array.of(0x61), noise)]) {
+          let length = 0
+          const code = outcome(() => (length = respond(set, bytes, { messageBytes: 4096 }).length))
+          expect(code).toMatch(/^(?:accepted|BAD_MESSAGE)$/)
+          expect(length).toBeLessThanOrEqual(4096)
+        }
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  it('are bounded in size and in ranges', () => {
+    expect(refused(new Uint8Array(5000).fill(0x61), { messageBytesMax: 4999 })).toBe('TOO_LARGE')
+    const ranges = new Uint8Array(1 + 3 * (reconcileLimits.rangesMax + 1))
+    ranges[0] = 0x61
+    for (let at = 1; at < ranges.length; at += 3) ranges[at] = 2
+    expect(refused(ranges)).toBe('TOO_LARGE')
+  })
+
+  it('are cut off when the other side changes its mind for ever', () => {
+    const initiator = createInitiator(setOf([]))
+    const lie = (round: number) =>
+      concatBytes(Uint8Array.of(0x61, 0, 0, 1), sha256(utf8(`lie ${round}`)).subarray(0, 16))
+    let round = 0
+    expect(() => {
+      for (; round < 5000; round++) initiator.reconcile(lie(round))
+    }).toThrow(/converge/)
+    expect(round).toBe(reconcileLimits.roundsMax)
+  })
+
+  it('of another version are answered by ours, and told to the initiator', () => {
+    expect(respond(set, Uint8Array.of(0x62, 1, 2, 3))).toEqual(Uint8Array.of(0x61))
+    expect(() => createInitiator(set).reconcile(Uint8Array.of(0x62))).toThrow(
+      expect.objectContaining({ code: 'UNSUPPORTED' }),
+    )
+  })
+})
+
+describe('vectors', () => {
+  interface Vectors {
+    readonly sets: Readonly<Record<string, readonly (readonly [clock: string, id: string])[]>>
+    readonly exchanges: readonly {
+      readonly name: string
+      readonly ours: string
+      readonly theirs: string
+      readonly messages: readonly string[]
+      readonly have: readonly string[]
+      readonly need: readonly string[]
+    }[]
+    readonly invalid: readonly { readonly name: string; readonly message: string; readonly code: string }[]
+  }
+  const vectors = JSON.parse(
+    readFileSync(resolve(import.meta.dirname, '../vectors/reconcile.json'), 'utf8'),
+  ) as Vectors
+  const vectorSet = (name: string) =>
+    setOf(
+      (vectors.sets[name] ?? []).map(([clock, id]) => ({
+        clock: BigInt(clock),
+        id: fromHex(id) as Uint8Array,
+      })),
+    )
+
+  it.each(vectors.exchanges)('$name', ({ ours, theirs, messages, have, need }) => {
+    const initiator = createInitiator(vectorSet(ours))
+    const sent: string[] = []
+    const found = { have: [] as Uint8Array[], need: [] as Uint8Array[] }
+    for (let next: Uint8Array | undefined = initiator.initiate(); next !== undefined; ) {
+      const answer = respond(vectorSet(theirs), next)
+      sent.push(toHex(next), toHex(answer))
+      const step = initiator.reconcile(answer)
+      found.have.push(...step.have)
+      found.need.push(...step.need)
+      next = step.reply
+    }
+    expect(sent).toEqual(messages)
+    expect(found.have.sort(compareBytes).map(toHex)).toEqual(have)
+    expect(found.need.sort(compareBytes).map(toHex)).toEqual(need)
+  })
+
+  it.each(vectors.invalid)('invalid: $name', ({ message, code }) => {
+    expect(() => respond(setOf([]), fromHex(message) as Uint8Array)).toThrow(
+      expect.objectContaining({ code }),
+    )
+  })
+})
