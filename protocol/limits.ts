@@ -6,6 +6,14 @@ export const limits = {
   recordHeaderBytesMax: 4 * 1024,
   recordSectionsMax: 16,
   recordKeyBytesMax: 128,
+  /** Geography, topics, tags and a few of an app's own. */
+  hierarchiesMax: 8,
+  /** Sealed sections are padded to no less: a short note should look like any other. */
+  sealedBytesMin: 256,
+  /** A phone, a laptop, a CLI and fifty dead ones, all of them ever admitted. */
+  seenDevicesMax: 1024,
+  /** Gaps close when records arrive; more than this is somebody making gaps. */
+  seenIntervalsMax: 256,
   /** Names of apps, collections, fields, views, hierarchies. */
   nameBytesMax: 64,
   /** Deeper than any message of ours (seven); far from any stack. */
@@ -16,10 +24,24 @@ export const limits = {
   frameBytesMax: 1024 * 1024,
   identityLogBytesMax: 64 * 1024,
   identityEntryBytesMax: 8 * 1024,
+  /** Devices that are not revoked. */
   identityDevicesMax: 32,
+  identityCapabilitiesMax: 64,
+  /** Branches that one entry may join; the log's bytes bound the rest. */
+  identityPreviousMax: 8,
+  /** In one entry; larger groups get their wraps as records. */
+  identityWrapsMax: 64,
   schemaBytesMax: 64 * 1024,
   schemaCollectionsMax: 64,
   schemaFieldsMax: 64,
+  /** Each adds a height to every section header. */
+  schemaHierarchiesMax: 4,
+  schemaViewsMax: 32,
+  schemaRollupsMax: 32,
+  /** Items on one page or in one list: with full previews two such answers fill a frame. */
+  listItemsMax: 200,
+  /** Entries of one list or map in a record. */
+  listEntriesMax: 256,
   /** Five minutes: phones drift by seconds, a wrong time zone by an hour. */
   clockAheadMsMax: 5 * 60_000,
   scopeDepthMax: 8,
@@ -27,5 +49,11 @@ export const limits = {
   blobChunkBytes: 256 * 1024,
   previewBytesMax: 32 * 1024,
   replicaSetMembersMax: 16,
+  /** Sixteen members and as many on standby, with eight addresses each. */
+  replicaSetBytesMax: 64 * 1024,
   addressesPerNodeMax: 8,
+  /** Authors named in one follow, stop or pull: their ids and cursors fill a tenth of a frame. */
+  streamAuthorsMax: 1024,
+  /** Records in one push. */
+  streamEntriesMax: 1024,
 } as const

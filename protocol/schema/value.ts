@@ -1,0 +1,26 @@
+/** A file kept apart from the record: its hash names it, and its chunks are fetched in ranges. */
+export interface BlobReference {
+  readonly hash: Uint8Array
+  readonly size: number
+  /** A media type, such as `image/jpeg`. */
+  readonly mime: string
+  /** Only for a sealed file. */
+  readonly key?: Uint8Array
+}
+
+/** Another item of the same app. */
+export interface RecordReference {
+  readonly owner: Uint8Array
+  readonly collection: string
+  readonly key: Uint8Array
+}
+
+/**
+ * text and scope: string; integer, number and time (Unix milliseconds): number; user: the 32 bytes of an
+ * identity's id; image: the bytes of a JPEG, PNG, WebP, GIF or AVIF.
+ */
+export type ScalarValue = string | number | boolean | Uint8Array | BlobReference | RecordReference
+export type FieldValue = ScalarValue | readonly ScalarValue[] | Readonly<{ [name: string]: ScalarValue }>
+
+/** What an item says: its fields by name. */
+export type ItemValue = Readonly<{ [field: string]: FieldValue }>
