@@ -3,9 +3,10 @@
  * and infinities. Keys of maps are text. A JavaScript number is a CBOR integer when it is a safe integer and
  * else the shortest float; an integer beyond the safe ones is a bigint, from -2^63 to 2^64-1.
  */
-import { Token, Tokenizer, Type, decode as cborgDecode, encodeInto, rfc8949EncodeOptions } from 'cborg'
+import { Token, Tokenizer, Type, decode as cborgDecode } from 'cborg'
 import { Measure } from './codec-measure.ts'
 import { type CodecLimits, scan } from './codec-scan.ts'
+import { Writer } from './codec-write.ts'
 import { OnehopError } from './errors.ts'
 import { limits } from './limits.ts'
 
@@ -18,7 +19,7 @@ export type { CodecLimits } from './codec-scan.ts'
 export function encode(value: unknown, bounds: CodecLimits = {}): Uint8Array {
   const measure = new Measure(bounds.depthMax ?? limits.cborDepthMax, bounds.itemsMax ?? limits.cborItemsMax)
   const bytes = new Uint8Array(measure.bytes(value))
-  const { written } = encodeInto(value, bytes, rfc8949EncodeOptions)
+  const written = new Writer(bytes).write(value)
   if (written > (bounds.bytesMax ?? limits.frameBytesMax)) throw tooLong(written)
   return written === bytes.length ? bytes : bytes.slice(0, written)
 }
@@ -100,7 +101,7 @@ const scratch = new Uint8Array(64 * 1024)
 
 function isEncodingOf(value: unknown, bytes: Uint8Array): boolean {
   const target = bytes.length <= scratch.length ? scratch : new Uint8Array(bytes.length)
-  const { written } = encodeInto(value, target, rfc8949EncodeOptions)
+  const written = new Writer(target).write(value)
   if (written !== bytes.length) return false
   for (let i = 0; i < written; i++) if (target[i] !== bytes[i]) return false
   return true

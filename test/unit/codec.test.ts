@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { encode as cborgEncode, rfc8949EncodeOptions } from 'cborg'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { concatBytes, fromHex, toHex } from '../../protocol/bytes.ts'
@@ -158,6 +159,32 @@ describe('encode', () => {
       }),
       { numRuns: 1000 },
     )
+  })
+
+  test('makes the bytes that cborg makes', () => {
+    fc.assert(
+      fc.property(values, (value) => {
+        expect(toHex(encode(value, { depthMax: 64 }))).toBe(toHex(cborgEncode(value, rfc8949EncodeOptions)))
+      }),
+      { numRuns: 1000 },
+    )
+  })
+
+  test('keys around the surrogates are in the order of their bytes', () => {
+    const keys = [
+      '\ue000',
+      '\uffff',
+      '\u{10000}',
+      '\u{10ffff}',
+      '\u{10000}a',
+      '\u{103ff}',
+      '水ab',
+      'é',
+      'zz',
+      '\ue000z',
+    ]
+    const value = Object.fromEntries(keys.map((key) => [key, 0]))
+    expect(toHex(encode(value))).toBe(toHex(cborgEncode(value, rfc8949EncodeOptions)))
   })
 
   test('the order of keys does not matter', () => {
