@@ -1,0 +1,84 @@
+/**
+ * Makes dist: JavaScript and declarations of the rooms, and the pages that a node serves, bundled for browsers.
+ * Builds beside dist and swaps at the end, so that a build that fails leaves the last one in place.
+ */
+import { spawnSync } from 'node:child_process'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs'
+import { join, resolve } from 'node:path'
+import { build } from 'esbuild'
+
+const root = resolve(import.meta.dirname, '..')
+const out = join(root, '.cache', `build-${process.pid}`)
+
+function compile(): void {
+  const tsc = join(root, 'node_modules/typescript/bin/tsc')
+  const result = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', out], {
+    cwd: root,
+    stdio: 'inherit',
+  })
+  if (result.status !== 0) throw new Error('the types do not hold')
+}
+
+/** client/pages/NAME/{index.html,main.ts,...}: main.ts becomes main.js, everything else goes along as it is. */
+async function bundlePages(): Promise<readonly string[]> {
+  const pages = join(root, 'client/pages')
+  if (!existsSync(pages)) return []
+  const names = readdirSync(pages, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && existsSync(join(pages, entry.name, 'index.html')))
+    .map((entry) => entry.name)
+  for (const name of names) {
+    const from = join(pages, name)
+    const to = join(out, 'client/pages', name)
+    cpSync(from, to, { recursive: true, filter: (path) => !path.endsWith('.ts') })
+    if (!existsSync(join(from, 'main.ts'))) continue
+    await build({
+      entryPoints: [join(from, 'main.ts')],
+      outfile: join(to, 'main.js'),
+      bundle: true,
+      format: 'esm',
+      platform: 'browser',
+      target: 'es2022',
+      minify: true,
+      sourcemap: 'linked',
+      legalComments: 'linked',
+      logLevel: 'warning',
+    })
+  }
+  return names
+}
+
+function finish(): void {
+  const bin = join(out, 'cli/bin.js')
+  if (!readFileSync(bin, 'utf8').startsWith('#!/usr/bin/env node\n'))
+    throw new Error('cli/bin.ts lost its #! line')
+  chmodSync(bin, 0o755)
+  const old = `${out}-old`
+  const dist = join(root, 'dist')
+  if (existsSync(dist)) renameSync(dist, old)
+  renameSync(out, dist)
+  rmSync(old, { recursive: true, force: true })
+}
+
+const startMs = performance.now()
+mkdirSync(out, { recursive: true })
+try {
+  compile()
+  const pages = await bundlePages()
+  finish()
+  const seconds = ((performance.now() - startMs) / 1000).toFixed(1)
+  process.stdout.write(`Built dist in ${seconds} s (pages: ${pages.join(', ') || 'none'})\n`)
+} catch (error) {
+  process.stderr.write(`Build failed: ${error instanceof Error ? error.message : String(error)}\n`)
+  process.exitCode = 1
+} finally {
+  rmSync(out, { recursive: true, force: true })
+}

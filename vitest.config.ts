@@ -1,0 +1,37 @@
+import { defineConfig } from 'vitest/config'
+
+interface Part {
+  /** Longest that one test may take before it is called hung; no test asserts a time. */
+  readonly timeoutMs: number
+  /** Real nodes, processes and browsers share two cores: one file at a time. */
+  readonly serial: boolean
+}
+
+/** One project per folder of test/, in the order they run. */
+export const parts: Readonly<Record<string, Part>> = {
+  unit: { timeoutMs: 20_000, serial: false },
+  contract: { timeoutMs: 30_000, serial: false },
+  mesh: { timeoutMs: 60_000, serial: true },
+  sim: { timeoutMs: 120_000, serial: false },
+  process: { timeoutMs: 120_000, serial: true },
+  browser: { timeoutMs: 120_000, serial: true },
+  house: { timeoutMs: 120_000, serial: true },
+}
+
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    maxWorkers: 2,
+    projects: Object.entries(parts).map(([name, { timeoutMs, serial }], order) => ({
+      test: {
+        name,
+        include: [`test/${name}/**/*.test.ts`],
+        environment: 'node',
+        testTimeout: timeoutMs,
+        hookTimeout: timeoutMs,
+        fileParallelism: !serial,
+        sequence: { groupOrder: order },
+      },
+    })),
+  },
+})
