@@ -1,4 +1,5 @@
 import type { OnehopError } from '../../protocol/errors.ts'
+import type { FrameStream } from './frame-stream.ts'
 
 /** A node's Ed25519 public key as 64 hex digits. Its libp2p peer id is made from the same key. */
 export type NodeId = string
@@ -49,6 +50,8 @@ export interface Routing {
   learn(peer: PeerAddress): Promise<void>
   /** How many peers the routing table holds. Providing or finding with none is useless. */
   size(): number
+  /** Forget that this node provides the key; elsewhere the record runs out by itself. */
+  withdraw(key: Uint8Array): Promise<void>
 }
 
 export interface Network extends AsyncDisposable {
@@ -58,6 +61,11 @@ export interface Network extends AsyncDisposable {
   addresses(): readonly string[]
   /** Peers that are neither dialled nor answered: the operator's deny list. Replaces the list. */
   deny(nodes: readonly NodeId[]): Promise<void>
+  /** Peers to stay connected with: dialled again, with growing pauses, whenever they are away. Replaces the list. */
+  keep(nodes: readonly NodeId[]): void
+  /** Answers streams of a protocol such as `/onehop/api/1`, from nodes and from browsers. */
+  serveStream(protocol: string, handler: (stream: FrameStream) => Promise<void>): void
+  openStream(to: NodeId, protocol: string, signal: AbortSignal): Promise<FrameStream>
 }
 
 export type RpcError = OnehopError
