@@ -1,6 +1,8 @@
 /**
  * Shapes of API messages: each reads an untrusted value into a typed one, or refuses it naming the path.
  *
+ * (protocol/shape.ts describes the signed arrays; these maps exist in two forms and may gain fields.)
+ *
  * One message has two forms. CBOR carries bytes and u64 as they are. JSON has neither, so there bytes are
  * lower-case hex and a u64 is a decimal string (a number too, while it is exact): what a string means follows from
  * the field that it stands in, never from how it looks.

@@ -1,6 +1,18 @@
 /** The pieces that several operations share. */
 import { limits } from '../limits.ts'
-import { anyOf, bigUint, bytesMax, fields, key32, list, name, orNull, text, uint } from './fields.ts'
+import {
+  anyOf,
+  bigUint,
+  bytesMax,
+  fields,
+  key32,
+  list,
+  name,
+  orNull,
+  signature64,
+  text,
+  uint,
+} from './fields.ts'
 import type { Typed } from './fields.ts'
 import { apiLimits } from './limits.ts'
 
@@ -64,10 +76,18 @@ export const pairingStatus = fields({
   remainingMs: orNull(uint()),
   /** Why a burnt one burnt: wrong-code, second-scan, expired, cancelled, broken-exchange. */
   reason: orNull(text(64)),
+  /** Of the phone that scanned; its label is its own claim. */
   role: orNull(anyOf('owner', 'app')),
+  label: orNull(text(limits.nameBytesMax)),
   /** Where the state is awaiting-admission: what the owner's device must sign an admission for. */
   pending: orNull(
-    fields({ device: key32(), box: key32(), identity: orNull(key32()), label: text(limits.nameBytesMax) }),
+    fields({
+      device: key32(),
+      box: key32(),
+      identity: key32(),
+      /** Null until the phone has proven its keys. */
+      possession: orNull(signature64()),
+    }),
   ),
   identity: orNull(key32()),
 })

@@ -10,13 +10,13 @@ import type { Field, FieldMap, TypedMap } from './fields.ts'
  */
 export type Rule = 'anyone' | 'signed' | 'session' | 'admin'
 
-interface Unary<Q, A> {
+export interface Unary<Q, A> {
   readonly rule: Rule
   readonly request: Field<Q>
   readonly reply: Field<A>
 }
 
-interface Subscription<Q, A, E> extends Unary<Q, A> {
+export interface Subscription<Q, A, E> extends Unary<Q, A> {
   readonly event: Field<E>
 }
 

@@ -339,7 +339,12 @@ export const operations = {
     { qr: optional(anyOf('terminal', 'svg')) },
     { pairing: pairingStatus, qr: orNull(text(256 * 1024)) },
   ),
-  'admin.pair.code': unary('admin', { code: text(6) }, { pairing: pairingStatus }),
+  /** `identity`: who admits the phone; needed when it pairs with the role app. */
+  'admin.pair.code': unary(
+    'admin',
+    { code: text(6), identity: optional(key32()) },
+    { pairing: pairingStatus },
+  ),
   /** For the role app: the identity log with the entry by which an owner's device admits the pending one. */
   'admin.pair.admit': unary('admin', { log }, { pairing: pairingStatus }),
   'admin.pair.cancel': unary('admin', {}, { pairing: pairingStatus }),
