@@ -96,7 +96,7 @@ export class DocumentReader {
     value: unknown,
     path: string,
     words: readonly W[],
-    need = 'something declared',
+    need?: string,
   ): W | undefined {
     const word = words.find((known) => known === value)
     if (word !== undefined) return word
@@ -105,8 +105,8 @@ export class DocumentReader {
       path,
       `is ${show(value)}${near === undefined ? '' : `, did you mean "${near}"?`}`,
       words.length === 0
-        ? 'There is nothing to name here yet; declare it first'
-        : `Use one of ${words.join(', ')}`,
+        ? `Name ${need ?? 'something declared'}; there is none yet`
+        : `Use ${need === undefined ? 'one of' : `${need}:`} ${words.join(', ')}`,
     )
     return undefined
   }

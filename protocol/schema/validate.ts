@@ -115,7 +115,7 @@ function validateDocument(reader: DocumentReader, value: unknown): void {
 }
 
 function validateHierarchies(reader: DocumentReader, outline: Outline, value: unknown): void {
-  for (const [name, hierarchy, path] of reader.named(value, 'hierarchies', limits.schemaHierarchiesMax)) {
+  for (const [name, hierarchy, path] of reader.named(value, 'hierarchies', limits.hierarchiesMax)) {
     // It is the first segment of scope paths, which have no capital letters.
     if (name !== name.toLowerCase())
       reader.problems.add(path, 'has capital letters', `Write ${name.toLowerCase()}`)

@@ -1,5 +1,6 @@
 /** A file kept apart from the record: its hash names it, and its chunks are fetched in ranges. */
-export interface BlobReference {
+export type BlobReference = {
+  /** The hash of the blob's manifest. */
   readonly hash: Uint8Array
   readonly size: number
   /** A media type, such as `image/jpeg`. */
@@ -9,7 +10,7 @@ export interface BlobReference {
 }
 
 /** Another item of the same app. */
-export interface RecordReference {
+export type RecordReference = {
   readonly owner: Uint8Array
   readonly collection: string
   readonly key: Uint8Array
@@ -20,7 +21,7 @@ export interface RecordReference {
  * identity's id; image: the bytes of a JPEG, PNG, WebP, GIF or AVIF.
  */
 export type ScalarValue = string | number | boolean | Uint8Array | BlobReference | RecordReference
-export type FieldValue = ScalarValue | readonly ScalarValue[] | Readonly<{ [name: string]: ScalarValue }>
+export type ItemFieldValue = ScalarValue | readonly ScalarValue[] | { readonly [name: string]: ScalarValue }
 
 /** What an item says: its fields by name. */
-export type ItemValue = Readonly<{ [field: string]: FieldValue }>
+export type ItemValue = { readonly [field: string]: ItemFieldValue }
