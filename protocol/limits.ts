@@ -14,6 +14,8 @@ export const limits = {
   seenDevicesMax: 1024,
   /** Gaps close when records arrive; more than this is somebody making gaps. */
   seenIntervalsMax: 256,
+  /** Of all devices together, so that the list stays one message. */
+  seenIntervalsTotalMax: 16_384,
   /** Names of apps, collections, fields, views, hierarchies. */
   nameBytesMax: 64,
   /** Deeper than any message of ours (seven); far from any stack. */
@@ -26,7 +28,11 @@ export const limits = {
   identityEntryBytesMax: 8 * 1024,
   /** Devices that are not revoked. */
   identityDevicesMax: 32,
+  /** The smallest entry takes 250 bytes of the log. */
+  identityEntriesMax: 256,
   identityCapabilitiesMax: 64,
+  /** Shards of others in which a revoked device wrote, or devices of a removed member. */
+  identityRevokedListsMax: 64,
   /** Branches that one entry may join; the log's bytes bound the rest. */
   identityPreviousMax: 8,
   /** In one entry; larger groups get their wraps as records. */
@@ -34,8 +40,6 @@ export const limits = {
   schemaBytesMax: 64 * 1024,
   schemaCollectionsMax: 64,
   schemaFieldsMax: 64,
-  /** Each adds a height to every section header. */
-  schemaHierarchiesMax: 4,
   schemaViewsMax: 32,
   schemaRollupsMax: 32,
   /** Items on one page or in one list: with full previews two such answers fill a frame. */

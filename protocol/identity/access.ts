@@ -1,0 +1,53 @@
+import { toHex } from '../bytes.ts'
+import type { DeviceKey, Operation } from '../record/types.ts'
+import type { Access, DeviceState, IdentityState } from './types.ts'
+
+/**
+ * Whether a device of the identity may write now. `atMs`: for a request the present; a record that is replicated
+ * is judged by its own clock (see verifyRecord), so that every replica comes to one verdict.
+ */
+export function canWrite(
+  state: IdentityState,
+  device: DeviceKey,
+  app: string,
+  collection: string,
+  _operation: Operation,
+  atMs: number,
+): boolean {
+  const found = deviceOf(state, device)
+  return found !== undefined && found.revoked === undefined && holds(found, app, collection, 'write', atMs)
+}
+
+export function canRead(
+  state: IdentityState,
+  device: DeviceKey,
+  app: string,
+  collection: string,
+  atMs: number,
+): boolean {
+  const found = deviceOf(state, device)
+  return found !== undefined && found.revoked === undefined && holds(found, app, collection, 'read', atMs)
+}
+
+export function deviceOf(state: IdentityState, device: DeviceKey): DeviceState | undefined {
+  return state.devices.get(toHex(device))
+}
+
+/** What the entry that admitted the device gave it; says nothing of revocation. Leave to write is leave to read. */
+export function holds(
+  device: DeviceState,
+  app: string,
+  collection: string,
+  access: Access,
+  atMs: number,
+): boolean {
+  if (device.capabilities === 'all') return true
+  if (access === 'write' && device.role === 'reader') return false
+  return device.capabilities.some(
+    (capability) =>
+      capability.app === app &&
+      (capability.collection === undefined || capability.collection === collection) &&
+      (capability.access === 'write' || access === 'read') &&
+      (capability.expiresMs === undefined || atMs < capability.expiresMs),
+  )
+}

@@ -1,0 +1,170 @@
+/**
+ * The entries of a log as a graph, and what it says at any set of its points. A pure function of the set of
+ * entries: the order in which they arrived leaves no trace.
+ *
+ * Where branches meet, two at a time in the order of their hashes:
+ *  1. the branch with the highest-ranked signer since the fork wins (ranks as of the fork);
+ *  2. the same key on both sides: the one in which it revokes itself wins;
+ *  3. only additions (addDevice, vouch) on both sides: both hold, applied in the order of their hashes;
+ *  4. else the one that revokes something wins, else the lower hash.
+ * What loses stays in the log, so that its owner can be shown what happened.
+ */
+import { toHex } from '../bytes.ts'
+import { OnehopError } from '../errors.ts'
+import { applyEntry, applyGenesis, broken, rankOf, type Facts } from './apply.ts'
+import type { SignedEntry } from './types.ts'
+
+interface Node {
+  readonly name: string
+  readonly entry: SignedEntry
+  /** With the node itself. */
+  readonly ancestry: ReadonlySet<string>
+}
+
+export interface Outcome {
+  readonly facts: Facts
+  /** Entries that took effect; the others lost. */
+  readonly applied: ReadonlySet<string>
+}
+
+const unranked = Number.MAX_SAFE_INTEGER
+
+export class History {
+  readonly #nodes = new Map<string, Node>()
+  readonly #outcomes = new Map<string, Outcome>()
+
+  /** After its parents. Throws BAD_IDENTITY or UNSUPPORTED, and is as before, when the entry is not allowed. */
+  add(entry: SignedEntry): void {
+    const name = toHex(entry.hash)
+    if (this.#nodes.has(name)) return
+    const parents = entry.previous.map(toHex)
+    const ancestry = new Set([name])
+    for (const parent of parents) {
+      const node = this.#nodes.get(parent)
+      if (node === undefined) throw broken(entry, `it follows ${parent}, which is missing`)
+      for (const ancestor of node.ancestry) ancestry.add(ancestor)
+    }
+    if (this.maximal(parents).length !== parents.length) {
+      throw broken(entry, 'it names an entry and also one that follows it')
+    }
+    const before = parents.length === 0 ? undefined : this.outcome(parents)
+    const facts = before === undefined ? applyGenesis(entry) : applyEntry(before.facts, entry)
+    this.#nodes.set(name, { name, entry, ancestry })
+    this.#outcomes.set(name, { facts, applied: new Set(before?.applied).add(name) })
+  }
+
+  /** What holds at these heads, none of which follows another. */
+  outcome(heads: readonly string[]): Outcome {
+    const sorted = heads.toSorted()
+    const name = sorted.join()
+    const known = this.#outcomes.get(name)
+    if (known !== undefined) return known
+    let winners: string[] = []
+    for (const head of sorted) winners = winners.length === 0 ? [head] : this.#meet(winners, head)
+    const outcome =
+      winners.length === 1 ? (this.#outcomes.get(winners[0] as string) as Outcome) : this.#merge(winners)
+    this.#outcomes.set(name, outcome)
+    return outcome
+  }
+
+  /** Those of the entries that no other of them follows, ascending. */
+  maximal(names: Iterable<string>): string[] {
+    const all = [...new Set(names)]
+    const followed = new Set<string>()
+    for (const name of all) {
+      for (const ancestor of this.#ancestry([name])) if (ancestor !== name) followed.add(ancestor)
+    }
+    return all.filter((name) => !followed.has(name)).toSorted()
+  }
+
+  names(): string[] {
+    return [...this.#nodes.keys()]
+  }
+
+  /** Parents first, then by hash. */
+  inOrder(names: Iterable<string> = this.#nodes.keys()): SignedEntry[] {
+    const nodes = [...names].map((name) => this.#node(name))
+    // An entry has a larger ancestry than any of its ancestors.
+    nodes.sort((a, b) => a.ancestry.size - b.ancestry.size || (a.name < b.name ? -1 : 1))
+    return nodes.map((node) => node.entry)
+  }
+
+  #meet(winners: readonly string[], head: string): string[] {
+    const [ours, theirs] = [this.#ancestry(winners), this.#ancestry([head])]
+    const common = intersection(ours, theirs)
+    if (common.size === 0) throw new OnehopError('BAD_IDENTITY', 'two logs, not one')
+    const { facts } = this.outcome(this.maximal(common))
+    const [our, their] = [difference(ours, common), difference(theirs, common)].map((names) =>
+      weigh(
+        facts,
+        [...names].map((name) => this.#node(name).entry),
+      ),
+    ) as [Weight, Weight]
+    if (our.rank !== their.rank) return our.rank < their.rank ? [...winners] : [head]
+    if (our.revokesItself !== their.revokesItself) return our.revokesItself ? [...winners] : [head]
+    if (our.onlyAdds && their.onlyAdds) return [...winners, head]
+    if (our.revokes !== their.revokes) return our.revokes ? [...winners] : [head]
+    // Heads come in ascending order: what stands already has the lower hash.
+    return [...winners]
+  }
+
+  /** All additions since the fork, on what held there. One that another made impossible is left out. */
+  #merge(heads: readonly string[]): Outcome {
+    const [first, ...others] = heads.map((head) => this.#ancestry([head])) as [ReadonlySet<string>]
+    const common = others.reduce((sum: ReadonlySet<string>, names) => intersection(sum, names), first)
+    const before = this.outcome(this.maximal(common))
+    let { facts } = before
+    const applied = new Set(before.applied)
+    for (const entry of this.inOrder(difference(this.#ancestry(heads), common))) {
+      try {
+        facts = applyEntry(facts, entry)
+        applied.add(toHex(entry.hash))
+      } catch (error) {
+        if (!(error instanceof OnehopError) || error.code !== 'BAD_IDENTITY') throw error
+      }
+    }
+    return { facts, applied }
+  }
+
+  #ancestry(names: readonly string[]): ReadonlySet<string> {
+    if (names.length === 1) return this.#node(names[0] as string).ancestry
+    const all = new Set<string>()
+    for (const name of names) for (const ancestor of this.#node(name).ancestry) all.add(ancestor)
+    return all
+  }
+
+  #node(name: string): Node {
+    const node = this.#nodes.get(name)
+    if (node === undefined) throw new OnehopError('INTERNAL', `no entry ${name}`)
+    return node
+  }
+}
+
+interface Weight {
+  readonly rank: number
+  readonly revokesItself: boolean
+  readonly revokes: boolean
+  readonly onlyAdds: boolean
+}
+
+function weigh(facts: Facts, entries: readonly SignedEntry[]): Weight {
+  const ranks = entries.map((entry) => rankOf(facts, entry.signer) ?? unranked)
+  const rank = Math.min(...ranks)
+  const top = toHex((entries[ranks.indexOf(rank)] as SignedEntry).signer)
+  let [revokesItself, revokes, onlyAdds] = [false, false, true]
+  for (const { signer, body } of entries) {
+    if (body.kind !== 'addDevice' && body.kind !== 'vouch') onlyAdds = false
+    if (body.kind !== 'revokeDevice') continue
+    revokes = true
+    if (toHex(signer) === top && toHex(body.device) === top) revokesItself = true
+  }
+  return { rank, revokesItself, revokes, onlyAdds }
+}
+
+function intersection(a: ReadonlySet<string>, b: ReadonlySet<string>): Set<string> {
+  return new Set([...a].filter((name) => b.has(name)))
+}
+
+function difference(a: ReadonlySet<string>, b: ReadonlySet<string>): Set<string> {
+  return new Set([...a].filter((name) => !b.has(name)))
+}

@@ -1,0 +1,119 @@
+import { compareBytes, equalBytes, fromHex, toHex } from '../bytes.ts'
+import type { CryptoProvider } from '../crypto/provider.ts'
+import { OnehopError } from '../errors.ts'
+import { limits } from '../limits.ts'
+import { applyEntry, applyGenesis, broken, type Facts } from './apply.ts'
+import { possessionMessage } from './entry.ts'
+import { History } from './history.ts'
+import type { IdentityState, SignedEntry } from './types.ts'
+
+/**
+ * What a log says, from its entries in any order. Throws BAD_IDENTITY (a rule is broken, or an entry is missing),
+ * BAD_SIGNATURE, UNSUPPORTED, TOO_LARGE.
+ */
+export function replay(crypto: CryptoProvider, entries: readonly SignedEntry[]): IdentityState {
+  const genesis = entries.find((entry) => entry.identity === undefined)
+  if (genesis === undefined) throw new OnehopError('BAD_IDENTITY', 'a log begins with a genesis')
+  const facts = applyGenesis(genesis)
+  checkSignatures(crypto, genesis, facts.id)
+  return append(crypto, linearState(facts, [genesis]), entries)
+}
+
+/**
+ * The state with these entries too, or the same state when it has them all. Equal sets of entries give equal states,
+ * in whatever order and portions they came. Throws as `replay` does, and then nothing was added.
+ */
+export function append(
+  crypto: CryptoProvider,
+  state: IdentityState,
+  entries: readonly SignedEntry[],
+): IdentityState {
+  const known = new Set(state.entries.map((entry) => toHex(entry.hash)))
+  const fresh = entries.filter((entry) => {
+    const name = toHex(entry.hash)
+    return !known.has(name) && known.add(name)
+  })
+  if (fresh.length === 0) return state
+  if (
+    known.size > limits.identityEntriesMax ||
+    logBytes(state.entries) + logBytes(fresh) > limits.identityLogBytesMax
+  ) {
+    throw new OnehopError('TOO_LARGE', 'the identity log is longer than allowed')
+  }
+  for (const entry of fresh) {
+    if (entry.identity === undefined) throw broken(entry, 'a log has one genesis')
+    checkSignatures(crypto, entry, state.id)
+  }
+  return appendChain(state, fresh) ?? appendBranches(state, fresh)
+}
+
+/** Nearly every log is a chain, and grows by one entry at a time. */
+function appendChain(state: IdentityState, fresh: readonly SignedEntry[]): IdentityState | undefined {
+  if (state.heads.length !== 1 || state.dropped.size > 0) return undefined
+  let facts: Facts = state
+  let head = state.heads[0] as Uint8Array
+  for (const entry of fresh) {
+    const [previous, ...others] = entry.previous
+    if (previous === undefined || others.length > 0 || !equalBytes(previous, head)) return undefined
+    facts = applyEntry(facts, entry)
+    head = entry.hash
+  }
+  return linearState(facts, [...state.entries, ...fresh])
+}
+
+function appendBranches(state: IdentityState, fresh: readonly SignedEntry[]): IdentityState {
+  const history = new History()
+  for (const entry of state.entries) history.add(entry)
+  const present = new Set(history.names())
+  let waiting = [...fresh]
+  while (waiting.length > 0) {
+    const ready = waiting.filter((entry) => entry.previous.every((previous) => present.has(toHex(previous))))
+    if (ready.length === 0) {
+      // Smallest first, so that the same entries are refused with the same words.
+      const [stuck] = waiting.toSorted((a, b) => compareBytes(a.hash, b.hash)) as [SignedEntry]
+      throw broken(stuck, 'it follows an entry that is missing')
+    }
+    for (const entry of ready) {
+      history.add(entry)
+      present.add(toHex(entry.hash))
+    }
+    waiting = waiting.filter((entry) => !present.has(toHex(entry.hash)))
+  }
+  const heads = history.maximal(history.names())
+  const { facts, applied } = history.outcome(heads)
+  return {
+    ...facts,
+    heads: heads.map((head) => fromHex(head) as Uint8Array),
+    entries: history.inOrder(),
+    dropped: new Set(history.names().filter((name) => !applied.has(name))),
+  }
+}
+
+function linearState(facts: Facts, entries: readonly SignedEntry[]): IdentityState {
+  const { id, type, recovery, devices, members, boxes } = facts
+  const heads = [(entries.at(-1) as SignedEntry).hash]
+  return { id, type, recovery, devices, members, boxes, heads, entries, dropped: new Set() }
+}
+
+function checkSignatures(crypto: CryptoProvider, entry: SignedEntry, identity: Uint8Array): void {
+  const { body, possession } = entry
+  if (!crypto.verifyStrict(entry.message, entry.signature, entry.signer)) {
+    throw new OnehopError('BAD_SIGNATURE', `entry ${toHex(entry.hash)}: not signed by its signer`)
+  }
+  if (possession === undefined) return
+  const joining = body.kind === 'addDevice' ? body.device : body.kind === 'rotate' ? body.recovery : undefined
+  if (
+    joining === undefined ||
+    !crypto.verifyStrict(possessionMessage(identity, joining.key, joining.boxKey), possession, joining.key)
+  ) {
+    throw new OnehopError('BAD_SIGNATURE', `entry ${toHex(entry.hash)}: the new key did not sign`)
+  }
+}
+
+/** On the wire, without the few bytes of heads. */
+function logBytes(entries: readonly SignedEntry[]): number {
+  return entries.reduce(
+    (sum, entry) => sum + entry.bytes.length + 64 + (entry.possession?.length ?? 0) + 9,
+    3,
+  )
+}

@@ -1,0 +1,163 @@
+/** How a device extends its identity's log: each makes one entry, which the caller appends and stores. */
+import { compareBytes, concatBytes, emptyBytes, toHex, utf8 } from '../bytes.ts'
+import { derivations } from '../context.ts'
+import type { CryptoProvider } from '../crypto/provider.ts'
+import { OnehopError } from '../errors.ts'
+import { limits } from '../limits.ts'
+import type { DeviceKey, IdentityId, RecordId } from '../record/types.ts'
+import { makeBox, openBoxSecret, wrapSecret, type BoxSecret } from './box.ts'
+import { possessionMessage, signEntry } from './entry.ts'
+import { replay } from './log.ts'
+import type {
+  Admission,
+  DeviceSecrets,
+  EntryBody,
+  IdentityState,
+  RecoveryKeys,
+  RevokedNumbers,
+  SignedEntry,
+} from './types.ts'
+
+/** All keys of a device from the one seed that it stores. */
+export function deviceFromSeed(crypto: CryptoProvider, seed: Uint8Array): DeviceSecrets {
+  const boxSecret = crypto.hkdfSha256(seed, emptyBytes, utf8(derivations.deviceBox), 32)
+  return { seed, key: crypto.signingPublicKey(seed), boxSecret, boxKey: crypto.boxPublicKey(boxSecret) }
+}
+
+/** A person, by their first device. */
+export function createIdentity(
+  crypto: CryptoProvider,
+  device: DeviceSecrets,
+  options: { readonly recovery?: RecoveryKeys } = {},
+): { readonly entry: SignedEntry; readonly state: IdentityState; readonly box: BoxSecret } {
+  const box = { epoch: 1, secret: crypto.random(32) }
+  const { recovery } = options
+  const admission = ownerAdmission(device, false)
+  const recipients = recovery === undefined ? [device] : [device, recovery]
+  const entry = signEntry(
+    crypto,
+    {
+      identity: undefined,
+      previous: [],
+      author: undefined,
+      body: {
+        kind: 'genesisPerson',
+        nonce: crypto.random(16),
+        device: admission,
+        recovery,
+        box: makeBox(crypto, device, recipients, box),
+      },
+    },
+    device,
+  )
+  return { entry, state: replay(crypto, [entry]), box }
+}
+
+/** A device with every right. */
+export function ownerAdmission(device: Pick<DeviceSecrets, 'key' | 'boxKey'>, probation: boolean): Admission {
+  return { key: device.key, boxKey: device.boxKey, role: 'owner', capabilities: 'all', probation }
+}
+
+/** By the new device: that it is willing to join this identity with these keys. */
+export function provePossession(
+  crypto: CryptoProvider,
+  identity: IdentityId,
+  device: DeviceSecrets,
+): Uint8Array {
+  return crypto.sign(possessionMessage(identity, device.key, device.boxKey), device.seed)
+}
+
+/** By an owner's device. With `readsPrivate` the new device is given the newest box secret, which opens all older ones. */
+export function addDevice(
+  crypto: CryptoProvider,
+  state: IdentityState,
+  signer: DeviceSecrets,
+  admission: Admission,
+  possession: Uint8Array,
+  options: { readonly readsPrivate: boolean } = { readsPrivate: false },
+): SignedEntry {
+  const box = options.readsPrivate ? newestBox(crypto, state, signer) : undefined
+  const grants =
+    box === undefined
+      ? []
+      : [{ epoch: box.epoch, sealed: wrapSecret(crypto, signer, admission.boxKey, box.secret) }]
+  return extend(crypto, state, signer, { kind: 'addDevice', device: admission, grants }, possession)
+}
+
+export function vouch(
+  crypto: CryptoProvider,
+  state: IdentityState,
+  signer: DeviceSecrets,
+  device: DeviceKey,
+): SignedEntry {
+  return extend(crypto, state, signer, { kind: 'vouch', device })
+}
+
+/**
+ * By an owner's device. `numbers` says which records count, by shard owner. Where the device could read private
+ * data, what is written from now on is sealed under a new epoch that it does not get.
+ */
+export function revokeDevice(
+  crypto: CryptoProvider,
+  state: IdentityState,
+  signer: DeviceSecrets,
+  device: DeviceKey,
+  numbers: readonly RevokedNumbers[],
+): { readonly entry: SignedEntry; readonly box: BoxSecret | undefined } {
+  const sorted = numbers.toSorted((a, b) => compareBytes(a.owner, b.owner))
+  const body = { kind: 'revokeDevice', device, numbers: sorted } as const
+  const readers = state.boxes.at(-1)?.wraps
+  if (readers?.has(toHex(device)) !== true) {
+    return { entry: extend(crypto, state, signer, { ...body, box: undefined }), box: undefined }
+  }
+  const before = newestBox(crypto, state, signer)
+  const next = { epoch: before.epoch + 1, secret: crypto.random(32) }
+  const staying = [...state.devices].filter(([name]) => readers.has(name) && name !== toHex(device))
+  const devices = staying.map(([, of]) => of).filter((of) => of.revoked === undefined)
+  const recipients = state.recovery === undefined ? devices : [...devices, state.recovery]
+  const box = makeBox(crypto, signer, recipients, next, before)
+  return { entry: extend(crypto, state, signer, { ...body, box }), box: next }
+}
+
+/**
+ * The hash by which a revocation names a device's records in one shard:
+ * SHA-256("onehop/number-list/1" 0 owner device (number u64 || id) ...), ascending by number. Throws BAD_REQUEST.
+ */
+export function numberListHash(
+  crypto: Pick<CryptoProvider, 'sha256'>,
+  owner: IdentityId,
+  device: DeviceKey,
+  list: readonly { readonly number: number; readonly id: RecordId }[],
+): Uint8Array {
+  const head = concatBytes(utf8(derivations.numberList), new Uint8Array(1), owner, device)
+  const bytes = new Uint8Array(head.length + list.length * 40)
+  const view = new DataView(bytes.buffer)
+  bytes.set(head)
+  let offset = head.length
+  let before = 0
+  for (const { number, id } of list) {
+    if (number <= before) throw new OnehopError('BAD_REQUEST', 'a list of numbers ascends')
+    view.setBigUint64(offset, BigInt(number))
+    bytes.set(id, offset + 8)
+    offset += 40
+    before = number
+  }
+  return crypto.sha256(bytes)
+}
+
+function extend(
+  crypto: CryptoProvider,
+  state: IdentityState,
+  signer: DeviceSecrets,
+  body: EntryBody,
+  possession?: Uint8Array,
+): SignedEntry {
+  const previous = state.heads.slice(0, limits.identityPreviousMax)
+  return signEntry(crypto, { identity: state.id, previous, author: undefined, body }, signer, possession)
+}
+
+function newestBox(crypto: CryptoProvider, state: IdentityState, device: DeviceSecrets): BoxSecret {
+  const box = openBoxSecret(crypto, state, device)
+  if (box !== undefined && box.epoch === state.boxes.at(-1)?.epoch) return box
+  throw new OnehopError('FORBIDDEN', 'this device holds no secret of the newest epoch')
+}
