@@ -1,0 +1,239 @@
+import { readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import * as v from 'valibot'
+import { OnehopError } from '../protocol/errors.ts'
+
+const scopePath = v.pipe(
+  v.string(),
+  v.regex(/^(?:\/[a-z0-9][a-z0-9-]*)+$/, 'a scope such as /geo/africa/ng/lagos'),
+)
+const port = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535))
+const milliseconds = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(400 * 86_400_000))
+const nodeId = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'a node id of 64 hex digits'))
+
+/**
+ * Everything that can be set, with its default. Read in layers: defaults < file < environment < flags, then
+ * checked once; after that it is a plain frozen value.
+ */
+export const ConfigSchema = v.strictObject({
+  /** Folder of keys and store. Mode 0700. */
+  state: v.pipe(v.string(), v.minLength(1)),
+  name: v.pipe(v.string(), v.maxLength(64)),
+  /** Where the box stands; decides which neighbours are near and which aggregator is asked. */
+  region: scopePath,
+  /** Who runs it. Copies never share an operator. Its own node id when empty. */
+  operator: v.pipe(v.string(), v.maxLength(64)),
+  store: v.picklist(['level', 'memory']),
+  listen: v.strictObject({
+    /** Address that all three listeners bind. */
+    host: v.pipe(v.string(), v.minLength(1)),
+    tcp: port,
+    websocket: port,
+    http: port,
+  }),
+  network: v.strictObject({
+    /** Multiaddrs of nodes to dial first. */
+    bootstrap: v.array(v.string()),
+    mdns: v.boolean(),
+    /** CIDR ranges outside the public internet that may be dialled. */
+    allowDial: v.array(v.string()),
+    /** Multiaddrs to publish in place of those listened on. */
+    announce: v.array(v.string()),
+    providesPerS: v.pipe(v.number(), v.minValue(0.01), v.maxValue(1000)),
+    inboundConnectionsPerS: v.pipe(v.number(), v.integer(), v.minValue(1)),
+  }),
+  http: v.strictObject({
+    /** Host names, beside own addresses and localhost, under which the pages may be opened. */
+    hosts: v.array(v.string()),
+    /** Origins of other sites whose pages may call the API. None by default. */
+    origins: v.array(v.string()),
+  }),
+  hosting: v.strictObject({
+    /** How many neighbours hold a copy beside the home. */
+    copies: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(15)),
+    /** Who may leave shards here: nobody, anyone, or these nodes. */
+    offerTo: v.union([v.picklist(['nobody', 'anyone']), v.array(nodeId)]),
+    offerBytes: v.pipe(v.number(), v.integer(), v.minValue(0)),
+    leaseBytes: v.pipe(v.number(), v.integer(), v.minValue(1)),
+    leaseMs: milliseconds,
+    heartbeatMs: milliseconds,
+    /** Away for this long: no reads go there. */
+    suspectAfterMs: milliseconds,
+    /** Away for this long: a standby takes its seat. */
+    replaceAfterMs: milliseconds,
+    reconcileEveryMs: milliseconds,
+  }),
+  /** Scopes that this node indexes; `*` means every app. */
+  aggregate: v.array(v.strictObject({ app: v.string(), scope: scopePath })),
+  search: v.strictObject({
+    /** How often leaves look for a nearer aggregator. */
+    registerEveryMs: milliseconds,
+    /** Changes wait this long so that one message carries many. */
+    batchMs: milliseconds,
+  }),
+  log: v.picklist(['debug', 'info', 'warn', 'error', 'silent']),
+})
+
+export type Config = v.InferOutput<typeof ConfigSchema>
+
+/** Same shape as Config with every part optional. */
+export type ConfigLayer = {
+  [K in keyof Config]?: Config[K] extends readonly unknown[] | string ? Config[K] : Partial<Config[K]>
+}
+
+export function defaultConfig(environment: NodeJS.ProcessEnv = process.env): Config {
+  const stateHome = environment.XDG_STATE_HOME || join(homedir(), '.local', 'state')
+  return {
+    state: join(stateHome, 'onehop'),
+    name: '',
+    region: '/geo',
+    operator: '',
+    store: 'level',
+    listen: { host: '0.0.0.0', tcp: 4181, websocket: 4182, http: 4180 },
+    network: {
+      bootstrap: [],
+      mdns: true,
+      allowDial: [],
+      announce: [],
+      providesPerS: 2,
+      inboundConnectionsPerS: 50,
+    },
+    http: { hosts: [], origins: [] },
+    hosting: {
+      copies: 3,
+      offerTo: 'nobody',
+      offerBytes: 10 * 2 ** 30,
+      leaseBytes: 64 * 2 ** 20,
+      leaseMs: 30 * 86_400_000,
+      heartbeatMs: 20_000,
+      suspectAfterMs: 3_600_000,
+      replaceAfterMs: 72 * 3_600_000,
+      reconcileEveryMs: 3_600_000,
+    },
+    aggregate: [],
+    search: { registerEveryMs: 60_000, batchMs: 50 },
+    log: 'info',
+  }
+}
+
+export interface ConfigSources {
+  /** JSON file; its absence is an error only when it was named. */
+  readonly file?: string
+  readonly environment?: NodeJS.ProcessEnv
+  /** `listen.http=0` style settings from the command line. */
+  readonly flags?: readonly string[]
+}
+
+/** Where the config file is looked for when none is named. */
+export function configFile(environment: NodeJS.ProcessEnv = process.env): string {
+  return join(environment.XDG_CONFIG_HOME || join(homedir(), '.config'), 'onehop', 'config.json')
+}
+
+/** Throws BAD_CONFIG naming the setting, the layer it came from and what is allowed. */
+export function loadConfig(sources: ConfigSources = {}): Config {
+  const environment = sources.environment ?? process.env
+  const merged: Record<string, unknown> = structuredClone(defaultConfig(environment))
+  const origin = new Map<string, string>()
+
+  const file = sources.file ?? configFile(environment)
+  const fromFile = readJson(file, sources.file !== undefined)
+  if (fromFile !== undefined) overlay(merged, fromFile, `file ${file}`, origin)
+  for (const [variable, text] of Object.entries(environment)) {
+    // ONEHOP_SET_LISTEN__HTTP=4180 sets listen.http; variables without a match are somebody else's.
+    if (!variable.startsWith('ONEHOP_SET_') || text === undefined) continue
+    const path = variable.slice('ONEHOP_SET_'.length).split('__').map(camelCase)
+    set(merged, path, parseValue(text), `environment ${variable}`, origin)
+  }
+  for (const flag of sources.flags ?? []) {
+    const equals = flag.indexOf('=')
+    if (equals < 1) throw new OnehopError('BAD_CONFIG', `--set ${flag}: write it as --set name=value`)
+    set(
+      merged,
+      flag.slice(0, equals).split('.'),
+      parseValue(flag.slice(equals + 1)),
+      `flag --set ${flag}`,
+      origin,
+    )
+  }
+
+  const result = v.safeParse(ConfigSchema, merged)
+  if (!result.success) {
+    const issue = result.issues[0]
+    const path = v.getDotPath(issue) ?? ''
+    const source = [...origin].findLast(([key]) => path === key || path.startsWith(`${key}.`))?.[1]
+    throw new OnehopError(
+      'BAD_CONFIG',
+      `${path}: ${issue.message}${source === undefined ? '' : ` (from ${source})`}`,
+    )
+  }
+  return Object.freeze(result.output)
+}
+
+function readJson(file: string, required: boolean): Record<string, unknown> | undefined {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (cause) {
+    if (!required && (cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw new OnehopError('BAD_CONFIG', `cannot read config file ${file}`, { cause })
+  }
+  try {
+    const parsed: unknown = JSON.parse(text)
+    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) {
+      return parsed as Record<string, unknown>
+    }
+  } catch (cause) {
+    throw new OnehopError('BAD_CONFIG', `config file ${file} is not JSON: ${(cause as Error).message}`, {
+      cause,
+    })
+  }
+  throw new OnehopError('BAD_CONFIG', `config file ${file} must hold one JSON object`)
+}
+
+function overlay(
+  target: Record<string, unknown>,
+  layer: Record<string, unknown>,
+  source: string,
+  origin: Map<string, string>,
+  prefix = '',
+): void {
+  for (const [key, value] of Object.entries(layer)) {
+    const inner = Object.hasOwn(target, key) ? target[key] : undefined
+    if (isPlainObject(inner) && isPlainObject(value))
+      overlay(inner, value, source, origin, `${prefix}${key}.`)
+    else {
+      // defineProperty, so that a key named __proto__ is refused by the check as unknown and does nothing else.
+      Object.defineProperty(target, key, { value, enumerable: true, writable: true, configurable: true })
+      origin.set(`${prefix}${key}`, source)
+    }
+  }
+}
+
+function set(
+  target: Record<string, unknown>,
+  path: readonly string[],
+  value: unknown,
+  source: string,
+  origin: Map<string, string>,
+): void {
+  const nested = path.toReversed().reduce<unknown>((inner, key) => ({ [key]: inner }), value)
+  overlay(target, nested as Record<string, unknown>, source, origin)
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function parseValue(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text // a bare word is a string
+  }
+}
+
+/** OFFER_TO -> offerTo */
+function camelCase(words: string): string {
+  return words.toLowerCase().replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
+}

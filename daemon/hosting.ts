@@ -1,0 +1,108 @@
+import { toHex } from '../protocol/bytes.ts'
+import { encode } from '../protocol/codec.ts'
+import { boolean, decodeAs, nullable, struct, text, uint } from '../protocol/shape.ts'
+import type { IdentityId } from '../protocol/record/types.ts'
+import type { Store, StoreBatch } from '../storage/types.ts'
+
+const kind = 'hosted'
+
+/** Why and up to which size this node holds somebody's shard. */
+export interface Hosted {
+  readonly owner: IdentityId
+  /** A person of this house, who paired with it or was brought in; else somebody's shard under a lease. */
+  readonly person: boolean
+  readonly quotaBytes: number
+  /** When the lease ends; undefined for the people of the house. */
+  readonly expiresMs: number | undefined
+  readonly label: string
+}
+
+const shape = struct({
+  person: boolean,
+  quotaBytes: uint(),
+  expiresMs: nullable(uint()),
+  label: text(64),
+})
+
+/** Whose shards this node holds. All entries stay in memory: they are asked at every write. */
+export class Hosting {
+  readonly #store: Store
+  readonly #hosted = new Map<string, Hosted>()
+
+  private constructor(store: Store) {
+    this.#store = store
+  }
+
+  static async open(store: Store): Promise<Hosting> {
+    const hosting = new Hosting(store)
+    let after: Uint8Array | undefined
+    do {
+      const page = await store.documents.list(kind, { ...(after && { gt: after }), limit: 1_000 })
+      for (const { key, bytes } of page) {
+        hosting.#hosted.set(toHex(key), { owner: key, ...decodeAs(shape, bytes, 'hosted') })
+      }
+      after = page.length < 1_000 ? undefined : page.at(-1)?.key
+    } while (after !== undefined)
+    return hosting
+  }
+
+  get(owner: IdentityId): Hosted | undefined {
+    return this.#hosted.get(toHex(owner))
+  }
+
+  has(owner: IdentityId): boolean {
+    return this.#hosted.has(toHex(owner))
+  }
+
+  get size(): number {
+    return this.#hosted.size
+  }
+
+  list(): Iterable<Hosted> {
+    return this.#hosted.values()
+  }
+
+  async add(hosted: Hosted): Promise<void> {
+    await this.addMany([hosted])
+  }
+
+  /** One batch for all of them. A person of the house stays one, whatever lease comes later. */
+  async addMany(many: readonly Hosted[]): Promise<void> {
+    const added = many.map((hosted) => {
+      const before = this.get(hosted.owner)
+      return before?.person === true && !hosted.person ? before : hosted
+    })
+    await this.#store.write((batch) => {
+      for (const hosted of added) this.#stage(batch, hosted)
+    })
+    for (const hosted of added) this.#hosted.set(toHex(hosted.owner), hosted)
+  }
+
+  /** Stops answering for the shard at once, then deletes what was kept of it. */
+  async remove(owner: IdentityId): Promise<boolean> {
+    if (!this.#hosted.delete(toHex(owner))) return false
+    await this.#store.documents.delete(kind, owner)
+    await this.#store.shards.remove(owner)
+    return true
+  }
+
+  /** True when so many more bytes of records fit into the shard's quota. */
+  hasRoom(owner: IdentityId, bytes: number): boolean {
+    const hosted = this.get(owner)
+    if (hosted === undefined) return false
+    const info = this.#store.shards.get(owner)
+    return (info?.recordBytes ?? 0) + (info?.blobBytes ?? 0) + bytes <= hosted.quotaBytes
+  }
+
+  /** Bytes promised to others under leases. */
+  leasedBytes(): number {
+    let sum = 0
+    for (const hosted of this.#hosted.values()) if (!hosted.person) sum += hosted.quotaBytes
+    return sum
+  }
+
+  #stage(batch: StoreBatch, { owner, person, quotaBytes, expiresMs, label }: Hosted): void {
+    this.#store.documents.putIn(batch, kind, owner, encode([person, quotaBytes, expiresMs ?? null, label]))
+    this.#store.shards.setStatusIn(batch, owner, 'hosted')
+  }
+}

@@ -1,0 +1,230 @@
+import { toHex } from '../protocol/bytes.ts'
+import type { CryptoProvider } from '../protocol/crypto/provider.ts'
+import { asOnehopError, type ErrorCode } from '../protocol/errors.ts'
+import { limits } from '../protocol/limits.ts'
+import type { Clock } from '../protocol/ports.ts'
+import { clockMs, isClockAhead } from '../protocol/record/clock.ts'
+import { readSection } from '../protocol/record/section.ts'
+import type { RecordId, SignedRecord, VerifiedRecord } from '../protocol/record/types.ts'
+import { verifyRecord } from '../protocol/record/verify.ts'
+import { decodeRecord } from '../protocol/record/wire.ts'
+import { checkFieldValue } from '../protocol/schema/check-value.ts'
+import type { Schema } from '../protocol/schema/schema.ts'
+import { checkSections } from '../protocol/schema/sections.ts'
+import type { IncomingRecord, PutOptions, PutOutcome, Store } from '../storage/types.ts'
+import type { Hosting } from './hosting.ts'
+import type { Identities } from './identities.ts'
+import type { NodeId } from './net/rpc.ts'
+import type { Schemas } from './schemas.ts'
+
+/** Where a record came from: its author's app, another holder of the shard, or an author's node that streams it. */
+export type Source =
+  | { readonly from: 'client' }
+  | { readonly from: 'peer'; readonly node: NodeId }
+  | { readonly from: 'stream'; readonly node: NodeId }
+
+export type Outcome =
+  | { readonly outcome: 'stored' | 'known'; readonly id: RecordId }
+  | {
+      readonly outcome: 'refused'
+      /** Undefined when not even the bytes could be read. */
+      readonly id: RecordId | undefined
+      readonly code: ErrorCode
+      readonly message: string
+    }
+
+/** A record that is now on this node's disk. */
+export interface Arrival extends IncomingRecord {
+  readonly put: PutOutcome
+  readonly source: Source
+}
+
+export type StoredListener = (arrivals: readonly Arrival[]) => void
+
+export interface IngestParts {
+  readonly crypto: CryptoProvider
+  readonly clock: Clock
+  readonly store: Store
+  readonly identities: Identities
+  readonly schemas: Schemas
+  readonly hosting: Hosting
+}
+
+/** The age beyond which a client must sign anew: replicas may have dropped the numbers it would fill. */
+const clientAgeMsMax = 60 * 86_400_000
+
+/** So many are verified before others get a turn: about ten milliseconds. */
+const sliceRecords = 256
+
+/**
+ * The one way by which records enter the store, whoever brings them: bound, decode, verify, authorise, store.
+ * What is told to the listeners is on disk.
+ */
+export class Ingest {
+  readonly #parts: IngestParts
+  readonly #listeners = new Set<StoredListener>()
+
+  constructor(parts: IngestParts) {
+    this.#parts = parts
+  }
+
+  /** One outcome per record, in order. Resolves when what is called stored is on disk. */
+  async accept(
+    encoded: readonly Uint8Array[],
+    source: Source,
+    options: Pick<PutOptions, 'also'> = {},
+  ): Promise<Outcome[]> {
+    const outcomes: Outcome[] = []
+    for (let start = 0; start < encoded.length; start += sliceRecords) {
+      outcomes.push(...(await this.#acceptSlice(encoded.slice(start, start + sliceRecords), source, options)))
+    }
+    return outcomes
+  }
+
+  onStored(listener: StoredListener): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  async #acceptSlice(
+    encoded: readonly Uint8Array[],
+    source: Source,
+    options: Pick<PutOptions, 'also'>,
+  ): Promise<Outcome[]> {
+    const taken: IncomingRecord[] = []
+    const outcomes: (Outcome | undefined)[] = encoded.map((bytes) => {
+      const checked = this.#check(bytes, source)
+      if ('outcome' in checked) return checked
+      taken.push(checked)
+      return undefined // filled in below, once it is on disk
+    })
+    if (taken.length > 0) {
+      const hosted = source.from !== 'stream'
+      const put = await this.#parts.store.records.put(taken, { hosted, ...options })
+      const arrivals = taken.map((one, i): Arrival => ({ ...one, put: put[i] as PutOutcome, source }))
+      let next = 0
+      for (let i = 0; i < outcomes.length; i++) {
+        if (outcomes[i] !== undefined) continue
+        const { record, put: stored } = arrivals[next++] as Arrival
+        outcomes[i] = { outcome: stored.state === 'known' ? 'known' : 'stored', id: record.id }
+      }
+      this.#tell(arrivals.filter(({ put: { state } }) => state !== 'known'))
+    }
+    return outcomes as Outcome[]
+  }
+
+  #check(bytes: Uint8Array, source: Source): IncomingRecord | Outcome {
+    let record: SignedRecord
+    try {
+      record = decodeRecord(this.#parts.crypto, bytes)
+    } catch (error) {
+      const { code, message } = asOnehopError(error)
+      return { outcome: 'refused', id: undefined, code, message }
+    }
+    const refuse = (code: ErrorCode, message: string): Outcome => ({
+      outcome: 'refused',
+      id: record.id,
+      code,
+      message,
+    })
+    const { header } = record
+    const { identities, hosting, crypto, clock } = this.#parts
+
+    if (source.from !== 'stream' && !hosting.has(header.owner)) {
+      return refuse('NOT_HOSTED', `this node does not hold the shard of ${toHex(header.owner)}`)
+    }
+    const owner = identities.get(header.owner)
+    if (owner === undefined)
+      return refuse('UNKNOWN_IDENTITY', `no identity log of ${toHex(header.owner)} here`)
+    const author = toHex(header.author) === toHex(header.owner) ? owner : identities.get(header.author)
+    if (author === undefined)
+      return refuse('UNKNOWN_IDENTITY', `no identity log of ${toHex(header.author)} here`)
+
+    const verdict = verifyRecord(crypto, record, owner, author)
+    if (!verdict.ok) return refuse(verdict.code, verdict.message)
+
+    const nowMs = clock.nowMs()
+    if (isClockAhead(header.clock, nowMs)) {
+      const aheadS = Math.round((clockMs(header.clock) - nowMs) / 1000)
+      return refuse(
+        'CLOCK_AHEAD',
+        `the record is dated ${aheadS} s ahead; ${limits.clockAheadMsMax / 1000} s are allowed`,
+      )
+    }
+    if (source.from !== 'stream' && !hosting.hasRoom(header.owner, bytes.length)) {
+      return refuse('NO_QUOTA', `the quota of ${toHex(header.owner)} is used up`)
+    }
+    if (source.from === 'client') {
+      const problem = this.#checkClient(verdict.record, nowMs)
+      if (problem !== undefined) return refuse(problem.code, problem.message)
+    }
+    return { record: verdict.record, bytes }
+  }
+
+  /** Rules for what an app may write now; replicas never ask them again. */
+  #checkClient(record: VerifiedRecord, nowMs: number): { code: ErrorCode; message: string } | undefined {
+    const { header, sections } = record
+    if (clockMs(header.clock) < nowMs - clientAgeMsMax) {
+      return { code: 'EXPIRED', message: 'the record is dated more than 60 days ago; write it again' }
+    }
+    const withheld = sections.findIndex((section) => section === undefined)
+    if (withheld >= 0) return { code: 'BAD_REQUEST', message: `section ${withheld} is missing` }
+    const schema = this.#parts.schemas.get(header.schema)
+    if (schema === undefined)
+      return { code: 'UNKNOWN_SCHEMA', message: `no schema ${toHex(header.schema)} here` }
+    return checkAgainst(schema, record)
+  }
+
+  #tell(arrivals: readonly Arrival[]): void {
+    if (arrivals.length === 0) return
+    for (const listener of this.#listeners) listener(arrivals)
+  }
+}
+
+function checkAgainst(
+  schema: Schema,
+  record: VerifiedRecord,
+): { code: ErrorCode; message: string } | undefined {
+  const { header, sections } = record
+  if (schema.id !== header.app)
+    return { code: 'BAD_REQUEST', message: `the schema is of ${schema.id}, not ${header.app}` }
+  if (header.collection.startsWith('~')) {
+    // A blinded name: which collection it is only its owner knows; that it is sealed everyone can see.
+    const open = header.sections.findIndex((section) => section.audience !== 'private')
+    return open < 0
+      ? undefined
+      : { code: 'BAD_FIELD', message: `section ${open} of a private collection is not sealed` }
+  }
+  const collection = schema.collections.get(header.collection)
+  if (collection === undefined) {
+    return { code: 'UNKNOWN_COLLECTION', message: `${schema.id} has no collection ${header.collection}` }
+  }
+  if (collection.private) {
+    return { code: 'BAD_REQUEST', message: `${header.collection} is private: its name must be blinded` }
+  }
+  if (collection.merge !== header.merge) {
+    return {
+      code: 'BAD_REQUEST',
+      message: `${header.collection} merges by ${collection.merge}, not ${header.merge}`,
+    }
+  }
+  const [problem] = checkSections(collection, header.sections)
+  if (problem !== undefined) return { code: 'BAD_FIELD', message: `${problem.path}: ${problem.message}` }
+  for (let i = 0; i < sections.length; i++) {
+    const section = sections[i]
+    if (section === undefined || header.sections[i]?.epoch !== 0) continue
+    try {
+      for (const [name, value] of Object.entries(readSection(section))) {
+        const field = collection.fields.get(name)
+        const mismatch = field && checkFieldValue(field.document, schema.hierarchies, value)
+        if (field === undefined)
+          return { code: 'BAD_FIELD', message: `${header.collection} has no field ${name}` }
+        if (mismatch !== undefined)
+          return { code: 'BAD_FIELD', message: `${header.collection}.${name}: ${mismatch.message}` }
+      }
+    } catch (error) {
+      return { code: asOnehopError(error).code, message: `section ${i}: ${asOnehopError(error).message}` }
+    }
+  }
+  return undefined
+}

@@ -1,0 +1,81 @@
+import { constants } from 'node:fs'
+import { access, chmod, mkdir, open, readFile, rename } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { fromHex, toHex } from '../protocol/bytes.ts'
+import { OnehopError } from '../protocol/errors.ts'
+import type { Random } from '../protocol/ports.ts'
+
+/** What lies where in the folder that `config.state` names. Secrets are files of mode 0600 in a folder of 0700. */
+export interface StateFolder {
+  readonly path: string
+  readonly store: string
+  readonly blobs: string
+  readonly adminToken: string
+  /** Written while a daemon runs: where it answers, and its process id. */
+  readonly runtime: string
+  /** Ed25519 seed of the node. */
+  readonly seed: Uint8Array
+}
+
+export function statePaths(path: string): Omit<StateFolder, 'seed'> {
+  return {
+    path,
+    store: join(path, 'store'),
+    blobs: join(path, 'blobs'),
+    adminToken: join(path, 'admin-token'),
+    runtime: join(path, 'runtime.json'),
+  }
+}
+
+/** Makes the folder and the node's key where they are missing. STORE_UNWRITABLE names what is in the way. */
+export async function openStateFolder(path: string, random: Random): Promise<StateFolder> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 })
+    await chmod(path, 0o700)
+    await access(path, constants.R_OK | constants.W_OK | constants.X_OK)
+  } catch (cause) {
+    throw new OnehopError(
+      'STORE_UNWRITABLE',
+      `cannot write the state folder ${path}: ${(cause as Error).message}`,
+      {
+        cause,
+      },
+    )
+  }
+  return { ...statePaths(path), seed: await secretFile(join(path, 'node-key'), random) }
+}
+
+async function secretFile(path: string, random: Random): Promise<Uint8Array> {
+  try {
+    const seed = fromHex((await readFile(path, 'utf8')).trim(), 32)
+    if (seed !== undefined) return seed
+    throw new OnehopError('STORE_CORRUPT', `${path} does not hold a key of 64 hex digits`, {
+      help: 'Put the file back from a backup; without it this box is a new node to all others.',
+    })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+  const seed = random.bytes(32)
+  await writeSecretFile(path, `${toHex(seed)}\n`)
+  return seed
+}
+
+/** Whole or not at all, readable by this user only, on disk when it resolves. */
+export async function writeSecretFile(path: string, text: string): Promise<void> {
+  const draft = `${path}.new`
+  const file = await open(draft, 'w', 0o600)
+  try {
+    await file.writeFile(text)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await chmod(draft, 0o600)
+  await rename(draft, path)
+  const folder = await open(dirname(path), 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}

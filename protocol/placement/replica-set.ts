@@ -1,0 +1,203 @@
+import { compareBytes, equalBytes, toHex } from '../bytes.ts'
+import { encode } from '../codec.ts'
+import { contexts, signedMessage } from '../context.ts'
+import type { CryptoProvider } from '../crypto/provider.ts'
+import { OnehopError } from '../errors.ts'
+import { limits } from '../limits.ts'
+import { array, bytes, choice, decodeAs, literal, nullable, struct, text, tuple, uint } from '../shape.ts'
+
+/** A node that holds, or stands by to hold, a shard. */
+export interface Seat {
+  /** Ed25519 public key, 32 bytes. */
+  readonly node: Uint8Array
+  readonly role: 'home' | 'replica' | 'guest'
+  /** Multiaddrs; the one that ends in /http is where the API answers. */
+  readonly addresses: readonly string[]
+  /** Who runs it: seats of one set never share an operator. */
+  readonly operator: string
+  /** Scope of the place it stands in. */
+  readonly region: string
+}
+
+/** Who holds a shard, agreed to by the holders: numbered, signed, each naming its predecessor. */
+export interface ReplicaSet {
+  readonly owner: Uint8Array
+  /** The owner's id, or the hash of the scope or field value that names the shard. */
+  readonly shard: Uint8Array
+  /** Raised only by the owner's devices. */
+  readonly epoch: number
+  /** Raised by the members within an epoch. */
+  readonly step: number
+  /** Hash of the set before this one; undefined for the first. */
+  readonly previous: Uint8Array | undefined
+  readonly members: readonly Seat[]
+  /** Signed by the owner at the start of the epoch; members may seat nobody else. */
+  readonly standby: readonly Seat[]
+  /** How many copies beside the home. */
+  readonly copies: number
+  readonly expiresMs: number
+}
+
+export interface SignedReplicaSet extends ReplicaSet {
+  /** Names the set: SHA-256 of what is signed. */
+  readonly hash: Uint8Array
+  readonly document: Uint8Array
+  readonly signatures: readonly { readonly key: Uint8Array; readonly signature: Uint8Array }[]
+}
+
+const seat = struct({
+  node: bytes(32),
+  role: choice('home', 'replica', 'guest'),
+  addresses: array(text(256), limits.addressesPerNodeMax),
+  operator: text(limits.nameBytesMax),
+  region: text(limits.scopeBytesMax),
+})
+const documentShape = struct({
+  context: literal(contexts.replicaSet),
+  version: literal(1),
+  owner: bytes(32),
+  shard: bytes(32),
+  epoch: uint(),
+  step: uint(),
+  previous: nullable(bytes(32)),
+  members: array(seat, limits.replicaSetMembersMax, 1),
+  standby: array(seat, limits.replicaSetMembersMax),
+  copies: uint(limits.replicaSetMembersMax),
+  expiresMs: uint(),
+})
+const signedShape = struct({
+  document: bytes(1, limits.replicaSetBytesMax),
+  signatures: array(tuple(bytes(32), bytes(64)), limits.replicaSetMembersMax),
+})
+const roles = ['home', 'replica', 'guest'] as const
+
+export function encodeReplicaSet(set: ReplicaSet): Uint8Array {
+  const seats = (list: readonly Seat[]): unknown[] =>
+    list.map((one) => [one.node, roles.indexOf(one.role), one.addresses, one.operator, one.region])
+  return encode([
+    contexts.replicaSet,
+    1,
+    set.owner,
+    set.shard,
+    set.epoch,
+    set.step,
+    set.previous ?? null,
+    seats(set.members),
+    seats(set.standby),
+    set.copies,
+    set.expiresMs,
+  ])
+}
+
+/** The document a signer is shown, before anybody signed. */
+export function decodeReplicaSet(document: Uint8Array): ReplicaSet {
+  const {
+    context: _,
+    version: __,
+    ...set
+  } = decodeAs(documentShape, document, 'replicaSet', {
+    bytesMax: limits.replicaSetBytesMax,
+  })
+  const nodes = set.members.map((member) => toHex(member.node))
+  if (new Set(nodes).size !== nodes.length) {
+    throw new OnehopError('BAD_MESSAGE', 'replicaSet.members: a node is seated twice')
+  }
+  return set
+}
+
+export function signReplicaSet(
+  crypto: CryptoProvider,
+  document: Uint8Array,
+  seed: Uint8Array,
+): { key: Uint8Array; signature: Uint8Array } {
+  return {
+    key: crypto.signingPublicKey(seed),
+    signature: crypto.sign(signedMessage(contexts.replicaSet, document), seed),
+  }
+}
+
+export function packReplicaSet(
+  document: Uint8Array,
+  signatures: readonly { key: Uint8Array; signature: Uint8Array }[],
+): Uint8Array {
+  return encode([document, signatures.map(({ key, signature }) => [key, signature])])
+}
+
+/** Well-formed; whose signatures these are is for {@link checkReplicaSet} to say. */
+export function unpackReplicaSet(crypto: CryptoProvider, packed: Uint8Array): SignedReplicaSet {
+  const { document, signatures } = decodeAs(signedShape, packed, 'replicaSet', {
+    bytesMax: limits.replicaSetBytesMax * 2,
+  })
+  return {
+    ...decodeReplicaSet(document),
+    hash: crypto.sha256(signedMessage(contexts.replicaSet, document)),
+    document,
+    signatures: signatures.map(([key, signature]) => ({ key, signature })),
+  }
+}
+
+/** Newest first by (epoch, step, lower hash). */
+export function compareReplicaSets(a: SignedReplicaSet, b: SignedReplicaSet): number {
+  return b.epoch - a.epoch || b.step - a.step || compareBytes(a.hash, b.hash)
+}
+
+/** Whether a key is one of the owner's devices that may place shards. */
+export type IsOwnerDevice = (key: Uint8Array) => boolean
+
+/**
+ * Undefined when the set stands, else what is wrong. A step of 0 needs a signature of the owner's device. A later
+ * step needs its predecessor, and signatures of its members: a majority to take a seat away, two (or as many as
+ * there are) to add one from the owner's standby list; one seat of each a step.
+ */
+export function checkReplicaSet(
+  crypto: CryptoProvider,
+  set: SignedReplicaSet,
+  isOwnerDevice: IsOwnerDevice,
+  previous: SignedReplicaSet | undefined,
+): string | undefined {
+  const message = signedMessage(contexts.replicaSet, set.document)
+  const signers = new Map<string, Uint8Array>()
+  for (const { key, signature } of set.signatures) {
+    if (!crypto.verifyStrict(message, signature, key)) return 'a signature does not verify'
+    signers.set(toHex(key), key)
+  }
+  if (set.step === 0) {
+    return [...signers.values()].some(isOwnerDevice) ? undefined : "no device of the owner's signed it"
+  }
+  if (previous === undefined) return 'its predecessor is not known'
+  return checkStep(set, previous, new Set(signers.keys()))
+}
+
+function checkStep(
+  set: SignedReplicaSet,
+  previous: SignedReplicaSet,
+  signers: ReadonlySet<string>,
+): string | undefined {
+  const named = set.previous !== undefined && equalBytes(set.previous, previous.hash)
+  if (!named) return 'it names another predecessor'
+  if (set.epoch !== previous.epoch || set.step !== previous.step + 1) return 'it skips a step'
+  if (!equalBytes(set.owner, previous.owner) || !equalBytes(set.shard, previous.shard)) return 'another shard'
+  if (set.copies !== previous.copies || set.expiresMs !== previous.expiresMs)
+    return 'a step changes the policy'
+
+  const before = new Set(previous.members.map((member) => toHex(member.node)))
+  const after = new Set(set.members.map((member) => toHex(member.node)))
+  const added = set.members.filter((member) => !before.has(toHex(member.node)))
+  const removed = previous.members.filter((member) => !after.has(toHex(member.node)))
+  if (added.length > 1 || removed.length > 1) return 'more than one seat changes in a step'
+  if (added.length + removed.length === 0) return 'nothing changes'
+  const allowed = new Set(previous.standby.map((one) => toHex(one.node)))
+  if (added.some((member) => !allowed.has(toHex(member.node))))
+    return 'the added node is not on the standby list'
+  const standby = new Set(set.standby.map((one) => toHex(one.node)))
+  if ([...standby].some((node) => !allowed.has(node))) return 'a step widens the standby list'
+
+  const signed = [...before].filter((node) => signers.has(node)).length
+  const needed = signaturesNeeded(previous.members.length, removed.length > 0)
+  return signed >= needed ? undefined : `${needed} members must sign, ${signed} did`
+}
+
+/** How many of the members before a step must sign it. */
+export function signaturesNeeded(members: number, removes: boolean): number {
+  return removes ? Math.floor(members / 2) + 1 : Math.min(2, members)
+}
