@@ -42,8 +42,10 @@ export const limits = {
   schemaFieldsMax: 64,
   schemaViewsMax: 32,
   schemaRollupsMax: 32,
-  /** Items on one page or in one list: with full previews two such answers fill a frame. */
+  /** Items on one page or in one list: a screen shows ten. */
   listItemsMax: 200,
+  /** One answer is one frame, with room for what goes around it. Longer feeds go on with the cursor that it gives. */
+  answerBytesMax: 1000 * 1024,
   /** Entries of one list or map in a record. */
   listEntriesMax: 256,
   /** Five minutes: phones drift by seconds, a wrong time zone by an hour. */
