@@ -1,0 +1,42 @@
+import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
+import { passesSelfTest } from '../../protocol/crypto/self-test.ts'
+import type { Log, Random } from '../../protocol/ports.ts'
+import { OnehopError } from '../../protocol/errors.ts'
+import { systemRandom } from '../random.ts'
+import { nativeCrypto } from './native.ts'
+import { nodeCrypto } from './node-crypto.ts'
+
+/**
+ * The fastest provider that works on this machine and passes the self-test; the log says why a faster one was
+ * left. Throws UNSUPPORTED when none does.
+ */
+export async function loadCrypto(
+  options: { readonly random?: Random; readonly log?: Log } = {},
+): Promise<CryptoProvider> {
+  const { log } = options
+  const source = options.random ?? systemRandom
+  const random = (length: number): Uint8Array => source.bytes(length)
+  const native = await loadNative(random, log)
+  for (const provider of [native, nodeCrypto(random)]) {
+    if (provider === undefined) continue
+    if (passesSelfTest(provider)) return provider
+    log?.error('crypto.self_test_failed', { provider: provider.name })
+  }
+  throw new OnehopError('UNSUPPORTED', 'no crypto library of this machine verifies as the protocol demands', {
+    help: 'Use the Node.js release that onehop is tested with.',
+  })
+}
+
+async function loadNative(
+  random: (length: number) => Uint8Array,
+  log: Log | undefined,
+): Promise<CryptoProvider | undefined> {
+  try {
+    const { default: sodium } = await import('sodium-native')
+    return nativeCrypto(sodium, random)
+  } catch (error) {
+    // An optional dependency: no binary for this platform is an ordinary case, only slower.
+    log?.warn('crypto.no_native', { reason: error instanceof Error ? error.message : String(error) })
+    return undefined
+  }
+}

@@ -1,0 +1,93 @@
+import { describe, expect, test } from 'vitest'
+import { loadCrypto } from '../../daemon/crypto/index.ts'
+import { nativeCrypto } from '../../daemon/crypto/native.ts'
+import { nodeCrypto } from '../../daemon/crypto/node-crypto.ts'
+import { systemRandom } from '../../daemon/random.ts'
+import { toHex, utf8 } from '../../protocol/bytes.ts'
+import { portableCrypto } from '../../protocol/crypto/portable.ts'
+import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
+import { passesSelfTest } from '../../protocol/crypto/self-test.ts'
+import { readAllVectors } from '../support/crypto-vectors.ts'
+import { cryptoContract, hex } from './crypto.ts'
+
+const random = (length: number): Uint8Array => systemRandom.bytes(length)
+const sodium = await import('sodium-native').then(
+  ({ default: library }) => library,
+  () => undefined,
+)
+
+const providers: [string, () => CryptoProvider][] = [
+  ['portable', () => portableCrypto(random)],
+  ['node-crypto', () => nodeCrypto(random)],
+]
+if (sodium === undefined) test.skip('sodium-native: no binary for this platform', () => {})
+else providers.push(['sodium-native', () => nativeCrypto(sodium, random)])
+
+for (const [name, make] of providers) cryptoContract(name, async () => make())
+
+const all = readAllVectors()
+
+describe.skipIf(all === undefined).each(providers)(
+  '%s: all vectors (skipped without the data folder)',
+  (name, make) => {
+    const crypto = make()
+    const nonce = new Uint8Array(24)
+    // The portable one is slow; a part of the boxes is enough for it, since what it does not do itself is tweetnacl.
+    const step = name === 'sodium-native' ? 1 : 8
+
+    test('Ed25519', { timeout: 60_000 }, () => {
+      const wrong = all?.ed25519.filter(({ valid, key, signature, message }) => {
+        return crypto.verifyStrict(hex(message), hex(signature), hex(key)) !== valid
+      })
+      expect(wrong).toEqual([])
+    })
+
+    test('X25519: refused exactly where the shared secret is all zero', { timeout: 60_000 }, () => {
+      const wrong = all?.x25519.filter((vector, i) => {
+        if (i % step !== 0) return false
+        const sealed = crypto.boxSeal(utf8('onehop'), nonce, hex(vector.public), hex(vector.private))
+        return (sealed === undefined) !== /^0*$/.test(vector.shared)
+      })
+      expect(wrong).toEqual([])
+    })
+
+    test('HKDF', () => {
+      const wrong = all?.hkdf.filter(({ secret, salt, info, length, output }) => {
+        return toHex(crypto.hkdfSha256(hex(secret), hex(salt), hex(info), length)) !== output
+      })
+      expect(wrong).toEqual([])
+    })
+
+    test('box and secretbox', { timeout: 60_000 }, () => {
+      const wrongBoxes = all?.box.filter((vector, i) => {
+        if (i % step !== 0) return false
+        const sealed = crypto.boxSeal(hex(vector.plain), nonce, hex(vector.public), hex(vector.secret))
+        return toHex(sealed ?? nonce) !== vector.sealed
+      })
+      const wrongSecretboxes = all?.secretbox.filter((vector) => {
+        return (
+          toHex(crypto.secretboxSeal(hex(vector.plain), hex(vector.nonce), hex(vector.key))) !== vector.sealed
+        )
+      })
+      expect([wrongBoxes, wrongSecretboxes]).toEqual([[], []])
+    })
+  },
+)
+
+describe('choosing a provider', () => {
+  test('the fastest that is there', async () => {
+    const crypto = await loadCrypto()
+    expect(crypto.name).toBe(sodium === undefined ? 'node-crypto' : 'sodium-native')
+  })
+
+  test('randomness comes from where it is handed in', async () => {
+    const crypto = await loadCrypto({ random: { bytes: (length) => new Uint8Array(length).fill(5) } })
+    expect(crypto.random(2)).toEqual(new Uint8Array([5, 5]))
+  })
+
+  test('the self-test finds a provider that accepts or refuses all', () => {
+    for (const verdict of [true, false]) {
+      expect(passesSelfTest({ ...nodeCrypto(random), verifyStrict: () => verdict })).toBe(false)
+    }
+  })
+})
