@@ -1,0 +1,132 @@
+/**
+ * Who may be dialled, and where. libp2p allows everything, and any stranger's message can bring addresses into
+ * the peer store: without this, one could make a home box knock at every door of its LAN.
+ */
+import { lookup as systemLookup } from 'node:dns'
+import type { LookupFunction } from 'node:net'
+import type { ConnectionGater, PeerId } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { addressRanges, classifyAddress, inRanges } from './address-class.ts'
+import { netLimits } from './net-limits.ts'
+import { nodeIdOf, parseAddress, peerIdOf } from './node-id.ts'
+import type { NodeId } from './rpc.ts'
+
+export interface Gater {
+  readonly libp2p: ConnectionGater
+  /** For every connection by name: names are resolved here and lead only where addresses may. */
+  readonly lookup: LookupFunction
+  /** Whether this address may be remembered for, and dialled to reach, this peer. */
+  permits(peer: PeerId | undefined, address: Multiaddr): boolean
+  /** Addresses that mDNS or pairing vouches for: local ones are dialled for this peer alone. */
+  learn(peer: PeerId, addresses: readonly Multiaddr[]): void
+  denies(node: NodeId | undefined): boolean
+  deny(nodes: readonly NodeId[]): void
+}
+
+/** A LAN's worth; the longest unheard of is forgotten first. */
+const learntPeersMax = 1024
+
+export function createGater(options: {
+  readonly self: PeerId
+  /** CIDR ranges that the operator allows. */
+  readonly allowDial: readonly string[]
+  /** Multiaddrs from the config: their names and addresses are the operator's own word. */
+  readonly bootstrap: readonly string[]
+}): Gater {
+  const allowed = addressRanges(options.allowDial)
+  const configured = new Set<string>()
+  for (const text of options.bootstrap) {
+    const host = hostOf(parseAddress(text)?.transport)
+    if (host !== undefined) configured.add(host.host)
+  }
+  const learnt = new Map<string, Set<string>>()
+  let denied = new Set<NodeId>()
+
+  const permitsIp = (host: string): boolean => classifyAddress(host) === 'public' || inRanges(allowed, host)
+  const permits = (peer: PeerId | undefined, address: Multiaddr): boolean => {
+    if (peer !== undefined && options.self.equals(peer)) return true
+    const host = hostOf(address)
+    if (host === undefined) return false
+    if (configured.has(host.host)) return true
+    // A stranger's name may resolve to one address now and to another when it is dialled.
+    if (host.kind === 'name') return false
+    return (
+      permitsIp(host.host) || (peer !== undefined && learnt.get(peer.toString())?.has(host.host) === true)
+    )
+  }
+  const denies = (node: NodeId | undefined): boolean => node === undefined || denied.has(node)
+
+  return {
+    permits,
+    denies,
+    deny(nodes) {
+      denied = new Set(nodes.slice(0, netLimits.deniedNodesMax))
+    },
+    learn(peer, addresses) {
+      const hosts = new Set(learnt.get(peer.toString()))
+      for (const address of addresses) {
+        const host = hostOf(address)
+        if (host?.kind !== 'ip') continue
+        const where = classifyAddress(host.host)
+        // A neighbour on the LAN has a private or link-local address, never our own loopback.
+        const local = where === 'private' || where === 'link-local' || where === 'carrier-nat'
+        if (local && hosts.size < netLimits.addressesPerPeerMax) hosts.add(host.host)
+      }
+      learnt.delete(peer.toString())
+      learnt.set(peer.toString(), hosts)
+      if (learnt.size > learntPeersMax) {
+        for (const oldest of learnt.keys()) {
+          learnt.delete(oldest)
+          break
+        }
+      }
+    },
+    lookup(host, lookupOptions, callback) {
+      systemLookup(host, { ...lookupOptions, all: true }, (error, addresses) => {
+        const found = error === null ? addresses.filter(({ address }) => permitsIp(address)) : []
+        const first = found[0]
+        if (first === undefined) {
+          callback(
+            error ??
+              Object.assign(new Error(`${host} leads nowhere that may be dialled`), { code: 'EACCES' }),
+            '',
+          )
+        } else if (lookupOptions.all === true) callback(null, found)
+        else callback(null, first.address, first.family)
+      })
+    },
+    libp2p: {
+      denyDialPeer: (peer) => denies(nodeIdOf(peer)),
+      denyDialMultiaddr: (address) => {
+        const node = parseAddress(address.toString())?.node
+        return node === undefined || denies(node) || !permits(peerIdOf(node), address)
+      },
+      denyInboundEncryptedConnection: (peer) => denies(nodeIdOf(peer)),
+      denyOutboundEncryptedConnection: (peer) => denies(nodeIdOf(peer)),
+      filterMultiaddrForPeer: (peer, address) => permits(peer, address),
+    },
+  }
+}
+
+interface Host {
+  readonly kind: 'ip' | 'name'
+  readonly host: string
+}
+
+/** Undefined for what this node cannot dial anyway: unix sockets, relays, dnsaddr, anything not TCP underneath. */
+export function hostOf(address: Multiaddr | undefined): Host | undefined {
+  const parts = address?.getComponents() ?? []
+  const first = parts.find((part) => part.name !== 'ip6zone')
+  if (first?.value === undefined || parts.some((part) => part.name === 'p2p-circuit')) return undefined
+  switch (first.name) {
+    case 'ip4':
+    case 'ip6':
+      return { kind: 'ip', host: first.value }
+    case 'dns':
+    case 'dns4':
+    case 'dns6':
+      return { kind: 'name', host: first.value.toLowerCase() }
+    default:
+      return undefined
+  }
+}

@@ -1,0 +1,255 @@
+/** The real network: libp2p with the settings that were found to work, each with its reason. */
+import { noise } from '@chainsafe/libp2p-noise'
+import { identify } from '@libp2p/identify'
+import type { PeerUpdate } from '@libp2p/interface'
+import { kadDHT, passthroughMapper } from '@libp2p/kad-dht'
+import { mdns } from '@libp2p/mdns'
+import { ping } from '@libp2p/ping'
+import { tcp } from '@libp2p/tcp'
+import { webSockets } from '@libp2p/websockets'
+import { yamux } from '@libp2p/yamux'
+import { LevelDatastore } from 'datastore-level'
+import { createLibp2p } from 'libp2p'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { toHex } from '../../protocol/bytes.ts'
+import { OnehopError } from '../../protocol/errors.ts'
+import { limits } from '../../protocol/limits.ts'
+import type { Clock, Log, Random } from '../../protocol/ports.ts'
+import type { Config } from '../config.ts'
+import { createDialer } from './dialer.ts'
+import { createFrameStream } from './frame-stream.ts'
+import type { Gater } from './gater.ts'
+import { createGater } from './gater.ts'
+import { netLimits } from './net-limits.ts'
+import { formatAddress, peerIdOf, privateKeyOfSeed } from './node-id.ts'
+import { createRouting } from './routing.ts'
+import type { RpcBudgets, RpcStats } from './rpc-endpoint.ts'
+import { RpcEndpoint } from './rpc-endpoint.ts'
+import { createLibp2pTransport } from './rpc-libp2p.ts'
+import type { Network } from './rpc.ts'
+
+export const providerValidityMs = 48 * 3_600_000
+
+/**
+ * Addresses outlive provider records by so much. With the defaults (one hour against 48) a look-up finds
+ * providers without addresses, and fails for the whole key once one of them has been forgotten.
+ */
+const addressAgeFactor = 3.5
+
+export interface Libp2pNetworkOptions {
+  readonly config: Pick<Config, 'listen' | 'network'>
+  /** The node key: 32 bytes. */
+  readonly seed: Uint8Array
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  /** Where known peers and provider records are kept over restarts; in memory when not given. */
+  readonly folder?: string
+  readonly budgets?: Partial<RpcBudgets>
+  /** For tests that cannot wait for days. */
+  readonly providerValidityMs?: number
+}
+
+export interface Libp2pNetwork extends Network {
+  stats(): RpcStats
+}
+
+/** A started network. Throws PORT_IN_USE or BAD_CONFIG. A bootstrap address that is down does not stop it. */
+export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promise<Libp2pNetwork> {
+  const { config, clock, random, log } = options
+  const privateKey = await privateKeyOfSeed(options.seed)
+  const self = toHex(privateKey.publicKey.raw)
+  const gater = createGater({
+    self: peerIdFromPrivateKey(privateKey),
+    allowDial: config.network.allowDial,
+    bootstrap: config.network.bootstrap,
+  })
+  const datastore = options.folder === undefined ? undefined : new LevelDatastore(options.folder)
+  await datastore?.open()
+  const libp2p = await createNode(options, privateKey, gater, datastore).catch(async (error: unknown) => {
+    await datastore?.close()
+    throw startError(error, config.listen)
+  })
+
+  const pruneAddresses = keepFewAddresses(libp2p, log)
+  libp2p.addEventListener('peer:update', pruneAddresses)
+  const transport = createLibp2pTransport(self, libp2p, log)
+  const rpc = new RpcEndpoint({
+    transport,
+    clock,
+    log,
+    ...(options.budgets === undefined ? {} : { budgets: options.budgets }),
+  })
+  let closed: Promise<void> | undefined
+  const stop = async (): Promise<void> => {
+    rpc.close()
+    await dialer?.close()
+    libp2p.removeEventListener('peer:update', pruneAddresses)
+    await libp2p.stop()
+    await datastore?.close()
+  }
+  let dialer: ReturnType<typeof createDialer> | undefined
+  try {
+    await libp2p.start()
+    dialer = createDialer({ libp2p, gater, bootstrap: config.network.bootstrap, clock, random, log })
+  } catch (error) {
+    await stop().catch((cause: unknown) => log.warn('net.stop-failed', { error: cause }))
+    throw startError(error, config.listen)
+  }
+  const started = dialer
+
+  return {
+    rpc,
+    routing: createRouting(libp2p, libp2p.services.dht, gater),
+    addresses: () => libp2p.getMultiaddrs().map(formatAddress),
+    stats: () => rpc.stats(),
+    async deny(nodes) {
+      gater.deny(nodes)
+      await Promise.all(
+        nodes.map((node) => libp2p.hangUp(peerIdOf(node), { signal: AbortSignal.timeout(1_000) })),
+      )
+      started.retry()
+    },
+    keep: (nodes) => started.keep(nodes),
+    serveStream(protocol, handler) {
+      transport.listen(protocol, (from, channel) => {
+        const stream = createFrameStream(from, channel)
+        handler(stream).catch((error: unknown) => {
+          log.warn('stream.handler-failed', { protocol, from, error })
+          channel.abort(error instanceof Error ? error : new Error(String(error)))
+        })
+      })
+    },
+    openStream: async (to, protocol, signal) =>
+      createFrameStream(to, await transport.open(to, protocol, signal)),
+    [Symbol.asyncDispose]: () => (closed ??= stop()),
+  }
+}
+
+type Node = Awaited<ReturnType<typeof createNode>>
+
+function createNode(
+  options: Libp2pNetworkOptions,
+  privateKey: Awaited<ReturnType<typeof privateKeyOfSeed>>,
+  gater: Gater,
+  datastore: LevelDatastore | undefined,
+) {
+  const { listen, network } = options.config
+  const validityMs = options.providerValidityMs ?? providerValidityMs
+  const ip = `/${listen.host.includes(':') ? 'ip6' : 'ip4'}/${listen.host}`
+  const dialOpts = { noDelay: true, keepAlive: true, lookup: gater.lookup }
+  return createLibp2p({
+    start: false,
+    privateKey,
+    nodeInfo: { name: 'onehop' },
+    ...(datastore === undefined ? {} : { datastore }),
+    addresses: {
+      listen: [`${ip}/tcp/${listen.tcp}`, `${ip}/tcp/${listen.websocket}/ws`],
+      ...(network.announce.length === 0 ? {} : { announce: [...network.announce] }),
+    },
+    transports: [tcp({ dialOpts }), webSockets()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [
+      yamux({
+        maxInboundStreams: 1_000,
+        maxOutboundStreams: 1_000,
+        streamOptions: {
+          // 2 MiB in flight carry 20 MB/s over 100 ms; a paused stream holds no more than that.
+          maxStreamWindowSize: 2 * 2 ** 20,
+          maxReadBufferLength: 4 * limits.frameBytesMax,
+          // Without it a peer that does not read fills our memory.
+          maxWriteBufferLength: 4 * limits.frameBytesMax,
+        },
+      }),
+    ],
+    connectionGater: gater.libp2p,
+    connectionManager: {
+      maxConnections: 300,
+      maxParallelDials: 16,
+      maxDialQueueLength: 500,
+      maxPeerAddrsToDial: netLimits.addressesPerPeerMax,
+      dialTimeout: 5_000,
+      addressDialTimeout: 3_000,
+      maxIncomingPendingConnections: 50,
+      // Five a second by default, per address: homes behind one carrier's NAT share it.
+      inboundConnectionThreshold: network.inboundConnectionsPerS,
+      // The dial schedule does it, without giving up after five times.
+      reconnectRetries: 0,
+    },
+    connectionMonitor: { pingInterval: 30_000 },
+    peerStore: {
+      maxAddressAge: validityMs * addressAgeFactor,
+      maxPeerAge: validityMs * addressAgeFactor,
+      addressFilter: (peer, address) => gater.permits(peer, address),
+    },
+    peerDiscovery: network.mdns ? [discoverByMdns(gater)] : [],
+    services: {
+      identify: identify({ maxObservedAddresses: 4 }),
+      ping: ping({ maxInboundStreams: 8 }),
+      dht: kadDHT({
+        protocol: '/onehop/kad/1.0.0',
+        // Every node that runs this serves: waiting for a public address would leave a LAN without a DHT.
+        clientMode: false,
+        // Our own gater decides which addresses are kept; the default mapper would empty the tables on a LAN.
+        peerInfoMapper: passthroughMapper,
+        initialQuerySelfInterval: 500,
+        maxInboundStreams: 128,
+        maxOutboundStreams: 128,
+        networkDialTimeout: { minTimeout: 2_000, maxTimeout: 8_000 },
+        pingNewContactTimeout: { minTimeout: 1_000, maxTimeout: 4_000 },
+        pingOldContactTimeout: { minTimeout: 1_000, maxTimeout: 4_000 },
+        incomingMessageTimeout: 5_000,
+        // Renewing is the provide queue's work, at its pace; here old records are only swept away.
+        reprovide: { validity: validityMs, threshold: 0, interval: validityMs / 48, concurrency: 1 },
+      }),
+    },
+  })
+}
+
+/** Wraps mDNS so that the gater hears of a neighbour before anything dials it. */
+function discoverByMdns(gater: Gater): ReturnType<typeof mdns> {
+  const create = mdns({ serviceTag: '_onehop._udp.local', interval: 20_000 })
+  return (components) => {
+    const discovery = create(components)
+    discovery.addEventListener('peer', (event) => gater.learn(event.detail.id, event.detail.multiaddrs))
+    return discovery
+  }
+}
+
+/**
+ * Any peer's message may add addresses to any other's entry. Signed ones and the newest are kept: poisoning an
+ * entry costs its owner nothing, and the store stays bounded.
+ */
+function keepFewAddresses(libp2p: Pick<Node, 'peerStore' | 'peerId'>, log: Log) {
+  return (event: CustomEvent<PeerUpdate>): void => {
+    const { id, addresses } = event.detail.peer
+    if (addresses.length <= netLimits.addressesPerPeerMax || libp2p.peerId.equals(id)) return
+    const kept = [...addresses]
+      .toReversed()
+      .sort((a, b) => Number(b.isCertified) - Number(a.isCertified))
+      .slice(0, netLimits.addressesPerPeerMax)
+    libp2p.peerStore
+      .patch(id, { addresses: kept })
+      .catch((error: unknown) => log.warn('net.prune-failed', { peer: id.toString(), error }))
+  }
+}
+
+function startError(error: unknown, listen: Config['listen']): OnehopError {
+  if (error instanceof OnehopError) return error
+  const text = error instanceof Error ? `${error.message} ${String(error.cause ?? '')}` : String(error)
+  if (/EADDRINUSE/.test(text)) {
+    return new OnehopError(
+      'PORT_IN_USE',
+      `port ${listen.tcp} or ${listen.websocket} on ${listen.host} is taken`,
+      {
+        cause: error,
+      },
+    )
+  }
+  if (/EADDRNOTAVAIL|EACCES|UnsupportedListen|InvalidMultiaddr/.test(`${(error as Error).name} ${text}`)) {
+    return new OnehopError('BAD_CONFIG', `listen: cannot listen on ${listen.host}: ${text.slice(0, 300)}`, {
+      cause: error,
+    })
+  }
+  return new OnehopError('INTERNAL', 'the network did not start', { cause: error })
+}
