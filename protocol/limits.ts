@@ -57,6 +57,10 @@ export const limits = {
   replicaSetMembersMax: 16,
   /** Sixteen members and as many on standby, with eight addresses each. */
   replicaSetBytesMax: 64 * 1024,
+  /** Steps within an epoch; then the owner has to sign again. */
+  replicaSetStepsMax: 16,
+  /** Shards in one message about placement: with their logs a quarter of a frame. */
+  placementShardsMax: 128,
   addressesPerNodeMax: 8,
   /** Authors named in one follow, stop or pull: their ids and cursors fill a tenth of a frame. */
   streamAuthorsMax: 1024,

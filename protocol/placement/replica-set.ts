@@ -173,31 +173,44 @@ function checkStep(
   previous: SignedReplicaSet,
   signers: ReadonlySet<string>,
 ): string | undefined {
-  const named = set.previous !== undefined && equalBytes(set.previous, previous.hash)
-  if (!named) return 'it names another predecessor'
+  const problem = stepProblem(set, previous)
+  if (problem !== undefined) return problem
+  const signed = previous.members.filter((member) => signers.has(toHex(member.node))).length
+  const needed = signaturesNeeded(set, previous)
+  return signed >= needed ? undefined : `${needed} members must sign, ${signed} did`
+}
+
+/** What is wrong with a step, whoever signs it: a member asks this before it does. */
+export function stepProblem(set: ReplicaSet, previous: SignedReplicaSet): string | undefined {
+  if (set.previous === undefined || !equalBytes(set.previous, previous.hash))
+    return 'it names another predecessor'
   if (set.epoch !== previous.epoch || set.step !== previous.step + 1) return 'it skips a step'
   if (!equalBytes(set.owner, previous.owner) || !equalBytes(set.shard, previous.shard)) return 'another shard'
   if (set.copies !== previous.copies || set.expiresMs !== previous.expiresMs)
     return 'a step changes the policy'
 
-  const before = new Set(previous.members.map((member) => toHex(member.node)))
-  const after = new Set(set.members.map((member) => toHex(member.node)))
-  const added = set.members.filter((member) => !before.has(toHex(member.node)))
-  const removed = previous.members.filter((member) => !after.has(toHex(member.node)))
+  const { added, removed } = seatChanges(set, previous)
   if (added.length > 1 || removed.length > 1) return 'more than one seat changes in a step'
   if (added.length + removed.length === 0) return 'nothing changes'
   const allowed = new Set(previous.standby.map((one) => toHex(one.node)))
   if (added.some((member) => !allowed.has(toHex(member.node))))
     return 'the added node is not on the standby list'
-  const standby = new Set(set.standby.map((one) => toHex(one.node)))
-  if ([...standby].some((node) => !allowed.has(node))) return 'a step widens the standby list'
-
-  const signed = [...before].filter((node) => signers.has(node)).length
-  const needed = signaturesNeeded(previous.members.length, removed.length > 0)
-  return signed >= needed ? undefined : `${needed} members must sign, ${signed} did`
+  if (set.standby.some((one) => !allowed.has(toHex(one.node)))) return 'a step widens the standby list'
+  return undefined
 }
 
-/** How many of the members before a step must sign it. */
-export function signaturesNeeded(members: number, removes: boolean): number {
-  return removes ? Math.floor(members / 2) + 1 : Math.min(2, members)
+/** Which nodes a set seats that its predecessor did not, and the other way round. */
+export function seatChanges(set: ReplicaSet, previous: ReplicaSet): { added: Seat[]; removed: Seat[] } {
+  const before = new Set(previous.members.map((member) => toHex(member.node)))
+  const after = new Set(set.members.map((member) => toHex(member.node)))
+  return {
+    added: set.members.filter((member) => !before.has(toHex(member.node))),
+    removed: previous.members.filter((member) => !after.has(toHex(member.node))),
+  }
+}
+
+/** How many of the members before a step must sign it: a majority to remove, two (or the one) to add. */
+export function signaturesNeeded(set: ReplicaSet, previous: ReplicaSet): number {
+  const members = previous.members.length
+  return seatChanges(set, previous).removed.length > 0 ? Math.floor(members / 2) + 1 : Math.min(2, members)
 }
