@@ -1,9 +1,9 @@
 /** Numbers of the client-facing API alone; those that other families share are in protocol/limits.ts. */
 export const apiLimits = {
-  /** One request or reply, on every transport: a frame. */
-  bodyBytesMax: 1024 * 1024,
-  /** A body and the frame around it. */
-  frameBytesMax: 1024 * 1024 + 128,
+  /** One request or reply, on every transport: a frame without its head. */
+  bodyBytesMax: 1024 * 1024 - 2048,
+  /** A body and the head around it: what streams between nodes take. */
+  frameBytesMax: 1024 * 1024 - 1024,
   /** Records in one write; with previews they meet the frame's size first. */
   recordsPerPutMax: 256,
   recordsPerPageMax: 256,

@@ -1,0 +1,121 @@
+/**
+ * Calls over one connection that carries frames, a libp2p stream or a WebSocket alike. A frame that breaks the
+ * grammar ends the connection; a call that fails ends alone.
+ */
+import { decodeFrame, emptyPayload, encodedPayload, encodeFrame } from '../../protocol/api/frames.ts'
+import type { EncodedPayload, Frame, FrameKind } from '../../protocol/api/frames.ts'
+import { toFailure } from '../../protocol/api/failure.ts'
+import { apiLimits } from '../../protocol/api/limits.ts'
+import { isOperationName, isSubscription } from '../../protocol/api/operations.ts'
+import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
+import type { Dispatch } from './dispatch.ts'
+import type { Caller } from './operations.ts'
+
+export interface FrameLink {
+  /** For one reader. Ends when the connection does. */
+  readonly source: AsyncIterable<Uint8Array>
+  /** Aborts when the connection has closed. */
+  readonly signal: AbortSignal
+  /** Resolves when there is room for the next frame. */
+  send(frame: Uint8Array): Promise<void>
+  close(): void
+}
+
+export interface ConnectionPorts {
+  readonly dispatch: Dispatch
+  /** Who calls, given the token that the connection is bound to. Asked at every call. Throws what refuses a token. */
+  readonly identify: (token: string | undefined) => Caller
+  /** From the request that opened the connection. */
+  readonly token: string | undefined
+}
+
+/** Resolves when the connection has closed and every call of it has ended. */
+export async function serveConnection(link: FrameLink, ports: ConnectionPorts): Promise<void> {
+  const { dispatch } = ports
+  const calls = new Map<number, AbortController>()
+  const running = new Set<Promise<void>>()
+  const live = new Set<number>()
+  let token = ports.token
+
+  const abortAll = (): void => {
+    for (const call of calls.values()) call.abort(link.signal.reason)
+  }
+  link.signal.addEventListener('abort', abortAll, { once: true })
+
+  const send = (id: number, kind: FrameKind, payload: EncodedPayload): Promise<void> =>
+    link.send(encodeFrame(id, kind, '', payload))
+
+  const fail = (id: number, error: unknown): Promise<void> =>
+    send(id, 'error', encodedPayload(toFailure(asOnehopError(error))))
+
+  const serve = async (frame: Frame, call: AbortController): Promise<void> => {
+    const { id, operation, payload } = frame
+    const { reply, events } = await dispatch.call(operation, payload, 'cbor', {
+      caller: ports.identify(token),
+      signal: call.signal,
+      token,
+      bind: (next) => {
+        token = next
+      },
+    })
+    await send(id, 'reply', reply)
+    if (events === undefined) return
+    for await (const event of events) {
+      if (call.signal.aborted) break
+      await send(id, 'event', event)
+    }
+    await send(id, 'end', emptyPayload)
+  }
+
+  // Live queries stay open for hours; they have places of their own.
+  const isFull = (frame: Frame): boolean =>
+    isLive(frame)
+      ? live.size >= apiLimits.subscriptionsPerConnectionMax
+      : calls.size - live.size >= apiLimits.callsPerConnectionMax
+
+  const start = (frame: Frame): void => {
+    const call = new AbortController()
+    calls.set(frame.id, call)
+    if (isLive(frame)) live.add(frame.id)
+    const task = serve(frame, call)
+      .catch((error: unknown) => fail(frame.id, error))
+      // Only a closed connection refuses an error frame, and then there is nobody left to tell.
+      .catch(() => undefined)
+      .finally(() => {
+        calls.delete(frame.id)
+        live.delete(frame.id)
+        running.delete(task)
+        // Whatever the handler tied to the call ends with it.
+        call.abort(new OnehopError('ABORTED', 'the call has ended'))
+      })
+    running.add(task)
+  }
+
+  try {
+    for await (const bytes of link.source) {
+      const frame = decodeFrame(bytes)
+      if (frame.kind === 'cancel')
+        calls.get(frame.id)?.abort(new OnehopError('ABORTED', 'the caller cancelled'))
+      else if (frame.kind !== 'request')
+        throw new OnehopError('BAD_MESSAGE', 'a caller sends request and cancel')
+      else if (calls.has(frame.id)) throw new OnehopError('BAD_MESSAGE', 'a frame id was used twice')
+      else if (isFull(frame)) {
+        dispatch.count('BUSY')
+        await fail(frame.id, new OnehopError('BUSY', 'too many calls at once in one connection'))
+      } else start(frame)
+    }
+  } catch (cause) {
+    const error = asOnehopError(cause)
+    dispatch.count(error.code)
+    if (!link.signal.aborted) await fail(0, error).catch(() => undefined)
+  } finally {
+    link.close()
+    abortAll()
+    await Promise.all(running)
+    link.signal.removeEventListener('abort', abortAll)
+  }
+}
+
+function isLive(frame: Frame): boolean {
+  return isOperationName(frame.operation) && isSubscription(frame.operation)
+}

@@ -1,0 +1,32 @@
+/** Numbers of the API's server side. */
+export const serverLimits = {
+  /** From challenge to proof: one signature and one round trip. */
+  challengeLifetimeMs: 60_000,
+  /** Short enough that a stolen token is soon worth nothing; a device opens another without its person. */
+  sessionLifetimeMs: 60 * 60_000,
+  sessionsMax: 20_000,
+  /** Tabs and a warm second connection of one device. */
+  sessionsPerDeviceMax: 16,
+  headersTimeoutMs: 10_000,
+  /** The whole request, body included: a megabyte over a bad link. */
+  requestTimeoutMs: 30_000,
+  /** How often the server looks for requests that are over their time. */
+  timeoutCheckMs: 2_000,
+  keepAliveTimeoutMs: 60_000,
+  headerBytesMax: 16 * 1024,
+  headersMax: 64,
+  connectionsMax: 1024,
+  requestsPerConnectionMax: 100_000,
+  /** HTTP requests under way in the whole node. */
+  requestsMax: 512,
+  /** WebSockets at once. */
+  socketsMax: 512,
+  /** What a slow WebSocket may leave unsent before its live queries wait. */
+  socketQueueBytesMax: 1024 * 1024,
+  /** Frames received and not yet looked at. */
+  socketUnreadMax: 64,
+  pingEveryMs: 30_000,
+  /** At close: how long calls under way may take to end. */
+  closeGraceMs: 3_000,
+  pageFileBytesMax: 16 * 1024 * 1024,
+} as const
