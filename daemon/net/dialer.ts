@@ -3,6 +3,7 @@ import { KEEP_ALIVE } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { OnehopError } from '../../protocol/errors.ts'
 import type { Clock, Log, Random } from '../../protocol/ports.ts'
+import { withDeadline } from './deadline.ts'
 import { DialSchedule } from './dial-schedule.ts'
 import type { Gater } from './gater.ts'
 import { nodeIdOf, parseAddress, peerIdOf } from './node-id.ts'
@@ -58,12 +59,13 @@ export function createDialer(options: {
 
   const dial = async (node: NodeId): Promise<void> => {
     const peer = peerIdOf(node)
-    const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(dialMs)])
     try {
-      // Bootstrap addresses are the operator's and are told anew each time: the peer store forgets.
-      const known = addresses.get(node)
-      if (known !== undefined) await libp2p.peerStore.merge(peer, { multiaddrs: known }, { signal })
-      await libp2p.dial(peer, { signal })
+      await withDeadline(clock, dialMs, closing.signal, async (signal) => {
+        // Bootstrap addresses are the operator's and are told anew each time: the peer store forgets.
+        const known = addresses.get(node)
+        if (known !== undefined) await libp2p.peerStore.merge(peer, { multiaddrs: known }, { signal })
+        await libp2p.dial(peer, { signal })
+      })
       log.debug('net.dialled', { node })
     } catch (error) {
       if (closing.signal.aborted) return

@@ -16,6 +16,7 @@ import { OnehopError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { Clock, Log, Random } from '../../protocol/ports.ts'
 import type { Config } from '../config.ts'
+import { withDeadline } from './deadline.ts'
 import { createDialer } from './dialer.ts'
 import { createFrameStream } from './frame-stream.ts'
 import type { Gater } from './gater.ts'
@@ -35,6 +36,9 @@ export const providerValidityMs = 48 * 3_600_000
  * providers without addresses, and fails for the whole key once one of them has been forgotten.
  */
 const addressAgeFactor = 3.5
+
+/** A connection that does not close by then is reset. */
+const hangUpMs = 1_000
 
 export interface Libp2pNetworkOptions {
   readonly config: Pick<Config, 'listen' | 'network'>
@@ -73,7 +77,7 @@ export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promis
 
   const pruneAddresses = keepFewAddresses(libp2p, log)
   libp2p.addEventListener('peer:update', pruneAddresses)
-  const transport = createLibp2pTransport(self, libp2p, log)
+  const transport = createLibp2pTransport(self, libp2p, clock, log)
   const rpc = new RpcEndpoint({
     transport,
     clock,
@@ -105,8 +109,8 @@ export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promis
     stats: () => rpc.stats(),
     async deny(nodes) {
       gater.deny(nodes)
-      await Promise.all(
-        nodes.map((node) => libp2p.hangUp(peerIdOf(node), { signal: AbortSignal.timeout(1_000) })),
+      await withDeadline(clock, hangUpMs, undefined, (signal) =>
+        Promise.all(nodes.map((node) => libp2p.hangUp(peerIdOf(node), { signal }))),
       )
       started.retry()
     },
@@ -236,7 +240,7 @@ function keepFewAddresses(libp2p: Pick<Node, 'peerStore' | 'peerId'>, log: Log) 
 
 function startError(error: unknown, listen: Config['listen']): OnehopError {
   if (error instanceof OnehopError) return error
-  const text = error instanceof Error ? `${error.message} ${String(error.cause ?? '')}` : String(error)
+  const text = error instanceof Error ? error.message : String(error)
   if (/EADDRINUSE/.test(text)) {
     return new OnehopError(
       'PORT_IN_USE',

@@ -3,6 +3,7 @@ import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
 import type { Clock, Log } from '../../protocol/ports.ts'
 import { Budget } from './budget.ts'
 import type { Channel, RpcTransport } from './channel.ts'
+import { withDeadline } from './deadline.ts'
 import { checkMethod, familyOf, protocolOf } from './frame.ts'
 import { netLimits } from './net-limits.ts'
 import { Requester, Responder } from './rpc-machine.ts'
@@ -158,22 +159,9 @@ export class RpcEndpoint implements Rpc {
   }
 
   async #open(to: NodeId, family: string, onClosed: () => void): Promise<Link> {
-    const timeout = new AbortController()
-    const stopTimer = this.#clock.after(netLimits.timeoutMs, () =>
-      timeout.abort(new OnehopError('UNREACHABLE', `${to} did not answer in time`)),
+    const channel = await withDeadline(this.#clock, netLimits.timeoutMs, this.#closing.signal, (signal) =>
+      this.#transport.open(to, protocolOf(family), signal),
     )
-    const onClosing = (): void => timeout.abort(this.#closing.signal.reason)
-    this.#closing.signal.addEventListener('abort', onClosing, { once: true })
-    let channel: Channel
-    try {
-      channel = await this.#transport.open(to, protocolOf(family), timeout.signal)
-    } catch (error) {
-      if (timeout.signal.aborted) throw timeout.signal.reason
-      throw error
-    } finally {
-      stopTimer()
-      this.#closing.signal.removeEventListener('abort', onClosing)
-    }
     if (this.#closing.signal.aborted) {
       channel.abort(this.#closing.signal.reason as OnehopError)
       throw this.#closing.signal.reason

@@ -1,6 +1,6 @@
 import type { Libp2p } from '@libp2p/interface'
 import { OnehopError } from '../../protocol/errors.ts'
-import type { Log } from '../../protocol/ports.ts'
+import type { Clock, Log } from '../../protocol/ports.ts'
 import type { Channel, RpcTransport } from './channel.ts'
 import { netLimits } from './net-limits.ts'
 import { nodeIdOf, peerIdOf } from './node-id.ts'
@@ -8,7 +8,7 @@ import type { NodeId } from './rpc.ts'
 import { createStreamChannel } from './stream-channel.ts'
 
 /** Channels over libp2p streams. The node's connections, and who may be dialled, are libp2p.ts's affair. */
-export function createLibp2pTransport(self: NodeId, libp2p: Libp2p, log: Log): RpcTransport {
+export function createLibp2pTransport(self: NodeId, libp2p: Libp2p, clock: Clock, log: Log): RpcTransport {
   return {
     self,
 
@@ -16,7 +16,7 @@ export function createLibp2pTransport(self: NodeId, libp2p: Libp2p, log: Log): R
       const peer = peerIdOf(to)
       try {
         const stream = await libp2p.dialProtocol(peer, protocol, { signal, runOnLimitedConnection: true })
-        return createStreamChannel(stream)
+        return createStreamChannel(stream, clock)
       } catch (cause) {
         signal.throwIfAborted()
         if (cause instanceof Error && cause.name === 'UnsupportedProtocolError') {
@@ -38,7 +38,7 @@ export function createLibp2pTransport(self: NodeId, libp2p: Libp2p, log: Log): R
             }
             let channel: Channel
             try {
-              channel = createStreamChannel(stream)
+              channel = createStreamChannel(stream, clock)
             } catch {
               // Closed before it was handed over: nobody is left to tell.
               return

@@ -5,20 +5,25 @@ import { pipe } from 'it-pipe'
 import { concatBytes } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
+import type { Clock } from '../../protocol/ports.ts'
 import type { Channel, ChannelEvents } from './channel.ts'
+import { withDeadline } from './deadline.ts'
 
 /** Small frames leave together up to here: one muxer frame each would cost more than their bytes. */
 const batchBytes = 64 * 1024
+/** A peer that does not take our last bytes is reset. */
+const closeMs = 1_000
 
 /** A channel over a libp2p stream: length-prefixed frames, in both directions at once. */
-export function createStreamChannel(stream: Stream): Channel {
+export function createStreamChannel(stream: Stream, clock: Clock): Channel {
   // Wrapping a stream that is closed already would wait for an event that has passed.
   if (stream.status !== 'open') throw new OnehopError('UNREACHABLE', `the stream is ${stream.status}`)
-  return new StreamChannel(stream)
+  return new StreamChannel(stream, clock)
 }
 
 class StreamChannel implements Channel {
   readonly #stream: Stream
+  readonly #clock: Clock
   readonly #outgoing: Uint8Array[] = []
   readonly #drainWaiters: { belowBytes: number; resolve: () => void }[] = []
   readonly #whenClosed = Promise.withResolvers<void>()
@@ -27,8 +32,9 @@ class StreamChannel implements Channel {
   #ending = false
   #closed = false
 
-  constructor(stream: Stream) {
+  constructor(stream: Stream, clock: Clock) {
     this.#stream = stream
+    this.#clock = clock
     // Bytes that come before attach() wait in the stream, whose window bounds them.
     stream.addEventListener('close', () => this.#markClosed(), { once: true })
   }
@@ -85,7 +91,7 @@ class StreamChannel implements Channel {
         },
       )
       // The far side has ended; nothing that we still send would be read as an answer to anything.
-      await stream.close({ signal: AbortSignal.timeout(1_000) })
+      await withDeadline(this.#clock, closeMs, undefined, (signal) => stream.close({ signal }))
     } catch (error) {
       stream.abort(error instanceof Error ? error : new Error(String(error)))
     } finally {

@@ -11,6 +11,7 @@ export interface NetNodeOptions extends Partial<Omit<Libp2pNetworkOptions, 'conf
   readonly bootstrap?: readonly string[]
   readonly allowDial?: readonly string[]
   readonly host?: string
+  readonly tcp?: number
 }
 
 /** A real libp2p node on loopback. `DEBUG_NET=1` shows what it logs. */
@@ -19,6 +20,7 @@ export function startNetNode({
   bootstrap = [],
   allowDial,
   host,
+  tcp,
   ...rest
 }: NetNodeOptions): Promise<Libp2pNetwork> {
   return createLibp2pNetwork({
@@ -33,7 +35,7 @@ export function startNetNode({
     }),
     ...rest,
     config: {
-      listen: { host: host ?? `127.0.0.${number}`, tcp: 0, websocket: 0, http: 0 },
+      listen: { host: host ?? `127.0.0.${number}`, tcp: tcp ?? 0, websocket: 0, http: 0 },
       network: {
         bootstrap: [...bootstrap],
         mdns: false,

@@ -1,0 +1,124 @@
+/**
+ * Tells the DHT which keys this node provides, slowly: a record costs 34 ms of CPU over eight nodes, and a box
+ * with thousands of shards has pages to serve. Not kept on disk: who hosts shards adds them at every start.
+ */
+import { fromHex, toHex } from '../../protocol/bytes.ts'
+import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
+import type { Clock, Log, Random } from '../../protocol/ports.ts'
+import { withDeadline } from './deadline.ts'
+import { ProvideSchedule } from './provide-schedule.ts'
+import type { Routing } from './rpc.ts'
+
+export interface ProvideQueue extends AsyncDisposable {
+  /** A 32-byte key. Urgent ones go first: a user was just made, or is looked for. */
+  add(key: Uint8Array, options?: { urgent?: boolean }): void
+  remove(key: Uint8Array): void
+  /** `queued` have no valid record yet; `provided` counts records sent since the start; `failed` attempts. */
+  stats(): {
+    readonly keys: number
+    readonly queued: number
+    readonly provided: number
+    readonly failed: number
+  }
+}
+
+export interface ProvideQueueOptions {
+  readonly routing: Routing
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly perS: number
+  /** Renewed within it, at two to two and a half fifths: a missed renewal leaves time for another. */
+  readonly validityMs: number
+  /** Records under way at once; each waits mostly for other nodes. */
+  readonly concurrency?: number
+}
+
+const provideTimeoutMs = 30_000
+const retryMs = 5_000
+const retryMsMax = 10 * 60_000
+const idleMs = 60_000
+/** Overslept by so many times the pause: the machine is busy with something better. */
+const lagFactor = 4
+
+export function createProvideQueue(options: ProvideQueueOptions): ProvideQueue {
+  const { routing, clock, log } = options
+  const concurrency = options.concurrency ?? 4
+  const closing = new AbortController()
+  const running = new Set<Promise<void>>()
+  let provided = 0
+  let failed = 0
+  let wake: (() => void) | undefined
+  const schedule = new ProvideSchedule({
+    renewMs: options.validityMs / 2,
+    retryMs,
+    retryMsMax,
+    jitter: () => (options.random.bytes(1)[0] ?? 0) / 256,
+  })
+
+  const provide = async (key: string): Promise<void> => {
+    try {
+      const bytes = fromHex(key) as Uint8Array
+      await withDeadline(clock, provideTimeoutMs, closing.signal, (signal) => routing.provide(bytes, signal))
+      provided++
+      schedule.done(key, clock.monotonicMs())
+    } catch (error) {
+      if (closing.signal.aborted) return
+      failed++
+      schedule.failed(key, clock.monotonicMs())
+      log.debug('provide.failed', { code: asOnehopError(error).code, error })
+    }
+  }
+
+  const pause = async (ms: number): Promise<void> => {
+    const waking = Promise.withResolvers<void>()
+    wake = waking.resolve
+    const stop = clock.after(ms, waking.resolve)
+    await waking.promise
+    stop()
+    wake = undefined
+  }
+
+  const loop = async (): Promise<void> => {
+    while (!closing.signal.aborted) {
+      const nowMs = clock.monotonicMs()
+      // Without peers every attempt would fail and wait; with the first peer all can start at once.
+      const key = running.size < concurrency && routing.size() > 0 ? schedule.take(nowMs) : undefined
+      if (key === undefined) {
+        const nextMs = schedule.nextMs()
+        const waitMs =
+          running.size >= concurrency || routing.size() === 0 ? 200 : (nextMs ?? Infinity) - nowMs
+        await pause(Math.max(1, Math.min(idleMs, nextMs === undefined ? idleMs : waitMs)))
+        continue
+      }
+      const work = provide(key).finally(() => {
+        running.delete(work)
+        wake?.()
+      })
+      running.add(work)
+      const pauseMs = 1_000 / options.perS
+      await clock.sleep(pauseMs, closing.signal).catch(() => {})
+      const lagMs = clock.monotonicMs() - nowMs - pauseMs
+      if (lagMs > 20) await clock.sleep(Math.min(lagMs * lagFactor, 2_000), closing.signal).catch(() => {})
+    }
+  }
+  const looping = loop()
+
+  return {
+    add(key, { urgent = false } = {}) {
+      if (key.length !== 32) throw new OnehopError('INTERNAL', 'a routing key is a SHA-256 hash')
+      schedule.add(toHex(key), urgent)
+      wake?.()
+    },
+    remove(key) {
+      if (!schedule.remove(toHex(key))) return
+      routing.withdraw(key).catch((error: unknown) => log.warn('provide.withdraw-failed', { error }))
+    },
+    stats: () => ({ keys: schedule.size(), queued: schedule.queued(), provided, failed }),
+    async [Symbol.asyncDispose]() {
+      closing.abort(new OnehopError('CLOSED', 'the node is closing'))
+      wake?.()
+      await Promise.all([looping, ...running])
+    },
+  }
+}
