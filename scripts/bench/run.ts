@@ -19,15 +19,15 @@ function say(line: string): void {
 function show({ figures, limit, ratio, target, sense, met }: BenchReport): void {
   const judged = Object.keys(ratio)
   const width = Math.max(12, ...Object.keys(figures).map((key) => key.length))
-  const cell = (value: unknown): string => String(value ?? '').padStart(12)
+  const cell = (value: unknown): string =>
+    (typeof value === 'string' ? value : (JSON.stringify(value) ?? '')).padStart(12)
   say(`${''.padEnd(width)} ${['figure', 'limit', 'ratio', 'target'].map(cell).join(' ')}`)
   for (const key of judged) {
     const bound = `${sense[key] === 'atLeast' ? '>=' : '<='} ${target[key]}`
     say(`${key.padEnd(width)} ${[figures[key], limit[key], ratio[key], bound].map(cell).join(' ')}`)
   }
   for (const [key, value] of Object.entries(figures))
-    if (!judged.includes(key))
-      say(`${key.padEnd(width)} ${cell(typeof value === 'object' ? JSON.stringify(value) : value)}`)
+    if (!judged.includes(key)) say(`${key.padEnd(width)} ${cell(value)}`)
   say(met ? 'All targets met.' : 'Not all targets met.')
 }
 
