@@ -1,3 +1,4 @@
+export { checkAppLog, checkOwnerLog } from './admission.ts'
 export type { PairingParties } from './exchange.ts'
 export { pairingLimits } from './limits.ts'
 export type { PairingOffer } from './link.ts'
