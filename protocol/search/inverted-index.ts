@@ -1,4 +1,5 @@
 import { compareBytes } from '../bytes.ts'
+import { limits } from '../limits.ts'
 import { type Analyser, analyse, type QueryTerm } from './analysis.ts'
 import { averageLength, roundScore, type Statistics, sumStatistics, termScore, weightOf } from './bm25.ts'
 import { DocumentGroups } from './groups.ts'
@@ -71,6 +72,10 @@ export class SearchIndex {
   /** Adds, or replaces what has the same key. Gives the same statistics as if the old one had never been. */
   put(document: SearchDocument): void {
     this.remove(document.key)
+    // No scope is as deep as the layers left out here.
+    const layers = document.layers
+      .filter(({ height }) => height <= limits.scopeDepthMax)
+      .sort((a, z) => a.height - z.height)
     const number = this.#entries.length
     const firstSlot = this.#slotEntry.length
     const group = this.#groups.of(document)
@@ -79,11 +84,10 @@ export class SearchIndex {
       id: document.id,
       group,
       firstSlot,
-      slots: document.layers.length,
+      slots: layers.length,
       live: true,
     })
     this.#byKey.set(document.key, number)
-    const layers = document.layers.toSorted((a, z) => a.height - z.height)
     for (const { height, text } of layers) {
       const slot = this.#slotEntry.length
       const terms = analyse(text, document.analyser)
@@ -116,8 +120,7 @@ export class SearchIndex {
   /** Exact counts over what the filter admits. `terms` gives the order. */
   statistics(filter: SearchFilter, terms: readonly string[]): Statistics {
     const depth = scopeDepth(filter.scope)
-    const admitted = this.#groups.matching(filter)
-    const { documents, totalLength } = this.#groups.totals(admitted, depth)
+    const { admitted, documents, totalLength } = this.#groups.matching(filter, depth)
     const counted = terms.map((term) => {
       let holding = 0
       this.#walk(term, admitted, depth, () => holding++)
@@ -137,7 +140,7 @@ export class SearchIndex {
     options: { readonly limit: number; readonly match?: 'any' | 'all' },
   ): RankedList<Hit> {
     const depth = scopeDepth(filter.scope)
-    const admitted = this.#groups.matching(filter)
+    const { admitted } = this.#groups.matching(filter, depth)
     const average = averageLength(statistics)
     const idfs = new Map(statistics.terms.map(({ term, idf }) => [term, idf]))
     const touched: number[] = []
