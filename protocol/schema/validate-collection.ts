@@ -1,7 +1,7 @@
 import { limits } from '../limits.ts'
 import { type DocumentReader, joinPath } from './document-reader.ts'
 import { mergeOf } from './schema.ts'
-import type { Outline, OutlineCollection } from './outline.ts'
+import type { Outline, OutlineCollection, OutlineField } from './outline.ts'
 import { isFieldType, typeRules } from './type-rules.ts'
 import { audiences, validateField } from './validate-field.ts'
 
@@ -62,8 +62,7 @@ function validateFields(
     const field = collection.fields.get(name)
     if (field === undefined) continue
     validateField(reader, outline, field, document, at, collection.private)
-    const heights = Object.entries(field.search).toSorted(([a], [b]) => (a < b ? -1 : 1))
-    sections.add(JSON.stringify([field.audience, heights]))
+    sections.add(kindOf(field))
   }
   if (sections.size > limits.recordSectionsMax) {
     reader.problems.add(
@@ -72,6 +71,15 @@ function validateFields(
       'Give more fields the same audience and search levels',
     )
   }
+}
+
+/** Equal for fields that will share a section. Levels that are no text were noted where they stand. */
+function kindOf(field: OutlineField): string {
+  const levels = Object.entries(field.search).filter(([, level]) => typeof level === 'string')
+  return [
+    typeof field.audience === 'string' ? field.audience : '',
+    ...levels.map(([hierarchy, level]) => `${hierarchy}=${String(level)}`).toSorted(),
+  ].join()
 }
 
 function validateKey(reader: DocumentReader, collection: OutlineCollection, bag: Bag, path: string): void {
@@ -108,7 +116,7 @@ function validateKeyField(
   if (!typeRules[field.type].key)
     problems.add(
       at,
-      `a ${field.type} cannot be a key`,
+      `${field.type} cannot be a key`,
       'Name a text, integer, time, bytes, user, scope or record field',
     )
   if (!field.required) problems.add(at, `${name} may be missing`, `Set "required": true on ${name}`)

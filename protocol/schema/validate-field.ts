@@ -129,7 +129,7 @@ function validateSearch(
   if (field.type === 'map' || (rule !== undefined && !typeRules[rule].searchable)) {
     reader.problems.add(
       path,
-      `a ${String(field.type)} cannot be searched`,
+      `${String(field.type)} cannot be searched`,
       'Remove it; search a text beside it',
     )
   }

@@ -1,6 +1,7 @@
 import { limits } from '../limits.ts'
 import { type DocumentReader, joinPath } from './document-reader.ts'
 import { type Outline, selectCollections } from './outline.ts'
+import { isFieldType } from './type-rules.ts'
 
 const rollupKinds = ['count', 'sum', 'histogram', 'top'] as const
 const rollupTypes: Readonly<Record<string, readonly string[]>> = {
@@ -70,12 +71,9 @@ function validateRolledField(
   if (field === undefined) return
   const type = kind === 'top' && field.type === 'list' ? field.of : field.type
   const types = rollupTypes[kind] ?? []
-  if (typeof type !== 'string' || !types.includes(type)) {
-    reader.problems.add(
-      path,
-      `${kind} of a ${String(type)} means nothing`,
-      `Name a field of type ${types.join(', ')}`,
-    )
+  // A type that is none was noted where it stands.
+  if (isFieldType(type) && !types.includes(type)) {
+    reader.problems.add(path, `${kind} of ${type} means nothing`, `Name a field of type ${types.join(', ')}`)
   }
   if (!Object.hasOwn(field.search, by)) {
     reader.problems.add(path, `${name} may not be searched by ${by}`, `Give it "search": {"${by}": LEVEL}`)
