@@ -1,0 +1,128 @@
+import { fromHex, toHex } from '../../protocol/bytes.ts'
+import { asOnehopError } from '../../protocol/errors.ts'
+import { limits } from '../../protocol/limits.ts'
+import type { ReplicaSetChain } from '../../protocol/placement/chain.ts'
+import { decodeTaken, encodePlaced, type Placed } from '../../protocol/placement/messages.ts'
+import type { Clock, Log } from '../../protocol/ports.ts'
+import type { IdentityId } from '../../protocol/record/types.ts'
+import type { Identities } from '../identities.ts'
+import type { NodeId, Rpc } from '../net/rpc.ts'
+import type { ReplicaSets } from './replica-sets.ts'
+
+export interface DistributionParts {
+  readonly rpc: Rpc
+  readonly clock: Clock
+  readonly log: Log
+  readonly identities: Identities
+  readonly replicaSets: ReplicaSets
+}
+
+const retryMs = 1_000
+/** Leaves room for the frame around it. */
+const messageBytes = limits.frameBytesMax - 8_192
+
+/**
+ * Tells members of the newest replica sets, many shards in a message. What a member did not take yet waits for
+ * it; it is rebuilt by reconciliation, which compares sets too, so it need not survive a restart.
+ */
+export class Distribution {
+  readonly #parts: DistributionParts
+  readonly #waiting = new Map<NodeId, Set<string>>()
+  #wake: (() => void) | undefined
+
+  constructor(parts: DistributionParts) {
+    this.#parts = parts
+  }
+
+  /** To every member of the set, and to those who just lost a seat in it. */
+  announce(chain: ReplicaSetChain): void {
+    const seats = [...chain.newest.members, ...(chain.sets.at(-2)?.members ?? [])]
+    for (const { node } of seats) this.announceTo(toHex(node), chain.newest.owner)
+  }
+
+  announceTo(node: NodeId, owner: IdentityId): void {
+    if (node === this.#parts.rpc.self) return
+    const owners = this.#waiting.get(node) ?? new Set()
+    this.#waiting.set(node, owners.add(toHex(owner)))
+    this.#wake?.()
+  }
+
+  get waiting(): number {
+    let count = 0
+    for (const owners of this.#waiting.values()) count += owners.size
+    return count
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const nodes = [...this.#waiting.keys()]
+      const done = await Promise.all(nodes.map((node) => this.#send(node, signal)))
+      const isIdle = this.#waiting.size === 0
+      if (!isIdle && done.every(Boolean)) continue
+      await this.#pause(isIdle ? undefined : retryMs, signal)
+    }
+  }
+
+  /** Until something is announced, or the time to try again has come. */
+  async #pause(delayMs: number | undefined, signal: AbortSignal): Promise<void> {
+    const waiting = Promise.withResolvers<void>()
+    const cancel = delayMs === undefined ? undefined : this.#parts.clock.after(delayMs, waiting.resolve)
+    const stop = (): void => waiting.resolve()
+    signal.addEventListener('abort', stop)
+    if (signal.aborted) stop()
+    this.#wake = delayMs === undefined ? waiting.resolve : undefined
+    await waiting.promise
+    signal.removeEventListener('abort', stop)
+    this.#wake = undefined
+    cancel?.()
+  }
+
+  /** True when everything for the node went out. */
+  async #send(node: NodeId, signal: AbortSignal): Promise<boolean> {
+    const { rpc, log } = this.#parts
+    try {
+      for (;;) {
+        const batch = this.#next(node)
+        if (batch.length === 0) return true
+        const placed = batch.map(({ one }) => one)
+        const reply = await rpc.request(node, 'shard/take', encodePlaced(placed), {
+          signal,
+          timeoutMs: 30_000,
+        })
+        const refused = decodeTaken(reply).filter((taken) => !taken).length
+        if (refused > 0) log.warn('placement.not-taken', { node, refused })
+        for (const { name, one } of batch) this.#settle(node, name, one)
+      }
+    } catch (error) {
+      if (!signal.aborted) log.debug('placement.unsent', { node, code: asOnehopError(error).code })
+      return false
+    }
+  }
+
+  #next(node: NodeId): { name: string; one: Placed }[] {
+    const batch: { name: string; one: Placed }[] = []
+    let bytes = 0
+    for (const name of this.#waiting.get(node) ?? []) {
+      const owner = fromHex(name, 32) as IdentityId
+      const chain = this.#parts.replicaSets.get(owner)?.bytes
+      const log = this.#parts.identities.log(owner)
+      if (chain === undefined || log === undefined) {
+        this.#settle(node, name)
+        continue
+      }
+      bytes += chain.length + log.length + 16
+      if (batch.length > 0 && (bytes > messageBytes || batch.length === limits.placementShardsMax)) break
+      batch.push({ name, one: { chain, log } })
+    }
+    return batch
+  }
+
+  /** Unless a newer set came up while this one was on its way. */
+  #settle(node: NodeId, name: string, sent?: Placed): void {
+    const newest = this.#parts.replicaSets.get(fromHex(name, 32) as IdentityId)
+    if (sent !== undefined && newest !== undefined && newest.bytes !== sent.chain) return
+    const owners = this.#waiting.get(node)
+    owners?.delete(name)
+    if (owners?.size === 0) this.#waiting.delete(node)
+  }
+}

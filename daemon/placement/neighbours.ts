@@ -1,0 +1,186 @@
+import { decodeHello, encodeHello, type Hello } from '../../protocol/placement/messages.ts'
+import type { Candidate } from '../../protocol/placement/rendezvous.ts'
+import type { Seat } from '../../protocol/placement/replica-set.ts'
+import { fromHex } from '../../protocol/bytes.ts'
+import type { Clock, Log } from '../../protocol/ports.ts'
+import type { NodeId, Routing, Rpc } from '../net/rpc.ts'
+
+/** What this node knows of another: what it said of itself, and when it was last heard. */
+export interface Neighbour {
+  readonly node: NodeId
+  readonly hello: Hello
+  /** Monotonic. */
+  readonly heardMs: number
+  readonly latencyMs: number
+}
+
+export interface NeighboursParts {
+  readonly rpc: Rpc
+  readonly routing: Routing
+  readonly clock: Clock
+  readonly log: Log
+  readonly heartbeatMs: number
+  /** What is said of this node to that one; the offer differs with who asks. */
+  readonly describe: (to: NodeId) => Hello
+}
+
+const neighboursMax = 1_024
+const helloTimeoutMs = 5_000
+
+/**
+ * Who is around. Every peer is greeted when it connects and at each heartbeat; those that this node depends on
+ * (`watch`) are dialled again when they are away. Being away is counted in this node's own time, from when it
+ * last heard the other, or from its own start.
+ */
+export class Neighbours {
+  readonly #parts: NeighboursParts
+  readonly #known = new Map<NodeId, Neighbour>()
+  readonly #watched = new Set<NodeId>()
+  readonly #listeners = new Set<(neighbour: Neighbour) => void>()
+  readonly #startedMs: number
+
+  constructor(parts: NeighboursParts) {
+    this.#parts = parts
+    this.#startedMs = parts.clock.monotonicMs()
+    parts.rpc.handle('shard/hello', async ({ from, body }) => {
+      this.#heard(from, decodeHello(body), undefined)
+      return encodeHello(parts.describe(from))
+    })
+  }
+
+  get(node: NodeId): Neighbour | undefined {
+    return this.#known.get(node)
+  }
+
+  list(): readonly Neighbour[] {
+    return [...this.#known.values()]
+  }
+
+  isConnected(node: NodeId): boolean {
+    return this.#parts.rpc.connected().includes(node)
+  }
+
+  /** 0 while the last heartbeat was answered; else for how long nothing was heard. */
+  awayMs(node: NodeId): number {
+    if (node === this.#parts.rpc.self) return 0
+    const silenceMs = this.#parts.clock.monotonicMs() - (this.#known.get(node)?.heardMs ?? this.#startedMs)
+    return silenceMs <= this.#parts.heartbeatMs * 2 ? 0 : silenceMs
+  }
+
+  /** Nodes that offered to hold so many bytes, as the chooser wants them. */
+  candidates(bytes: number): Candidate[] {
+    return this.list()
+      .filter(({ node, hello }) => this.awayMs(node) === 0 && hello.offeredBytes >= bytes)
+      .map((neighbour) => candidateOf(neighbour.node, neighbour.hello, neighbour.hello.offeredBytes))
+  }
+
+  /** From now on this peer is dialled when it is away. */
+  watch(node: NodeId): void {
+    if (node !== this.#parts.rpc.self) this.#watched.add(node)
+  }
+
+  unwatch(node: NodeId): void {
+    this.#watched.delete(node)
+  }
+
+  /** Calls back after every hello; returns the way to stop. */
+  onHello(listener: (neighbour: Neighbour) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Greets whoever connects, and everybody at each heartbeat, until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { rpc, clock, heartbeatMs } = this.#parts
+    // One greeting at a time for each peer: a silent one must not hold up the others.
+    const greetings = new Map<NodeId, Promise<void>>()
+    const greet = (peer: NodeId): void => {
+      if (greetings.has(peer)) return
+      greetings.set(
+        peer,
+        this.#greet(peer, signal).finally(() => greetings.delete(peer)),
+      )
+    }
+    const stop = rpc.onPeer((peer, state) => {
+      if (state === 'connected') greet(peer)
+    })
+    try {
+      while (!signal.aborted) {
+        for (const peer of new Set([...rpc.connected(), ...this.#watched])) greet(peer)
+        await clock.sleep(heartbeatMs, signal)
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error
+    } finally {
+      stop()
+      await Promise.all(greetings.values())
+    }
+  }
+
+  async #greet(peer: NodeId, signal: AbortSignal): Promise<void> {
+    const { rpc, clock, log, describe } = this.#parts
+    const sentMs = clock.monotonicMs()
+    try {
+      const reply = await rpc.request(peer, 'shard/hello', encodeHello(describe(peer)), {
+        signal,
+        timeoutMs: helloTimeoutMs,
+      })
+      this.#heard(peer, decodeHello(reply), clock.monotonicMs() - sentMs)
+    } catch (error) {
+      if (!signal.aborted) log.debug('neighbour.silent', { peer, error: String(error) })
+    }
+  }
+
+  #heard(node: NodeId, hello: Hello, latencyMs: number | undefined): void {
+    const before = this.#known.get(node)
+    const neighbour: Neighbour = {
+      node,
+      hello,
+      heardMs: this.#parts.clock.monotonicMs(),
+      latencyMs: latencyMs ?? before?.latencyMs ?? 0,
+    }
+    this.#known.delete(node)
+    this.#known.set(node, neighbour)
+    if (this.#known.size > neighboursMax) this.#forgetOldest()
+    if (before === undefined) {
+      const addresses = hello.addresses.filter((address) => !address.endsWith('/http'))
+      this.#parts.routing.learn({ node, addresses }).catch((error: unknown) => {
+        this.#parts.log.debug('neighbour.address', { node, error: String(error) })
+      })
+    }
+    for (const listener of this.#listeners) listener(neighbour)
+  }
+
+  #forgetOldest(): void {
+    for (const node of this.#known.keys()) {
+      if (this.#watched.has(node)) continue
+      this.#known.delete(node)
+      return
+    }
+  }
+}
+
+export function candidateOf(
+  node: NodeId,
+  seat: Pick<Seat, 'region' | 'operator' | 'addresses'>,
+  offeredBytes = 0,
+): Candidate {
+  return {
+    node: fromHex(node, 32) as Uint8Array,
+    weight: Math.max(1, Math.log2(1 + offeredBytes / 2 ** 20)),
+    operator: seat.operator,
+    prefixes: prefixesOf(seat.addresses),
+    region: seat.region,
+  }
+}
+
+/** The /24 of IPv4 and the /48 of IPv6 addresses: what a power cut in one street takes with it. */
+export function prefixesOf(addresses: readonly string[]): string[] {
+  const prefixes = addresses.map((address) => {
+    const [, family, host = ''] = address.split('/')
+    if (family === 'ip4') return host.split('.').slice(0, 3).join('.')
+    if (family === 'ip6') return host.split(':').slice(0, 3).join(':')
+    return host
+  })
+  return [...new Set(prefixes.filter((prefix) => prefix !== ''))]
+}

@@ -1,0 +1,254 @@
+import { fromHex, toHex } from '../../protocol/bytes.ts'
+import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
+import { OnehopError } from '../../protocol/errors.ts'
+import { limits } from '../../protocol/limits.ts'
+import { makeChain, type ReplicaSetChain } from '../../protocol/placement/chain.ts'
+import { decodePlaced, encodeTaken, type Hello, type Placed } from '../../protocol/placement/messages.ts'
+import { chooseHolders, type Candidate } from '../../protocol/placement/rendezvous.ts'
+import {
+  encodeReplicaSet,
+  unpackReplicaSet,
+  type ReplicaSet,
+  type Seat,
+} from '../../protocol/placement/replica-set.ts'
+import type { Clock, Log } from '../../protocol/ports.ts'
+import type { IdentityId } from '../../protocol/record/types.ts'
+import type { Config } from '../config.ts'
+import type { Hosting } from '../hosting.ts'
+import type { Identities } from '../identities.ts'
+import type { NodeId, Routing, Rpc } from '../net/rpc.ts'
+import { Distribution } from './distribution.ts'
+import type { Leases } from './leases.ts'
+import { candidateOf, type Neighbours } from './neighbours.ts'
+import type { ReplicaSets } from './replica-sets.ts'
+
+export interface PlacementParts {
+  readonly rpc: Rpc
+  readonly routing: Routing
+  readonly crypto: CryptoProvider
+  readonly clock: Clock
+  readonly log: Log
+  readonly config: Config['hosting']
+  readonly identities: Identities
+  readonly hosting: Hosting
+  readonly replicaSets: ReplicaSets
+  readonly neighbours: Neighbours
+  readonly leases: Leases
+  /** What this node says of itself: the seat that it takes. */
+  readonly describe: () => Pick<Hello, 'region' | 'operator' | 'addresses'>
+}
+
+export interface Proposal {
+  readonly owner: IdentityId
+  /** The document for a device of the owner to sign. */
+  readonly unsigned: Uint8Array
+  readonly leases: readonly Uint8Array[]
+}
+
+/** Willing nodes named beside the members, from which the members may fill a seat without the owner. */
+const standbyMax = 4
+
+/** How shards get their holders: proposes, takes what was signed, tells the members. Repair is in repair.ts. */
+export class Placement {
+  readonly #parts: PlacementParts
+  readonly distribution: Distribution
+  readonly #joined = new Set<(owner: IdentityId) => void>()
+
+  constructor(parts: PlacementParts) {
+    this.#parts = parts
+    this.distribution = new Distribution(parts)
+    parts.rpc.handle('shard/take', async ({ body }) => encodeTaken(await this.#take(decodePlaced(body))))
+  }
+
+  /**
+   * Chooses holders for many shards of this house at once, gathers their leases, and answers a document for each
+   * that its owner has to sign. Fewer willing neighbours than asked for make a smaller set, never an error.
+   */
+  async propose(
+    owners: readonly IdentityId[],
+    copies: number,
+    bytes: number,
+    signal: AbortSignal,
+  ): Promise<Proposal[]> {
+    const { neighbours, crypto, config, hosting } = this.#parts
+    const stranger = owners.find((owner) => hosting.get(owner)?.person !== true)
+    if (stranger !== undefined) {
+      throw new OnehopError('NOT_HOSTED', `${toHex(stranger)} is not of this house`, {
+        help: 'Pair with this node first: onehop pair.',
+      })
+    }
+    const leaseBytes = Math.min(bytes, config.leaseBytes)
+    const home = this.#self()
+    const candidates = neighbours.candidates(leaseBytes)
+    const rules = { count: copies, held: [home], near: home.region }
+    const chosen = owners.map((owner) => chooseHolders(crypto.sha256, owner, candidates, rules))
+    const leases = await this.#gatherLeases(owners, chosen, leaseBytes, signal)
+    return owners.map((owner, i) => {
+      const members = (chosen[i] as Candidate[]).filter((one) => leases.has(leaseName(owner, one)))
+      return {
+        owner,
+        unsigned: encodeReplicaSet(this.#firstSet(owner, members, candidates, copies)),
+        leases: members.map((one) => leases.get(leaseName(owner, one)) as Uint8Array),
+      }
+    })
+  }
+
+  /** Takes the set that a device of the owner signed, and sees to it that every member hears of it. */
+  async commit(packed: Uint8Array): Promise<ReplicaSetChain> {
+    const set = unpackReplicaSet(this.#parts.crypto, packed)
+    if (set.step !== 0) throw new OnehopError('BAD_REQUEST', 'an owner signs the first set of an epoch')
+    const { chain, isNews } = await this.#parts.replicaSets.accept(makeChain([set]).bytes)
+    if (!isNews && toHex(chain.newest.hash) !== toHex(set.hash)) {
+      throw new OnehopError('STALE', `a newer replica set of ${toHex(set.owner)} is known`)
+    }
+    this.distribution.announce(chain)
+    return chain
+  }
+
+  /** Calls back with each shard that others placed here; returns the way to stop. */
+  onJoined(listener: (owner: IdentityId) => void): () => void {
+    this.#joined.add(listener)
+    return () => this.#joined.delete(listener)
+  }
+
+  /** The first member, in the set's order, that this node hears: who pushes streams, feeds search, repairs. */
+  leader(owner: IdentityId): NodeId | undefined {
+    const members = this.#parts.replicaSets.members(owner)
+    return members.find((node) => this.#parts.neighbours.awayMs(node) < this.#parts.config.suspectAfterMs)
+  }
+
+  /** True when this node speaks for the shard: its leader, or its only holder as long as it has no set. */
+  leads(owner: IdentityId): boolean {
+    if (!this.#parts.hosting.has(owner)) return false
+    const leader = this.leader(owner)
+    return (
+      leader === this.#parts.rpc.self ||
+      (leader === undefined && this.#parts.hosting.get(owner)?.person === true)
+    )
+  }
+
+  #self(): Candidate {
+    return candidateOf(this.#parts.rpc.self, this.#parts.describe())
+  }
+
+  #firstSet(
+    owner: IdentityId,
+    members: readonly Candidate[],
+    candidates: readonly Candidate[],
+    copies: number,
+  ): ReplicaSet {
+    const { crypto, clock, config, replicaSets, rpc } = this.#parts
+    const known = replicaSets.get(owner)?.newest
+    const others = candidates.filter((candidate) => !members.includes(candidate))
+    const standby = chooseHolders(crypto.sha256, owner, others, {
+      count: standbyMax,
+      held: [this.#self()],
+      near: this.#self().region,
+    })
+    const { region, operator, addresses } = this.#parts.describe()
+    return {
+      owner,
+      shard: owner,
+      epoch: (known?.epoch ?? 0) + 1,
+      step: 0,
+      previous: known?.hash,
+      members: [
+        { node: fromHex(rpc.self, 32) as Uint8Array, role: 'home', region, operator, addresses },
+        ...members.map((candidate) => this.#seat(candidate)),
+      ],
+      standby: standby.map((candidate) => this.#seat(candidate)),
+      copies,
+      expiresMs: clock.nowMs() + config.leaseMs,
+    }
+  }
+
+  #seat(candidate: Candidate): Seat {
+    const { region, operator } = candidate
+    const addresses = this.#parts.neighbours.get(toHex(candidate.node))?.hello.addresses ?? []
+    return { node: candidate.node, role: 'replica', addresses, operator, region }
+  }
+
+  /** By owner and host. A host that refuses or does not answer is simply missing. */
+  async #gatherLeases(
+    owners: readonly IdentityId[],
+    chosen: readonly Candidate[][],
+    bytes: number,
+    signal: AbortSignal,
+  ): Promise<Map<string, Uint8Array>> {
+    const asks = new Map<NodeId, IdentityId[]>()
+    for (const [i, owner] of owners.entries()) {
+      for (const candidate of chosen[i] as Candidate[]) {
+        const node = toHex(candidate.node)
+        asks.set(node, [...(asks.get(node) ?? []), owner])
+      }
+    }
+    const leases = new Map<string, Uint8Array>()
+    await Promise.all(
+      [...asks].map(async ([node, wanted]) => {
+        try {
+          const asked = wanted.map((owner) => ({ owner, shard: owner, bytes }))
+          const answers = await this.#parts.leases.ask(node, asked, signal)
+          for (const [i, lease] of answers.entries()) {
+            if (lease !== undefined) leases.set(`${toHex(wanted[i] as IdentityId)} ${node}`, lease)
+          }
+        } catch (error) {
+          signal.throwIfAborted()
+          this.#parts.log.info('placement.lease-failed', { node, error: String(error) })
+        }
+      }),
+    )
+    return leases
+  }
+
+  /** A member is told of its seat: it kept its promise of bytes if the set names it and it gave a lease. */
+  async #take(placed: readonly (Placed | undefined)[]): Promise<boolean[]> {
+    const results = await Promise.allSettled(
+      placed.slice(0, limits.placementShardsMax).map(async (one) => {
+        if (one === undefined) return false
+        await this.#parts.identities.accept(undefined, one.log)
+        const { chain } = await this.#parts.replicaSets.accept(one.chain)
+        return chain
+      }),
+    )
+    const seated: ReplicaSetChain[] = []
+    const taken = results.map((result) => {
+      if (result.status === 'rejected') {
+        this.#parts.log.warn('placement.refused', { error: String(result.reason) })
+        return false
+      }
+      if (result.value !== false) seated.push(result.value)
+      return result.value !== false
+    })
+    await this.#sit(seated)
+    return taken
+  }
+
+  /** Begins to hold the shards that this node leased and that now name it a member. */
+  async #sit(chains: readonly ReplicaSetChain[]): Promise<void> {
+    const { hosting, leases, rpc } = this.#parts
+    const fresh = chains.flatMap(({ newest }) => {
+      const isMember = newest.members.some((member) => toHex(member.node) === rpc.self)
+      if (!isMember || hosting.has(newest.owner)) return []
+      const lease = leases.granted(newest.owner)
+      return lease === undefined ? [] : [lease]
+    })
+    if (fresh.length === 0) return
+    await hosting.addMany(
+      fresh.map(({ owner, bytes, expiresMs }) => ({
+        owner,
+        person: false,
+        quotaBytes: bytes,
+        expiresMs,
+        label: '',
+      })),
+    )
+    for (const lease of fresh) {
+      leases.taken(lease)
+      for (const listener of this.#joined) listener(lease.owner)
+    }
+  }
+}
+
+function leaseName(owner: IdentityId, candidate: Candidate): string {
+  return `${toHex(owner)} ${toHex(candidate.node)}`
+}

@@ -1,0 +1,273 @@
+import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts'
+import { contexts, signedMessage } from '../../protocol/context.ts'
+import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
+import { OnehopError } from '../../protocol/errors.ts'
+import { limits } from '../../protocol/limits.ts'
+import { makeChain, type ReplicaSetChain } from '../../protocol/placement/chain.ts'
+import {
+  decodeSteps,
+  decodeStepSignatures,
+  encodeSteps,
+  encodeStepSignatures,
+} from '../../protocol/placement/messages.ts'
+import { chooseHolders } from '../../protocol/placement/rendezvous.ts'
+import {
+  decodeReplicaSet,
+  encodeReplicaSet,
+  packReplicaSet,
+  seatChanges,
+  signaturesNeeded,
+  signReplicaSet,
+  stepProblem,
+  unpackReplicaSet,
+  type ReplicaSet,
+  type Seat,
+  type SignedReplicaSet,
+} from '../../protocol/placement/replica-set.ts'
+import type { Clock, Log } from '../../protocol/ports.ts'
+import type { Store } from '../../storage/types.ts'
+import type { Config } from '../config.ts'
+import type { Hosting } from '../hosting.ts'
+import type { NodeId, Rpc } from '../net/rpc.ts'
+import type { Distribution } from './distribution.ts'
+import type { Leases } from './leases.ts'
+import { candidateOf, type Neighbours } from './neighbours.ts'
+import type { ReplicaSets } from './replica-sets.ts'
+
+export interface RepairParts {
+  readonly rpc: Rpc
+  readonly crypto: CryptoProvider
+  readonly clock: Clock
+  readonly log: Log
+  readonly store: Store
+  readonly config: Config['hosting']
+  readonly seed: Uint8Array
+  readonly hosting: Hosting
+  readonly replicaSets: ReplicaSets
+  readonly neighbours: Neighbours
+  readonly leases: Leases
+  readonly distribution: Distribution
+}
+
+/** Predecessor's hash -> the one document that this node signed as its successor. */
+const signedKind = 'step-signed'
+
+/** A step on its way: what changes, and who signed so far. */
+interface Draft {
+  readonly before: ReplicaSetChain
+  readonly step: ReplicaSet
+  readonly document: Uint8Array
+  readonly signatures: { key: Uint8Array; signature: Uint8Array }[]
+}
+
+/**
+ * Puts a standby in the seat of a member that stayed away too long. The coordinator is computed, never stored: the
+ * first member, in the set's order, that is heard. It drafts the step, gets the newcomer's lease and the signatures
+ * of a majority, and tells everybody. Each member signs one successor of a set and no other, on disk before it
+ * answers, so that two coordinators cannot both win.
+ */
+export class Repair {
+  readonly #parts: RepairParts
+
+  constructor(parts: RepairParts) {
+    this.#parts = parts
+    parts.rpc.handle('shard/sign-step', async ({ from, body }) =>
+      encodeStepSignatures(await this.#signAll(from, decodeSteps(body))),
+    )
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, config, log } = this.#parts
+    while (!signal.aborted) {
+      await clock.sleep(config.heartbeatMs, signal)
+      try {
+        await this.#round(signal)
+      } catch (error) {
+        if (!signal.aborted) log.warn('repair.failed', { error: String(error) })
+      }
+    }
+  }
+
+  /** One look at all shards: those that miss a member, in portions. */
+  async #round(signal: AbortSignal): Promise<void> {
+    let portion: ReplicaSetChain[] = []
+    for (const { owner } of this.#parts.hosting.list()) {
+      const chain = this.#parts.replicaSets.get(owner)
+      if (chain === undefined || !this.#coordinates(chain.newest)) continue
+      if (this.#dead(chain.newest) === undefined && chain.newest.members.length > chain.newest.copies)
+        continue
+      portion.push(chain)
+      if (portion.length < limits.placementShardsMax) continue
+      await this.#mend(portion, signal)
+      portion = []
+    }
+    if (portion.length > 0) await this.#mend(portion, signal)
+  }
+
+  #coordinates({ members }: SignedReplicaSet): boolean {
+    const { neighbours, config, rpc } = this.#parts
+    const first = members.find(({ node }) => neighbours.awayMs(toHex(node)) < config.suspectAfterMs)
+    return first !== undefined && toHex(first.node) === rpc.self
+  }
+
+  /** The first member that stayed away for longer than the configured time. */
+  #dead({ members }: ReplicaSet): Seat | undefined {
+    const { neighbours, config } = this.#parts
+    return members.find(({ node }) => neighbours.awayMs(toHex(node)) >= config.replaceAfterMs)
+  }
+
+  async #mend(chains: readonly ReplicaSetChain[], signal: AbortSignal): Promise<void> {
+    const drafts = await this.#withLeases(
+      chains.flatMap((chain) => this.#draft(chain) ?? []),
+      signal,
+    )
+    if (drafts.length === 0) return
+    await this.#gatherSignatures(drafts, signal)
+    let mended = 0
+    for (const { before, step, document, signatures } of drafts) {
+      if (signatures.length < signaturesNeeded(step, before.newest)) continue
+      const set = unpackReplicaSet(this.#parts.crypto, packReplicaSet(document, signatures))
+      const { chain, isNews } = await this.#parts.replicaSets.accept(makeChain([...before.sets, set]).bytes)
+      if (isNews) this.#parts.distribution.announce(chain)
+      mended++
+    }
+    this.#parts.log.info('repair.round', { drafts: drafts.length, mended })
+  }
+
+  /** The dead member out, the best standby in its seat; only the newcomer where a seat is free. */
+  #draft(before: ReplicaSetChain): Draft | undefined {
+    const { crypto, neighbours } = this.#parts
+    const set = before.newest
+    if (before.sets.length >= limits.replicaSetStepsMax) return undefined // the owner has to sign again
+    const dead = this.#dead(set)
+    const staying = set.members.filter((member) => member !== dead)
+    const willing = set.standby.filter(({ node }) => neighbours.awayMs(toHex(node)) === 0)
+    const [home] = staying
+    const [chosen] = chooseHolders(
+      crypto.sha256,
+      set.shard,
+      willing.map((seat) => candidateOf(toHex(seat.node), seat)),
+      {
+        count: 1,
+        held: staying.map((seat) => candidateOf(toHex(seat.node), seat)),
+        near: home?.region ?? '/',
+      },
+    )
+    const newcomer = willing.find(({ node }) => chosen !== undefined && equalBytes(node, chosen.node))
+    if (newcomer === undefined) return undefined // a dead member is better than an empty seat: it may come back
+    const members = [...staying, newcomer]
+    const step: ReplicaSet = {
+      ...set,
+      step: set.step + 1,
+      previous: set.hash,
+      members,
+      standby: set.standby.filter((seat) => seat !== newcomer),
+    }
+    return { before, step, document: encodeReplicaSet(step), signatures: [] }
+  }
+
+  /** Drops the drafts whose newcomer does not promise the bytes. */
+  async #withLeases(drafts: readonly Draft[], signal: AbortSignal): Promise<Draft[]> {
+    const byHost = new Map<NodeId, Draft[]>()
+    for (const draft of drafts) {
+      const host = toHex(newcomerOf(draft).node)
+      byHost.set(host, [...(byHost.get(host) ?? []), draft])
+    }
+    const kept = await Promise.all(
+      [...byHost].map(async ([host, wanted]) => {
+        const asks = wanted.map(({ step: { owner, shard } }) => ({
+          owner,
+          shard,
+          bytes: this.#bytesOf(owner),
+        }))
+        const leases = await this.#parts.leases.ask(host, asks, signal).catch((error: unknown) => {
+          this.#parts.log.info('repair.no-lease', { host, error: String(error) })
+          return []
+        })
+        return wanted.filter((_, i) => leases[i] !== undefined)
+      }),
+    )
+    return kept.flat()
+  }
+
+  #bytesOf(owner: Uint8Array): number {
+    return Math.min(this.#parts.hosting.get(owner)?.quotaBytes ?? 0, this.#parts.config.leaseBytes)
+  }
+
+  async #gatherSignatures(drafts: readonly Draft[], signal: AbortSignal): Promise<void> {
+    const { rpc, seed, crypto, log } = this.#parts
+    const own = await this.#reserve(drafts.map(({ step, document }) => ({ step, document })))
+    for (const [i, draft] of drafts.entries()) {
+      if (own[i] === true) draft.signatures.push(signReplicaSet(crypto, draft.document, seed))
+    }
+    const bySigner = new Map<NodeId, Draft[]>()
+    for (const draft of drafts.filter((_, i) => own[i] === true)) {
+      for (const { node } of draft.before.newest.members) {
+        const signer = toHex(node)
+        if (signer === rpc.self || this.#parts.neighbours.awayMs(signer) > 0) continue
+        bySigner.set(signer, [...(bySigner.get(signer) ?? []), draft])
+      }
+    }
+    await Promise.all(
+      [...bySigner].map(async ([signer, wanted]) => {
+        try {
+          const request = encodeSteps(wanted.map(({ document }) => document))
+          const reply = decodeStepSignatures(
+            await rpc.request(signer, 'shard/sign-step', request, { signal }),
+          )
+          for (const [i, signature] of reply.entries()) {
+            const draft = wanted[i]
+            if (draft === undefined || signature === undefined) continue
+            const key = fromHex(signer, 32) as Uint8Array
+            const message = signedMessage(contexts.replicaSet, draft.document)
+            if (crypto.verifyStrict(message, signature, key)) draft.signatures.push({ key, signature })
+          }
+        } catch (error) {
+          log.info('repair.no-signature', { signer, error: String(error) })
+        }
+      }),
+    )
+  }
+
+  /** As a member: signs what follows from what this node knows and sees itself. */
+  async #signAll(from: NodeId, documents: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    const steps = documents.map((document) => ({ document, step: decodeReplicaSet(document) }))
+    const willing = steps.map(({ step }) => this.#agrees(from, step))
+    const reserved = await this.#reserve(steps.filter((_, i) => willing[i] === true))
+    let next = 0
+    return steps.map(({ document }, i) => {
+      if (willing[i] !== true || reserved[next++] !== true) return undefined
+      return signReplicaSet(this.#parts.crypto, document, this.#parts.seed).signature
+    })
+  }
+
+  #agrees(from: NodeId, step: ReplicaSet): boolean {
+    const { replicaSets, neighbours, config, rpc } = this.#parts
+    const known = replicaSets.get(step.owner)?.newest
+    if (known === undefined || stepProblem(step, known) !== undefined) return false
+    const seated = known.members.map((member) => toHex(member.node))
+    if (!seated.includes(from) || !seated.includes(rpc.self)) return false
+    // Its own eyes: nobody is voted out because one node cannot hear it. Half the time, as clocks start apart.
+    const { removed } = seatChanges(step, known)
+    return removed.every(({ node }) => neighbours.awayMs(toHex(node)) >= config.replaceAfterMs / 2)
+  }
+
+  /** One successor per predecessor, whoever asks and however often; true where this is the one. */
+  async #reserve(steps: readonly { step: ReplicaSet; document: Uint8Array }[]): Promise<boolean[]> {
+    const { store, crypto } = this.#parts
+    return store.write((batch) =>
+      steps.map(({ step, document }) => {
+        if (step.previous === undefined) throw new OnehopError('INTERNAL', 'a step names its predecessor')
+        const hash = crypto.sha256(document)
+        const before = store.documents.getIn(batch, signedKind, step.previous)
+        if (before !== undefined) return equalBytes(before, hash)
+        store.documents.putIn(batch, signedKind, step.previous, hash)
+        return true
+      }),
+    )
+  }
+}
+
+function newcomerOf({ step, before }: Draft): Seat {
+  return seatChanges(step, before.newest).added[0] as Seat
+}

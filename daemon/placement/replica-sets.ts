@@ -1,0 +1,100 @@
+import { equalBytes, toHex } from '../../protocol/bytes.ts'
+import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
+import { OnehopError } from '../../protocol/errors.ts'
+import type { IdentityState } from '../../protocol/identity/types.ts'
+import { checkChain, unpackChain, type ReplicaSetChain } from '../../protocol/placement/chain.ts'
+import { compareReplicaSets } from '../../protocol/placement/replica-set.ts'
+import type { IdentityId } from '../../protocol/record/types.ts'
+import type { Store } from '../../storage/types.ts'
+import type { Identities } from '../identities.ts'
+import type { NodeId } from '../net/rpc.ts'
+
+const kind = 'replica-set'
+/** Decoded chains kept in memory: those of the shards held here and of the people followed from here. */
+const chainsMax = 32_768
+
+export type ReplicaSetListener = (chain: ReplicaSetChain, before: ReplicaSetChain | undefined) => void
+
+/** The newest replica set of every shard that this node heard of. Whoever brings one, it is checked here. */
+export class ReplicaSets {
+  readonly #store: Store
+  readonly #crypto: CryptoProvider
+  readonly #identities: Identities
+  readonly #chains = new Map<string, ReplicaSetChain>()
+  readonly #listeners = new Set<ReplicaSetListener>()
+
+  constructor(store: Store, crypto: CryptoProvider, identities: Identities) {
+    this.#store = store
+    this.#crypto = crypto
+    this.#identities = identities
+  }
+
+  get(owner: IdentityId): ReplicaSetChain | undefined {
+    const name = toHex(owner)
+    const known = this.#chains.get(name)
+    if (known !== undefined) return known
+    const bytes = this.#store.documents.get(kind, owner)
+    if (bytes === undefined) return undefined
+    return this.#remember(name, unpackChain(this.#crypto, bytes))
+  }
+
+  /** Nodes that hold the shard, in their order; empty when its set is not known. */
+  members(owner: IdentityId): readonly NodeId[] {
+    return this.get(owner)?.newest.members.map((member) => toHex(member.node)) ?? []
+  }
+
+  /**
+   * Keeps the chain if it is newer than the one known. Throws BAD_MESSAGE, UNKNOWN_IDENTITY (its owner's log must
+   * come first) or FORBIDDEN when a signature that it needs is missing.
+   */
+  async accept(packed: Uint8Array): Promise<{ chain: ReplicaSetChain; isNews: boolean }> {
+    const chain = unpackChain(this.#crypto, packed)
+    const owner = chain.newest.owner
+    const known = this.get(owner)
+    if (known !== undefined && compareReplicaSets(chain.newest, known.newest) >= 0) {
+      return { chain: known, isNews: false }
+    }
+    const state = this.#identities.get(owner)
+    if (state === undefined)
+      throw new OnehopError('UNKNOWN_IDENTITY', `no identity log of ${toHex(owner)} here`)
+    const problem = checkChain(this.#crypto, chain, owner, (key) => mayPlace(state, key))
+    if (problem !== undefined)
+      throw new OnehopError('FORBIDDEN', `replica set of ${toHex(owner)}: ${problem}`)
+
+    const isNews = await this.#store.write((batch) => {
+      const stored = this.#store.documents.getIn(batch, kind, owner)
+      // Another may have come in while this one was checked.
+      if (stored !== undefined && !isNewer(chain, unpackChain(this.#crypto, stored))) return false
+      this.#store.documents.putIn(batch, kind, owner, packed)
+      return true
+    })
+    if (!isNews) return { chain: this.get(owner) ?? chain, isNews }
+    this.#remember(toHex(owner), chain)
+    for (const listener of this.#listeners) listener(chain, known)
+    return { chain, isNews }
+  }
+
+  onChanged(listener: ReplicaSetListener): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  #remember(name: string, chain: ReplicaSetChain): ReplicaSetChain {
+    this.#chains.delete(name)
+    this.#chains.set(name, chain)
+    if (this.#chains.size > chainsMax) this.#chains.delete(this.#chains.keys().next().value as string)
+    return chain
+  }
+}
+
+function isNewer(a: ReplicaSetChain, b: ReplicaSetChain): boolean {
+  return compareReplicaSets(a.newest, b.newest) < 0
+}
+
+/** Placing is the owner's own act: an app or a node that was granted some collection may not. */
+function mayPlace(state: IdentityState, key: Uint8Array): boolean {
+  for (const device of state.devices.values()) {
+    if (equalBytes(device.key, key)) return device.role === 'owner' && device.revoked === undefined
+  }
+  return state.recovery !== undefined && equalBytes(state.recovery.key, key)
+}
