@@ -17,6 +17,7 @@ import type { SignedEntry } from './types.ts'
 interface Node {
   readonly name: string
   readonly entry: SignedEntry
+  readonly parents: readonly string[]
   /** With the node itself. */
   readonly ancestry: ReadonlySet<string>
 }
@@ -44,12 +45,16 @@ export class History {
       if (node === undefined) throw broken(entry, `it follows ${parent}, which is missing`)
       for (const ancestor of node.ancestry) ancestry.add(ancestor)
     }
-    if (this.maximal(parents).length !== parents.length) {
+    if (
+      parents.some((parent) =>
+        parents.some((other) => other !== parent && this.#node(other).ancestry.has(parent)),
+      )
+    ) {
       throw broken(entry, 'it names an entry and also one that follows it')
     }
     const before = parents.length === 0 ? undefined : this.outcome(parents)
     const facts = before === undefined ? applyGenesis(entry) : applyEntry(before.facts, entry)
-    this.#nodes.set(name, { name, entry, ancestry })
+    this.#nodes.set(name, { name, entry, parents, ancestry })
     this.#outcomes.set(name, { facts, applied: new Set(before?.applied).add(name) })
   }
 
@@ -67,18 +72,15 @@ export class History {
     return outcome
   }
 
-  /** Those of the entries that no other of them follows, ascending. */
-  maximal(names: Iterable<string>): string[] {
-    const all = [...new Set(names)]
+  /** The heads of a set that holds with each entry all its ancestors, ascending. Looks at each link once. */
+  headsOf(closed: ReadonlySet<string>): string[] {
     const followed = new Set<string>()
-    for (const name of all) {
-      for (const ancestor of this.#ancestry([name])) if (ancestor !== name) followed.add(ancestor)
-    }
-    return all.filter((name) => !followed.has(name)).toSorted()
+    for (const name of closed) for (const parent of this.#node(name).parents) followed.add(parent)
+    return [...difference(closed, followed)].toSorted()
   }
 
-  names(): string[] {
-    return [...this.#nodes.keys()]
+  names(): Set<string> {
+    return new Set(this.#nodes.keys())
   }
 
   /** Parents first, then by hash. */
@@ -93,7 +95,7 @@ export class History {
     const [ours, theirs] = [this.#ancestry(winners), this.#ancestry([head])]
     const common = intersection(ours, theirs)
     if (common.size === 0) throw new OnehopError('BAD_IDENTITY', 'two logs, not one')
-    const { facts } = this.outcome(this.maximal(common))
+    const { facts } = this.outcome(this.headsOf(common))
     const [our, their] = [difference(ours, common), difference(theirs, common)].map((names) =>
       weigh(
         facts,
@@ -112,7 +114,7 @@ export class History {
   #merge(heads: readonly string[]): Outcome {
     const [first, ...others] = heads.map((head) => this.#ancestry([head])) as [ReadonlySet<string>]
     const common = others.reduce((sum: ReadonlySet<string>, names) => intersection(sum, names), first)
-    const before = this.outcome(this.maximal(common))
+    const before = this.outcome(this.headsOf(common))
     let { facts } = before
     const applied = new Set(before.applied)
     for (const entry of this.inOrder(difference(this.#ancestry(heads), common))) {

@@ -40,31 +40,43 @@ export function append(
   ) {
     throw new OnehopError('TOO_LARGE', 'the identity log is longer than allowed')
   }
-  for (const entry of fresh) {
+  // One by one as they are applied: the first entry of a stranger ends it, at the price of one signature.
+  const checked = new Set<SignedEntry>()
+  const check = (entry: SignedEntry): void => {
     if (entry.identity === undefined) throw broken(entry, 'a log has one genesis')
-    checkSignatures(crypto, entry, state.id)
+    if (!checked.has(entry)) checkSignatures(crypto, entry, state.id)
+    checked.add(entry)
   }
-  return appendChain(state, fresh) ?? appendBranches(state, fresh)
+  return appendChain(state, fresh, check) ?? appendBranches(state, fresh, check)
 }
 
 /** Nearly every log is a chain, and grows by one entry at a time. */
-function appendChain(state: IdentityState, fresh: readonly SignedEntry[]): IdentityState | undefined {
+function appendChain(
+  state: IdentityState,
+  fresh: readonly SignedEntry[],
+  check: (entry: SignedEntry) => void,
+): IdentityState | undefined {
   if (state.heads.length !== 1 || state.dropped.size > 0) return undefined
   let facts: Facts = state
   let head = state.heads[0] as Uint8Array
   for (const entry of fresh) {
     const [previous, ...others] = entry.previous
     if (previous === undefined || others.length > 0 || !equalBytes(previous, head)) return undefined
+    check(entry)
     facts = applyEntry(facts, entry)
     head = entry.hash
   }
   return linearState(facts, [...state.entries, ...fresh])
 }
 
-function appendBranches(state: IdentityState, fresh: readonly SignedEntry[]): IdentityState {
+function appendBranches(
+  state: IdentityState,
+  fresh: readonly SignedEntry[],
+  check: (entry: SignedEntry) => void,
+): IdentityState {
   const history = new History()
   for (const entry of state.entries) history.add(entry)
-  const present = new Set(history.names())
+  const present = history.names()
   let waiting = [...fresh]
   while (waiting.length > 0) {
     const ready = waiting.filter((entry) => entry.previous.every((previous) => present.has(toHex(previous))))
@@ -74,18 +86,19 @@ function appendBranches(state: IdentityState, fresh: readonly SignedEntry[]): Id
       throw broken(stuck, 'it follows an entry that is missing')
     }
     for (const entry of ready) {
+      check(entry)
       history.add(entry)
       present.add(toHex(entry.hash))
     }
     waiting = waiting.filter((entry) => !present.has(toHex(entry.hash)))
   }
-  const heads = history.maximal(history.names())
+  const heads = history.headsOf(history.names())
   const { facts, applied } = history.outcome(heads)
   return {
     ...facts,
     heads: heads.map((head) => fromHex(head) as Uint8Array),
     entries: history.inOrder(),
-    dropped: new Set(history.names().filter((name) => !applied.has(name))),
+    dropped: new Set([...history.names()].filter((name) => !applied.has(name))),
   }
 }
 
