@@ -16,7 +16,7 @@ export interface IncomingRecord {
 
 export interface StoredRecord {
   readonly ref: RecordRef
-  /** As received. `decodeStored(stored)` of records.ts gives the VerifiedRecord. */
+  /** As received. `decodeStored(stored)` of stored-record.ts gives the VerifiedRecord. */
   readonly bytes: Uint8Array
 }
 
@@ -149,8 +149,8 @@ export interface Shards {
   setStatusIn(batch: StoreBatch, shard: IdentityId, status: ShardStatus): void
   addBlobBytesIn(batch: StoreBatch, shard: IdentityId, bytes: number): void
   /**
-   * Deletes everything kept under the shard, cursors too, in bounded batches. Interrupted, it goes on at the
-   * next call; until it ends the shard is not listed. Nothing may be put into the shard meanwhile (BUSY).
+   * Deletes everything kept under the shard, cursors too, in bounded batches. Interrupted, it ends when the
+   * store is opened next; until it ends the shard is not listed. Nothing may be put into the shard meanwhile (BUSY).
    */
   remove(shard: IdentityId): Promise<void>
 }
@@ -245,6 +245,8 @@ export interface StoreStats {
   readonly batches: number
   readonly writes: number
   readonly waiting: number
+  /** Trimming that failed and is tried again after the next batch. */
+  readonly upkeepFailures: number
 }
 
 export interface Store extends AsyncDisposable {

@@ -1,0 +1,181 @@
+import { equalBytes } from '../protocol/bytes.ts'
+import { OnehopError } from '../protocol/errors.ts'
+import { itemKey } from '../protocol/record/merge.ts'
+import type { RecordRef, VerifiedRecord } from '../protocol/record/types.ts'
+import { encodeRecord } from '../protocol/record/wire.ts'
+import { decodeRef, encodeRef, keyOf, spaceKey, tags, uintPart } from './keys.ts'
+import { isEmptySlot, sameRef } from './ref-pages.ts'
+import {
+  type CollectionState,
+  orderHere,
+  orderLive,
+  type ShardState,
+  type ShardStates,
+} from './shard-state.ts'
+import type { StagedBatch } from './staged-batch.ts'
+import { decodeBytes } from './stored-record.ts'
+import type { IncomingRecord, PutOptions, PutOutcome } from './types.ts'
+import { beats, encodeWinner, isDeleted, winnerExpiresMs } from './winner-entry.ts'
+
+/** More in one call would hold the disk and the thread for too long; callers send several. */
+export const putRecordsMax = 4096
+
+/**
+ * Stages records. In all arrival orders the same records give the same winners, live indexes and counts:
+ *
+ * 1. The winner entry of an item names the highest (clock, device, id) of all its versions held.
+ * 2. A record's bytes lie once: with its collection while it is a winner and no tombstone, else in the order
+ *    index. So the latest items of a collection are one range read, bytes included.
+ * 3. A number's slot names the record of that number that came first. It is never overwritten.
+ */
+export function stageRecords(
+  batch: StagedBatch,
+  states: ShardStates,
+  records: readonly IncomingRecord[],
+  options: PutOptions,
+): PutOutcome[] {
+  if (records.length > putRecordsMax) {
+    throw new OnehopError('TOO_LARGE', `${records.length} records at once; ${putRecordsMax} are allowed`)
+  }
+  const outcomes = records.map((incoming) => {
+    const shard = states.change(incoming.record.header.owner, options.hosted ? 'hosted' : 'partial')
+    return stageRecord(batch, shard, incoming)
+  })
+  options.also?.(batch, outcomes)
+  return outcomes
+}
+
+function stageRecord(batch: StagedBatch, shard: ShardState, { record, bytes }: IncomingRecord): PutOutcome {
+  const { header } = record
+  const ref = encodeRef({ clock: header.clock, id: record.id })
+  const collection = shard.collection(header.app, header.collection)
+  const numbers = shard.numbers(header.device)
+  const slot = numbers.slot(header.number)
+  let equivocates: RecordRef | undefined
+  if (isEmptySlot(slot)) {
+    numbers.set(header.number, ref)
+  } else {
+    // Only a number seen before can mean a record known before.
+    const same = sameRef(slot, ref)
+    const held = readHeld(batch, shard.shard, ref)
+    if (same || held !== undefined) return fillKnown(batch, shard, collection, { record, bytes }, ref, held)
+    equivocates = decodeRef(slot)
+    const key = keyOf(tags.equivocation, shard.shard, header.device, uintPart(header.number), record.id)
+    batch.put(key, Buffer.concat([slot, ref]))
+  }
+  shard.head.records++
+  shard.head.recordBytes += bytes.length
+  const winner = stageVersion(batch, shard, collection, { record, bytes }, ref)
+  return { state: 'stored', winner, equivocates, position: appendLog(shard, ref) }
+}
+
+/** Puts a new version in its place, and the version that it supersedes in its own. True when it wins. */
+function stageVersion(
+  batch: StagedBatch,
+  shard: ShardState,
+  collection: CollectionState,
+  { record, bytes }: IncomingRecord,
+  ref: Uint8Array,
+): boolean {
+  const winnerKey = spaceKey(tags.winner, collection.space, itemKey(record))
+  const entry = encodeWinner(ref, record)
+  const before = batch.get(winnerKey)
+  if (before !== undefined && !beats(entry, before)) {
+    putOrder(batch, shard, ref, hereValue(bytes))
+    return false
+  }
+  batch.put(winnerKey, entry)
+  if (before !== undefined && !isDeleted(before)) {
+    retire(batch, shard, collection, before)
+    countItem(collection, before, -1)
+  }
+  if (isDeleted(entry)) {
+    putOrder(batch, shard, ref, hereValue(bytes))
+  } else {
+    putOrder(batch, shard, ref, collection.pointer)
+    batch.putRarelyRead(spaceKey(tags.live, collection.space, ref), bytes)
+    countItem(collection, entry, 1)
+  }
+  return true
+}
+
+/** Moves a superseded version out of the live index. */
+function retire(
+  batch: StagedBatch,
+  shard: ShardState,
+  collection: CollectionState,
+  winner: Uint8Array,
+): void {
+  const ref = winner.subarray(0, 40)
+  const liveKey = spaceKey(tags.live, collection.space, ref)
+  const bytes = batch.getRarelyRead(liveKey)
+  if (bytes === undefined) throw new OnehopError('STORE_CORRUPT', 'a winner has no record')
+  batch.delete(liveKey)
+  putOrder(batch, shard, ref, hereValue(bytes))
+}
+
+/** A copy of a record that is held may bring sections that were withheld from the one we have. */
+function fillKnown(
+  batch: StagedBatch,
+  shard: ShardState,
+  collection: CollectionState,
+  { record, bytes }: IncomingRecord,
+  ref: Uint8Array,
+  held: Uint8Array | undefined,
+): PutOutcome {
+  const winner = batch.get(spaceKey(tags.winner, collection.space, itemKey(record)))
+  const wins = winner !== undefined && equalBytes(winner.subarray(0, 40), ref)
+  const known: PutOutcome = { state: 'known', winner: wins, equivocates: undefined, position: undefined }
+  if (held === undefined || equalBytes(held, bytes)) return known
+  const filled = fillSections(record, held)
+  if (filled === undefined) return known
+  if (wins && record.header.operation === 'put') {
+    batch.putRarelyRead(spaceKey(tags.live, collection.space, ref), filled)
+  } else {
+    putOrder(batch, shard, ref, hereValue(filled))
+  }
+  shard.head.recordBytes += filled.length - held.length
+  return { ...known, state: 'filled', position: appendLog(shard, ref) }
+}
+
+function fillSections(record: VerifiedRecord, held: Uint8Array): Uint8Array | undefined {
+  const before = decodeBytes(held)
+  const isNew = before.sections.some(
+    (section, i) => section === undefined && record.sections[i] !== undefined,
+  )
+  if (!isNew) return undefined
+  return encodeRecord({
+    ...before,
+    sections: before.sections.map((section, i) => section ?? record.sections[i]),
+  })
+}
+
+/** The bytes of a record, wherever they lie, staged writes included. */
+function readHeld(batch: StagedBatch, shard: Uint8Array, ref: Uint8Array): Uint8Array | undefined {
+  const order = batch.getRarelyRead(keyOf(tags.order, shard, ref))
+  if (order === undefined || order[0] !== orderLive) return order?.subarray(1)
+  return batch.getRarelyRead(keyOf(tags.live, shard, order.subarray(1), ref))
+}
+
+function putOrder(batch: StagedBatch, shard: ShardState, ref: Uint8Array, value: Uint8Array): void {
+  batch.putRarelyRead(spaceKey(tags.order, shard.shard, ref), value)
+}
+
+function hereValue(bytes: Uint8Array): Uint8Array {
+  const value = Buffer.allocUnsafe(1 + bytes.length)
+  value[0] = orderHere
+  value.set(bytes, 1)
+  return value
+}
+
+function appendLog(shard: ShardState, ref: Uint8Array): number {
+  const position = ++shard.head.logHead
+  shard.log.set(position, ref)
+  return position
+}
+
+function countItem(collection: CollectionState, winner: Uint8Array, change: 1 | -1): void {
+  collection.live += change
+  if (winnerExpiresMs(winner) !== 0) collection.expiring += change
+  collection.dirty = true
+}

@@ -1,0 +1,18 @@
+import { hash } from 'node:crypto'
+import { decodeRecord } from '../protocol/record/wire.ts'
+import type { SignedRecord, VerifiedRecord } from '../protocol/record/types.ts'
+import type { StoredRecord } from './types.ts'
+
+const sha256 = { sha256: (bytes: Uint8Array): Uint8Array => new Uint8Array(hash('sha256', bytes, 'buffer')) }
+
+/**
+ * Verified still: only verified records enter the store, under their id, and the database checks what it reads
+ * from the disk against checksums of its own.
+ */
+export function decodeStored(stored: StoredRecord): VerifiedRecord {
+  return decodeBytes(stored.bytes) as VerifiedRecord
+}
+
+export function decodeBytes(bytes: Uint8Array): SignedRecord {
+  return decodeRecord(sha256, bytes)
+}

@@ -1,0 +1,47 @@
+import { compareBytes } from '../protocol/bytes.ts'
+import { OnehopError } from '../protocol/errors.ts'
+import type { VerifiedRecord } from '../protocol/record/types.ts'
+import { decodeRef, readUint, refBytes, writeUint } from './keys.ts'
+import type { Winner } from './types.ts'
+
+/** Clock and id (40), device (32), deleted (1), expiry (8, zero for never). */
+export const winnerBytes = refBytes + 32 + 1 + 8
+
+export function encodeWinner(ref: Uint8Array, record: VerifiedRecord): Uint8Array {
+  const { device, operation, expiresMs } = record.header
+  const bytes = Buffer.allocUnsafe(winnerBytes)
+  bytes.set(ref)
+  bytes.set(device, refBytes)
+  bytes[refBytes + 32] = operation === 'delete' ? 1 : 0
+  writeUint(bytes, refBytes + 33, expiresMs ?? 0)
+  return bytes
+}
+
+export function decodeWinner(bytes: Uint8Array): Winner {
+  if (bytes.length !== winnerBytes) throw new OnehopError('STORE_CORRUPT', 'a winner entry is damaged')
+  const expiresMs = winnerExpiresMs(bytes)
+  return {
+    ref: decodeRef(bytes),
+    device: bytes.slice(refBytes, refBytes + 32),
+    deleted: isDeleted(bytes),
+    expiresMs: expiresMs === 0 ? undefined : expiresMs,
+  }
+}
+
+export function isDeleted(winner: Uint8Array): boolean {
+  return winner[refBytes + 32] === 1
+}
+
+/** 0 for never. */
+export function winnerExpiresMs(winner: Uint8Array): number {
+  return readUint(winner, refBytes + 33)
+}
+
+/** The merge rule (clock, device, id) on encoded entries; protocol/record/merge.ts states it on records. */
+export function beats(a: Uint8Array, b: Uint8Array): boolean {
+  return (
+    (compareBytes(a.subarray(0, 8), b.subarray(0, 8)) ||
+      compareBytes(a.subarray(refBytes, refBytes + 32), b.subarray(refBytes, refBytes + 32)) ||
+      compareBytes(a.subarray(8, refBytes), b.subarray(8, refBytes))) > 0
+  )
+}
