@@ -1,0 +1,45 @@
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { fromHex } from '../../protocol/bytes.ts'
+import { verifyAdvert } from '../../protocol/search/advert.ts'
+import { decodeAcknowledgement, decodeLogBatch, decodeRegistration } from '../../protocol/search/log.ts'
+import { decodeSearchAnswer, decodeSearchQuery } from '../../protocol/search/query.ts'
+import { decodeStatistics, decodeStatisticsRequest } from '../../protocol/search/statistics-message.ts'
+import { seededCrypto } from '../support/people.ts'
+import { searchMessageVectors } from '../vectors/search-messages.ts'
+
+interface Vectors {
+  readonly valid: Readonly<Record<string, string>>
+  readonly invalid: readonly { name: string; kind: string; message: string; code: string }[]
+}
+const vectors = JSON.parse(
+  readFileSync(resolve(import.meta.dirname, '../vectors/search-messages.json'), 'utf8'),
+) as Vectors
+
+const readers: Record<string, (bytes: Uint8Array) => unknown> = {
+  query: decodeSearchQuery,
+  queryWithStatistics: decodeSearchQuery,
+  answer: decodeSearchAnswer,
+  statisticsRequest: decodeStatisticsRequest,
+  statistics: decodeStatistics,
+  registration: decodeRegistration,
+  acknowledgement: decodeAcknowledgement,
+  batch: decodeLogBatch,
+  advert: (bytes) => verifyAdvert(seededCrypto(1), bytes),
+}
+const read = (kind: string, message: string): unknown => readers[kind]?.(fromHex(message) as Uint8Array)
+
+describe('vectors of search messages', () => {
+  it('are what this code makes', () => {
+    expect(searchMessageVectors()).toEqual(vectors)
+  })
+
+  it.each(Object.entries(vectors.valid))('%s is read', (kind, message) => {
+    expect(read(kind, message)).toBeDefined()
+  })
+
+  it.each(vectors.invalid)('$kind refused: $name', ({ kind, message, code }) => {
+    expect(() => read(kind, message)).toThrow(expect.objectContaining({ code }))
+  })
+})
