@@ -17,8 +17,12 @@ export async function loadCrypto(
   const source = options.random ?? systemRandom
   const random = (length: number): Uint8Array => source.bytes(length)
   const native = await loadNative(random, log)
-  for (const provider of [native, nodeCrypto(random)]) {
-    if (provider === undefined) continue
+  return firstThatPasses([...(native === undefined ? [] : [native]), nodeCrypto(random)], log)
+}
+
+/** The first that gives the protocol's verdicts; UNSUPPORTED when none does. */
+export function firstThatPasses(providers: readonly CryptoProvider[], log?: Log): CryptoProvider {
+  for (const provider of providers) {
     if (passesSelfTest(provider)) return provider
     log?.error('crypto.self_test_failed', { provider: provider.name })
   }

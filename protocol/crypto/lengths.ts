@@ -5,9 +5,9 @@ export const nonceBytes = 24
 /** The authenticator in front of what secretbox and box seal. */
 export const sealBytes = 16
 /** RFC 5869: 255 blocks of the hash. */
-export const hkdfBytesMax = 255 * 32
+const hkdfBytesMax = 255 * 32
 /** Node's HKDF takes no more; ours names one section in a few hundred. */
-export const hkdfInfoBytesMax = 1024
+const hkdfInfoBytesMax = 1024
 
 /** For values that we made: a wrong length is our fault and must not pass as a refusal. */
 export function requireLength(bytes: Uint8Array, length: number, name: string): void {
