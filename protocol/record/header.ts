@@ -36,10 +36,10 @@ const sealedBytesMin = 24 + 16 + openBytesMin + 1
 
 const id = bytes(32)
 
-/** Names go into store keys and terminals: no control characters. */
-const name = mapped(text(limits.nameBytesMax, 1), (value) => {
+/** Names go into store keys and terminals: no control characters. The bound of `text` alone measures no short name. */
+const name = mapped(text(limits.nameBytesMax), (value) => {
   // oxlint-disable-next-line no-control-regex
-  if (/[\u0000-\u001f\u007f]/.test(value)) throw mismatch('name without control characters')
+  if (value === '' || /[\u0000-\u001f\u007f]/.test(value)) throw mismatch('name without control characters')
   return value
 })
 
