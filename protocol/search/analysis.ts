@@ -86,3 +86,9 @@ export function analyseQuery(text: string, analyser: Analyser): QueryTerm[] {
   }
   return [...times].map(([term, count]) => ({ term, times: count }))
 }
+
+export function countTerms(terms: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const term of terms) counts.set(term, (counts.get(term) ?? 0) + 1)
+  return counts
+}

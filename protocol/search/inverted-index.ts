@@ -1,9 +1,9 @@
-import { compareBytes } from '../bytes.ts'
 import { limits } from '../limits.ts'
-import { type Analyser, analyse, type QueryTerm } from './analysis.ts'
+import { type Analyser, analyse, countTerms, type QueryTerm } from './analysis.ts'
+import { BestHits, type Hit } from './best-hits.ts'
 import { averageLength, roundScore, type Statistics, sumStatistics, termScore, weightOf } from './bm25.ts'
 import { DocumentGroups } from './groups.ts'
-import type { Ranked, RankedList } from './merge.ts'
+import type { RankedList } from './merge.ts'
 import { scopeDepth } from './scope-path.ts'
 import type { Layer } from './searchable.ts'
 
@@ -27,10 +27,6 @@ export interface SearchFilter {
   readonly collection: string | undefined
   /** Documents at or below it, and of them only layers that reach its depth. */
   readonly scope: string
-}
-
-export interface Hit extends Ranked {
-  readonly key: string
 }
 
 interface Entry {
@@ -158,7 +154,7 @@ export class SearchIndex {
       })
     }
     const wanted = options.match === 'all' ? query.length : 1
-    const best = new Best(options.limit)
+    const best = new BestHits(options.limit)
     let total = 0
     for (const number of touched) {
       const { id, key } = this.#entries[number] as Entry
@@ -255,40 +251,4 @@ export class SearchIndex {
     this.#sums = new Float64Array(this.#entries.length * 2)
     this.#matched = new Uint8Array(this.#entries.length * 2)
   }
-}
-
-export function countTerms(terms: readonly string[]): Map<string, number> {
-  const counts = new Map<string, number>()
-  for (const term of terms) counts.set(term, (counts.get(term) ?? 0) + 1)
-  return counts
-}
-
-/** The best so far, in order. Most offers are worse than the last and cost one comparison. */
-class Best {
-  readonly hits: Hit[] = []
-  readonly #limit: number
-
-  constructor(limit: number) {
-    this.#limit = limit
-  }
-
-  offer(score: number, id: Uint8Array, key: string): void {
-    const last = this.hits.at(-1)
-    if (this.hits.length === this.#limit) {
-      if (last === undefined || !before(score, id, last)) return
-      this.hits.pop()
-    }
-    let low = 0
-    let high = this.hits.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (before(score, id, this.hits[middle] as Hit)) high = middle
-      else low = middle + 1
-    }
-    this.hits.splice(low, 0, { score, id, key })
-  }
-}
-
-function before(score: number, id: Uint8Array, other: Hit): boolean {
-  return score !== other.score ? score > other.score : compareBytes(id, other.id) < 0
 }

@@ -1,7 +1,6 @@
 import { toHex } from '../bytes.ts'
-import { analyse, analyseQuery } from './analysis.ts'
+import { analyse, analyseQuery, countTerms } from './analysis.ts'
 import { idfOf, scoreOf, type Statistics } from './bm25.ts'
-import { countTerms } from './inverted-index.ts'
 import { compareRanked } from './merge.ts'
 import type { SearchQuery } from './query.ts'
 import { scopeDepth, scopeWithin } from './scope-path.ts'

@@ -2,14 +2,9 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { toHex, utf8 } from '../../protocol/bytes.ts'
-import { analyse, analyseQuery } from '../../protocol/search/analysis.ts'
+import { analyse, analyseQuery, countTerms } from '../../protocol/search/analysis.ts'
 import { idfOf, scoreOf, type Statistics, sumStatistics } from '../../protocol/search/bm25.ts'
-import {
-  countTerms,
-  type SearchDocument,
-  type SearchFilter,
-  SearchIndex,
-} from '../../protocol/search/inverted-index.ts'
+import { type SearchDocument, type SearchFilter, SearchIndex } from '../../protocol/search/inverted-index.ts'
 import { compareRanked, mergeRanked } from '../../protocol/search/merge.ts'
 import { scopeDepth, scopeWithin } from '../../protocol/search/scope-path.ts'
 import { verifyRanking } from '../../protocol/search/verify-results.ts'
