@@ -207,6 +207,22 @@ describe('answer of a view', () => {
     )
   })
 
+  it('is so for every length at which a head grows', () => {
+    for (const length of [1, 23, 24, 255, 256, 65_535, 65_536, 131_072]) {
+      const given = {
+        ...answer,
+        askedNodes: length,
+        asOf: BigInt(length),
+        own: [{ collection: 'a', record: record(length) }],
+      }
+      expect(toHex(encodeViewAnswer(given))).toBe(toHex(encode(asItems(given))))
+    }
+    for (const askedNodes of [2 ** 32 - 1, 2 ** 32, Number.MAX_SAFE_INTEGER]) {
+      const given = { ...answer, askedNodes, asOf: BigInt(askedNodes) }
+      expect(toHex(encodeViewAnswer(given))).toBe(toHex(encode(asItems(given))))
+    }
+  })
+
   it('is refused when it is longer than a frame, and tells how long items are', () => {
     const item = { author: 0, record: record(120_000) }
     const feed = { authors: [{ id: owner, records: [] }], items: [item, item], more: undefined }
