@@ -15,7 +15,7 @@ export class Problems {
   }
 }
 
-/** `Mend the key.` style text for a command line: one line for each problem. */
+/** For a command line or an error: one line for each problem. */
 export function describeProblems(problems: readonly Problem[]): string {
   return problems
     .map(({ path, message, fix }) => `${path === '' ? '' : `${path}: `}${message}. ${fix}.`)
