@@ -38,3 +38,8 @@ function after(delayMs: number, action: () => void): () => void {
   wait(delayMs)
   return () => clearTimeout(timer)
 }
+
+/** Resolves when everything that is ready now has run. Not a wait: it lets small writes gather into one. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}

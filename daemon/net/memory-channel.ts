@@ -60,8 +60,9 @@ export class MemoryChannel implements Channel {
 
   close(): void {
     if (this.#closed) return
-    const travel = this.#draw()
-    if (travel !== undefined) this.#later({ ...travel, reorder: false }, (other) => other.drop())
+    // Never lost: real streams say it again until the far side knows or the connection is given up.
+    const travel = this.#draw() ?? { delayMs: 0 }
+    this.#later({ ...travel, reorder: false }, (other) => other.drop())
     this.drop()
   }
 

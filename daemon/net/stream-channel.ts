@@ -6,6 +6,7 @@ import { concatBytes } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { Clock } from '../../protocol/ports.ts'
+import { nextTurn } from '../clock.ts'
 import type { Channel, ChannelEvents } from './channel.ts'
 import { withDeadline } from './deadline.ts'
 
@@ -108,6 +109,8 @@ class StreamChannel implements Channel {
         await new Promise<void>((resolve) => {
           this.#wakeSender = resolve
         })
+        // Answers to requests of one packet come in one turn: sent one by one, each would be a write of its own.
+        await nextTurn()
         continue
       }
       const batch = [first]
