@@ -45,8 +45,8 @@ export async function serveConnection(link: FrameLink, ports: ConnectionPorts): 
   const send = (id: number, kind: FrameKind, payload: EncodedPayload): Promise<void> =>
     link.send(encodeFrame(id, kind, '', payload))
 
-  const fail = (id: number, error: unknown): Promise<void> =>
-    send(id, 'error', encodedPayload(toFailure(asOnehopError(error))))
+  const fail = (id: number, error: OnehopError): Promise<void> =>
+    send(id, 'error', encodedPayload(toFailure(error)))
 
   const serve = async (frame: Frame, call: AbortController): Promise<void> => {
     const { id, operation, payload } = frame
@@ -78,7 +78,11 @@ export async function serveConnection(link: FrameLink, ports: ConnectionPorts): 
     calls.set(frame.id, call)
     if (isLive(frame)) live.add(frame.id)
     const task = serve(frame, call)
-      .catch((error: unknown) => fail(frame.id, error))
+      .catch((cause: unknown) => {
+        const error = asOnehopError(cause)
+        dispatch.refused(error)
+        return fail(frame.id, error)
+      })
       // Only a closed connection refuses an error frame, and then there is nobody left to tell.
       .catch(() => undefined)
       .finally(() => {
@@ -91,23 +95,33 @@ export async function serveConnection(link: FrameLink, ports: ConnectionPorts): 
     running.add(task)
   }
 
+  const receive = async (bytes: Uint8Array): Promise<void> => {
+    const frame = decodeFrame(bytes)
+    if (frame.kind === 'cancel') {
+      calls.get(frame.id)?.abort(new OnehopError('ABORTED', 'the caller cancelled'))
+    } else if (frame.kind !== 'request') {
+      throw new OnehopError('BAD_MESSAGE', 'a caller sends request and cancel')
+    } else if (calls.has(frame.id)) {
+      throw new OnehopError('BAD_MESSAGE', 'a frame id was used twice')
+    } else if (isFull(frame)) {
+      const busy = new OnehopError('BUSY', 'too many calls at once in one connection')
+      dispatch.refused(busy)
+      await fail(frame.id, busy)
+    } else start(frame)
+  }
+
   try {
     for await (const bytes of link.source) {
-      const frame = decodeFrame(bytes)
-      if (frame.kind === 'cancel')
-        calls.get(frame.id)?.abort(new OnehopError('ABORTED', 'the caller cancelled'))
-      else if (frame.kind !== 'request')
-        throw new OnehopError('BAD_MESSAGE', 'a caller sends request and cancel')
-      else if (calls.has(frame.id)) throw new OnehopError('BAD_MESSAGE', 'a frame id was used twice')
-      else if (isFull(frame)) {
-        dispatch.count('BUSY')
-        await fail(frame.id, new OnehopError('BUSY', 'too many calls at once in one connection'))
-      } else start(frame)
+      try {
+        await receive(bytes)
+      } catch (cause) {
+        const error = asOnehopError(cause)
+        dispatch.refused(error)
+        // Before the loop is left, which closes the source; a closed connection has nobody left to tell.
+        if (!link.signal.aborted) await fail(0, error).catch(() => undefined)
+        break
+      }
     }
-  } catch (cause) {
-    const error = asOnehopError(cause)
-    dispatch.count(error.code)
-    if (!link.signal.aborted) await fail(0, error).catch(() => undefined)
   } finally {
     link.close()
     abortAll()

@@ -25,18 +25,24 @@ export interface Dispatch {
   call(operation: string, body: unknown, form: Form, call: Call): Promise<Dispatched>
   /** Calls by how they ended: `api.ok`, `api.UNAUTHENTICATED` and so on. */
   counters(): Readonly<Record<string, number>>
-  /** A refusal by a transport, before there was a call. */
-  count(outcome: 'ok' | ErrorCode): void
+  /** Counts a refusal by a transport. One that a call ended with was counted already. */
+  refused(error: OnehopError): void
 }
 
 /** An operation that is not among `operations` answers UNSUPPORTED. */
 export function createDispatch(operations: Partial<Operations>, log: Log): Dispatch {
   const counts = new Map<string, number>()
-  const count = (outcome: string): void => {
+  const counted = new WeakSet<OnehopError>()
+  const count = (outcome: 'ok' | ErrorCode): void => {
     counts.set(`api.${outcome}`, (counts.get(`api.${outcome}`) ?? 0) + 1)
   }
+  const refused = (error: OnehopError): void => {
+    if (counted.has(error)) return
+    counted.add(error)
+    count(error.code)
+  }
   return {
-    count,
+    refused,
     counters: () => Object.fromEntries(counts),
     async call(operation, body, form, call) {
       try {
@@ -47,7 +53,7 @@ export function createDispatch(operations: Partial<Operations>, log: Log): Dispa
         return dispatched
       } catch (cause) {
         const error = asOnehopError(cause)
-        count(error.code)
+        refused(error)
         if (error.code === 'INTERNAL') log.error('api-fault', { operation, error })
         throw error
       }

@@ -28,6 +28,8 @@ export interface HttpOptions {
   readonly pages: string | undefined
   readonly clock: Clock
   readonly log: Log
+  /** For tests, which cannot wait as long as a bad link may take. */
+  readonly requestTimeoutMs?: number
 }
 
 export interface HttpServer extends AsyncDisposable {
@@ -39,7 +41,7 @@ export interface HttpServer extends AsyncDisposable {
 
 /** The API, its WebSocket and the pages on one port. Listening when it resolves. PORT_IN_USE, BAD_CONFIG. */
 export async function openHttpServer(options: HttpOptions): Promise<HttpServer> {
-  const { dispatch, rules, clock, log } = options
+  const { dispatch, rules, clock, log, requestTimeoutMs = serverLimits.requestTimeoutMs } = options
   const routes = createRoutes(options)
   const sockets = createSockets(options)
   const underWay = new Set<Promise<void>>()
@@ -80,8 +82,8 @@ export async function openHttpServer(options: HttpOptions): Promise<HttpServer> 
       sendAnswer(response, await route.answer(visit), cors, request.method !== 'HEAD')
     } catch (cause) {
       const error = asOnehopError(cause)
-      dispatch.count(error.code)
-      if (error.code === 'INTERNAL') log.error('http-fault', { path: request.url, error })
+      dispatch.refused(error)
+      if (!(cause instanceof OnehopError)) log.error('http-fault', { path: request.url, error })
       // An unread body would be taken for the next request.
       const rest = request.complete ? {} : { connection: 'close' }
       sendAnswer(response, failureAnswer(error, answerForm(request)), { ...cors, ...rest }, true)
@@ -89,10 +91,10 @@ export async function openHttpServer(options: HttpOptions): Promise<HttpServer> 
   }
 
   const server = createServer({
-    headersTimeout: serverLimits.headersTimeoutMs,
-    requestTimeout: serverLimits.requestTimeoutMs,
+    headersTimeout: Math.min(serverLimits.headersTimeoutMs, requestTimeoutMs),
+    requestTimeout: requestTimeoutMs,
     keepAliveTimeout: serverLimits.keepAliveTimeoutMs,
-    connectionsCheckingInterval: serverLimits.timeoutCheckMs,
+    connectionsCheckingInterval: Math.min(serverLimits.timeoutCheckMs, requestTimeoutMs),
     maxHeaderSize: serverLimits.headerBytesMax,
     requireHostHeader: false,
   })
@@ -121,7 +123,7 @@ export async function openHttpServer(options: HttpOptions): Promise<HttpServer> 
       sockets.upgrade(request, socket, head, token, identify)
     } catch (cause) {
       const error = asOnehopError(cause)
-      dispatch.count(error.code)
+      dispatch.refused(error)
       refuseUpgrade(request, socket, error)
     }
   })
