@@ -1,4 +1,4 @@
-import { equalBytes } from '../protocol/bytes.ts'
+import { concatBytes, equalBytes } from '../protocol/bytes.ts'
 import type { GroupCommit } from './group-commit.ts'
 import { decodeRef, encodeRef, keyOf, namePart, prefixEnd, readUint, tags, uintPart } from './keys.ts'
 import { keyText } from './kv-memory.ts'
@@ -108,7 +108,7 @@ export class KvFeeds implements Feeds {
 }
 
 function feedPart(user: Uint8Array, app: string): Uint8Array {
-  return Buffer.concat([user, namePart(app, 255)])
+  return concatBytes(user, namePart(app, 255))
 }
 
 function changeCount(batch: StoreBatch, feed: Uint8Array, change: number): number {

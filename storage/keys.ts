@@ -41,9 +41,28 @@ export const shardTags = [
 export const idBytes = 32
 export const refBytes = 40
 
+const slabBytes = 64 * 1024
+let slab = new ArrayBuffer(slabBytes)
+let slabUsed = 0
+
+/**
+ * Bytes for keys and values on their way into a batch: several per record, so they are cut from slabs. What is
+ * kept longer is copied, lest it hold its slab. (A Buffer would do the same, but its `slice` is no copy.)
+ */
+export function scratch(length: number): Uint8Array {
+  if (length > slabBytes >> 3) return new Uint8Array(length)
+  if (slabUsed + length > slabBytes) {
+    slab = new ArrayBuffer(slabBytes)
+    slabUsed = 0
+  }
+  const bytes = new Uint8Array(slab, slabUsed, length)
+  slabUsed += length
+  return bytes
+}
+
 /** Clock and id: the order of records in a shard. */
 export function encodeRef(ref: RecordRef): Uint8Array {
-  const bytes = Buffer.allocUnsafe(refBytes)
+  const bytes = scratch(refBytes)
   writeClock(bytes, ref.clock)
   bytes.set(ref.id, 8)
   return bytes
@@ -54,7 +73,7 @@ export function decodeRef(bytes: Uint8Array, offset = 0): RecordRef {
 }
 
 export function encodeClock(clock: bigint): Uint8Array {
-  const bytes = Buffer.allocUnsafe(8)
+  const bytes = scratch(8)
   writeClock(bytes, clock)
   return bytes
 }
@@ -98,7 +117,7 @@ function readUint32(bytes: Uint8Array, offset: number): number {
 export function keyOf(tag: number, ...parts: readonly Uint8Array[]): Uint8Array {
   let length = 1
   for (const part of parts) length += part.length
-  const key = Buffer.allocUnsafe(length)
+  const key = scratch(length)
   key[0] = tag
   let offset = 1
   for (const part of parts) {
@@ -110,7 +129,7 @@ export function keyOf(tag: number, ...parts: readonly Uint8Array[]): Uint8Array 
 
 /** `space` with tag, then `last`: for the keys that are made for every record. */
 export function spaceKey(tag: number, space: Uint8Array, last: Uint8Array): Uint8Array {
-  const key = Buffer.allocUnsafe(1 + space.length + last.length)
+  const key = scratch(1 + space.length + last.length)
   key[0] = tag
   key.set(space, 1)
   key.set(last, 1 + space.length)
@@ -129,14 +148,14 @@ export function namePart(name: string, bytesMax: number = limits.nameBytesMax): 
 /** Up to 255 bytes with their length in front. */
 export function shortPart(bytes: Uint8Array): Uint8Array {
   if (bytes.length > 255) throw new OnehopError('BAD_REQUEST', 'a key part of more than 255 bytes')
-  const part = Buffer.allocUnsafe(1 + bytes.length)
+  const part = scratch(1 + bytes.length)
   part[0] = bytes.length
   part.set(bytes, 1)
   return part
 }
 
 export function uintPart(value: number): Uint8Array {
-  const bytes = Buffer.allocUnsafe(8)
+  const bytes = scratch(8)
   writeUint(bytes, 0, value)
   return bytes
 }

@@ -1,9 +1,9 @@
-import { equalBytes } from '../protocol/bytes.ts'
+import { concatBytes, equalBytes } from '../protocol/bytes.ts'
 import { OnehopError } from '../protocol/errors.ts'
 import { itemKey } from '../protocol/record/merge.ts'
 import type { RecordRef, VerifiedRecord } from '../protocol/record/types.ts'
 import { encodeRecord } from '../protocol/record/wire.ts'
-import { decodeRef, encodeRef, keyOf, spaceKey, tags, uintPart } from './keys.ts'
+import { decodeRef, encodeRef, keyOf, scratch, spaceKey, tags, uintPart } from './keys.ts'
 import { isEmptySlot, sameRef } from './ref-pages.ts'
 import {
   type CollectionState,
@@ -61,7 +61,7 @@ function stageRecord(batch: StagedBatch, shard: ShardState, { record, bytes }: I
     if (same || held !== undefined) return fillKnown(batch, shard, collection, { record, bytes }, ref, held)
     equivocates = decodeRef(slot)
     const key = keyOf(tags.equivocation, shard.shard, header.device, uintPart(header.number), record.id)
-    batch.put(key, Buffer.concat([slot, ref]))
+    batch.put(key, concatBytes(slot, ref))
   }
   shard.head.records++
   shard.head.recordBytes += bytes.length
@@ -162,7 +162,7 @@ function putOrder(batch: StagedBatch, shard: ShardState, ref: Uint8Array, value:
 }
 
 function hereValue(bytes: Uint8Array): Uint8Array {
-  const value = Buffer.allocUnsafe(1 + bytes.length)
+  const value = scratch(1 + bytes.length)
   value[0] = orderHere
   value.set(bytes, 1)
   return value

@@ -19,7 +19,7 @@ export class RefPages {
 
   constructor(kv: Kv, tag: number, ...parts: readonly Uint8Array[]) {
     this.#kv = kv
-    this.#prefix = keyOf(tag, ...parts)
+    this.#prefix = keyOf(tag, ...parts).slice()
   }
 
   get(index: number): RecordRef | undefined {

@@ -1,4 +1,4 @@
-import { equalBytes } from '../protocol/bytes.ts'
+import { concatBytes, equalBytes } from '../protocol/bytes.ts'
 import { OnehopError } from '../protocol/errors.ts'
 import type { StagedState } from './group-commit.ts'
 import { keyOf, placePart, readUint, tags, writeUint } from './keys.ts'
@@ -66,7 +66,7 @@ export class ShardState {
     let state = this.#collections.get(text)
     if (state === undefined) {
       const place = placePart(app, name)
-      const space = Buffer.concat([this.shard, place])
+      const space = concatBytes(this.shard, place)
       const counts = readCounts(this.#kv, this.shard, place)
       state = { space, pointer: pointerOf(place), ...counts, dirty: false }
       this.#collections.set(text, state)

@@ -17,7 +17,7 @@ export class KvTable implements Table {
     this.name = name
     this.#kv = kv
     this.#commit = commit
-    this.#prefix = keyOf(tag, namePart(name))
+    this.#prefix = keyOf(tag, namePart(name)).slice()
   }
 
   get(key: Uint8Array): Uint8Array | undefined {

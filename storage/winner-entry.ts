@@ -1,7 +1,7 @@
 import { compareBytes } from '../protocol/bytes.ts'
 import { OnehopError } from '../protocol/errors.ts'
 import type { VerifiedRecord } from '../protocol/record/types.ts'
-import { decodeRef, readUint, refBytes, writeUint } from './keys.ts'
+import { decodeRef, readUint, refBytes, scratch, writeUint } from './keys.ts'
 import type { Winner } from './types.ts'
 
 /** Clock and id (40), device (32), deleted (1), expiry (8, zero for never). */
@@ -9,7 +9,7 @@ export const winnerBytes = refBytes + 32 + 1 + 8
 
 export function encodeWinner(ref: Uint8Array, record: VerifiedRecord): Uint8Array {
   const { device, operation, expiresMs } = record.header
-  const bytes = Buffer.allocUnsafe(winnerBytes)
+  const bytes = scratch(winnerBytes)
   bytes.set(ref)
   bytes.set(device, refBytes)
   bytes[refBytes + 32] = operation === 'delete' ? 1 : 0
