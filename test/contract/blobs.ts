@@ -1,0 +1,89 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { encode } from '../../protocol/codec.ts'
+import { type BlobFolder, openBlobs } from '../../storage/blobs.ts'
+import type { BlobStore } from '../../storage/types.ts'
+import { sha256 } from '../support/records.ts'
+
+const chunkBytes = 256 * 1024
+
+function picture(size: number): Uint8Array {
+  return Uint8Array.from({ length: size }, (_, i) => (i * 31 + (i >> 8) * 7 + (i >> 18) * 13) & 255)
+}
+
+function* parts(bytes: Uint8Array, size: number): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
+}
+
+/** Every place for blobs passes this. `make` opens an empty one. */
+export function blobContract(name: string, make: () => Promise<BlobFolder>): void {
+  describe(name, () => {
+    let folder: BlobFolder
+    let blobs: BlobStore
+    beforeEach(async () => {
+      folder = await make()
+      blobs = openBlobs(folder)
+    })
+    afterEach(() => blobs.close())
+
+    test.each([0, 1, chunkBytes - 1, chunkBytes, chunkBytes + 1, 3 * chunkBytes + 5])(
+      'a blob of %i bytes comes back whole and in ranges',
+      async (size) => {
+        const bytes = picture(size)
+        const manifest = await blobs.put(parts(bytes, 100_003), size)
+        expect(manifest.size).toBe(size)
+        expect(manifest.id).toStrictEqual(
+          sha256(encode(['onehop/blob/1', size, [...parts(bytes, chunkBytes)].map(sha256)])),
+        )
+        expect(await blobs.has(manifest.id)).toBe(true)
+        expect(await blobs.manifest(manifest.id)).toStrictEqual(manifest)
+        expect(await blobs.read(manifest.id, 0, size)).toStrictEqual(bytes)
+        const [start, end] = [Math.floor(size / 3), Math.ceil(size / 1.1)]
+        expect(await blobs.read(manifest.id, start, end)).toStrictEqual(bytes.subarray(start, end))
+        await expect(blobs.read(manifest.id, 0, size + 1)).rejects.toMatchObject({ code: 'BAD_REQUEST' })
+        await blobs.delete(manifest.id)
+        expect(await blobs.has(manifest.id)).toBe(false)
+      },
+    )
+
+    test('a copy arrives chunk by chunk, and a wrong one is refused', async () => {
+      const bytes = picture(2 * chunkBytes + 10)
+      const chunks = [...parts(bytes, chunkBytes)]
+      const encoded = encode(['onehop/blob/1', bytes.length, chunks.map(sha256)])
+      const id = sha256(encoded)
+      await expect(blobs.putChunk(id, 0, chunks[0] as Uint8Array)).rejects.toMatchObject({
+        code: 'NOT_FOUND',
+      })
+      await expect(blobs.putManifest(id, encoded.subarray(1))).rejects.toMatchObject({ code: 'BAD_MESSAGE' })
+      await blobs.putManifest(id, encoded)
+      expect(await blobs.missing(id)).toStrictEqual([0, 1, 2])
+      await expect(blobs.putChunk(id, 0, chunks[1] as Uint8Array)).rejects.toMatchObject({
+        code: 'BAD_MESSAGE',
+      })
+      await blobs.putChunk(id, 2, chunks[2] as Uint8Array)
+      await blobs.putChunk(id, 0, chunks[0] as Uint8Array)
+      expect(await blobs.missing(id)).toStrictEqual([1])
+      expect(await blobs.has(id)).toBe(false)
+      expect(await blobs.read(id, 10, 20)).toStrictEqual(bytes.subarray(10, 20))
+      await expect(blobs.read(id, 0, bytes.length)).rejects.toMatchObject({ code: 'NOT_FOUND' })
+      expect((await blobs.put([bytes], bytes.length)).id).toStrictEqual(id)
+      expect(await blobs.read(id, 0, bytes.length)).toStrictEqual(bytes)
+    })
+
+    test('a manifest whose size and list differ is refused', async () => {
+      const lying = encode(['onehop/blob/1', chunkBytes + 1, [sha256(new Uint8Array(1))]])
+      await expect(blobs.putManifest(sha256(lying), lying)).rejects.toMatchObject({ code: 'BAD_MESSAGE' })
+    })
+
+    test('too much is refused and leaves nothing', async () => {
+      await expect(blobs.put(parts(picture(1000), 100), 999)).rejects.toMatchObject({ code: 'TOO_LARGE' })
+      expect((await blobs.put([picture(999)], 999)).size).toBe(999)
+    })
+
+    test('after closing every call says CLOSED', async () => {
+      const { id } = await blobs.put([picture(5)], 5)
+      await blobs.close()
+      await expect(blobs.read(id, 0, 5)).rejects.toMatchObject({ code: 'CLOSED' })
+      await expect(blobs.put([picture(5)], 5)).rejects.toMatchObject({ code: 'CLOSED' })
+    })
+  })
+}

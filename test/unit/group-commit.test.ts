@@ -1,0 +1,98 @@
+import { expect, test } from 'vitest'
+import { OnehopError } from '../../protocol/errors.ts'
+import { asStoreError } from '../../storage/kv-level-errors.ts'
+import { MemoryKv } from '../../storage/kv-memory.ts'
+import type { KvWrite } from '../../storage/kv.ts'
+import { openStore } from '../../storage/store.ts'
+import { id, incomingRecord } from '../support/records.ts'
+import { createVirtualClock } from '../support/virtual-clock.ts'
+
+/** A disk that refuses writes beyond its room, as LevelDB words it. */
+class SmallDisk extends MemoryKv {
+  roomBytes = Infinity
+  readonly batches: number[] = []
+
+  override async batch(writes: readonly KvWrite[]): Promise<void> {
+    const size = writes.reduce(
+      (sum, each) => sum + each.key.length + (each.type === 'put' ? each.value.length : 0),
+      0,
+    )
+    if (size > this.roomBytes) {
+      const cause = Object.assign(new Error('IO error: 000005.log: No space left on device'), {
+        code: 'LEVEL_IO_ERROR',
+      })
+      throw asStoreError(cause, '/state')
+    }
+    this.roomBytes -= size
+    this.batches.push(writes.length)
+    await super.batch(writes)
+  }
+}
+
+const clock = createVirtualClock()
+const ada = id('ada')
+const numbered = (number: number) => incomingRecord({ number, clock: BigInt(number) })
+const hosted = { hosted: true }
+
+test('a full disk refuses, loses nothing acknowledged, and what comes after is as if it had not been tried', async () => {
+  const disk = new SmallDisk()
+  await using store = await openStore(disk, { clock })
+  await store.records.put([numbered(1)], hosted)
+  disk.roomBytes = 2000
+  const results = await Promise.allSettled([
+    store.records.put([numbered(2)], hosted),
+    store.records.put([numbered(3), numbered(4)], hosted),
+  ])
+  for (const result of results) {
+    expect(result).toMatchObject({ status: 'rejected', reason: { code: 'STORE_FULL', retryable: true } })
+  }
+  expect(await store.records.refs(ada)).toHaveLength(1)
+  expect(store.shards.get(ada)).toMatchObject({ records: 1, logHead: 1 })
+  disk.roomBytes = Infinity
+  const [outcome] = await store.records.put([numbered(3)], hosted)
+  expect(outcome).toMatchObject({ state: 'stored', position: 2 })
+  expect(await store.records.seen(ada, id('phone'))).toStrictEqual([
+    [1, 1],
+    [3, 3],
+  ])
+  expect(store.records.count(ada, 'town.example', 'posts')).toBe(2)
+})
+
+test('a batch is bounded, and more writers than may wait are refused', async () => {
+  const disk = new SmallDisk()
+  const limits = { writesMax: 10, bytesMax: 1_000_000, waitingMax: 20 }
+  await using store = await openStore(disk, { clock, limits })
+  const table = store.table('test')
+  const puts = Array.from({ length: 25 }, (_, i) => table.put(Uint8Array.of(i), Uint8Array.of(1)))
+  const results = await Promise.allSettled(puts)
+  expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(20)
+  expect(results.at(-1)).toMatchObject({ status: 'rejected', reason: { code: 'BUSY' } })
+  expect(disk.batches.slice(1)).toStrictEqual([10, 10])
+})
+
+test('writers of one batch see each other, and one that throws is alone in failing', async () => {
+  await using store = await openStore(new MemoryKv(), { clock })
+  const table = store.table('test')
+  const key = Uint8Array.of(1)
+  const add = (fail: boolean) =>
+    store.write((batch) => {
+      const count = (table.getIn(batch, key)?.[0] ?? 0) + 1
+      table.putIn(batch, key, Uint8Array.of(count))
+      if (fail) throw new OnehopError('BAD_REQUEST', 'no')
+      return count
+    })
+  const results = await Promise.allSettled([add(false), add(true), add(false), add(true), add(false)])
+  expect(
+    results.map((result) => (result.status === 'fulfilled' ? result.value : result.reason.code)),
+  ).toStrictEqual([1, 'BAD_REQUEST', 2, 'BAD_REQUEST', 3])
+  expect(table.get(key)).toStrictEqual(Uint8Array.of(3))
+})
+
+test('closing serves who waits and refuses who comes', async () => {
+  const store = await openStore(new MemoryKv(), { clock })
+  const waiting = store.records.put([numbered(1)], hosted)
+  const closing = store.close()
+  await expect(store.records.put([numbered(2)], hosted)).rejects.toMatchObject({ code: 'CLOSED' })
+  await closing
+  expect(await waiting).toMatchObject([{ state: 'stored' }])
+})
