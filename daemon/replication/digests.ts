@@ -1,0 +1,80 @@
+import { toHex } from '../../protocol/bytes.ts'
+import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
+import { setBelow, type ReconcileSet } from '../../protocol/reconcile/set.ts'
+import { reconcileVector } from '../../protocol/reconcile/vector.ts'
+import type { IdentityId, RecordRef } from '../../protocol/record/types.ts'
+import type { OrderRange, Store } from '../../storage/types.ts'
+
+/** Whole sets kept in memory, for the messages of one exchange. A set costs 41 bytes a record. */
+const setsMax = 4
+/** 16 bytes each, and the place in the log they stand for. */
+const fingerprintsMax = 131_072
+const pageRecords = 10_000
+
+/** What a shard holds, in the form that reconciliation compares. */
+export class Digests {
+  readonly #store: Store
+  readonly #crypto: CryptoProvider
+  readonly #sets = new Map<string, { logHead: number; set: ReconcileSet }>()
+  readonly #fingerprints = new Map<string, { logHead: number; newest: bigint; fingerprint: Uint8Array }>()
+
+  constructor(store: Store, crypto: CryptoProvider) {
+    this.#store = store
+    this.#crypto = crypto
+  }
+
+  /** Every record of the shard with a clock below the bound. A snapshot: later writes do not change it. */
+  async set(owner: IdentityId, until: bigint): Promise<ReconcileSet> {
+    const name = toHex(owner)
+    const logHead = this.#store.records.logHead(owner)
+    let kept = this.#sets.get(name)
+    if (kept?.logHead !== logHead) {
+      kept = { logHead, set: reconcileVector(await this.#refs(owner), this.#crypto.sha256) }
+      this.#sets.delete(name)
+      this.#sets.set(name, kept)
+      if (this.#sets.size > setsMax) this.#sets.delete(this.#sets.keys().next().value as string)
+    }
+    return setBelow(kept.set, until)
+  }
+
+  /** One fingerprint over the whole shard below the bound; nothing is read as long as the shard did not change. */
+  async fingerprint(owner: IdentityId, until: bigint): Promise<Uint8Array> {
+    const name = toHex(owner)
+    const logHead = this.#store.records.logHead(owner)
+    const kept = this.#fingerprints.get(name)
+    if (kept?.logHead === logHead && kept.newest < until) return kept.fingerprint
+    const set = reconcileVector(await this.#refs(owner), this.#crypto.sha256)
+    const newest = set.size === 0 ? 0n : set.at(set.size - 1).clock
+    const below = setBelow(set, until)
+    const fingerprint = below.fingerprint(0, below.size)
+    if (newest < until) {
+      this.#fingerprints.set(name, { logHead, newest, fingerprint })
+      if (this.#fingerprints.size > fingerprintsMax) {
+        this.#fingerprints.delete(this.#fingerprints.keys().next().value as string)
+      }
+    }
+    return fingerprint
+  }
+
+  async #refs(owner: IdentityId): Promise<RecordRef[]> {
+    const refs: RecordRef[] = []
+    let range: OrderRange = { limit: pageRecords }
+    for (;;) {
+      const page = await this.#store.records.refs(owner, range)
+      refs.push(...page)
+      const last = page.at(-1)
+      if (page.length < pageRecords || last === undefined) return refs
+      range = { limit: pageRecords, from: successor(last) }
+    }
+  }
+}
+
+/** The first place after a record: its id plus one. */
+function successor({ clock, id }: RecordRef): RecordRef {
+  const next = Uint8Array.from(id)
+  for (let i = next.length - 1; i >= 0; i--) {
+    next[i] = ((next[i] as number) + 1) & 0xff
+    if (next[i] !== 0) return { clock, id: next }
+  }
+  return { clock: clock + 1n, id: next }
+}

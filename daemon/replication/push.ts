@@ -1,0 +1,235 @@
+import { fromHex, toHex } from '../../protocol/bytes.ts'
+import { asOnehopError } from '../../protocol/errors.ts'
+import { limits } from '../../protocol/limits.ts'
+import type { Clock, Log } from '../../protocol/ports.ts'
+import type { IdentityId, RecordId } from '../../protocol/record/types.ts'
+import {
+  decodeReceipts,
+  encodePush,
+  pushRecordsMax,
+  type Receipt,
+} from '../../protocol/replication/messages.ts'
+import type { Store } from '../../storage/types.ts'
+import type { Arrival } from '../ingest.ts'
+import type { NodeId, Rpc } from '../net/rpc.ts'
+import type { Holders } from './holders.ts'
+import type { Receipts } from './receipts.ts'
+
+export interface PushParts {
+  readonly rpc: Rpc
+  readonly clock: Clock
+  readonly log: Log
+  readonly store: Store
+  readonly holders: Holders
+  readonly receipts: Receipts
+  /** The member that fills a newcomer from the start; the others leave old records to it. */
+  readonly leads: (owner: IdentityId) => boolean
+  /** The peer lacks the identity log or the replica set of a shard: tell it. */
+  readonly announceTo: (node: NodeId, owner: IdentityId) => void
+}
+
+const cursorKind = 'push'
+const pushBytesMax = limits.frameBytesMax - 16_384
+const retryMs = 1_000
+/** Records whose origin is remembered, so that what a peer brought is not sent around once more. */
+const originsMax = 131_072
+
+interface Portion {
+  readonly owner: IdentityId
+  readonly from: number
+  readonly position: number
+  readonly records: readonly { readonly id: RecordId; readonly bytes: Uint8Array }[]
+}
+
+/**
+ * Every record that enters here goes to every other holder at once. The shard's arrival log is the outbox: for each
+ * (holder, shard) a durable cursor says up to where the holder confirmed. One sender per holder, many shards in a
+ * message.
+ */
+export class Push {
+  readonly #parts: PushParts
+  readonly #dirty = new Map<NodeId, Map<string, IdentityId>>()
+  readonly #senders = new Map<NodeId, Promise<void>>()
+  readonly #fromPeers = new Set<string>()
+  #signal: AbortSignal | undefined
+
+  constructor(parts: PushParts) {
+    this.#parts = parts
+  }
+
+  /** Sends until the signal aborts, then waits for what is under way. */
+  async run(signal: AbortSignal): Promise<void> {
+    this.#signal = signal
+    for (const node of this.#dirty.keys()) this.#wake(node)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+    if (signal.aborted) resolve()
+    await promise
+    await Promise.all(this.#senders.values())
+  }
+
+  stored(arrivals: readonly Arrival[]): void {
+    for (const { record, source } of arrivals) {
+      if (source.from === 'peer') this.#remember(toHex(record.id))
+      if (source.from === 'client') this.shard(record.header.owner)
+    }
+  }
+
+  /** Looks whether any other holder of the shard lacks something. */
+  shard(owner: IdentityId): void {
+    for (const node of this.#parts.holders.others(owner)) this.to(node, owner)
+  }
+
+  to(node: NodeId, owner: IdentityId): void {
+    const dirty = this.#dirty.get(node) ?? new Map<string, IdentityId>()
+    this.#dirty.set(node, dirty.set(toHex(owner), owner))
+    this.#wake(node)
+  }
+
+  /** Shards with records that some holder did not confirm yet. */
+  get waiting(): number {
+    let count = 0
+    for (const owners of this.#dirty.values()) count += owners.size
+    return count
+  }
+
+  /** True when the holder confirmed everything up to this position. */
+  confirmed(node: NodeId, owner: IdentityId, position: number): boolean {
+    return (this.#cursor(node, owner)?.position ?? 0) >= position
+  }
+
+  #wake(node: NodeId): void {
+    if (this.#signal === undefined || this.#senders.has(node)) return
+    const sender = this.#send(node, this.#signal).finally(() => {
+      this.#senders.delete(node)
+      if (this.#dirty.has(node) && this.#signal?.aborted === false) this.#wake(node)
+    })
+    this.#senders.set(node, sender)
+  }
+
+  async #send(node: NodeId, signal: AbortSignal): Promise<void> {
+    const { rpc, clock, log } = this.#parts
+    while (!signal.aborted) {
+      const portions = await this.#gather(node)
+      if (portions.length === 0) return
+      const records = portions.flatMap((portion) => portion.records)
+      try {
+        if (records.length > 0) {
+          const body = encodePush(records.map(({ bytes }) => bytes))
+          const reply = await rpc.request(node, 'shard/push', body, { signal, timeoutMs: 30_000 })
+          await this.#settle(node, portions, decodeReceipts(reply))
+        } else {
+          await this.#settle(node, portions, [])
+        }
+      } catch (error) {
+        if (signal.aborted) return
+        log.debug('push.failed', { node, code: asOnehopError(error).code })
+        for (const { owner } of portions) this.#dirty.get(node)?.set(toHex(owner), owner)
+        if (!this.#dirty.has(node))
+          this.#dirty.set(node, new Map(portions.map(({ owner }) => [toHex(owner), owner])))
+        await clock.sleep(retryMs, signal).catch(() => {})
+      }
+    }
+  }
+
+  /** Takes shards off the dirty list until a message is full. What comes up meanwhile makes them dirty again. */
+  async #gather(node: NodeId): Promise<Portion[]> {
+    const portions: Portion[] = []
+    const dirty = this.#dirty.get(node)
+    let records = 0
+    let bytes = 0
+    for (const [name, owner] of dirty ?? []) {
+      if (records >= pushRecordsMax || bytes >= pushBytesMax) break
+      dirty?.delete(name)
+      const portion = await this.#portion(node, owner, pushRecordsMax - records, pushBytesMax - bytes)
+      if (portion === undefined) continue
+      if (portion.position < this.#parts.store.records.logHead(owner)) dirty?.set(name, owner)
+      portions.push(portion)
+      records += portion.records.length
+      for (const record of portion.records) bytes += record.bytes.length + 5
+      if (portion.position === portion.from) break // nothing more fits
+    }
+    if (dirty?.size === 0) this.#dirty.delete(node)
+    return portions.filter(({ from, position }) => position > from)
+  }
+
+  async #portion(
+    node: NodeId,
+    owner: IdentityId,
+    recordsMax: number,
+    bytesMax: number,
+  ): Promise<Portion | undefined> {
+    const { store, leads } = this.#parts
+    const head = store.records.logHead(owner)
+    const cursor = this.#cursor(node, owner)
+    // A newcomer is filled by one member, whatever the origin; the others begin where the log stands.
+    const isFill = cursor === undefined && leads(owner)
+    const from = cursor?.position ?? (isFill ? 0 : undefined)
+    if (from === undefined) {
+      await store.cursors.set(this.#name(node, owner), { epoch: 0, position: head })
+      return undefined
+    }
+    if (from >= head) return undefined
+    const entries = await store.records.log(owner, from, recordsMax)
+    const sent = entries.filter(({ ref }) => isFill || !this.#fromPeers.has(toHex(ref.id)))
+    const stored = await store.records.getMany(
+      owner,
+      sent.map(({ ref }) => ref),
+    )
+    const bytesOf = new Map(sent.map(({ position }, i) => [position, stored[i]?.bytes]))
+    const records: { id: RecordId; bytes: Uint8Array }[] = []
+    let position = from
+    let left = bytesMax
+    for (const entry of entries) {
+      const bytes = bytesOf.get(entry.position)
+      if (bytes !== undefined) {
+        if (bytes.length + 5 > left) break
+        left -= bytes.length + 5
+        records.push({ id: entry.ref.id, bytes })
+      }
+      position = entry.position
+    }
+    return { owner, from, position, records }
+  }
+
+  /** Cursors move over what is held or can never be; at the first `later` they stop, and the shard waits. */
+  async #settle(node: NodeId, portions: readonly Portion[], receipts: readonly Receipt[]): Promise<void> {
+    const { store, receipts: book, announceTo, log, clock } = this.#parts
+    let next = 0
+    const settled: Portion[] = []
+    for (const portion of portions) {
+      const answers = portion.records.map(() => receipts[next++] ?? 'later')
+      for (const [i, answer] of answers.entries()) {
+        const { id } = portion.records[i] as { id: RecordId }
+        if (answer === 'held') book.confirm(id, node)
+        if (answer === 'never') log.warn('push.refused', { node, record: toHex(id) })
+      }
+      if (!answers.includes('later')) {
+        settled.push(portion)
+        continue
+      }
+      announceTo(node, portion.owner)
+      clock.after(retryMs, () => this.to(node, portion.owner))
+    }
+    if (settled.length === 0) return
+    await store.write((batch) => {
+      for (const { owner, position } of settled) {
+        store.cursors.setIn(batch, this.#name(node, owner), { epoch: 0, position })
+      }
+    })
+  }
+
+  #cursor(node: NodeId, owner: IdentityId): { position: number } | undefined {
+    return this.#parts.store.cursors.get(this.#name(node, owner))
+  }
+
+  #name(node: NodeId, owner: IdentityId): { kind: string; peer: Uint8Array; shard: IdentityId } {
+    return { kind: cursorKind, peer: fromHex(node, 32) as Uint8Array, shard: owner }
+  }
+
+  #remember(id: string): void {
+    this.#fromPeers.add(id)
+    if (this.#fromPeers.size > originsMax)
+      this.#fromPeers.delete(this.#fromPeers.values().next().value as string)
+  }
+}

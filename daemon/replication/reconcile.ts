@@ -1,0 +1,290 @@
+import { toHex } from '../../protocol/bytes.ts'
+import { OnehopError } from '../../protocol/errors.ts'
+import { limits } from '../../protocol/limits.ts'
+import type { Clock, Log } from '../../protocol/ports.ts'
+import { clockOf } from '../../protocol/record/clock.ts'
+import type { IdentityId, RecordId, RecordRef } from '../../protocol/record/types.ts'
+import { createInitiator, respond } from '../../protocol/reconcile/machine.ts'
+import {
+  compareShardsMax,
+  decodeCompared,
+  decodeComparison,
+  decodeFetch,
+  decodeFetched,
+  decodeReceipts,
+  decodeReconcile,
+  encodeCompared,
+  encodeComparison,
+  encodeFetch,
+  encodeFetched,
+  encodePush,
+  encodeReconcile,
+  pushRecordsMax,
+  type Compared,
+} from '../../protocol/replication/messages.ts'
+import type { Store } from '../../storage/types.ts'
+import type { Hosting } from '../hosting.ts'
+import type { Ingest } from '../ingest.ts'
+import type { NodeId, Rpc } from '../net/rpc.ts'
+import type { ReplicaSets } from '../placement/replica-sets.ts'
+import type { Digests } from './digests.ts'
+import type { Holders } from './holders.ts'
+import type { Receipts } from './receipts.ts'
+
+export interface ReconcileParts {
+  readonly rpc: Rpc
+  readonly clock: Clock
+  readonly log: Log
+  readonly store: Store
+  readonly ingest: Ingest
+  readonly hosting: Hosting
+  readonly replicaSets: ReplicaSets
+  readonly holders: Holders
+  readonly digests: Digests
+  readonly receipts: Receipts
+  readonly announceTo: (node: NodeId, owner: IdentityId) => void
+}
+
+/** What a comparison with one node found. */
+export interface Reconciled {
+  /** Equal before, or made equal now. */
+  readonly equal: readonly IdentityId[]
+  readonly differed: number
+  readonly received: number
+  readonly sent: number
+}
+
+const messageBytesMax = limits.frameBytesMax - 16_384
+/** Rounds for one shard: a million records need four. */
+const roundsMax = 32
+/** Writes of the last moments are on their way anyhow; comparing them would only find what push brings. */
+const settleMs = 1_000
+
+/** Compares what two holders of the same shards hold, and moves what differs, both ways. */
+export class Reconcile {
+  readonly #parts: ReconcileParts
+
+  constructor(parts: ReconcileParts) {
+    this.#parts = parts
+    parts.rpc.handle('shard/compare', async ({ from, body }) => this.#compare(from, body))
+    parts.rpc.handle('shard/reconcile', async ({ from, body }) => this.#respond(from, body))
+    parts.rpc.handle('shard/fetch', async ({ from, body }) => this.#fetch(from, body))
+  }
+
+  /** All shards held in common with a node, many in a message; only those that differ cost more. */
+  async with(
+    node: NodeId,
+    signal: AbortSignal,
+    owners = this.#parts.holders.shared(node),
+  ): Promise<Reconciled> {
+    const { rpc, digests, replicaSets, clock, announceTo } = this.#parts
+    const result = { equal: [] as IdentityId[], differed: 0, received: 0, sent: 0 }
+    for (let start = 0; start < owners.length; start += compareShardsMax) {
+      const part = owners.slice(start, start + compareShardsMax)
+      const until = clockOf(Math.max(0, clock.nowMs() - settleMs))
+      const shards: { owner: IdentityId; set: Uint8Array | undefined; fingerprint: Uint8Array }[] = []
+      for (const owner of part) {
+        const set = replicaSets.get(owner)?.newest.hash
+        shards.push({ owner, set, fingerprint: await digests.fingerprint(owner, until) })
+      }
+      const body = encodeComparison({ until, shards })
+      const compared = decodeCompared(
+        await rpc.request(node, 'shard/compare', body, { signal, timeoutMs: 30_000 }),
+      )
+      for (const [i, owner] of part.entries()) {
+        const verdict = compared[i]
+        if (verdict?.sameSet === false) announceTo(node, owner)
+        if (verdict?.records === 'equal') result.equal.push(owner)
+        if (verdict?.records !== 'differs') continue
+        result.differed++
+        const moved = await this.shard(node, owner, until, signal)
+        result.received += moved.received
+        result.sent += moved.sent
+        if (moved.complete) result.equal.push(owner)
+      }
+    }
+    return result
+  }
+
+  /** One shard: finds the difference, sends what the other lacks, fetches what this node lacks. */
+  async shard(
+    node: NodeId,
+    owner: IdentityId,
+    until: bigint,
+    signal: AbortSignal,
+  ): Promise<{
+    received: number
+    sent: number
+    complete: boolean
+    roundTrips: number
+    messageBytes: number
+  }> {
+    const { rpc, digests } = this.#parts
+    const set = await digests.set(owner, until)
+    const initiator = createInitiator(set, { messageBytes: messageBytesMax })
+    const refs = new Map<string, RecordRef>()
+    for (let i = 0; i < set.size; i++) refs.set(toHex(set.at(i).id), set.at(i))
+    const have: RecordRef[] = []
+    const need: RecordId[] = []
+    let message: Uint8Array | undefined = initiator.initiate()
+    let roundTrips = 0
+    let messageBytes = 0
+    while (message !== undefined) {
+      if (++roundTrips > roundsMax) throw new OnehopError('BAD_MESSAGE', `${node} does not converge`)
+      const reply: Uint8Array = await rpc.request(
+        node,
+        'shard/reconcile',
+        encodeReconcile({ owner, until, message }),
+        {
+          signal,
+          timeoutMs: 30_000,
+        },
+      )
+      messageBytes += message.length + reply.length
+      const step = initiator.reconcile(reply)
+      for (const id of step.have) have.push(refs.get(toHex(id)) as RecordRef)
+      need.push(...step.need)
+      message = step.reply
+    }
+    const sent = await this.#send(node, owner, have, signal)
+    const received = await this.#receive(node, owner, need, signal)
+    return {
+      received,
+      sent,
+      complete: sent === have.length && received === need.length,
+      roundTrips,
+      messageBytes,
+    }
+  }
+
+  async #send(
+    node: NodeId,
+    owner: IdentityId,
+    have: readonly RecordRef[],
+    signal: AbortSignal,
+  ): Promise<number> {
+    const { rpc, store, receipts, announceTo } = this.#parts
+    let held = 0
+    let batch: { id: RecordId; bytes: Uint8Array }[] = []
+    let bytes = 0
+    const flush = async (): Promise<void> => {
+      if (batch.length === 0) return
+      const body = encodePush(batch.map((one) => one.bytes))
+      const answers = decodeReceipts(
+        await rpc.request(node, 'shard/push', body, { signal, timeoutMs: 30_000 }),
+      )
+      for (const [i, answer] of answers.entries()) {
+        if (answer === 'held') {
+          held++
+          receipts.confirm((batch[i] as { id: RecordId }).id, node)
+        } else if (answer === 'later') announceTo(node, owner)
+      }
+      batch = []
+      bytes = 0
+    }
+    for (let start = 0; start < have.length; start += pushRecordsMax) {
+      for (const stored of await store.records.getMany(owner, have.slice(start, start + pushRecordsMax))) {
+        if (stored === undefined) continue // deleted meanwhile
+        if (bytes + stored.bytes.length + 5 > messageBytesMax || batch.length === pushRecordsMax)
+          await flush()
+        batch.push({ id: stored.ref.id, bytes: stored.bytes })
+        bytes += stored.bytes.length + 5
+      }
+    }
+    await flush()
+    return held
+  }
+
+  async #receive(
+    node: NodeId,
+    owner: IdentityId,
+    need: readonly RecordId[],
+    signal: AbortSignal,
+  ): Promise<number> {
+    const { rpc, ingest, log } = this.#parts
+    let received = 0
+    let wanted = [...need]
+    while (wanted.length > 0) {
+      const ids = wanted.slice(0, pushRecordsMax)
+      const reply = await rpc.request(node, 'shard/fetch', encodeFetch({ owner, ids }), {
+        signal,
+        timeoutMs: 30_000,
+      })
+      const records = decodeFetched(reply)
+      const brought = ids.flatMap((_, i) => records[i] ?? [])
+      if (brought.length === 0) break // the other side dropped them, or does not keep its word
+      for (const outcome of await ingest.accept(brought, { from: 'peer', node })) {
+        if (outcome.outcome !== 'refused') received++
+        else log.warn('reconcile.refused', { node, code: outcome.code, message: outcome.message })
+      }
+      wanted = [...ids.filter((_, i) => records[i] === undefined), ...wanted.slice(pushRecordsMax)]
+    }
+    return received
+  }
+
+  async #compare(from: NodeId, body: Uint8Array): Promise<Uint8Array> {
+    const { digests, replicaSets, hosting, announceTo } = this.#parts
+    const { until, shards } = decodeComparison(body)
+    const compared: Compared[] = []
+    for (const { owner, set, fingerprint } of shards) {
+      if (!hosting.has(owner) || !this.#mayAsk(owner, from)) {
+        compared.push({ records: 'notHeld', sameSet: true })
+        continue
+      }
+      const known = replicaSets.get(owner)?.newest.hash
+      const sameSet =
+        known === undefined ? set === undefined : set !== undefined && toHex(known) === toHex(set)
+      if (!sameSet) announceTo(from, owner)
+      const own = await digests.fingerprint(owner, until)
+      compared.push({ records: toHex(own) === toHex(fingerprint) ? 'equal' : 'differs', sameSet })
+    }
+    return encodeCompared(compared)
+  }
+
+  async #respond(from: NodeId, body: Uint8Array): Promise<Uint8Array> {
+    const { owner, until, message } = decodeReconcile(body)
+    this.#authorise(owner, from)
+    return respond(await this.#parts.digests.set(owner, until), message, { messageBytes: messageBytesMax })
+  }
+
+  async #fetch(from: NodeId, body: Uint8Array): Promise<Uint8Array> {
+    const { store, digests, clock } = this.#parts
+    const { owner, ids } = decodeFetch(body)
+    this.#authorise(owner, from)
+    // Ids alone name records on the wire; the set knows where they stand.
+    const wanted = new Set(ids.map(toHex))
+    const set = await digests.set(owner, clockOf(clock.nowMs() + limits.clockAheadMsMax))
+    const refs = new Map<string, RecordRef>()
+    for (let i = 0; i < set.size && refs.size < wanted.size; i++) {
+      const ref = set.at(i)
+      const name = toHex(ref.id)
+      if (wanted.has(name)) refs.set(name, ref)
+    }
+    let room = messageBytesMax
+    const found = await store.records.getMany(owner, [...refs.values()])
+    const bytesOf = new Map(
+      found.flatMap((one) => (one === undefined ? [] : [[toHex(one.ref.id), one.bytes] as const])),
+    )
+    return encodeFetched(
+      ids.map((id) => {
+        const bytes = bytesOf.get(toHex(id))
+        if (bytes === undefined || bytes.length + 5 > room) return undefined
+        room -= bytes.length + 5
+        return bytes
+      }),
+    )
+  }
+
+  #authorise(owner: IdentityId, from: NodeId): void {
+    if (!this.#parts.hosting.has(owner)) {
+      throw new OnehopError('NOT_HOSTED', `this node does not hold the shard of ${toHex(owner)}`)
+    }
+    if (!this.#mayAsk(owner, from)) {
+      throw new OnehopError('FORBIDDEN', `${from} holds no seat of the shard of ${toHex(owner)}`)
+    }
+  }
+
+  #mayAsk(owner: IdentityId, from: NodeId): boolean {
+    return this.#parts.holders.isHolder(owner, from)
+  }
+}

@@ -1,0 +1,235 @@
+import { fromHex, toHex } from '../../protocol/bytes.ts'
+import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
+import { asOnehopError, type ErrorCode } from '../../protocol/errors.ts'
+import { limits } from '../../protocol/limits.ts'
+import type { Clock, Log } from '../../protocol/ports.ts'
+import type { IdentityId, RecordId } from '../../protocol/record/types.ts'
+import {
+  decodeHash,
+  decodeMaybe,
+  decodePush,
+  encodeHash,
+  encodeMaybe,
+  encodeReceipts,
+  type Receipt,
+} from '../../protocol/replication/messages.ts'
+import { decodeSchema } from '../../protocol/schema/validate.ts'
+import type { Store } from '../../storage/types.ts'
+import type { Config } from '../config.ts'
+import type { Hosting } from '../hosting.ts'
+import type { Arrival, Ingest, Outcome } from '../ingest.ts'
+import type { NodeId, Rpc } from '../net/rpc.ts'
+import type { Placement } from '../placement/placement.ts'
+import type { Neighbours } from '../placement/neighbours.ts'
+import type { ReplicaSets } from '../placement/replica-sets.ts'
+import type { Schemas } from '../schemas.ts'
+import { Digests } from './digests.ts'
+import { Holders } from './holders.ts'
+import { Push } from './push.ts'
+import { Receipts } from './receipts.ts'
+import { Reconcile } from './reconcile.ts'
+
+export interface ReplicationParts {
+  readonly rpc: Rpc
+  readonly crypto: CryptoProvider
+  readonly clock: Clock
+  readonly log: Log
+  readonly store: Store
+  readonly config: Config['hosting']
+  readonly ingest: Ingest
+  readonly hosting: Hosting
+  readonly schemas: Schemas
+  readonly replicaSets: ReplicaSets
+  readonly placement: Placement
+  readonly neighbours: Neighbours
+  /** A shard is held here in full: from now on it may be announced in the DHT. */
+  readonly onComplete: (owner: IdentityId) => void
+}
+
+/** Joiners are compared this soon after their first records came, then again until they are equal. */
+const joinCompareMs = 500
+
+/** Keeps the copies of a shard equal: pushes what comes in, compares on reconnect, on joining and on a schedule. */
+export class Replication {
+  readonly #parts: ReplicationParts
+  readonly holders: Holders
+  readonly receipts: Receipts
+  readonly push: Push
+  readonly reconcile: Reconcile
+  /** Shards that joined and were not yet found equal to another copy. */
+  readonly #joining = new Map<string, IdentityId>()
+  /** When this node and that one were last found equal; monotonic. */
+  readonly #comparedMs = new Map<NodeId, number>()
+  readonly #comparing = new Map<NodeId, Promise<void>>()
+  readonly #unknownSchemas = new Map<string, NodeId>()
+
+  constructor(parts: ReplicationParts) {
+    this.#parts = parts
+    const announceTo = (node: NodeId, owner: IdentityId): void =>
+      parts.placement.distribution.announceTo(node, owner)
+    this.holders = new Holders(parts.rpc.self, parts.hosting, parts.replicaSets)
+    this.receipts = new Receipts(parts.clock)
+    const shared = { ...parts, holders: this.holders, receipts: this.receipts, announceTo }
+    this.push = new Push({ ...shared, leads: (owner) => parts.placement.leads(owner) })
+    this.reconcile = new Reconcile({ ...shared, digests: new Digests(parts.store, parts.crypto) })
+    parts.rpc.handle('shard/push', async ({ from, body }) =>
+      encodeReceipts(await this.#take(from, decodePush(body))),
+    )
+    parts.rpc.handle('shard/schema', async ({ body }) =>
+      encodeMaybe(parts.schemas.get(decodeHash(body))?.bytes),
+    )
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { ingest, placement, replicaSets, neighbours } = this.#parts
+    const stops = [
+      ingest.onStored((arrivals) => {
+        this.push.stored(arrivals)
+        this.#noteSchemas(arrivals)
+      }),
+      placement.onJoined((owner) => {
+        this.holders.refresh(owner)
+        this.#joining.set(toHex(owner), owner)
+      }),
+      replicaSets.onChanged(({ newest }) => {
+        for (const { node } of newest.members) neighbours.watch(toHex(node))
+        if (this.#parts.hosting.has(newest.owner)) this.push.shard(newest.owner)
+      }),
+    ]
+    for (const node of this.holders.nodes()) {
+      neighbours.watch(node)
+      for (const owner of this.holders.shared(node)) this.push.to(node, owner)
+    }
+    try {
+      await Promise.all([this.push.run(signal), this.#compareLoop(signal)])
+    } finally {
+      for (const stop of stops) stop()
+      await Promise.all(this.#comparing.values())
+    }
+  }
+
+  /** How many nodes are known to have the record on disk, this one among them. */
+  copies(owner: IdentityId, id: RecordId): number {
+    const confirmed = this.receipts.holders(id)
+    const head = this.#parts.store.records.logHead(owner)
+    const others = this.holders.others(owner)
+    return 1 + others.filter((node) => confirmed.has(node) || this.push.confirmed(node, owner, head)).length
+  }
+
+  /** Nodes whose copy is behind what this node sent or has to send. */
+  isBehind(node: NodeId, owner: IdentityId): boolean {
+    return !this.push.confirmed(node, owner, this.#parts.store.records.logHead(owner))
+  }
+
+  isJoining(owner: IdentityId): boolean {
+    return this.#joining.has(toHex(owner))
+  }
+
+  /** Compares with a node now, whatever the schedule says. One comparison with a node at a time. */
+  compareWith(node: NodeId, signal: AbortSignal): Promise<void> {
+    const underWay = this.#comparing.get(node)
+    if (underWay !== undefined) return underWay
+    const compared = this.#compare(node, signal).finally(() => this.#comparing.delete(node))
+    this.#comparing.set(node, compared)
+    return compared
+  }
+
+  async #compareLoop(signal: AbortSignal): Promise<void> {
+    const { clock, config, neighbours, rpc } = this.#parts
+    const stop = rpc.onPeer((peer, state) => {
+      if (state === 'disconnected') this.#comparedMs.delete(peer)
+    })
+    try {
+      while (!signal.aborted) {
+        const nowMs = clock.monotonicMs()
+        for (const node of this.holders.nodes()) {
+          if (neighbours.awayMs(node) > 0 || !neighbours.isConnected(node)) continue
+          const lastMs = this.#comparedMs.get(node)
+          const isDue = lastMs === undefined || nowMs - lastMs >= config.reconcileEveryMs
+          const hasJoined =
+            this.#joining.size > 0 && (lastMs === undefined || nowMs - lastMs >= joinCompareMs)
+          if (isDue || hasJoined) void this.compareWith(node, signal)
+        }
+        await this.#fetchSchemas(signal)
+        await clock.sleep(joinCompareMs, signal)
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error
+    } finally {
+      stop()
+    }
+  }
+
+  async #compare(node: NodeId, signal: AbortSignal): Promise<void> {
+    const { clock, log, config } = this.#parts
+    const lastMs = this.#comparedMs.get(node)
+    const isDue = lastMs === undefined || clock.monotonicMs() - lastMs >= config.reconcileEveryMs
+    const joining = this.holders.shared(node).filter((owner) => this.isJoining(owner))
+    try {
+      if (!isDue && joining.length === 0) return
+      const result = await this.reconcile.with(node, signal, isDue ? undefined : joining)
+      this.#comparedMs.set(node, clock.monotonicMs())
+      for (const owner of result.equal) {
+        // Equal to a copy that is itself still filling proves nothing; the leader's is whole.
+        const isWhole = this.#parts.placement.leader(owner) === node
+        if (isWhole && this.#joining.delete(toHex(owner))) this.#parts.onComplete(owner)
+      }
+      if (result.differed > 0) log.info('reconcile.done', { node, ...result, equal: result.equal.length })
+    } catch (error) {
+      if (!signal.aborted)
+        log.info('reconcile.failed', { node, code: asOnehopError(error).code, error: String(error) })
+    }
+  }
+
+  /** Records from another holder. Anybody may bring them: who wrote them is what counts, and the quota bounds them. */
+  async #take(from: NodeId, records: readonly Uint8Array[]): Promise<Receipt[]> {
+    const outcomes = await this.#parts.ingest.accept(records, { from: 'peer', node: from })
+    for (const outcome of outcomes) {
+      // Whoever sends a record holds it.
+      if (outcome.outcome !== 'refused') this.receipts.confirm(outcome.id, from)
+    }
+    return outcomes.map(receiptOf)
+  }
+
+  /** A replica serves pages too, once the home is gone: it fetches the schemas that its shards' records name. */
+  #noteSchemas(arrivals: readonly Arrival[]): void {
+    for (const { record, source } of arrivals) {
+      if (source.from === 'client') continue
+      const { schema } = record.header
+      if (this.#parts.schemas.get(schema) === undefined) this.#unknownSchemas.set(toHex(schema), source.node)
+    }
+  }
+
+  async #fetchSchemas(signal: AbortSignal): Promise<void> {
+    const { rpc, schemas, log } = this.#parts
+    for (const [name, node] of this.#unknownSchemas) {
+      try {
+        const hash = fromHex(name, 32) as Uint8Array
+        const bytes = decodeMaybe(await rpc.request(node, 'shard/schema', encodeHash(hash), { signal }))
+        if (bytes !== undefined && bytes.length <= limits.schemaBytesMax) {
+          const schema = decodeSchema(bytes)
+          if (toHex(schema.hash) === name) await schemas.learn(schema)
+        }
+        this.#unknownSchemas.delete(name)
+      } catch (error) {
+        if (signal.aborted) return
+        log.debug('schema.fetch-failed', { node, schema: name, error: String(error) })
+      }
+    }
+  }
+}
+
+/** Refusals that may end when a log, a clock or some space catches up. */
+const passing: ReadonlySet<ErrorCode> = new Set([
+  'CLOCK_AHEAD',
+  'UNKNOWN_IDENTITY',
+  'NOT_HOSTED',
+  'NO_QUOTA',
+  'STORE_FULL',
+  'BUSY',
+])
+
+function receiptOf(outcome: Outcome): Receipt {
+  if (outcome.outcome !== 'refused') return 'held'
+  return passing.has(outcome.code) ? 'later' : 'never'
+}
