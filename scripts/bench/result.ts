@@ -1,11 +1,12 @@
 /** One figure and what it is judged by. A ratio survives a change of machine; an absolute figure does not. */
 export interface Judged {
   readonly figure: number
-  /** What was measured beside it in the same run: the figure is judged as a share of it. Else it is judged itself. */
+  /** What was measured beside it in the same run, in the same unit. The ratio is the figure's share of it. */
   readonly limit?: number
-  /** The target, as a share of the limit where there is one, else in the figure's own unit. */
+  /** The target, a ratio; in the figure's own unit when it is `absolute` or there is no limit. */
   readonly atLeast?: number
   readonly atMost?: number
+  readonly absolute?: true
 }
 
 export interface BenchResult {
@@ -40,31 +41,34 @@ export interface BenchReport {
   readonly versions: Readonly<Record<string, string>>
 }
 
-/** Without a limit of its own, a figure's ratio is its share of the target, whose own is then 1. */
+/** An absolute target is told as the ratio it amounts to in this run; where no limit was measured it is the limit. */
 export function report(
   name: string,
   result: BenchResult,
   versions: Readonly<Record<string, string>>,
 ): BenchReport {
-  const figures: Record<string, unknown> = { ...result.figures }
+  const figures: Record<string, unknown> = {}
+  for (const [key, value] of Object.entries(result.figures ?? {}))
+    figures[key] = typeof value === 'number' ? round(value) : value
   const limit: Record<string, number> = { ...result.limit }
   const ratio: Record<string, number> = {}
   const target: Record<string, number> = {}
   const sense: Record<string, 'atLeast' | 'atMost'> = {}
   let met = true
-  for (const [key, { figure, limit: measured, atLeast, atMost }] of Object.entries(result.judged)) {
+  for (const [key, { figure, limit: measured, atLeast, atMost, absolute }] of Object.entries(result.judged)) {
     const bound = atLeast ?? atMost
     if (bound === undefined || (atLeast !== undefined && atMost !== undefined))
       throw new Error(`${name}: ${key} needs a target, one of atLeast and atMost`)
     figures[key] = round(figure)
-    limit[key] = round(measured ?? bound)
-    // Judged as measured, printed rounded.
-    const share = figure / (measured ?? bound)
+    const whole = measured ?? bound
+    // Judged as measured, printed rounded. A figure that is not a number meets nothing.
+    const share = figure / whole
+    const wanted = absolute || measured === undefined ? bound / whole : bound
+    met &&= atLeast === undefined ? share <= wanted : share >= wanted
+    limit[key] = round(whole)
     ratio[key] = round(share)
-    target[key] = measured === undefined ? 1 : bound
+    target[key] = round(wanted)
     sense[key] = atLeast === undefined ? 'atMost' : 'atLeast'
-    // A figure that is not a number meets nothing.
-    met &&= atLeast === undefined ? share <= target[key] : share >= target[key]
   }
   return { name, figures, limit, ratio, target, sense, met, versions }
 }

@@ -80,6 +80,11 @@ const planted: readonly (readonly [file: string, rule: string, source: string])[
     'typescript-eslint(no-misused-promises)',
     `const f = async () => true\nif (f()) throw new Error('x')`,
   ],
+  [
+    'daemon/using.ts',
+    'typescript-eslint(return-await)',
+    `declare const open: () => AsyncDisposable\nexport async function f(g: () => Promise<number>) {\n  await using a = open()\n  void a\n  return g()\n}`,
+  ],
   ['daemon/any.ts', 'typescript-eslint(no-explicit-any)', `export const a = (x: any) => String(x)`],
   ['daemon/swallowed.ts', 'eslint(no-empty)', `try {\n  JSON.parse('')\n} catch {}`],
   ['daemon/console.ts', 'eslint(no-console)', `console.log('x')`],
