@@ -141,13 +141,17 @@ export function createPairing(ports: PairingPorts): Pairing {
     const stopWaiting = clock.after(helloWaitMs, () => stream.close())
     try {
       for await (const frame of stream.source) {
-        const message = decodePairingMessage(frame)
-        stopWaiting()
-        await perform(step({ type: 'message', channel, transport, message }))
+        try {
+          const message = decodePairingMessage(frame)
+          stopWaiting()
+          await perform(step({ type: 'message', channel, transport, message }))
+        } catch (error) {
+          ports.log.debug('pairing-broken', { error })
+          // Before the loop is left, which closes the stream.
+          await send(stream, encodePairingMessage(failedMessage(error)))
+          break
+        }
       }
-    } catch (error) {
-      ports.log.debug('pairing-broken', { error })
-      await send(stream, encodePairingMessage(failedMessage(error)))
     } finally {
       stopWaiting()
       stream.close()

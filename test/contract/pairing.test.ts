@@ -1,0 +1,222 @@
+import { expect, test } from 'vitest'
+import { systemClock } from '../../daemon/clock.ts'
+import { createMemoryNetwork, memoryNodeId } from '../../daemon/net/rpc-memory.ts'
+import { createPairing, pairingProtocol } from '../../daemon/pairing/pairing.ts'
+import type { PairingPorts } from '../../daemon/pairing/pairing.ts'
+import type { Call } from '../../daemon/api/operations.ts'
+import type { PairingStatus } from '../../protocol/api/messages.ts'
+import { fromHex } from '../../protocol/bytes.ts'
+import { decodeLog, encodeLog } from '../../protocol/identity/entry.ts'
+import { append, replay } from '../../protocol/identity/log.ts'
+import { addDevice, createIdentity, deviceFromSeed, provePossession } from '../../protocol/identity/make.ts'
+import type { IdentityState } from '../../protocol/identity/types.ts'
+import {
+  decodePairingMessage,
+  encodePairingMessage,
+  parsePairingLink,
+  startPhonePairing,
+  stepPhonePairing,
+} from '../../protocol/pairing/index.ts'
+import type { PairingRole, PhonePairing, PhonePairingAction } from '../../protocol/pairing/index.ts'
+import { silentLog, testCrypto as crypto } from '../support/api-node.ts'
+import { createSeededRandom } from '../support/seeded-random.ts'
+import { until } from '../support/until.ts'
+
+const random = createSeededRandom(21)
+const call: Call = {
+  caller: { kind: 'admin' },
+  token: undefined,
+  signal: new AbortController().signal,
+  bind: () => undefined,
+}
+
+async function present<T>(look: () => T | undefined | Promise<T | undefined>): Promise<T> {
+  return (await until(look)) as T
+}
+
+function startNode() {
+  const network = createMemoryNetwork({ clock: systemClock, random: createSeededRandom(4) })
+  const server = network.join(memoryNodeId(1))
+  const keys = deviceFromSeed(crypto, random.bytes(32))
+  const hosted: { state: IdentityState; label: string }[] = []
+  const ports: PairingPorts = {
+    network: server,
+    crypto,
+    clock: systemClock,
+    random,
+    log: silentLog,
+    node: keys.key,
+    box: keys.boxKey,
+    prove: (identity) => provePossession(crypto, identity, keys),
+    page: () => 'http://127.0.0.1:4180/phone/',
+    addresses: () => ['/ip4/127.0.0.1/tcp/4182/ws'],
+    host: async ({ state, label }) => void hosted.push({ state, label }),
+    append: async (_identity, log) => log,
+  }
+  const pairing = createPairing(ports)
+  const run = async (answer: Promise<{ pairing: PairingStatus } | Uint8Array>): Promise<PairingStatus> => {
+    const answered = await answer
+    if (answered instanceof Uint8Array) throw new Error('encoded')
+    return answered.pairing
+  }
+  const { operations } = pairing
+  return {
+    keys,
+    hosted,
+    network,
+    server,
+    operations,
+    open: () => run(operations['admin.pair.open']({ lifetimeS: 60 }, call)),
+    show: () => run(operations['admin.pair.show']({}, call)),
+    code: (code: string, identity?: Uint8Array) =>
+      run(operations['admin.pair.code']({ code, ...(identity === undefined ? {} : { identity }) }, call)),
+    admit: (log: Uint8Array) => run(operations['admin.pair.admit']({ log }, call)),
+    async [Symbol.asyncDispose]() {
+      pairing.close()
+      await server[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** A phone that answers whatever the machine asks of it. */
+async function scan(node: ReturnType<typeof startNode>, link: string, role: PairingRole, peer = 2) {
+  const offer = parsePairingLink(link)
+  const keys = deviceFromSeed(crypto, random.bytes(32))
+  const phone = node.network.join(memoryNodeId(peer))
+  const stream = await phone.openStream(node.server.rpc.self, pairingProtocol, new AbortController().signal)
+  const parties = {
+    node: offer.node,
+    transport: fromHex(phone.rpc.self) as Uint8Array,
+    device: keys.key,
+    box: keys.boxKey,
+    role,
+    label: 'Ada',
+  }
+  let identity = createIdentity(crypto, keys).state
+  const start = startPhonePairing(crypto, offer.secret, parties, random.bytes(32))
+  let machine: PhonePairing = start.pairing
+  const ports = { crypto, prove: (id: Uint8Array) => provePossession(crypto, id, keys) }
+  const step = (event: Parameters<typeof stepPhonePairing>[1]): void => {
+    const next = stepPhonePairing(machine, event, ports)
+    machine = next.pairing
+    perform(next.actions)
+  }
+  const perform = (actions: readonly PhonePairingAction[]): void => {
+    for (const action of actions) {
+      if (action.type === 'send')
+        void stream.send(encodePairingMessage(action.message)).catch(() => undefined)
+      else if (action.type === 'close') stream.close()
+      else if (action.type === 'identify') step({ type: 'identity', identity: identity.id })
+      else {
+        const admission = {
+          key: action.node,
+          boxKey: action.nodeBox,
+          role: 'node' as const,
+          capabilities: [],
+          probation: false,
+        }
+        identity = append(crypto, identity, [addDevice(crypto, identity, keys, admission, action.possession)])
+        step({ type: 'log', log: encodeLog(identity.entries) })
+      }
+    }
+  }
+  perform(start.actions)
+  const ended = (async () => {
+    for await (const frame of stream.source) step({ type: 'message', message: decodePairingMessage(frame) })
+    step({ type: 'gone' })
+  })()
+  return {
+    keys,
+    identity: () => identity,
+    state: () => machine,
+    accept: () => step({ type: 'accepted' }),
+    digits: () => present(() => (machine.state === 'code' ? machine.digits : undefined)),
+    ended,
+  }
+}
+
+test('a phone scans, its person types the code, and the node hosts the identity that admits it', async () => {
+  await using node = startNode()
+  const { link, state } = await node.open()
+  expect(state).toBe('waiting')
+  const phone = await scan(node, link ?? '', 'owner')
+  const digits = await phone.digits()
+  expect(await node.show()).toMatchObject({ state: 'code', role: 'owner', label: 'Ada', link: null })
+  await node.code(digits)
+  expect(node.hosted).toEqual([])
+  phone.accept()
+  await until(() => phone.state().state === 'paired')
+  const { id } = phone.identity()
+  expect(node.hosted).toMatchObject([{ label: 'Ada', state: { id } }])
+  expect(await node.show()).toMatchObject({ state: 'paired', identity: id })
+  await phone.ended
+})
+
+test('an app waits until an owner admits it, and is given the log', async () => {
+  await using node = startNode()
+  const ownerKeys = deviceFromSeed(crypto, random.bytes(32))
+  const { state: person } = createIdentity(crypto, ownerKeys)
+  const phone = await scan(node, (await node.open()).link ?? '', 'app')
+  await node.code(await phone.digits(), person.id)
+  phone.accept()
+  const pending = await present(async () => {
+    const shown = (await node.show()).pending
+    return shown?.possession ? { ...shown, possession: shown.possession } : undefined
+  })
+  const admission = {
+    key: pending.device,
+    boxKey: pending.box,
+    role: 'app' as const,
+    capabilities: [],
+    probation: false,
+  }
+  const foreign = createIdentity(crypto, ownerKeys).state
+  await expect(node.admit(encodeLog(foreign.entries))).rejects.toMatchObject({ code: 'BAD_IDENTITY' })
+  await expect(node.admit(encodeLog(person.entries))).rejects.toMatchObject({ code: 'BAD_IDENTITY' })
+  const admitted = append(crypto, person, [
+    addDevice(crypto, person, ownerKeys, admission, pending.possession),
+  ])
+  await node.admit(encodeLog(admitted.entries))
+  const done = await present(() => {
+    const now = phone.state()
+    return now.state === 'paired' ? now : undefined
+  })
+  const state = replay(crypto, decodeLog(crypto, done.log as Uint8Array))
+  expect(state.id).toEqual(person.id)
+})
+
+test('a wrong code hosts nobody, tells the phone, and the third time locks the door', async () => {
+  await using node = startNode()
+  for (const [round, code] of ['PAIRING_BURNT', 'PAIRING_BURNT', 'PAIRING_LOCKED'].entries()) {
+    const phone = await scan(node, (await node.open()).link ?? '', 'owner', round + 2)
+    const digits = await phone.digits()
+    await expect(node.code(digits === '123456' ? '123457' : '123456')).rejects.toMatchObject({ code })
+    await phone.ended
+    expect(phone.state()).toMatchObject({ state: 'failed', error: { code: 'PAIRING_BURNT' } })
+  }
+  expect(node.hosted).toEqual([])
+  await expect(node.open()).rejects.toMatchObject({ code: 'PAIRING_LOCKED' })
+  expect((await node.show()).state).toBe('locked')
+  await node.operations['admin.pair.unlock']({}, call)
+  expect((await node.open()).state).toBe('waiting')
+})
+
+test('the link is shown as a QR for terminals and pages', async () => {
+  await using node = startNode()
+  await node.open()
+  const terminal = await node.operations['admin.pair.show']({ qr: 'terminal' }, call)
+  const svg = await node.operations['admin.pair.show']({ qr: 'svg' }, call)
+  expect(terminal).toMatchObject({ qr: expect.stringContaining('▄') })
+  expect(svg).toMatchObject({ qr: expect.stringContaining('<svg') })
+})
+
+test('bytes that are no message end the stream with the reason', async () => {
+  await using node = startNode()
+  await node.open()
+  const phone = node.network.join(memoryNodeId(7))
+  const stream = await phone.openStream(node.server.rpc.self, pairingProtocol, new AbortController().signal)
+  await stream.send(Uint8Array.of(0xff, 0, 1))
+  const { value } = await stream.source[Symbol.asyncIterator]().next()
+  expect(decodePairingMessage(value as Uint8Array)).toMatchObject({ type: 'failed', code: 'BAD_MESSAGE' })
+  expect((await node.show()).state).toBe('waiting')
+})
