@@ -15,6 +15,7 @@ export const apiLimits = {
   /** A long poll ends before proxies and phones give the connection up. */
   waitMsMax: 25_000,
   hostsPerRequestMax: 256,
+  providesPerRequestMax: 1024,
   hostedPerStatusMax: 200,
   peersPerStatusMax: 256,
   problemsMax: 64,

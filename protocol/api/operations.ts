@@ -205,16 +205,40 @@ export const operations = {
     { owner: key32() },
     { replicaSet: document, source: anyOf('local', 'network') },
   ),
-  /** Gathers leases and answers the bytes that a device of the owner has to sign. */
+  /** Gathers leases and answers, for each shard, the bytes that a device of its owner has to sign. */
   'placement.propose': unary(
     'session',
-    { owner: key32(), copies: optional(uint(limits.replicaSetMembersMax)), bytes: optional(uint()) },
-    { unsigned: document, leases: list(bytesMax(4096), limits.replicaSetMembersMax) },
+    {
+      owners: list(key32(), limits.placementShardsMax),
+      copies: optional(uint(limits.replicaSetMembersMax)),
+      bytes: optional(uint()),
+    },
+    {
+      proposals: list(
+        fields({
+          owner: key32(),
+          unsigned: document,
+          leases: list(bytesMax(4096), limits.replicaSetMembersMax),
+        }),
+        limits.placementShardsMax,
+      ),
+    },
   ),
+  /** Replica sets that their owners signed. */
   'placement.commit': unary(
     'signed',
-    { replicaSet: document },
-    { hash: key32(), members: list(key32(), limits.replicaSetMembersMax) },
+    { replicaSets: list(document, limits.placementShardsMax) },
+    {
+      results: list(
+        fields({
+          hash: orNull(key32()),
+          members: list(key32(), limits.replicaSetMembersMax),
+          code: orNull(text(64)),
+          message: orNull(text(1024)),
+        }),
+        limits.placementShardsMax,
+      ),
+    },
   ),
 
   // ---- sessions
@@ -328,6 +352,12 @@ export const operations = {
   ),
   /** Replaces the list of peers that are neither dialled nor answered. */
   'admin.deny.set': unary('admin', { nodes: list(key32(), apiLimits.denyMax) }, {}),
+  /** Puts shards held here at the head of the queue that announces them in the DHT. */
+  'admin.provide': unary(
+    'admin',
+    { owners: list(key32(), apiLimits.providesPerRequestMax) },
+    { queued: uint() },
+  ),
   'admin.stop': unary('admin', {}, {}),
   'admin.pair.open': unary(
     'admin',
