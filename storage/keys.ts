@@ -3,7 +3,7 @@
  * their length in front, numbers are big-endian, so the order of bytes is the order that reads need.
  * README.md has the table.
  */
-import { utf8 } from '../protocol/bytes.ts'
+import { concatBytes, utf8 } from '../protocol/bytes.ts'
 import { OnehopError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
 import type { RecordRef } from '../protocol/record/types.ts'
@@ -162,13 +162,29 @@ export function uintPart(value: number): Uint8Array {
 
 /** Where a collection's items lie within a shard: app and collection, the same in live, winner and count keys. */
 export function placePart(app: string, collection: string): Uint8Array {
+  let collections = places.get(app)
+  const known = collections?.get(collection)
+  if (known !== undefined) return known
+  // Names may come from anybody's request.
+  if (++placesCount > placesMax) {
+    places.clear()
+    collections = undefined
+    placesCount = 1
+  }
+  if (collections === undefined) {
+    collections = new Map()
+    places.set(app, collections)
+  }
   // A private collection is `~` and its keyed hash, longer than a plain name.
-  const [appPart, collectionPart] = [namePart(app, 255), namePart(collection, 255)]
-  const place = new Uint8Array(appPart.length + collectionPart.length)
-  place.set(appPart)
-  place.set(collectionPart, appPart.length)
+  const place = concatBytes(namePart(app, 255), namePart(collection, 255))
+  collections.set(collection, place)
   return place
 }
+
+/** Encoding two names costs as much as reading a key. */
+const places = new Map<string, Map<string, Uint8Array>>()
+const placesMax = 1024
+let placesCount = 0
 
 /** The first key after all that begin with `prefix`; undefined when none can be. */
 export function prefixEnd(prefix: Uint8Array): Uint8Array | undefined {

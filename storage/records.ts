@@ -16,7 +16,9 @@ import {
   tags,
   uintPart,
 } from './keys.ts'
+import { keyText } from './kv-memory.ts'
 import type { Kv } from './kv.ts'
+import { LatestCache } from './latest-cache.ts'
 import { stageRecords } from './record-writer.ts'
 import { pageSlots, readPages, slotRef, takenSlots } from './ref-pages.ts'
 import { orderLive, readCounts, readHead, type ShardStates } from './shard-state.ts'
@@ -47,6 +49,7 @@ export class KvRecords implements Records {
   readonly #commit: GroupCommit
   readonly #states: ShardStates
   readonly #clock: Clock
+  readonly #latest = new LatestCache()
 
   constructor(kv: Kv, commit: GroupCommit, states: ShardStates, clock: Clock) {
     this.#kv = kv
@@ -129,6 +132,13 @@ export class KvRecords implements Records {
       ? keyOf(tags.live, shard, place, encodeRef(options.before))
       : (prefixEnd(prefix) as Uint8Array)
     const mayExpire = readCounts(this.#kv, shard, place).expiring > 0
+    const cacheable = !mayExpire && options.before === undefined && options.after === undefined
+    const { removals } = this.#states
+    // Read before the range: a list newer than its position is only read again once too often.
+    const logHead = cacheable ? this.logHead(shard) : 0
+    const cacheKey = cacheable ? keyText(prefix) : ''
+    const cached = cacheable ? this.#latest.get(cacheKey, logHead, removals, limit) : undefined
+    if (cached !== undefined) return cached
     const nowMs = this.#clock.nowMs()
     const found: StoredRecord[] = []
     while (found.length < limit) {
@@ -142,6 +152,7 @@ export class KvRecords implements Records {
       }
       if (entries.length < wanted) break
     }
+    if (cacheable) this.#latest.set(cacheKey, logHead, removals, limit, found)
     return found
   }
 

@@ -103,9 +103,16 @@ export class ShardStates implements StagedState {
   readonly #states = new Map<string, ShardState>()
   readonly #dirty = new Set<ShardState>()
   #last: ShardState | undefined
+  #forgot = false
+  #removals = 0
 
   constructor(kv: Kv) {
     this.#kv = kv
+  }
+
+  /** Grows when a shard was removed. */
+  get removals(): number {
+    return this.#removals
   }
 
   /** Undefined when nothing is kept under the shard. */
@@ -145,6 +152,7 @@ export class ShardStates implements StagedState {
     if (state !== undefined) this.#dirty.delete(state)
     this.#states.delete(text)
     this.#last = undefined
+    this.#forgot = true
   }
 
   flush(batch: StagedBatch): void {
@@ -152,6 +160,8 @@ export class ShardStates implements StagedState {
   }
 
   committed(): void {
+    if (this.#forgot) this.#removals++
+    this.#forgot = false
     for (const state of this.#dirty) state.committed()
     this.#dirty.clear()
     for (const text of this.#states.keys()) {
@@ -165,6 +175,7 @@ export class ShardStates implements StagedState {
     for (const state of this.#dirty) this.#states.delete(keyText(state.shard))
     this.#dirty.clear()
     this.#last = undefined
+    this.#forgot = false
   }
 
   #keep(text: string, state: ShardState): ShardState {
