@@ -54,6 +54,10 @@ export function createGater(options: {
       permitsIp(host.host) || (peer !== undefined && learnt.get(peer.toString())?.has(host.host) === true)
     )
   }
+  const learntByAny = (address: Multiaddr): boolean => {
+    const host = hostOf(address)?.host
+    return host !== undefined && [...learnt.values()].some((hosts) => hosts.has(host))
+  }
   const denies = (node: NodeId | undefined): boolean => node === undefined || denied.has(node)
 
   return {
@@ -99,7 +103,9 @@ export function createGater(options: {
       denyDialPeer: (peer) => denies(nodeIdOf(peer)),
       denyDialMultiaddr: (address) => {
         const node = parseAddress(address.toString())?.node
-        return node === undefined || denies(node) || !permits(peerIdOf(node), address)
+        // DHT queries ask about bare addresses before they go on to a peer; a real dial always names one.
+        if (node === undefined) return !permits(undefined, address) && !learntByAny(address)
+        return denies(node) || !permits(peerIdOf(node), address)
       },
       denyInboundEncryptedConnection: (peer) => denies(nodeIdOf(peer)),
       denyOutboundEncryptedConnection: (peer) => denies(nodeIdOf(peer)),

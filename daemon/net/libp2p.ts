@@ -8,7 +8,8 @@ import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { webSockets } from '@libp2p/websockets'
 import { yamux } from '@libp2p/yamux'
-import { LevelDatastore } from 'datastore-level'
+import type { LevelDatastore } from 'datastore-level'
+import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { toHex } from '../../protocol/bytes.ts'
@@ -23,6 +24,7 @@ import type { Gater } from './gater.ts'
 import { createGater } from './gater.ts'
 import { netLimits } from './net-limits.ts'
 import { formatAddress, peerIdOf, privateKeyOfSeed } from './node-id.ts'
+import { openPeerFolder } from './peer-folder.ts'
 import { createRouting } from './routing.ts'
 import type { RpcBudgets, RpcStats } from './rpc-endpoint.ts'
 import { RpcEndpoint } from './rpc-endpoint.ts'
@@ -68,8 +70,7 @@ export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promis
     allowDial: config.network.allowDial,
     bootstrap: config.network.bootstrap,
   })
-  const datastore = options.folder === undefined ? undefined : new LevelDatastore(options.folder)
-  await datastore?.open()
+  const datastore = options.folder === undefined ? undefined : await openPeerFolder(options.folder, self)
   const libp2p = await createNode(options, privateKey, gater, datastore).catch(async (error: unknown) => {
     await datastore?.close()
     throw startError(error, config.listen)
@@ -95,6 +96,9 @@ export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promis
   let dialer: ReturnType<typeof createDialer> | undefined
   try {
     await libp2p.start()
+    // libp2p does it itself a second later; who asks us in between would get our records without addresses.
+    const multiaddrs = libp2p.getMultiaddrs().map((address) => multiaddr(formatAddress(address)))
+    await libp2p.peerStore.patch(libp2p.peerId, { multiaddrs })
     dialer = createDialer({ libp2p, gater, bootstrap: config.network.bootstrap, clock, random, log })
   } catch (error) {
     await stop().catch((cause: unknown) => log.warn('net.stop-failed', { error: cause }))

@@ -186,6 +186,20 @@ export function rpcContract(name: string, createWorld: () => Promise<RpcWorld>):
       expect(states.at(-1)).toBe('connected')
     })
 
+    test.each([
+      ['bytes that are no frame', Uint8Array.of(9, 9, 9)],
+      ['an answer to nothing asked', Uint8Array.of(2, 0, 0, 0, 1)],
+      ['an empty frame', new Uint8Array(0)],
+    ])('%s reset the stream and nothing else', async (_, frame) => {
+      const { a, b, to } = await two()
+      b.rpc.handle('test/echo', async ({ body: asked }) => asked)
+      const stream = await a.openStream(to, '/onehop/test/1', never)
+      await stream.send(frame)
+      for await (const answer of stream.source) expect(answer).toBe(undefined)
+      expect(stream.signal.aborted).toBe(true)
+      expect(await a.rpc.request(to, 'test/echo', body, { signal: never })).toEqual(body)
+    })
+
     test('raw streams carry frames both ways until one side closes', async () => {
       const { a, b, to } = await two()
       b.serveStream('/onehop/raw-test/1', async (stream) => {

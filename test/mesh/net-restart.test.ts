@@ -86,3 +86,27 @@ test('a queue provides many keys, and a newcomer finds each of them', async () =
     expect(found).toEqual(new Set(homes.map((home) => home.rpc.self)))
   }
 })
+
+test('a folder that another process has open is named, and nothing starts', async () => {
+  await start({ number: 1, folder: join(folder, 'door') })
+  await expect(startNetNode({ number: 2, folder: join(folder, 'door') })).rejects.toMatchObject({
+    code: 'STORE_LOCKED',
+  })
+})
+
+test('what this node provided before is not announced again by itself', async () => {
+  const kept = { number: 1, folder: join(folder, 'door') }
+  const other = await start({ number: 2 })
+  let door = await start({ ...kept, bootstrap: [bootstrapOf(other)] })
+  const key = sha256(utf8('a shard that left'))
+  await until(() => door.routing.size() > 0 && other.routing.size() > 0)
+  await door.routing.provide(key, soon())
+  await door[Symbol.asyncDispose]()
+  nodes.delete(door)
+  await other[Symbol.asyncDispose]()
+  nodes.delete(other)
+  door = await start(kept)
+  const asker = await start({ number: 3, bootstrap: [bootstrapOf(door)] })
+  await until(() => asker.routing.size() > 0)
+  for await (const { node } of asker.routing.findProviders(key, soon())) expect(node).toBe(undefined)
+})

@@ -59,16 +59,24 @@ test('a learnt neighbour has at most eight addresses', () => {
   expect(addresses.filter((address) => gater.permits(peerIdOf(peer), address))).toHaveLength(8)
 })
 
-test('dials need to say whom they expect, and the denied are refused everywhere', () => {
+test('the denied are refused everywhere', () => {
   const gater = create()
   const dial = (text: string): unknown => gater.libp2p.denyDialMultiaddr?.(at(text))
-  expect(dial('/ip4/8.8.8.8/tcp/1')).toBe(true)
   expect(dial(fullAddress(peer, '/ip4/8.8.8.8/tcp/1'))).toBe(false)
   gater.deny([peer])
   expect(dial(fullAddress(peer, '/ip4/8.8.8.8/tcp/1'))).toBe(true)
   expect(gater.libp2p.denyDialPeer?.(peerIdOf(peer))).toBe(true)
   gater.deny([])
   expect(gater.libp2p.denyDialPeer?.(peerIdOf(peer))).toBe(false)
+})
+
+test('a DHT query may ask about an address without saying whose it is', () => {
+  const gater = create()
+  const dial = (text: string): unknown => gater.libp2p.denyDialMultiaddr?.(at(text))
+  expect(dial('/ip4/8.8.8.8/tcp/1')).toBe(false)
+  expect(dial('/ip4/192.168.1.5/tcp/1')).toBe(true)
+  gater.learn(peerIdOf(peer), [at('/ip4/192.168.1.5/tcp/1')])
+  expect(dial('/ip4/192.168.1.5/tcp/1')).toBe(false)
 })
 
 test('a name that leads home is not followed', async () => {
