@@ -4,6 +4,8 @@ import { toJson } from '../../protocol/api/fields.ts'
 import type { Form } from '../../protocol/api/fields.ts'
 import { httpStatus, toFailure } from '../../protocol/api/failure.ts'
 import { apiLimits } from '../../protocol/api/limits.ts'
+import { readReply } from '../../protocol/api/operations.ts'
+import type { OperationName } from '../../protocol/api/operations.ts'
 import { concatBytes, fromUtf8, utf8 } from '../../protocol/bytes.ts'
 import { decode, encode } from '../../protocol/codec.ts'
 import { OnehopError } from '../../protocol/errors.ts'
@@ -68,10 +70,11 @@ export function decodeBody(bytes: Uint8Array, form: Form): unknown {
   }
 }
 
-/** A reply that is encoded already. */
-export function replyAnswer(encoded: Uint8Array, form: Form): HttpAnswer {
-  const body = form === 'cbor' ? encoded : jsonBytes(decode(encoded, { bytesMax: apiLimits.bodyBytesMax }))
-  return { status: 200, headers: apiHeaders(form), body }
+/** A reply that is encoded already. For JSON it is read back, as only the shape tells a u64 from a small number. */
+export function replyAnswer(operation: OperationName, encoded: Uint8Array, form: Form): HttpAnswer {
+  if (form === 'cbor') return { status: 200, headers: apiHeaders(form), body: encoded }
+  const reply = readReply(operation, decode(encoded, { bytesMax: apiLimits.bodyBytesMax }), 'cbor')
+  return { status: 200, headers: apiHeaders(form), body: jsonBytes(reply) }
 }
 
 export function failureAnswer(error: OnehopError, form: Form): HttpAnswer {

@@ -5,7 +5,7 @@ import type { IncomingMessage } from 'node:http'
 import { decode } from '../../protocol/codec.ts'
 import type { Rule } from '../../protocol/api/operation.ts'
 import { apiLimits } from '../../protocol/api/limits.ts'
-import { readReply } from '../../protocol/api/operations.ts'
+import { isOperationName, readReply } from '../../protocol/api/operations.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import { isLoopback } from './auth.ts'
 import type { Dispatch } from './dispatch.ts'
@@ -48,10 +48,11 @@ export function createRoutes({ dispatch, pages }: RouteParts): readonly Route[] 
       async answer({ request, matched, call }) {
         const form = bodyForm(request)
         const body = decodeBody(await readBody(request, apiLimits.bodyBytesMax), form)
-        const { reply, events } = await dispatch.call(matched[0] ?? '', body, form, call)
-        if (events !== undefined)
+        const operation = matched[0] ?? ''
+        const { reply, events } = await dispatch.call(operation, body, form, call)
+        if (events !== undefined || !isOperationName(operation))
           throw new OnehopError('UNSUPPORTED', `live queries need a WebSocket: ${socketPath}`)
-        return replyAnswer(reply.bytes, answerForm(request))
+        return replyAnswer(operation, reply.bytes, answerForm(request))
       },
     },
     {
@@ -63,7 +64,7 @@ export function createRoutes({ dispatch, pages }: RouteParts): readonly Route[] 
         const { reply } = await dispatch.call('replica-set.get', { owner: matched[0] }, 'json', call)
         const form = answerForm(request)
         const { replicaSet } = readReply('replica-set.get', decode(reply.bytes), 'cbor')
-        const whole = replyAnswer(reply.bytes, form)
+        const whole = replyAnswer('replica-set.get', reply.bytes, form)
         const headers = { ...whole.headers, 'cache-control': 'public, max-age=30' }
         return form === 'cbor' ? { status: 200, headers, body: replicaSet } : { ...whole, headers }
       },

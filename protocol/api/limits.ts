@@ -6,7 +6,6 @@ export const apiLimits = {
   frameBytesMax: 1024 * 1024 - 1024,
   /** Records in one write; with previews they meet the frame's size first. */
   recordsPerPutMax: 256,
-  recordsPerPageMax: 256,
   keysPerGetMax: 256,
   idsPerStatusMax: 1024,
   /** Devices in a session token, each with its intervals of numbers. */
@@ -20,8 +19,8 @@ export const apiLimits = {
   peersPerStatusMax: 256,
   problemsMax: 64,
   denyMax: 4096,
-  queryTextBytesMax: 1024,
-  cursorBytesMax: 512,
+  /** Text, filters and, between nodes, the statistics of a scope. */
+  searchQueryBytesMax: 64 * 1024,
   /** 16,384 chunks by hash: a blob of 4 GiB. */
   manifestBytesMax: 768 * 1024,
   missingChunksMax: 1000,

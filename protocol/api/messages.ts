@@ -8,6 +8,7 @@ import {
   key32,
   list,
   name,
+  optional,
   orNull,
   signature64,
   text,
@@ -35,6 +36,13 @@ export const addresses = list(text(256), limits.addressesPerNodeMax)
 
 /** Where a live query or feed is: a position in one source's arrival log, of one epoch of that log. */
 export const position = fields({ source: key32(), epoch: uint(), position: uint() })
+
+/** From the newest record to the oldest that is older than `before` and newer than `after`. */
+export const range = {
+  limit: optional(uint(limits.listItemsMax)),
+  before: optional(ref),
+  after: optional(ref),
+}
 
 /** What most requests about records name. */
 export const item = { app: name(), collection: name() }

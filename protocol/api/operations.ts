@@ -6,6 +6,7 @@
 import { limits } from '../limits.ts'
 import {
   anyOf,
+  bigUint,
   boolean,
   bytesMax,
   fields,
@@ -30,6 +31,7 @@ import {
   pairingStatus,
   position,
   problem,
+  range,
   record,
   ref,
   seen,
@@ -92,18 +94,11 @@ export const operations = {
     },
     { records: list(orNull(record), apiLimits.keysPerGetMax) },
   ),
-  /** By (clock, id). Strangers get public sections only, the owner's devices everything. */
+  /** Newest first, as ListQuery of protocol/query. Strangers get public sections only, the owner's devices everything. */
   'record.list': unary(
     'anyone',
-    {
-      owner: key32(),
-      ...item,
-      order: optional(anyOf('newest', 'oldest')),
-      after: optional(ref),
-      limit: optional(uint(apiLimits.recordsPerPageMax)),
-      seen: optional(seen),
-    },
-    { records: list(record, apiLimits.recordsPerPageMax), next: orNull(ref) },
+    { owner: key32(), ...item, ...range, seen: optional(seen) },
+    { records: list(record, limits.listItemsMax), asOf: bigUint(), more: orNull(ref) },
   ),
   /** Copies on disk per record, 0 for an unknown one. Waits until each has `copies`, for `waitMs` at most. */
   'record.status': unary(
@@ -118,31 +113,20 @@ export const operations = {
   ),
 
   // ---- pages
-  /** `view` is the encoded answer of protocol/query, prepared by the node and passed through as it is. */
+  /** `view` is a ViewAnswer of protocol/query, encoded; prepared by the node and passed through as it is. */
   'view.get': unary(
     'anyone',
-    {
-      owner: key32(),
-      app: name(),
-      view: name(),
-      /** Encoded arguments and cursor of protocol/query; absent for a view without any. */
-      arguments: optional(bytesMax(4096)),
-      seen: optional(seen),
-    },
+    { owner: key32(), app: name(), view: name(), ...range, seen: optional(seen) },
     { view: document, requestsBetweenNodes: uint() },
   ),
+  /** What those whom the owner follows wrote in a stream; as FeedQuery of protocol/query. */
   'feed.list': unary(
     'session',
+    { owner: key32(), ...item, ...range, seen: optional(seen) },
     {
-      owner: key32(),
-      app: name(),
-      after: optional(ref),
-      limit: optional(uint(apiLimits.recordsPerPageMax)),
-      seen: optional(seen),
-    },
-    {
-      records: list(record, apiLimits.recordsPerPageMax),
-      next: orNull(ref),
+      records: list(record, limits.listItemsMax),
+      asOf: bigUint(),
+      more: orNull(ref),
       position: orNull(position),
       requestsBetweenNodes: uint(),
     },
@@ -157,7 +141,7 @@ export const operations = {
       of: anyOf('list', 'feed', 'view'),
       owner: key32(),
       app: name(),
-      /** The collection of a list, the name of a view, empty for a feed. */
+      /** The collection of a list or feed, the name of a view. */
       name: text(limits.nameBytesMax),
       from: optional(position),
     },
@@ -170,9 +154,9 @@ export const operations = {
     },
   ),
 
-  // ---- search: requests and answers are encoded messages of protocol/search
-  'search.query': unary('anyone', { query: bytesMax(16 * 1024) }, { answer: document }),
-  'search.explain': unary('anyone', { query: bytesMax(16 * 1024) }, { answer: document }),
+  // ---- search: SearchQuery and its answer of protocol/search, encoded
+  'search.query': unary('anyone', { query: bytesMax(apiLimits.searchQueryBytesMax) }, { answer: document }),
+  'search.explain': unary('anyone', { query: bytesMax(apiLimits.searchQueryBytesMax) }, { answer: document }),
 
   // ---- blobs: a manifest names the chunks by hash, the hash of the manifest names the blob
   /** `missing`: indexes that the node lacks, the first thousand. An upload that broke goes on by asking again. */

@@ -151,7 +151,8 @@ describe('operations', () => {
     expect(answer.headers['content-type']).toBe('application/json')
     expect(failureOf(answer)).toEqual({
       records: [],
-      next: { clock: '9223372036854775809', id: '07'.repeat(32) },
+      asOf: '5',
+      more: { clock: '9223372036854775809', id: '07'.repeat(32) },
     })
   })
 

@@ -35,7 +35,7 @@ export function apiContract(transport: string, serve: (node: ApiNode) => Promise
       const call = await served.connect()
       expect(await call('node.info', {})).toMatchObject({ node: node.node, region: '/geo/africa' })
       const list = await call('record.list', { owner, app: 'demo', collection: 'post' })
-      expect(list.next).toEqual({ clock: 2n ** 63n + 1n, id: new Uint8Array(32).fill(7) })
+      expect(list.more).toEqual({ clock: 2n ** 63n + 1n, id: new Uint8Array(32).fill(7) })
     })
 
     test('passes a prepared answer on as it is', async () => {

@@ -64,7 +64,8 @@ export function createApiNode(more: Partial<Operations> = {}) {
     }),
     'record.list': async () => ({
       records: [],
-      next: { clock: 2n ** 63n + 1n, id: new Uint8Array(32).fill(7) },
+      asOf: 5n,
+      more: { clock: 2n ** 63n + 1n, id: new Uint8Array(32).fill(7) },
     }),
     'identity.get': async () => {
       throw new TypeError('a fault with a secret in it')
