@@ -120,7 +120,7 @@ interface Host {
 }
 
 /** Undefined for what this node cannot dial anyway: unix sockets, relays, dnsaddr, anything not TCP underneath. */
-export function hostOf(address: Multiaddr | undefined): Host | undefined {
+function hostOf(address: Multiaddr | undefined): Host | undefined {
   const parts = address?.getComponents() ?? []
   const first = parts.find((part) => part.name !== 'ip6zone')
   if (first?.value === undefined || parts.some((part) => part.name === 'p2p-circuit')) return undefined
