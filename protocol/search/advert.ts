@@ -2,9 +2,9 @@ import { encode } from '../codec.ts'
 import { contexts, signedMessage } from '../context.ts'
 import type { CryptoProvider } from '../crypto/provider.ts'
 import { limits } from '../limits.ts'
+import { scopeShape } from '../scope.ts'
 import { array, boolean, bytes, decodeAs, literal, nullable, struct, text, uint } from '../shape.ts'
 import { searchLimits } from './limits.ts'
-import { scopeShape } from './scope-path.ts'
 
 /** What an aggregator says of itself, signed by its node: who is asked for a scope is chosen from these. */
 export interface Advert {

@@ -1,5 +1,5 @@
 import { limits } from '../limits.ts'
-import { scopeWithin } from './scope-path.ts'
+import { scopeContains } from '../scope.ts'
 
 interface Place {
   readonly app: string
@@ -111,7 +111,7 @@ function admits(filter: Filter, place: Place): boolean {
   return (
     place.app === filter.app &&
     (filter.collection === undefined || filter.collection === place.collection) &&
-    scopeWithin(place.scope, filter.scope)
+    scopeContains(filter.scope, place.scope)
   )
 }
 

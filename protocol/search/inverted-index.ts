@@ -1,10 +1,10 @@
 import { limits } from '../limits.ts'
+import { scopeDepth } from '../scope.ts'
 import { type Analyser, analyse, countTerms, type QueryTerm } from './analysis.ts'
 import { BestHits, type Hit } from './best-hits.ts'
 import { averageLength, roundScore, type Statistics, sumStatistics, termScore, weightOf } from './bm25.ts'
 import { DocumentGroups } from './groups.ts'
 import type { RankedList } from './merge.ts'
-import { scopeDepth } from './scope-path.ts'
 import type { Layer } from './searchable.ts'
 
 /** One item as an index knows it. An index serves one hierarchy: a scope and the layers' heights are of that. */

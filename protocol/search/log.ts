@@ -6,10 +6,10 @@
 import { encode } from '../codec.ts'
 import { OnehopError } from '../errors.ts'
 import { limits } from '../limits.ts'
+import { scopeShape } from '../scope.ts'
 import { array, bytes, choice, decodeAs, literal, map, struct, text, uint, variant } from '../shape.ts'
 import type { Analyser } from './analysis.ts'
 import { searchLimits } from './limits.ts'
-import { scopeShape } from './scope-path.ts'
 import { analyserCode, analyserShape } from './statistics-message.ts'
 
 /** A place in one source's log. */

@@ -1,5 +1,5 @@
+import { scopeContains, scopeDepth, scopeParent } from '../scope.ts'
 import { searchLimits } from './limits.ts'
-import { parentScope, scopeDepth, scopeWithin } from './scope-path.ts'
 
 /** An aggregator that may be asked, from an advert that has not expired or from one's own registration. */
 export interface KnownAggregator {
@@ -55,7 +55,7 @@ export function nextStep(view: PlanView): PlanStep {
     if (!view.absent.has(scope)) return { action: 'find', level: scope }
   }
   let finds = 0
-  for (let level = parentScope(scope); level !== undefined; level = parentScope(level)) {
+  for (let level = scopeParent(scope); level !== undefined; level = scopeParent(level)) {
     if (view.covers.includes(level)) return { action: 'here', level, filtered: true }
     if (view.hops === 0) continue
     const ancestor = usable(view, level)
@@ -85,7 +85,7 @@ function usable({ known, failed }: PlanView, scope: string): KnownAggregator | u
 function childrenOf(view: PlanView): KnownAggregator[] {
   const below = view.known
     .filter(
-      ({ node, scope }) => scope !== view.scope && scopeWithin(scope, view.scope) && !view.failed.has(node),
+      ({ node, scope }) => scope !== view.scope && scopeContains(view.scope, scope) && !view.failed.has(node),
     )
     .map((aggregator, preference) => ({ aggregator, preference }))
     .sort(
@@ -94,7 +94,7 @@ function childrenOf(view: PlanView): KnownAggregator[] {
     )
   const chosen: KnownAggregator[] = []
   for (const { aggregator } of below) {
-    if (!chosen.some(({ scope }) => scopeWithin(aggregator.scope, scope))) chosen.push(aggregator)
+    if (!chosen.some(({ scope }) => scopeContains(scope, aggregator.scope))) chosen.push(aggregator)
   }
   return chosen
 }
@@ -103,7 +103,7 @@ function childrenOf(view: PlanView): KnownAggregator[] {
 function referrals(view: PlanView): KnownAggregator[] {
   const shared = (scope: string): number => {
     let level: string | undefined = view.scope
-    while (level !== undefined && !scopeWithin(scope, level)) level = parentScope(level)
+    while (level !== undefined && !scopeContains(level, scope)) level = scopeParent(level)
     return level === undefined ? -1 : scopeDepth(level)
   }
   return view.known

@@ -1,12 +1,12 @@
 import { encode } from '../codec.ts'
 import { OnehopError } from '../errors.ts'
 import { limits } from '../limits.ts'
+import { scopeShape } from '../scope.ts'
 import { array, boolean, bytes, choice, decodeAs, literal, nullable, struct, text, uint } from '../shape.ts'
 import type { Analyser } from './analysis.ts'
 import type { Statistics } from './bm25.ts'
 import type { SearchFilter } from './inverted-index.ts'
 import { searchLimits } from './limits.ts'
-import { scopeShape } from './scope-path.ts'
 import { analyserCode, analyserShape, statisticsItems, statisticsShape } from './statistics-message.ts'
 
 export interface SearchQuery extends SearchFilter {

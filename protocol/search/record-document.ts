@@ -4,10 +4,10 @@ import { itemKey } from '../record/merge.ts'
 import { readSection } from '../record/section.ts'
 import type { Fields, SignedRecord } from '../record/types.ts'
 import { withholdSections } from '../record/wire.ts'
+import { scopeHierarchy } from '../scope.ts'
 import type { Analyser } from './analysis.ts'
 import type { SearchDocument } from './inverted-index.ts'
 import { itemHash } from './log.ts'
-import { hierarchyOf } from './scope-path.ts'
 import { mayClimb, searchableLayers } from './searchable.ts'
 
 /** The record as it may be sent to an aggregator or a reader at this depth; it verifies none the less. */
@@ -33,7 +33,7 @@ export function searchDocumentOf(
   place: { readonly scope: string; readonly analyser: Analyser },
 ): SearchDocument {
   const { header } = record
-  const hierarchy = hierarchyOf(place.scope)
+  const hierarchy = scopeHierarchy(place.scope)
   const sections = header.sections.map((section, index) => {
     const bytes = record.sections[index]
     const wanted = bytes !== undefined && mayClimb(section, hierarchy)

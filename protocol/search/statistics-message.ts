@@ -1,11 +1,11 @@
 import { encode } from '../codec.ts'
 import { limits } from '../limits.ts'
+import { scopeShape } from '../scope.ts'
 import { array, choice, decodeAs, literal, nullable, struct, text, uint } from '../shape.ts'
 import type { Analyser } from './analysis.ts'
 import type { Statistics } from './bm25.ts'
 import type { SearchFilter } from './inverted-index.ts'
 import { searchLimits } from './limits.ts'
-import { scopeShape } from './scope-path.ts'
 
 export const analyserShape = choice('plain', 'en')
 export const analyserCode = (analyser: Analyser): number => (analyser === 'plain' ? 0 : 1)

@@ -1,9 +1,9 @@
 import { toHex } from '../bytes.ts'
+import { scopeContains, scopeDepth } from '../scope.ts'
 import { analyse, analyseQuery, countTerms } from './analysis.ts'
 import { idfOf, scoreOf, type Statistics } from './bm25.ts'
 import { compareRanked } from './merge.ts'
 import type { SearchQuery } from './query.ts'
-import { scopeDepth, scopeWithin } from './scope-path.ts'
 import type { Layer } from './searchable.ts'
 
 /** A hit whose record was verified: id and layers come from the record, score and scope from the answer. */
@@ -43,7 +43,7 @@ export function verifyRanking(
     if (before !== undefined && compareRanked(before, hit) > 0) complain('out of order')
     if (seen.has(toHex(hit.id))) complain('shown twice')
     seen.add(toHex(hit.id))
-    if (!scopeWithin(hit.scope, query.scope)) complain('outside the scope')
+    if (!scopeContains(query.scope, hit.scope)) complain('outside the scope')
     if (hit.app !== query.app || (query.collection !== undefined && hit.collection !== query.collection)) {
       complain('of another collection')
     }

@@ -6,7 +6,7 @@ import { decode, encode } from '../../protocol/codec.ts'
 import { analyse, analyseQuery, type Analyser } from '../../protocol/search/analysis.ts'
 import { idfOf, roundScore, termScore, weightOf } from '../../protocol/search/bm25.ts'
 import { searchLimits } from '../../protocol/search/limits.ts'
-import { isScope, parentScope, scopeDepth, scopeWithin } from '../../protocol/search/scope-path.ts'
+import { isScope } from '../../protocol/scope.ts'
 import { searchableLayers } from '../../protocol/search/searchable.ts'
 
 interface Vectors {
@@ -75,18 +75,6 @@ describe('analysis', () => {
     ])
     const many = Array.from({ length: 100 }, (_, n) => `word${n}`).join(' ')
     expect(analyseQuery(many, 'plain')).toHaveLength(searchLimits.queryTermsMax)
-  })
-})
-
-describe('scopes', () => {
-  it('nest by whole segments', () => {
-    expect(scopeDepth('/geo')).toBe(0)
-    expect(scopeDepth('/geo/africa/ng')).toBe(2)
-    expect(parentScope('/geo/africa')).toBe('/geo')
-    expect(parentScope('/geo')).toBeUndefined()
-    expect(scopeWithin('/geo/africa/ng', '/geo/africa')).toBe(true)
-    expect(scopeWithin('/geo/africa', '/geo/africa')).toBe(true)
-    expect(scopeWithin('/geo/african', '/geo/africa')).toBe(false)
   })
 })
 

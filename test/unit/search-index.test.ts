@@ -6,7 +6,7 @@ import { analyse, analyseQuery, countTerms } from '../../protocol/search/analysi
 import { idfOf, scoreOf, type Statistics, sumStatistics } from '../../protocol/search/bm25.ts'
 import { type SearchDocument, type SearchFilter, SearchIndex } from '../../protocol/search/inverted-index.ts'
 import { compareRanked, mergeRanked } from '../../protocol/search/merge.ts'
-import { scopeDepth, scopeWithin } from '../../protocol/search/scope-path.ts'
+import { scopeContains, scopeDepth } from '../../protocol/scope.ts'
 import { verifyRanking } from '../../protocol/search/verify-results.ts'
 
 const words = ['jazz', 'rain', 'market', 'lagos', 'bread', 'river', 'engine', 'moon']
@@ -58,7 +58,7 @@ function plainSearch(
   const inScope = documents
     .filter(
       ({ scope, collection, layers }) =>
-        scopeWithin(scope, filter.scope) &&
+        scopeContains(filter.scope, scope) &&
         (filter.collection === undefined || filter.collection === collection) &&
         layers.some(({ height }) => height <= depth),
     )

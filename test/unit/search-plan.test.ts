@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type KnownAggregator, nextStep, type PlanStep, type PlanView } from '../../protocol/search/plan.ts'
 import { searchLimits } from '../../protocol/search/limits.ts'
-import { scopeWithin } from '../../protocol/search/scope-path.ts'
+import { scopeContains } from '../../protocol/scope.ts'
 
 const lagos = '/geo/africa/ng/lagos'
 const view = (rest: Partial<PlanView>): PlanView => ({
@@ -114,7 +114,7 @@ describe('the plan', () => {
             expect(steps).toBeLessThan(searchLimits.planStepsMax)
             const step = nextStep({ scope, hops: 2, covers, known, failed, absent })
             if (step.action === 'here') {
-              expect(scopeWithin(scope, step.level)).toBe(true)
+              expect(scopeContains(step.level, scope)).toBe(true)
               return
             }
             if (step.action === 'refer') return
