@@ -130,8 +130,23 @@ export function configFile(environment: NodeJS.ProcessEnv = process.env): string
   return join(environment.XDG_CONFIG_HOME || join(homedir(), '.config'), 'onehop', 'config.json')
 }
 
-/** Throws BAD_CONFIG naming the setting, the layer it came from and what is allowed. */
+/** One setting as `onehop config show` prints it. */
+export interface Setting {
+  readonly path: string
+  /** As JSON. */
+  readonly value: string
+  readonly source: 'default' | 'file' | 'environment' | 'flag'
+}
+
 export function loadConfig(sources: ConfigSources = {}): Config {
+  return readConfig(sources).config
+}
+
+/** Throws BAD_CONFIG naming the setting, the layer it came from and what is allowed. */
+export function readConfig(sources: ConfigSources = {}): {
+  readonly config: Config
+  readonly settings: Setting[]
+} {
   const environment = sources.environment ?? process.env
   const merged: Record<string, unknown> = structuredClone(defaultConfig(environment))
   const origin = new Map<string, string>()
@@ -167,7 +182,22 @@ export function loadConfig(sources: ConfigSources = {}): Config {
       `${path}: ${issue.message}${source === undefined ? '' : ` (from ${source})`}`,
     )
   }
-  return Object.freeze(result.output)
+  const config = Object.freeze(result.output)
+  return { config, settings: settingsOf(config, origin) }
+}
+
+function settingsOf(config: Config, origin: ReadonlyMap<string, string>): Setting[] {
+  const settings: Setting[] = []
+  const visit = (value: unknown, path: string): void => {
+    if (isPlainObject(value)) {
+      for (const [key, inner] of Object.entries(value)) visit(inner, path === '' ? key : `${path}.${key}`)
+      return
+    }
+    const [layer = 'default'] = origin.get(path)?.split(' ') ?? []
+    settings.push({ path, value: JSON.stringify(value), source: layer as Setting['source'] })
+  }
+  visit(config, '')
+  return settings
 }
 
 function readJson(file: string, required: boolean): Record<string, unknown> | undefined {

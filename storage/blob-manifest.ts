@@ -29,6 +29,10 @@ export function makeManifest(
   return { manifest: { id: sha256(encoded), size, chunks }, bytes: encoded }
 }
 
+export function manifestBytes({ size, chunks }: BlobManifest): Uint8Array {
+  return encode([label, size, chunks])
+}
+
 export function decodeManifest(id: Uint8Array, encoded: Uint8Array): BlobManifest {
   if (!equalBytes(sha256(encoded), id)) {
     throw new OnehopError('BAD_MESSAGE', `the manifest is not that of blob ${toHex(id)}`)

@@ -4,7 +4,7 @@ import type { Operations } from './operations.ts'
 export interface NodeFacts {
   readonly node: Uint8Array
   readonly version: string
-  readonly roles: readonly string[]
+  readonly roles: () => readonly string[]
   readonly region: string | undefined
   readonly clock: Pick<Clock, 'nowMs'>
   /** Changes as the network comes and goes. */
@@ -15,7 +15,14 @@ export function createNodeInfo(facts: NodeFacts): Pick<Operations, 'node.info'> 
   const { node, version, roles, region, clock, addresses } = facts
   return {
     async 'node.info'() {
-      return { node, version, clockMs: clock.nowMs(), addresses: addresses(), roles, region: region ?? null }
+      return {
+        node,
+        version,
+        clockMs: clock.nowMs(),
+        addresses: addresses(),
+        roles: roles(),
+        region: region ?? null,
+      }
     },
   }
 }

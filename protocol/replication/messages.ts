@@ -105,6 +105,17 @@ export function decodeChunkRequest(body: Uint8Array): ChunkRequest {
   return decodeAs(blobShape, body, 'chunk')
 }
 
+const offerShape = struct({ owner: id, blob: id })
+export type BlobOffer = Typed<typeof offerShape>
+
+export function encodeBlobOffer({ owner, blob }: BlobOffer): Uint8Array {
+  return encode([owner, blob])
+}
+
+export function decodeBlobOffer(body: Uint8Array): BlobOffer {
+  return decodeAs(offerShape, body, 'blobOffer')
+}
+
 /** Bytes that may be missing: a schema, a manifest, a chunk. */
 export function encodeMaybe(found: Uint8Array | undefined): Uint8Array {
   return encode(found ?? null)

@@ -1,0 +1,260 @@
+import { toHex } from '../protocol/bytes.ts'
+import type { CryptoProvider } from '../protocol/crypto/provider.ts'
+import { OnehopError } from '../protocol/errors.ts'
+import { deviceFromSeed, provePossession } from '../protocol/identity/make.ts'
+import type { Hello } from '../protocol/placement/messages.ts'
+import type { Clock, Log, Random } from '../protocol/ports.ts'
+import type { DeviceKey, IdentityId } from '../protocol/record/types.ts'
+import type { BlobStore, Store } from '../storage/types.ts'
+import { createDispatch, type Dispatch } from './api/dispatch.ts'
+import { createNodeInfo } from './api/node-info.ts'
+import type { Operations } from './api/operations.ts'
+import { createSessions, type Sessions } from './api/sessions.ts'
+import { serveApiStreams } from './api/stream.ts'
+import type { Config, Setting } from './config.ts'
+import { Hosting } from './hosting.ts'
+import { Identities } from './identities.ts'
+import { Ingest } from './ingest.ts'
+import { createProvideQueue, type ProvideQueue } from './net/provide-queue.ts'
+import type { Network, NodeId } from './net/rpc.ts'
+import { adminOperations } from './operations/admin-operations.ts'
+import { blobOperations } from './operations/blob-operations.ts'
+import { identityOperations } from './operations/identity-operations.ts'
+import { placementOperations } from './operations/placement-operations.ts'
+import { recordOperations } from './operations/record-operations.ts'
+import { createPairing, type Pairing } from './pairing/pairing.ts'
+import { Finder, shardKey } from './placement/find.ts'
+import { Leases } from './placement/leases.ts'
+import { Neighbours } from './placement/neighbours.ts'
+import { Placement } from './placement/placement.ts'
+import { Repair } from './placement/repair.ts'
+import { ReplicaSets } from './placement/replica-sets.ts'
+import { BlobCopies } from './replication/blob-copies.ts'
+import { Replication } from './replication/replication.ts'
+import { Schemas } from './schemas.ts'
+import { Tasks } from './tasks.ts'
+
+/** The outside world: real ones from start.ts, virtual ones from the simulator. */
+export interface NodePorts {
+  readonly config: Config
+  readonly settings?: readonly Setting[]
+  readonly version: string
+  /** Ed25519 seed of the node. */
+  readonly seed: Uint8Array
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly crypto: CryptoProvider
+  /** Owned by the node from here on: closed with it. */
+  readonly store: Store
+  readonly blobs: BlobStore
+  readonly network: Network
+  readonly freeBytes?: () => Promise<number | undefined>
+  /** How long provider records last in the DHT. */
+  readonly providerValidityMs: number
+}
+
+export interface Node extends AsyncDisposable {
+  readonly id: NodeId
+  readonly dispatch: Dispatch
+  readonly sessions: Sessions
+  /** Where the API and the pages answer: part of what the node says of itself from now on. */
+  announceHttp(addresses: readonly string[], page: string): void
+  /** Aborts when somebody asked the node to stop. */
+  readonly stopped: AbortSignal
+  /** In reverse of the opening; leaves no timer, socket or listener. */
+  close(): Promise<void>
+}
+
+/**
+ * Composes the node. From the disk up: what it knows (identities, schemas, hosted shards), the one way in for
+ * records (ingest), who is around and who holds what (placement), keeping copies equal (replication), carrying
+ * posts (streams), answering pages (views) and searches (search), and on top the API that phones and apps call.
+ * Parts know each other only by what is handed in here.
+ */
+export async function createNode(ports: NodePorts): Promise<Node> {
+  const { config, clock, random, log, crypto, store, blobs, network, seed } = ports
+  const { rpc, routing } = network
+  const self = deviceFromSeed(crypto, seed)
+  const tasks = new Tasks(log)
+  const stopping = new AbortController()
+  let http: { addresses: readonly string[]; page: string } = { addresses: [], page: '' }
+
+  // What it knows.
+  const identities = new Identities(store, crypto)
+  const schemas = new Schemas(store)
+  const hosting = await Hosting.open(store)
+  const ingest = new Ingest({ crypto, clock, store, identities, schemas, hosting })
+
+  // Who is around, and who holds what.
+  const roles = (): string[] => [
+    ...(hosting.size > 0 ? ['host'] : []),
+    ...(config.aggregate.length > 0 ? ['aggregate'] : []),
+  ]
+  const addresses = (): string[] => [...network.addresses(), ...http.addresses].slice(0, 8)
+  const describe = (): Omit<Hello, 'offeredBytes'> => ({
+    region: config.region,
+    operator: config.operator === '' ? rpc.self : config.operator,
+    addresses: addresses(),
+    roles: roles(),
+    clockMs: clock.nowMs(),
+  })
+  const base = { rpc, routing, crypto, clock, log, store, identities, hosting, seed, config: config.hosting }
+  const leases = new Leases(base)
+  const neighbours = new Neighbours({
+    ...base,
+    heartbeatMs: config.hosting.heartbeatMs,
+    describe: (to) => ({ ...describe(), offeredBytes: leases.offeredBytes(to) }),
+  })
+  const replicaSets = new ReplicaSets(store, crypto, identities)
+  const finder = new Finder({ ...base, replicaSets, signal: tasks.signal })
+  const placement = new Placement({ ...base, replicaSets, neighbours, leases, describe })
+  const repair = new Repair({
+    ...base,
+    replicaSets,
+    neighbours,
+    leases,
+    distribution: placement.distribution,
+  })
+  const provides = createProvideQueue({
+    routing,
+    clock,
+    random,
+    log,
+    perS: config.network.providesPerS,
+    validityMs: ports.providerValidityMs,
+  })
+  const announce = (owner: IdentityId): void => provides.add(shardKey(crypto, owner))
+
+  // Equal copies.
+  const replication = new Replication({
+    ...base,
+    ingest,
+    schemas,
+    replicaSets,
+    placement,
+    neighbours,
+    onComplete: announce,
+  })
+  const blobCopies = new BlobCopies({ ...base, blobs, holders: replication.holders })
+
+  // Phones and apps.
+  const admit = (owner: IdentityId, device: DeviceKey): void =>
+    admitDevice(identities, hosting, owner, device)
+  const sessions = createSessions({ crypto, clock, random, node: self.key, admit })
+  const pairing = createPairing({
+    network,
+    crypto,
+    clock,
+    random,
+    log,
+    node: self.key,
+    box: self.boxKey,
+    prove: (identity) => provePossession(crypto, identity, self),
+    page: () => http.page,
+    addresses: () => browserAddresses(network.addresses()),
+    async host({ log: identityLog, state, label, quotaBytes = config.hosting.leaseBytes }) {
+      await identities.accept(state.id, identityLog)
+      await hosting.add({ owner: state.id, person: true, quotaBytes, expiresMs: undefined, label })
+    },
+    async append(identity, entries) {
+      await identities.accept(identity, entries)
+      return identities.log(identity) as Uint8Array
+    },
+  })
+
+  const operations: Partial<Operations> = {
+    ...createNodeInfo({
+      node: self.key,
+      version: ports.version,
+      roles,
+      region: config.region,
+      clock,
+      addresses,
+    }),
+    ...sessions.operations,
+    ...pairing.operations,
+    ...identityOperations({ identities, hosting, schemas, finder }),
+    ...recordOperations({ clock, ingest, replication }),
+    ...blobOperations({ crypto, blobs, hosting, copies: blobCopies }),
+    ...placementOperations({ config: config.hosting, finder, placement }),
+    ...adminOperations({
+      ...base,
+      version: ports.version,
+      config,
+      settings: ports.settings ?? [],
+      network,
+      replicaSets,
+      neighbours,
+      replication,
+      provides,
+      addresses,
+      roles,
+      aggregates: () => [],
+      counters: () => dispatch.counters(),
+      freeBytes: ports.freeBytes ?? (async () => undefined),
+      stop: () => stopping.abort(),
+    }),
+  }
+  const dispatch = createDispatch(operations, log)
+  serveApiStreams(network, dispatch, sessions)
+
+  identities.onGrown((state) => {
+    const chain = hosting.has(state.id) ? replicaSets.get(state.id) : undefined
+    if (chain !== undefined) placement.distribution.announce(chain)
+  })
+  replicaSets.onChanged(({ newest }) => {
+    const isHome = newest.members[0] !== undefined && toHex(newest.members[0].node) === rpc.self
+    if (isHome && hosting.has(newest.owner)) announce(newest.owner)
+  })
+  for (const { owner } of hosting.list()) if (replicaSets.get(owner) !== undefined) announce(owner)
+
+  tasks.start('neighbours', (signal) => neighbours.run(signal))
+  tasks.start('distribution', (signal) => placement.distribution.run(signal))
+  tasks.start('replication', (signal) => replication.run(signal))
+  tasks.start('blobs', (signal) => blobCopies.run(signal))
+  tasks.start('repair', (signal) => repair.run(signal))
+
+  const close = (): Promise<void> => closeAll(pairing, provides, tasks, network, blobs, store)
+  return {
+    id: rpc.self,
+    dispatch,
+    sessions,
+    stopped: stopping.signal,
+    announceHttp(httpAddresses, page) {
+      http = { addresses: httpAddresses, page }
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+async function closeAll(
+  pairing: Pairing,
+  provides: ProvideQueue,
+  tasks: Tasks,
+  network: Network,
+  blobs: BlobStore,
+  store: Store,
+): Promise<void> {
+  pairing.close()
+  await provides[Symbol.asyncDispose]()
+  await tasks.stop()
+  await network[Symbol.asyncDispose]()
+  await blobs.close()
+  await store.close()
+}
+
+/** Throws unless the device belongs to a person whose shard this node holds. */
+function admitDevice(identities: Identities, hosting: Hosting, owner: IdentityId, device: DeviceKey): void {
+  if (!hosting.has(owner))
+    throw new OnehopError('NOT_HOSTED', `the shard of ${toHex(owner)} is not held here`)
+  const known = identities.get(owner)?.devices.get(toHex(device))
+  if (known === undefined) throw new OnehopError('FORBIDDEN', `device ${toHex(device)} was never admitted`)
+  if (known.revoked !== undefined) throw new OnehopError('REVOKED', `device ${toHex(device)} was revoked`)
+}
+
+/** What a page can dial: WebSocket first, and those only. */
+function browserAddresses(addresses: readonly string[]): string[] {
+  return addresses.filter((address) => address.endsWith('/ws') || address.endsWith('/wss'))
+}

@@ -1,0 +1,208 @@
+import { fromHex, toHex } from '../../protocol/bytes.ts'
+import { apiLimits } from '../../protocol/api/limits.ts'
+import type { ReplyOf } from '../../protocol/api/operations.ts'
+import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
+import { limits } from '../../protocol/limits.ts'
+import type { Clock } from '../../protocol/ports.ts'
+import type { IdentityId } from '../../protocol/record/types.ts'
+import type { Store } from '../../storage/types.ts'
+import type { Operations } from '../api/operations.ts'
+import type { Config, Setting } from '../config.ts'
+import type { Hosted, Hosting } from '../hosting.ts'
+import type { Identities } from '../identities.ts'
+import type { ProvideQueue } from '../net/provide-queue.ts'
+import type { Network } from '../net/rpc.ts'
+import { shardKey } from '../placement/find.ts'
+import type { Neighbours } from '../placement/neighbours.ts'
+import type { ReplicaSets } from '../placement/replica-sets.ts'
+import type { Replication } from '../replication/replication.ts'
+import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
+import { findProblems } from './problems.ts'
+
+type Status = ReplyOf<'admin.status'>
+
+export interface AdminOperationsParts {
+  readonly version: string
+  readonly clock: Clock
+  readonly crypto: CryptoProvider
+  readonly store: Store
+  readonly config: Config
+  readonly settings: readonly Setting[]
+  readonly network: Network
+  readonly hosting: Hosting
+  readonly identities: Identities
+  readonly replicaSets: ReplicaSets
+  readonly neighbours: Neighbours
+  readonly replication: Replication
+  readonly provides: ProvideQueue
+  readonly addresses: () => readonly string[]
+  readonly roles: () => readonly string[]
+  readonly aggregates: () => Status['aggregates']
+  readonly counters: () => Status['counters']
+  readonly freeBytes: () => Promise<number | undefined>
+  readonly stop: () => void
+}
+
+type Names =
+  | 'admin.status'
+  | 'admin.config'
+  | 'admin.devices'
+  | 'admin.host.add'
+  | 'admin.host.remove'
+  | 'admin.deny.set'
+  | 'admin.provide'
+  | 'admin.stop'
+
+export function adminOperations(parts: AdminOperationsParts): Pick<Operations, Names> {
+  const { clock, config, network, hosting, identities, neighbours, provides } = parts
+  const startedMs = clock.monotonicMs()
+
+  return {
+    async 'admin.status'({ after, limit = 100 }) {
+      const people = [...hosting.list()].toSorted((a, b) => (toHex(a.owner) < toHex(b.owner) ? -1 : 1))
+      const from = after === undefined ? 0 : people.findIndex(({ owner }) => toHex(owner) > toHex(after))
+      const page = from < 0 ? [] : people.slice(from, from + limit)
+      const hosted = page.map((one) => describeHosted(parts, one))
+      const last = page.at(-1)
+      const more = from >= 0 && from + limit < people.length
+      const shards = people.map(({ owner }) => parts.store.shards.get(owner))
+      const problems = findProblems({ ...parts, hosted: people })
+      return {
+        node: fromHex(network.rpc.self, 32) as Uint8Array,
+        version: parts.version,
+        clockMs: clock.nowMs(),
+        uptimeMs: Math.floor(clock.monotonicMs() - startedMs),
+        addresses: parts.addresses(),
+        roles: parts.roles(),
+        region: config.region,
+        healthy: problems.length === 0,
+        hosted,
+        hostedTotal: people.length,
+        next: more && last !== undefined ? last.owner : null,
+        peers: describePeers(neighbours, network),
+        storage: {
+          records: shards.reduce((sum, shard) => sum + (shard?.records ?? 0), 0),
+          bytes: shards.reduce((sum, shard) => sum + (shard?.recordBytes ?? 0) + (shard?.blobBytes ?? 0), 0),
+          freeBytes: (await parts.freeBytes()) ?? null,
+          folder: config.state,
+        },
+        aggregates: parts.aggregates(),
+        outbox: { queued: parts.replication.push.waiting, oldestMs: null },
+        dht: {
+          peers: network.routing.size(),
+          queued: provides.stats().queued,
+          provided: provides.stats().provided,
+        },
+        problems,
+        counters: parts.counters(),
+      }
+    },
+
+    async 'admin.config'() {
+      return { settings: [...parts.settings] }
+    },
+
+    async 'admin.devices'({ identity }) {
+      const state = identities.get(identity)
+      if (state === undefined)
+        throw new OnehopError('UNKNOWN_IDENTITY', `no identity log of ${toHex(identity)} here`)
+      const devices = [...state.devices.values()].map(({ key, role, probation, revoked }) => ({
+        device: key,
+        role,
+        probation,
+        revoked: revoked !== undefined,
+        label: toHex(key) === network.rpc.self ? 'this node' : '',
+      }))
+      return { devices: devices.slice(0, limits.identityDevicesMax * 2) }
+    },
+
+    async 'admin.host.add'({ hosts }) {
+      const accepted = await Promise.allSettled(hosts.map(({ log }) => identities.accept(undefined, log)))
+      const people = accepted.flatMap((result, i): Hosted[] => {
+        if (result.status === 'rejected') return []
+        const { quotaBytes = config.hosting.leaseBytes, label = '' } = hosts[i] as (typeof hosts)[number]
+        return [{ owner: result.value.state.id, person: true, quotaBytes, expiresMs: undefined, label }]
+      })
+      await hosting.addMany(people)
+      return {
+        results: accepted.map((result) => {
+          if (result.status === 'fulfilled')
+            return { identity: result.value.state.id, code: null, message: null }
+          const { code, message } = asOnehopError(result.reason)
+          return { identity: null, code, message: message.slice(0, 1024) }
+        }),
+      }
+    },
+
+    async 'admin.host.remove'({ identities: owners }) {
+      let removed = 0
+      for (const owner of owners) if (await hosting.remove(owner)) removed++
+      return { removed }
+    },
+
+    async 'admin.deny.set'({ nodes }) {
+      await network.deny(nodes.map(toHex))
+      return {}
+    },
+
+    async 'admin.provide'({ owners }) {
+      const held = owners.filter((owner) => hosting.has(owner))
+      for (const owner of held) provides.add(shardKey(parts.crypto, owner), { urgent: true })
+      return { queued: held.length }
+    },
+
+    async 'admin.stop'() {
+      parts.stop()
+      return {}
+    },
+  }
+}
+
+function describePeers(neighbours: Neighbours, network: Network): Status['peers'] {
+  const connected = new Set(network.rpc.connected())
+  return neighbours
+    .list()
+    .slice(0, apiLimits.peersPerStatusMax)
+    .map(({ node, hello, latencyMs }) => ({
+      node: fromHex(node, 32) as Uint8Array,
+      addresses: hello.addresses,
+      connected: connected.has(node),
+      latencyMs: Math.round(latencyMs),
+      label: hello.region,
+    }))
+}
+
+function describeHosted(parts: AdminOperationsParts, hosted: Hosted): Status['hosted'][number] {
+  const { store, replicaSets, replication, neighbours, network } = parts
+  const { owner, quotaBytes, label } = hosted
+  const shard = store.shards.get(owner)
+  const set = replicaSets.get(owner)?.newest
+  const replicas = replicaSets
+    .members(owner)
+    .filter((node) => node !== network.rpc.self)
+    .map((node) => ({
+      node: fromHex(node, 32) as Uint8Array,
+      state: replicaState(parts, owner, node),
+      lastSeenMs: Math.floor(neighbours.awayMs(node)),
+    }))
+  const current = replicas.filter(({ state }) => state === 'current').length
+  return {
+    identity: owner,
+    label,
+    records: shard?.records ?? 0,
+    bytes: (shard?.recordBytes ?? 0) + (shard?.blobBytes ?? 0),
+    quotaBytes,
+    replicas,
+    copies: current + (replication.isJoining(owner) ? 0 : 1),
+    copiesWanted: (set?.copies ?? 0) + 1,
+  }
+}
+
+function replicaState(
+  parts: AdminOperationsParts,
+  owner: IdentityId,
+  node: string,
+): 'current' | 'behind' | 'away' {
+  if (parts.neighbours.awayMs(node) > 0) return 'away'
+  return parts.replication.isBehind(node, owner) ? 'behind' : 'current'
+}

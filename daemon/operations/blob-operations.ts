@@ -1,0 +1,65 @@
+import { toHex } from '../../protocol/bytes.ts'
+import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
+import { OnehopError } from '../../protocol/errors.ts'
+import { limits } from '../../protocol/limits.ts'
+import { apiLimits } from '../../protocol/api/limits.ts'
+import type { BlobManifest, BlobStore } from '../../storage/types.ts'
+import type { Operations } from '../api/operations.ts'
+import type { Hosting } from '../hosting.ts'
+import type { BlobCopies } from '../replication/blob-copies.ts'
+import { requireOwner } from './caller.ts'
+
+export interface BlobOperationsParts {
+  readonly crypto: CryptoProvider
+  readonly blobs: BlobStore
+  readonly hosting: Hosting
+  readonly copies: BlobCopies
+}
+
+type Names = 'blob.begin' | 'blob.put' | 'blob.manifest' | 'blob.get'
+
+export function blobOperations({
+  crypto,
+  blobs,
+  hosting,
+  copies,
+}: BlobOperationsParts): Pick<Operations, Names> {
+  const known = async (blob: Uint8Array): Promise<BlobManifest> => {
+    const manifest = await blobs.manifest(blob)
+    if (manifest === undefined) throw new OnehopError('NOT_FOUND', `no blob ${toHex(blob)} here`)
+    return manifest
+  }
+  return {
+    async 'blob.begin'({ owner, manifest }, { caller }) {
+      requireOwner(caller, owner)
+      const blob = crypto.sha256(manifest)
+      const { size } = await blobs.putManifest(blob, manifest)
+      if (!hosting.hasRoom(owner, size))
+        throw new OnehopError('NO_QUOTA', `${size} bytes do not fit into the quota`)
+      await copies.hold(owner, blob)
+      const missing = (await blobs.missing(blob)) ?? []
+      return { blob, size, missing: missing.slice(0, apiLimits.missingChunksMax) }
+    },
+
+    async 'blob.put'({ owner, blob, index, chunk }, { caller }) {
+      requireOwner(caller, owner)
+      if (!copies.isHeldFor(owner, blob))
+        throw new OnehopError('BAD_REQUEST', 'begin the blob with its manifest')
+      await blobs.putChunk(blob, index, chunk)
+      const complete = await blobs.has(blob)
+      if (complete) copies.spread(owner, blob)
+      return { complete }
+    },
+
+    async 'blob.manifest'({ blob }) {
+      return { manifest: copies.encodeManifest(await known(blob)) }
+    },
+
+    async 'blob.get'({ blob, offset, length }) {
+      const { size } = await known(blob)
+      const end = Math.min(size, offset + Math.min(length, limits.blobChunkBytes))
+      if (offset > size) throw new OnehopError('BAD_REQUEST', `the blob has ${size} bytes`)
+      return { size, bytes: await blobs.read(blob, offset, end) }
+    },
+  }
+}

@@ -1,0 +1,49 @@
+import { toHex } from '../../protocol/bytes.ts'
+import { OnehopError } from '../../protocol/errors.ts'
+import type { Operations } from '../api/operations.ts'
+import type { Hosting } from '../hosting.ts'
+import type { Identities } from '../identities.ts'
+import type { Finder } from '../placement/find.ts'
+import type { Schemas } from '../schemas.ts'
+
+export interface IdentityOperationsParts {
+  readonly identities: Identities
+  readonly hosting: Hosting
+  readonly schemas: Schemas
+  readonly finder: Finder
+}
+
+type Names = 'identity.get' | 'identity.append' | 'schema.put' | 'schema.get'
+
+export function identityOperations(parts: IdentityOperationsParts): Pick<Operations, Names> {
+  const { identities, hosting, schemas, finder } = parts
+  return {
+    async 'identity.get'({ identity }, { signal }) {
+      // A replica set travels with its owner's log, so finding one brings the other.
+      if (identities.log(identity) === undefined) await finder.find(identity, signal)
+      const log = identities.log(identity)
+      if (log === undefined)
+        throw new OnehopError('UNKNOWN_IDENTITY', `nobody asked knows ${toHex(identity)}`)
+      return { log }
+    },
+
+    async 'identity.append'({ identity, log }) {
+      if (!hosting.has(identity)) {
+        throw new OnehopError('NOT_HOSTED', `this node does not hold the shard of ${toHex(identity)}`)
+      }
+      const { added } = await identities.accept(identity, log)
+      return { added }
+    },
+
+    async 'schema.put'({ schema }) {
+      const known = await schemas.put(schema)
+      return { schema: known.hash, app: known.id }
+    },
+
+    async 'schema.get'({ schema }) {
+      const known = schemas.get(schema)
+      if (known === undefined) throw new OnehopError('UNKNOWN_SCHEMA', `no schema ${toHex(schema)} here`)
+      return { schema: known.bytes }
+    },
+  }
+}

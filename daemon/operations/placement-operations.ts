@@ -1,0 +1,49 @@
+import { toHex } from '../../protocol/bytes.ts'
+import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
+import type { Operations } from '../api/operations.ts'
+import type { Config } from '../config.ts'
+import type { Finder } from '../placement/find.ts'
+import type { Placement } from '../placement/placement.ts'
+import { requireOwner } from './caller.ts'
+
+export interface PlacementOperationsParts {
+  readonly config: Config['hosting']
+  readonly finder: Finder
+  readonly placement: Placement
+}
+
+type Names = 'replica-set.get' | 'placement.propose' | 'placement.commit'
+
+export function placementOperations(parts: PlacementOperationsParts): Pick<Operations, Names> {
+  const { config, finder, placement } = parts
+  return {
+    async 'replica-set.get'({ owner }, { signal }) {
+      const found = await finder.find(owner, signal)
+      if (found === undefined)
+        throw new OnehopError('NOT_FOUND', `nobody asked knows who holds ${toHex(owner)}`)
+      return { replicaSet: found.chain.bytes, source: found.source }
+    },
+
+    async 'placement.propose'(
+      { owners, copies = config.copies, bytes = config.leaseBytes },
+      { caller, signal },
+    ) {
+      for (const owner of owners) requireOwner(caller, owner)
+      return { proposals: await placement.propose(owners, copies, bytes, signal) }
+    },
+
+    async 'placement.commit'({ replicaSets }) {
+      const results = await Promise.allSettled(replicaSets.map((packed) => placement.commit(packed)))
+      return {
+        results: results.map((result) => {
+          if (result.status === 'rejected') {
+            const { code, message } = asOnehopError(result.reason)
+            return { hash: null, members: [], code, message: message.slice(0, 1024) }
+          }
+          const { hash, members } = result.value.newest
+          return { hash, members: members.map(({ node }) => node), code: null, message: null }
+        }),
+      }
+    },
+  }
+}

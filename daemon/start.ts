@@ -1,0 +1,157 @@
+import { rm, statfs } from 'node:fs/promises'
+import { networkInterfaces } from 'node:os'
+import { join, resolve } from 'node:path'
+import type { Log } from '../protocol/ports.ts'
+import { openBlobs } from '../storage/blobs.ts'
+import { openBlobFolder } from '../storage/blobs-disk.ts'
+import { MemoryBlobFolder } from '../storage/blobs-memory.ts'
+import { openLevelKv } from '../storage/kv-level.ts'
+import { MemoryKv } from '../storage/kv-memory.ts'
+import { openStore } from '../storage/store.ts'
+import { openAdminToken } from './api/auth.ts'
+import { openHttpServer } from './api/http.ts'
+import { systemClock } from './clock.ts'
+import type { Config, Setting } from './config.ts'
+import { loadCrypto } from './crypto/index.ts'
+import { createLog } from './log.ts'
+import { createLibp2pNetwork, providerValidityMs } from './net/libp2p.ts'
+import { createNode, type Node } from './node.ts'
+import { systemRandom } from './random.ts'
+import { openStateFolder, writeSecretFile } from './state-folder.ts'
+
+export interface StartOptions {
+  readonly config: Config
+  readonly settings?: readonly Setting[]
+  readonly version: string
+  readonly log?: Log
+}
+
+/** A node on the real clock, disk and network, with its pages. */
+export interface Daemon extends AsyncDisposable {
+  readonly node: Node
+  /** Where this machine reaches the API and the dashboard, such as `http://127.0.0.1:4180`. */
+  readonly local: string
+  /** Where a phone on this network reaches the phone page. */
+  readonly phone: string
+  readonly adminToken: string
+  /** Multiaddrs, with those of the API. */
+  readonly addresses: readonly string[]
+}
+
+/** What `runtime.json` in the state folder says as long as a daemon runs. */
+export interface Runtime {
+  readonly pid: number
+  readonly node: string
+  readonly local: string
+  readonly phone: string
+}
+
+/**
+ * Opens from the disk upwards and closes in reverse. Throws STORE_UNWRITABLE, STORE_LOCKED, STORE_CORRUPT,
+ * STORE_VERSION, PORT_IN_USE or BAD_CONFIG, and then nothing stays open.
+ */
+export async function startDaemon(options: StartOptions): Promise<Daemon> {
+  const { config, version } = options
+  const log =
+    options.log ??
+    createLog({ level: config.log, format: process.stderr.isTTY ? 'pretty' : 'json', clock: systemClock })
+  await using opened = new AsyncDisposableStack()
+  const folder = await openStateFolder(config.state, systemRandom)
+  const adminToken = await openAdminToken(folder.adminToken, systemRandom)
+  const crypto = await loadCrypto({ random: systemRandom, log })
+  const isMemory = config.store === 'memory'
+
+  const kv = isMemory ? new MemoryKv() : await openLevelKv(folder.store, { clock: systemClock })
+  opened.defer(() => kv.close())
+  const store = await openStore(kv, { clock: systemClock })
+  const blobs = openBlobs(isMemory ? new MemoryBlobFolder() : await openBlobFolder(folder.blobs))
+  const network = await createLibp2pNetwork({
+    config,
+    seed: folder.seed,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    ...(isMemory ? {} : { folder: join(folder.path, 'net') }),
+  })
+  opened.use(network)
+
+  const node = await createNode({
+    config,
+    ...(options.settings === undefined ? {} : { settings: options.settings }),
+    version,
+    seed: folder.seed,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    crypto,
+    store,
+    blobs,
+    network,
+    freeBytes: () => freeBytes(folder.path),
+    providerValidityMs,
+  })
+  opened.use(node)
+
+  const http = await openHttpServer({
+    host: config.listen.host,
+    port: config.listen.http,
+    rules: config.http,
+    dispatch: node.dispatch,
+    sessions: node.sessions,
+    adminToken,
+    pages: pagesFolder(),
+    clock: systemClock,
+    log,
+  })
+  opened.use(http)
+
+  const reached = reachableHost(config.listen.host)
+  const local = urlOf(isAny(config.listen.host) ? '127.0.0.1' : config.listen.host, http.port)
+  const phone = `${urlOf(reached, http.port)}/phone/`
+  const httpAddress = `/${reached.includes(':') ? 'ip6' : 'ip4'}/${reached}/tcp/${http.port}/http`
+  node.announceHttp([httpAddress], phone)
+
+  const runtime: Runtime = { pid: process.pid, node: node.id, local, phone }
+  await writeSecretFile(folder.runtime, `${JSON.stringify(runtime)}\n`)
+  opened.defer(() => rm(folder.runtime, { force: true }))
+  log.info('node.started', { node: node.id, local, phone })
+
+  const running = opened.move()
+  return {
+    node,
+    local,
+    phone,
+    adminToken,
+    addresses: [...network.addresses(), httpAddress],
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  }
+}
+
+/** Beside this file when built; in dist when it runs as it is. */
+function pagesFolder(): string {
+  const isBuilt = import.meta.filename.endsWith('.js')
+  return resolve(import.meta.dirname, isBuilt ? '../client/pages' : '../dist/client/pages')
+}
+
+async function freeBytes(path: string): Promise<number | undefined> {
+  const { bavail, bsize } = await statfs(path)
+  return bavail * bsize
+}
+
+function isAny(host: string): boolean {
+  return host === '0.0.0.0' || host === '::'
+}
+
+/** The address that others on this network see: of the first interface that is not loopback. */
+function reachableHost(host: string): string {
+  if (!isAny(host)) return host
+  for (const addresses of Object.values(networkInterfaces())) {
+    const found = addresses?.find(({ family, internal }) => family === 'IPv4' && !internal)
+    if (found !== undefined) return found.address
+  }
+  return '127.0.0.1'
+}
+
+function urlOf(host: string, port: number): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+}
