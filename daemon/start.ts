@@ -42,8 +42,10 @@ export interface Daemon extends AsyncDisposable {
 export interface Runtime {
   readonly pid: number
   readonly node: string
-  readonly local: string
+  /** Where the API answers on this machine. */
+  readonly http: string
   readonly phone: string
+  readonly addresses: readonly string[]
 }
 
 /**
@@ -111,7 +113,8 @@ export async function startDaemon(options: StartOptions): Promise<Daemon> {
   const httpAddress = `/${reached.includes(':') ? 'ip6' : 'ip4'}/${reached}/tcp/${http.port}/http`
   node.announceHttp([httpAddress], phone)
 
-  const runtime: Runtime = { pid: process.pid, node: node.id, local, phone }
+  const addresses = [...network.addresses(), httpAddress]
+  const runtime: Runtime = { pid: process.pid, node: node.id, http: local, phone, addresses }
   await writeSecretFile(folder.runtime, `${JSON.stringify(runtime)}\n`)
   opened.defer(() => rm(folder.runtime, { force: true }))
   log.info('node.started', { node: node.id, local, phone })
@@ -122,7 +125,7 @@ export async function startDaemon(options: StartOptions): Promise<Daemon> {
     local,
     phone,
     adminToken,
-    addresses: [...network.addresses(), httpAddress],
+    addresses,
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   }
 }
