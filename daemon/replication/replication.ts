@@ -90,10 +90,14 @@ export class Replication {
       placement.onJoined((owner) => {
         this.holders.refresh(owner)
         this.#joining.set(toHex(owner), owner)
+        // Sets a cursor for each holder while the log is empty: what is written here later goes to all of them.
+        this.push.shard(owner)
       }),
       replicaSets.onChanged(({ newest }) => {
-        for (const { node } of newest.members) neighbours.watch(toHex(node))
-        if (this.#parts.hosting.has(newest.owner)) this.push.shard(newest.owner)
+        if (!this.#parts.hosting.has(newest.owner)) return
+        // Standby nodes too: a repair must know at once who is there.
+        for (const { node } of [...newest.members, ...newest.standby]) neighbours.watch(toHex(node))
+        this.push.shard(newest.owner)
       }),
     ]
     for (const node of this.holders.nodes()) {

@@ -46,7 +46,7 @@ export function createApiNode(more: Partial<Operations> = {}) {
     ...createNodeInfo({
       node: nodeKeys.key,
       version: '0.1.0',
-      roles: ['host'],
+      roles: () => ['host'],
       region: '/geo/africa',
       clock: systemClock,
       addresses: () => ['/ip4/127.0.0.1/tcp/1'],

@@ -1,0 +1,137 @@
+import { expect, test } from 'vitest'
+import { microblog } from '../../client/microblog.ts'
+import { fromHex, toHex } from '../../protocol/bytes.ts'
+import { unpackChain } from '../../protocol/placement/chain.ts'
+import { createMesh, type Mesh, type MeshNode } from '../support/mesh.ts'
+import { Resident } from '../support/resident.ts'
+
+const node = (mesh: Mesh, index: number): MeshNode => mesh.nodes[index] as MeshNode
+
+async function settled(mesh: Mesh): Promise<void> {
+  await mesh.clock.advance(3_000) // everybody has greeted everybody
+}
+
+async function recordsOn(meshNode: MeshNode, owner: Uint8Array): Promise<string[]> {
+  return (await meshNode.store.records.refs(owner)).map((ref) => toHex(ref.id)).toSorted()
+}
+
+async function holders(mesh: Mesh, at: MeshNode, owner: Uint8Array): Promise<string[]> {
+  const { replicaSet } = await mesh.wait(at.call('replica-set.get', { owner }))
+  return unpackChain(mesh.crypto, replicaSet).newest.members.map((member) => toHex(member.node))
+}
+
+/** A person at home on node 0 with three copies elsewhere and some posts. */
+async function story(options: Parameters<typeof createMesh>[1] = {}) {
+  const mesh = await createMesh(6, options)
+  await settled(mesh)
+  const ada = new Resident(mesh, microblog)
+  await mesh.wait(ada.moveIn(node(mesh, 0)))
+  expect(await mesh.wait(ada.place(node(mesh, 0)))).toBe(4)
+  const posts: string[] = []
+  for (let i = 0; i < 5; i++)
+    posts.push(await mesh.wait(ada.put(node(mesh, 0), 'posts', { text: `post ${i}` })))
+  return { mesh, ada, posts: posts.toSorted() }
+}
+
+test('what is accepted by one node is soon on every holder', async () => {
+  const { mesh, ada, posts } = await story()
+  await using _ = mesh
+  const members = await holders(mesh, node(mesh, 0), ada.id)
+  expect(members[0]).toBe(node(mesh, 0).id)
+  for (const id of members) {
+    const holder = mesh.nodes.find((one) => one.id === id) as MeshNode
+    await mesh.until(async () => (await recordsOn(holder, ada.id)).length === posts.length, 5_000)
+    expect(await recordsOn(holder, ada.id)).toEqual(posts)
+  }
+  const ids = posts.map((post) => fromHex(post) as Uint8Array)
+  const { copies } = await mesh.wait(
+    node(mesh, 0).call('record.status', { owner: ada.id, ids, copies: 4, waitMs: 5_000 }),
+  )
+  expect(copies).toEqual([4, 4, 4, 4, 4])
+})
+
+test('any holder takes a write; a node that holds nothing of it says who to ask', async () => {
+  const { mesh, ada, posts } = await story()
+  await using _ = mesh
+  const members = await holders(mesh, node(mesh, 0), ada.id)
+  const replica = mesh.nodes.find((one) => one.id === members[2]) as MeshNode
+  const stranger = mesh.nodes.find((one) => !members.includes(one.id)) as MeshNode
+  await mesh.until(() => replica.store.shards.get(ada.id)?.records === posts.length, 5_000)
+  await mesh.until(
+    async () =>
+      (await replica.call('schema.get', { schema: microblog.hash }).catch(() => undefined)) !== undefined,
+    5_000,
+  )
+  const written = await mesh.wait(ada.put(replica, 'posts', { text: 'from elsewhere' }))
+  await mesh.until(async () => (await recordsOn(node(mesh, 0), ada.id)).includes(written), 5_000)
+  await expect(ada.put(stranger, 'posts', { text: 'to a stranger' })).rejects.toThrow('NOT_HOSTED')
+  expect(await holders(mesh, stranger, ada.id)).toEqual(members)
+})
+
+test('a holder that was away gets what it missed, and brings what only it has', async () => {
+  const { mesh, ada } = await story()
+  await using _ = mesh
+  const members = await holders(mesh, node(mesh, 0), ada.id)
+  const replica = mesh.nodes.find((one) => one.id === members[1]) as MeshNode
+  await mesh.until(() => replica.store.shards.get(ada.id)?.records === 5, 5_000)
+  await mesh.until(
+    async () =>
+      (await replica.call('schema.get', { schema: microblog.hash }).catch(() => undefined)) !== undefined,
+    5_000,
+  )
+  mesh.network.partition([mesh.nodes.map((one) => one.id).filter((id) => id !== replica.id), [replica.id]])
+  await mesh.clock.advance(500)
+  const here = await mesh.wait(ada.put(node(mesh, 0), 'posts', { text: 'on this side' }))
+  const there = await mesh.wait(ada.put(replica, 'posts', { text: 'on that side' }))
+  await mesh.clock.advance(3_000)
+  expect(await recordsOn(replica, ada.id)).not.toContain(here)
+  mesh.network.heal()
+  for (const id of members) {
+    const holder = mesh.nodes.find((one) => one.id === id) as MeshNode
+    await mesh.until(async () => {
+      const held = await recordsOn(holder, ada.id)
+      return held.includes(here) && held.includes(there)
+    }, 60_000)
+  }
+})
+
+test('a standby takes the seat of a holder that stays away, and everything it held', async () => {
+  const { mesh, ada, posts } = await story()
+  await using _ = mesh
+  const members = await holders(mesh, node(mesh, 0), ada.id)
+  const lost = mesh.nodes.find((one) => one.id === members[2]) as MeshNode
+  await mesh.until(() => lost.store.shards.get(ada.id)?.records === posts.length, 5_000)
+  await mesh.close(lost.index)
+  await mesh.until(async () => {
+    const now = await holders(mesh, node(mesh, 0), ada.id)
+    return now.length === 4 && !now.includes(lost.id)
+  }, 60_000)
+  for (const id of await holders(mesh, node(mesh, 0), ada.id)) {
+    const holder = mesh.nodes.find((one) => one.id === id) as MeshNode
+    await mesh.until(async () => (await recordsOn(holder, ada.id)).length === posts.length, 30_000)
+  }
+})
+
+test('the home itself is lost: the others go on and make the copies good again', async () => {
+  const { mesh, ada, posts } = await story()
+  await using _ = mesh
+  const before = await holders(mesh, node(mesh, 0), ada.id)
+  const replica = mesh.nodes.find((one) => one.id === before[1]) as MeshNode
+  await mesh.until(() => replica.store.shards.get(ada.id)?.records === posts.length, 5_000)
+  await mesh.close(0)
+  await mesh.until(async () => {
+    const now = await holders(mesh, replica, ada.id)
+    return now.length === 4 && !now.includes(before[0] as string)
+  }, 60_000)
+  for (const id of await holders(mesh, replica, ada.id)) {
+    const holder = mesh.nodes.find((one) => one.id === id) as MeshNode
+    await mesh.until(async () => (await recordsOn(holder, ada.id)).length === posts.length, 30_000)
+  }
+})
+
+test('closing leaves no timer', async () => {
+  const { mesh } = await story()
+  await mesh[Symbol.asyncDispose]()
+  await mesh.clock.advance(100) // what was on the wire arrives nowhere
+  expect(mesh.clock.pending()).toBe(0)
+})

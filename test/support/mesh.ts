@@ -1,0 +1,206 @@
+import type { ReplyOf, RequestOf, UnaryName } from '../../protocol/api/operations.ts'
+import { decode, encode } from '../../protocol/codec.ts'
+import { readReply } from '../../protocol/api/operations.ts'
+import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
+import { concatBytes, toHex, utf8 } from '../../protocol/bytes.ts'
+import type { Log } from '../../protocol/ports.ts'
+import { MemoryBlobFolder } from '../../storage/blobs-memory.ts'
+import { openBlobs } from '../../storage/blobs.ts'
+import { MemoryKv } from '../../storage/kv-memory.ts'
+import { openStore, type Store } from '../../storage/store.ts'
+import type { Caller } from '../../daemon/api/operations.ts'
+import { loadCrypto } from '../../daemon/crypto/index.ts'
+import { defaultConfig, type Config } from '../../daemon/config.ts'
+import { createMemoryNetwork, type LinkSettings, type MemoryNetwork } from '../../daemon/net/rpc-memory.ts'
+import type { NodeId } from '../../daemon/net/rpc.ts'
+import { createNode, type Node } from '../../daemon/node.ts'
+import { createSeededRandom, type SeededRandom } from './seeded-random.ts'
+import { createVirtualClock, type VirtualClock } from './virtual-clock.ts'
+
+/** Changes to one node's configuration. */
+export type MeshConfig = {
+  readonly [K in keyof Config]?: Config[K] extends readonly unknown[] | string
+    ? Config[K]
+    : Partial<Config[K]>
+}
+
+export interface MeshOptions {
+  readonly seed?: number
+  readonly link?: Partial<LinkSettings>
+  readonly log?: Log
+  /** The i-th node's settings. */
+  readonly config?: (index: number) => MeshConfig
+}
+
+export interface MeshNode {
+  readonly index: number
+  readonly id: NodeId
+  readonly node: Node
+  readonly store: Store
+  /** Calls an operation as its transports would, as the administrator unless told otherwise. */
+  call<N extends UnaryName>(operation: N, request: RequestOf<N>, caller?: Caller): Promise<ReplyOf<N>>
+}
+
+export interface Mesh extends AsyncDisposable {
+  readonly clock: VirtualClock
+  readonly random: SeededRandom
+  readonly crypto: CryptoProvider
+  readonly network: MemoryNetwork
+  readonly nodes: readonly MeshNode[]
+  /** Opens one more node, or a closed one again with what its disk held. */
+  open(index: number): Promise<MeshNode>
+  /** Closes a node; its disk stays. */
+  close(index: number): Promise<void>
+  /** Passes virtual time until the condition holds. Rejects after `limitMs` of it. */
+  until(condition: () => boolean | Promise<boolean>, limitMs?: number): Promise<void>
+  /** Passes virtual time while a promise is under way, as a caller would wait. */
+  wait<T>(promise: Promise<T>): Promise<T>
+}
+
+const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
+
+/** Short times, so that a story of days is one of seconds. */
+function meshConfig(index: number, changes: MeshConfig): Config {
+  const base = defaultConfig({ XDG_STATE_HOME: '/nowhere' })
+  const places = [
+    'africa/ng/lagos',
+    'africa/ng/abuja',
+    'africa/gh/accra',
+    'europe/de/berlin',
+    'europe/de/hamburg',
+  ]
+  const config: Config = {
+    ...base,
+    operator: `operator-${index}`,
+    region: `/geo/${places[index % places.length]}`,
+    store: 'memory',
+    hosting: {
+      ...base.hosting,
+      offerTo: 'anyone',
+      heartbeatMs: 1_000,
+      suspectAfterMs: 4_000,
+      replaceAfterMs: 10_000,
+      reconcileEveryMs: 20_000,
+    },
+    network: { ...base.network, providesPerS: 100 },
+  }
+  const merged: Record<string, unknown> = { ...config }
+  for (const [key, value] of Object.entries(changes)) {
+    const inner = merged[key]
+    merged[key] =
+      typeof inner === 'object' && !Array.isArray(inner) ? { ...inner, ...(value as object) } : value
+  }
+  return merged as Config
+}
+
+/**
+ * Nodes of the real parts in one process, under virtual time: only the network, the disk and the clock are played.
+ * Everybody is connected to everybody, as in a small neighbourhood.
+ */
+export async function createMesh(count: number, options: MeshOptions = {}): Promise<Mesh> {
+  const random = createSeededRandom(options.seed ?? 1)
+  const clock = createVirtualClock()
+  const crypto = await loadCrypto({ random })
+  const network = createMemoryNetwork({ clock, random, link: { delayMs: 5, ...options.link } })
+  const nodes: MeshNode[] = []
+  const disks = new Map<number, { kv: KeptKv; blobs: MemoryBlobFolder }>()
+  const open = new Set<number>()
+  const meeting = new AbortController().signal
+
+  const seedOf = (index: number): Uint8Array => crypto.sha256(concatBytes(utf8('mesh'), Uint8Array.of(index)))
+
+  const openNode = async (index: number): Promise<MeshNode> => {
+    const disk = disks.get(index) ?? { kv: new KeptKv(), blobs: new MemoryBlobFolder() }
+    disks.set(index, disk)
+    const seed = seedOf(index)
+    const place = network.join(toHex(crypto.signingPublicKey(seed)))
+    const config = meshConfig(index, options.config?.(index) ?? {})
+    const store = await openStore(disk.kv, { clock })
+    const node = await createNode({
+      config,
+      version: 'test',
+      seed,
+      clock,
+      random,
+      log: options.log ?? silent,
+      crypto,
+      store,
+      blobs: openBlobs(disk.blobs),
+      network: place,
+      providerValidityMs: 48 * 3_600_000,
+    })
+    // A memory node has no address; one like it keeps the failure-domain rules at work.
+    node.announceHttp([`/ip4/127.0.${index}.1/tcp/4180/http`], `http://127.0.${index}.1:4180/phone/`)
+    const meshNode: MeshNode = {
+      index,
+      id: node.id,
+      node,
+      store,
+      call: (operation, request, caller) => callNode(node, operation, request, caller),
+    }
+    nodes[index] = meshNode
+    for (const other of nodes) {
+      if (other.index === index || !open.has(other.index)) continue
+      // Any request connects; that nobody serves this one does not matter.
+      place.rpc.request(other.id, 'shard/meet', new Uint8Array(0), { signal: meeting }).catch(() => {})
+    }
+    open.add(index)
+    return meshNode
+  }
+
+  const mesh: Mesh = {
+    clock,
+    random,
+    crypto,
+    network,
+    nodes,
+    open: openNode,
+    async close(index) {
+      open.delete(index)
+      await mesh.wait((nodes[index] as MeshNode).node.close())
+    },
+    async until(condition, limitMs = 120_000) {
+      const startMs = clock.monotonicMs()
+      while (!(await mesh.wait(Promise.resolve(condition())))) {
+        if (clock.monotonicMs() - startMs > limitMs) {
+          throw new Error(`not within ${limitMs} virtual ms: ${condition.toString().slice(0, 200)}`)
+        }
+        await clock.advance(100)
+      }
+    },
+    async wait(promise) {
+      let done = false
+      const mark = (): void => {
+        done = true
+      }
+      promise.then(mark, mark)
+      await clock.settle()
+      for (let turns = 0; !done; turns++) {
+        if (turns > 100_000) throw new Error('nothing comes of it, however long one waits')
+        await clock.advance(10)
+      }
+      return promise
+    },
+    async [Symbol.asyncDispose]() {
+      for (const index of open) await mesh.close(index)
+    },
+  }
+  for (let index = 0; index < count; index++) await openNode(index)
+  return mesh
+}
+
+async function callNode<N extends UnaryName>(
+  node: Node,
+  operation: N,
+  request: RequestOf<N>,
+  caller: Caller = { kind: 'admin' },
+): Promise<ReplyOf<N>> {
+  const call = { caller, signal: new AbortController().signal, token: undefined, bind: () => {} }
+  const { reply } = await node.dispatch.call(operation, decode(encode(request)), 'cbor', call)
+  return readReply(operation, decode(reply.bytes), 'cbor')
+}
+
+/** A memory disk that survives its node: closing the store leaves the bytes. */
+class KeptKv extends MemoryKv {
+  override async close(): Promise<void> {}
+}
