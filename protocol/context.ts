@@ -32,5 +32,6 @@ export const derivations = {
   privateAudience: 'onehop/private-key/1',
   deviceBox: 'onehop/device-box/1',
   boxChain: 'onehop/box-chain/1',
+  blinding: 'onehop/blind-key/1',
   numberList: 'onehop/number-list/1',
 } as const

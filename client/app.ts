@@ -1,0 +1,197 @@
+import type { IdentityId } from '../protocol/record/types.ts'
+import type { CollectionName, ViewName } from '../protocol/schema/record-of.ts'
+import type { Schema } from '../protocol/schema/schema.ts'
+import { OnehopError } from '../protocol/errors.ts'
+import type { AppParts } from './app-parts.ts'
+import { Blobs } from './blobs.ts'
+import { Collection } from './collection.ts'
+import type { ListOptions } from './collection.ts'
+import { idOf } from './id.ts'
+import type { Identity } from './identity.ts'
+import type { ValueIn, Write } from './item.ts'
+import { readLive } from './live.ts'
+import type { LiveEvent, LiveOptions, LiveQuery } from './live.ts'
+import type { Nearest } from './nearest.ts'
+import type { Outbox } from './outbox.ts'
+import { placeShard, publish } from './placement.ts'
+import type { Placed, PlaceOptions } from './placement.ts'
+import { search } from './search.ts'
+import type { SearchRequest, SearchResult } from './search.ts'
+import type { CallOptions } from './transport.ts'
+import { readFeedList, readView, streamOf } from './view.ts'
+import type { Feed, View } from './view.ts'
+
+export interface AnsweringNode {
+  /** Of the node that answers now; undefined before one did. */
+  readonly node: Uint8Array | undefined
+  readonly address: string
+  readonly latencyMs: number | undefined
+  /** Who would take over. */
+  readonly warm: string | undefined
+  readonly moves: number
+}
+
+/** An app's data: written here, kept by the person's nodes, read from the nearest, typed by the schema. */
+export class App<S extends Schema> implements AsyncDisposable {
+  readonly schema: S
+  /** Undefined for a stranger, who can only read. */
+  readonly identity: Identity | undefined
+  /** Whose data is read where no owner is named. */
+  readonly owner: IdentityId | undefined
+  readonly blobs: Blobs
+  /** What no node has yet. */
+  readonly outbox: {
+    /** Records that wait. */
+    readonly size: number
+    /** Resolves when a node has everything; rejects with the first refusal since the last time. Waits while offline. */
+    flush(signal?: AbortSignal): Promise<void>
+  }
+  /** Undefined where one connection was handed in. */
+  readonly nearest: Nearest | undefined
+  readonly #parts: AppParts
+  readonly #close: () => Promise<void>
+  readonly #collections = new Map<string, Collection<never>>()
+
+  /** Made by `connect`. */
+  constructor(
+    schema: S,
+    parts: AppParts,
+    own: {
+      readonly identity: Identity | undefined
+      readonly owner: IdentityId | undefined
+      readonly nearest: Nearest | undefined
+      readonly outbox: Outbox | undefined
+      readonly close: () => Promise<void>
+    },
+  ) {
+    this.schema = schema
+    this.identity = own.identity
+    this.owner = own.owner
+    this.nearest = own.nearest
+    this.blobs = new Blobs(parts)
+    this.#parts = parts
+    const { outbox } = own
+    this.outbox = {
+      get size() {
+        return outbox?.size ?? 0
+      },
+      flush: async (signal) => outbox?.flush(signal),
+    }
+    this.#close = own.close
+  }
+
+  /** Throws UNKNOWN_COLLECTION. */
+  collection<C extends CollectionName<S>>(name: C): Collection<ValueIn<S, C>> {
+    const known = this.#collections.get(name)
+    if (known !== undefined) return known as unknown as Collection<ValueIn<S, C>>
+    const made = new Collection<ValueIn<S, C>>(this.#parts, name)
+    this.#collections.set(name, made as unknown as Collection<never>)
+    return made
+  }
+
+  /** A page's data, from one node in one request. */
+  view(name: ViewName<S>, options: ListOptions = {}): Promise<View<S>> {
+    return readView<S>(this.#parts, name, options)
+  }
+
+  /** The newest of a stream by everybody whom this identity follows. */
+  feed(options: ListOptions & { readonly stream?: CollectionName<S> | undefined } = {}): Promise<Feed<S>> {
+    return readFeedList<S>(this.#parts, streamOf(this.schema, options.stream), options)
+  }
+
+  /** What happens from now on, over broken connections and changes of node. Ends when its loop is left. */
+  live<C extends CollectionName<S>>(
+    query: { readonly list: C },
+    options?: LiveOptions,
+  ): AsyncGenerator<LiveEvent<ValueIn<S, C>>>
+  live(
+    query: { readonly feed: CollectionName<S> | undefined } | { readonly view: ViewName<S> },
+    options?: LiveOptions,
+  ): AsyncGenerator<LiveEvent<Partial<ValueIn<S, CollectionName<S>>>>>
+  live(query: LiveQuery, options: LiveOptions = {}): AsyncGenerator<LiveEvent<unknown>> {
+    return readLive<unknown>(this.#parts, query, options)
+  }
+
+  search(
+    request: SearchRequest & { readonly collection?: CollectionName<S> | undefined },
+  ): Promise<SearchResult<S>> {
+    return search<S>(this.#parts, 'search.query', request)
+  }
+
+  /** The same with the times of every step. */
+  explain(
+    request: SearchRequest & { readonly collection?: CollectionName<S> | undefined },
+  ): Promise<SearchResult<S>> {
+    return search<S>(this.#parts, 'search.explain', request)
+  }
+
+  follow(user: IdentityId | string, collection?: CollectionName<S>): Promise<Write> {
+    const { name, field } = this.#follows(collection)
+    const value = { [field]: idOf(user, 32) } as unknown as ValueIn<S, CollectionName<S>>
+    return this.collection(name).put(value)
+  }
+
+  unfollow(user: IdentityId | string, collection?: CollectionName<S>): Promise<Write> {
+    const { name } = this.#follows(collection)
+    return this.collection(name).delete(idOf(user, 32))
+  }
+
+  /** Sends the identity log and the schema, then has the node find holders and signs who they are. */
+  async place(options: PlaceOptions = {}): Promise<Placed> {
+    const identity = this.#self()
+    await this.publish(options)
+    const placed = await placeShard(this.#parts.transport, identity, this.#parts.crypto, options)
+    await this.nearest?.refresh(options)
+    return placed
+  }
+
+  /** Sends the identity log and the schema. The first write does so too when the node lacks them. */
+  async publish(options: CallOptions = {}): Promise<void> {
+    const { signal, timeoutMs } = options
+    await publish(this.#parts.transport, this.#self(), [this.schema], { signal, timeoutMs })
+  }
+
+  /** Who answers now. */
+  node(): AnsweringNode {
+    const { nearest } = this
+    return {
+      node: nearest?.node,
+      address: this.#parts.transport.address,
+      latencyMs: nearest?.latencyMs,
+      warm: nearest?.warm,
+      moves: nearest?.moves ?? 0,
+    }
+  }
+
+  /** What waits in the outbox stays kept and is sent when the app opens again. */
+  close(): Promise<void> {
+    return this.#close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#close()
+  }
+
+  #self(): Identity {
+    if (this.identity !== undefined) return this.identity
+    throw stranger()
+  }
+
+  #follows(given: string | undefined): { readonly name: CollectionName<S>; readonly field: string } {
+    const all = [...this.schema.collections.values()].filter(({ follows }) => follows !== undefined)
+    const found = given === undefined && all.length === 1 ? all[0] : all.find(({ name }) => name === given)
+    if (found?.follows !== undefined)
+      return { name: found.name as CollectionName<S>, field: found.follows.field }
+    const names = all.map(({ name }) => name).join(', ')
+    throw new OnehopError(
+      'UNKNOWN_COLLECTION',
+      `name the collection of follows: ${names || 'the schema has none'}`,
+    )
+  }
+}
+
+export function stranger(): OnehopError {
+  return new OnehopError('UNAUTHENTICATED', 'this device belongs to no identity yet', {
+    help: 'Pair with a node, or make an identity: makeIdentity({ keys }).',
+  })
+}

@@ -1,0 +1,242 @@
+import { equalBytes, toHex } from '../protocol/bytes.ts'
+import type { CryptoProvider } from '../protocol/crypto/provider.ts'
+import { asOnehopError, OnehopError } from '../protocol/errors.ts'
+import type { Clock, Log } from '../protocol/ports.ts'
+import type { IdentityId } from '../protocol/record/types.ts'
+import type { Schema } from '../protocol/schema/schema.ts'
+import { App, stranger } from './app.ts'
+import type { AppParts } from './app-parts.ts'
+import { systemClock } from './clock.ts'
+import { Copies } from './copies.ts'
+import { httpTransport } from './http.ts'
+import { idOf } from './id.ts'
+import { Identities } from './identities.ts'
+import { openIdentity } from './identity.ts'
+import type { Identity } from './identity.ts'
+import { memoryKeyStore } from './key-store.ts'
+import type { KeyStore } from './key-store.ts'
+import { clientLimits } from './limits.ts'
+import { Nearest } from './nearest.ts'
+import { Outbox } from './outbox.ts'
+import type { Lacking } from './outbox.ts'
+import { probe } from './race.ts'
+import { defaultCrypto } from './random.ts'
+import { Reader } from './reader.ts'
+import { Sealing } from './sealing.ts'
+import { SeenTokens } from './seen-token.ts'
+import { openSession } from './session.ts'
+import type { Transport } from './transport.ts'
+import type { OpenSocket } from './websocket.ts'
+import { Writer } from './writer.ts'
+import type { UnnumberedDraft } from './writer.ts'
+import type { Write } from './item.ts'
+
+export interface ConnectOptions<S extends Schema> {
+  readonly schema: S
+  /** Any node: `http://host:port`, or a multiaddr that ends in /http. Several make the first start surer. */
+  readonly node?: string | readonly string[] | undefined
+  /** In place of `node`: one connection, which the app closes with itself. */
+  readonly transport?: Transport | undefined
+  /** Whose nodes to stay near, and whose data to read where no owner is named; this identity's when not given. */
+  readonly owner?: IdentityId | string | undefined
+  /** Where keys and unsent records are kept; in memory when not given, which forgets them with the page. */
+  readonly keys?: KeyStore | undefined
+  /** What `keys` hold when not given; without any the app can only read. */
+  readonly identity?: Identity | undefined
+  readonly crypto?: CryptoProvider | undefined
+  readonly clock?: Clock | undefined
+  readonly fetch?: typeof globalThis.fetch | undefined
+  readonly openSocket?: OpenSocket | undefined
+  readonly log?: Log | undefined
+  /** Closes the app. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export { App } from './app.ts'
+
+const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} }
+
+/** Whose nodes are found for reading shards that the near node does not hold. */
+const othersMax = 16
+
+/**
+ * An app's connection to the nearest node. Needs no network itself: a device that is offline writes into its outbox,
+ * and reads fail with UNREACHABLE until a node answers.
+ */
+export async function connect<S extends Schema>(options: ConnectOptions<S>): Promise<App<S>> {
+  const { schema, clock = systemClock, crypto = defaultCrypto(), log = silentLog } = options
+  const keys = options.keys ?? memoryKeyStore()
+  const identity = options.identity ?? (await openIdentity({ keys, crypto }))
+  const owner = options.owner === undefined ? identity?.id : idOf(options.owner, 32)
+  const addresses = typeof options.node === 'string' ? [options.node] : (options.node ?? [])
+  if (options.transport === undefined && addresses.length === 0) {
+    throw new OnehopError('BAD_REQUEST', 'connect needs a node or a transport', {
+      help: "Give the address of any node: connect({ schema, node: 'http://HOST:PORT' }).",
+    })
+  }
+
+  const speaking = (transport: Transport, node: Uint8Array | undefined): Transport =>
+    identity === undefined
+      ? transport
+      : openSession(transport, { crypto, clock, owner: identity.id, device: identity.device, node })
+  const dial = (url: string, node: Uint8Array | undefined): Transport => {
+    const { fetch, openSocket } = options
+    return speaking(httpTransport({ address: url, clock, fetch, openSocket }), node)
+  }
+  const identities = new Identities(crypto, () => transport)
+  if (identity !== undefined) identities.learn(identity.state)
+  const near = (of: IdentityId, bootstrap: readonly string[]): Nearest =>
+    new Nearest({
+      owner: of,
+      bootstrap,
+      dial,
+      clock,
+      crypto,
+      keys,
+      identities: (from) => identitiesFrom(identities, crypto, from),
+    })
+
+  const nearest = options.transport === undefined && owner !== undefined ? near(owner, addresses) : undefined
+  const transport: Transport =
+    options.transport === undefined
+      ? (nearest ?? dial(addresses[0] as string, undefined))
+      : speaking(options.transport, undefined)
+  let measuredMs = 0
+  const offsetMs = (): number => nearest?.offsetMs ?? measuredMs
+  try {
+    if (nearest !== undefined) await nearest.start({ signal: options.signal })
+    else
+      measuredMs = (
+        await probe(transport, { url: transport.address, node: undefined }, clock, clientLimits.raceMs)
+      ).offsetMs
+  } catch (cause) {
+    // Offline is a state, not a failure; anything else the first call would meet again.
+    const error = asOnehopError(cause)
+    if (!error.retryable) {
+      await transport.close()
+      throw error
+    }
+    log.info('offline', { code: error.code, message: error.message })
+  }
+
+  const sealing = new Sealing(crypto, identity)
+  const seen = new SeenTokens()
+  const reader = new Reader({ schema, crypto, clock, identities, sealing, seen, offsetMs })
+  const others = new Map<string, Nearest>()
+
+  const supply = async (lacking: Lacking): Promise<void> => {
+    if (lacking === 'NOT_HOSTED') await nearest?.refresh()
+    else if (lacking === 'UNKNOWN_SCHEMA') await transport.call('schema.put', { schema: schema.bytes })
+    else if (identity !== undefined)
+      await transport.call('identity.append', { identity: identity.id, log: identity.log() })
+  }
+  const outbox = identity && (await Outbox.open({ keys, clock, transport, log, supply }))
+  const writer = identity && new Writer({ keys, crypto, clock, identity, offsetMs })
+  const copies = identity && new Copies(transport, clock, identity.id)
+
+  const parts: AppParts = {
+    schema,
+    app: schema.id,
+    crypto,
+    clock,
+    transport,
+    identities,
+    sealing,
+    reader,
+    seen,
+    owner(given) {
+      const id = given === undefined ? owner : idOf(given, 32)
+      if (id === undefined) throw new OnehopError('BAD_REQUEST', 'say whose: { owner }')
+      return id
+    },
+    self() {
+      if (identity === undefined) throw stranger()
+      return identity.id
+    },
+    isSelf: (id) => identity !== undefined && equalBytes(identity.id, id),
+    async callAbout(of, operation, request, callOptions = {}) {
+      const { signal, timeoutMs } = callOptions
+      const bare = { signal, timeoutMs }
+      const elsewhere = others.get(toHex(of))
+      if (elsewhere !== undefined) return elsewhere.call(operation, request, bare)
+      try {
+        return await transport.call(operation, request, bare)
+      } catch (cause) {
+        const { code } = asOnehopError(cause)
+        const isOther = owner === undefined || !equalBytes(of, owner)
+        if (code !== 'NOT_HOSTED' || !isOther || options.transport !== undefined) throw cause
+        const found = near(of, [transport.address, ...addresses])
+        remember(others, toHex(of), found)
+        return found.call(operation, request, bare)
+      }
+    },
+    async write(draft: UnnumberedDraft): Promise<Write> {
+      if (writer === undefined || outbox === undefined || copies === undefined) throw stranger()
+      outbox.checkRoom(1)
+      const [written] = await writer.write([draft])
+      if (written === undefined) throw new OnehopError('INTERNAL', 'the writer wrote nothing')
+      const [accepted] = outbox.add([written])
+      return toWrite(written, accepted as Write['accepted'], copies, seen)
+    },
+  }
+
+  let closing: Promise<void> | undefined
+  const close = async (): Promise<void> => {
+    options.signal?.removeEventListener('abort', onAbort)
+    await Promise.all([outbox?.close(), copies?.close()])
+    await Promise.all([transport.close(), ...[...others.values()].map((other) => other.close())])
+  }
+  const closeOnce = (): Promise<void> => (closing ??= close())
+  const onAbort = (): void => void closeOnce()
+  options.signal?.addEventListener('abort', onAbort, { once: true })
+  if (options.signal?.aborted === true) onAbort()
+  return new App(schema, parts, { identity, owner, nearest, outbox, close: closeOnce })
+}
+
+function toWrite(
+  { record, bytes }: Awaited<ReturnType<Writer['write']>>[number],
+  accepted: Write['accepted'],
+  copies: Copies,
+  seen: SeenTokens,
+): Write {
+  const { header, id } = record
+  const key = header.merge === 'append' && header.key.length === 0 ? id : header.key
+  // From now on a node that lacks it is behind what this reader knows.
+  accepted.then(
+    () => seen.add(record),
+    () => undefined,
+  )
+  let durable: Write['durable'] | undefined
+  return {
+    local: { id, owner: header.owner, key, number: header.number, clock: header.clock, bytes },
+    accepted,
+    get durable() {
+      if (durable === undefined) {
+        durable = accepted.then(() => copies.whenDurable(id))
+        durable.catch(() => undefined)
+      }
+      return durable
+    },
+  }
+}
+
+/** Before a member is chosen, the log that proves who the members are comes from whoever was asked for the set. */
+function identitiesFrom(
+  known: Identities,
+  crypto: CryptoProvider,
+  from: Transport,
+): Pick<Identities, 'get' | 'refresh'> {
+  const source = new Identities(crypto, () => from)
+  const refresh: Identities['refresh'] = async (id, callOptions) =>
+    known.learn(await source.refresh(id, callOptions))
+  return { get: async (id, callOptions) => known.known(id) ?? refresh(id, callOptions), refresh }
+}
+
+function remember(others: Map<string, Nearest>, name: string, found: Nearest): void {
+  others.set(name, found)
+  if (others.size <= othersMax) return
+  const [oldest] = others
+  if (oldest === undefined) return
+  others.delete(oldest[0])
+  void oldest[1].close()
+}

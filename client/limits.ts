@@ -1,0 +1,32 @@
+/** Numbers of the client alone; what nodes accept is in protocol/limits.ts and protocol/api/limits.ts. */
+export const clientLimits = {
+  /** A call over a slow phone link; live queries and long polls bring their own. */
+  callTimeoutMs: 20_000,
+  /** A node that says nothing for so long is asked whether it lives; together with the probe below one second. */
+  silenceMs: 300,
+  probeMs: 500,
+  /** For the first answer of any member. */
+  raceMs: 5_000,
+  /** Once one has answered, others have so long to become the warm second. */
+  raceTailMs: 500,
+  /** Between tries of the outbox and of live queries. */
+  retryFirstMs: 250,
+  retryMaxMs: 15_000,
+  /** Records in one write; their bytes bound it too. */
+  outboxBatchRecords: 128,
+  outboxBatchBytes: 768 * 1024,
+  /** Records that wait on a device that is offline. */
+  outboxRecordsMax: 10_000,
+  /** How long one question for copies waits at the node. */
+  durableWaitMs: 2_000,
+  /** Identity logs kept verified in memory: a page of authors, several times over. */
+  identitiesMax: 2_000,
+  /** Fetched at once for one page. */
+  identityFetchesMax: 8,
+  /** Chunks of a blob under way at once. */
+  blobParallel: 4,
+  /** Bytes that `blobs.bytes` gathers in memory. */
+  blobBytesMax: 256 * 1024 * 1024,
+  /** Frames of one live query that wait for a slow reader; the node waits beyond. */
+  liveEventsWaitingMax: 256,
+} as const

@@ -1,0 +1,434 @@
+import { toHex } from '../protocol/bytes.ts'
+import type { CryptoProvider } from '../protocol/crypto/provider.ts'
+import { asOnehopError, OnehopError } from '../protocol/errors.ts'
+import type { ErrorCode } from '../protocol/errors.ts'
+import { deviceOf } from '../protocol/identity/access.ts'
+import type { IdentityState } from '../protocol/identity/types.ts'
+import { checkChain, unpackChain } from '../protocol/placement/chain.ts'
+import type { ReplicaSetChain } from '../protocol/placement/chain.ts'
+import { compareReplicaSets } from '../protocol/placement/replica-set.ts'
+import type { Clock } from '../protocol/ports.ts'
+import type { IdentityId } from '../protocol/record/types.ts'
+import { addressUrl } from './address.ts'
+import { systemClock } from './clock.ts'
+import { abortReason } from './deadline.ts'
+import { Identities } from './identities.ts'
+import { keyNames } from './key-store.ts'
+import type { KeyStore } from './key-store.ts'
+import { clientLimits } from './limits.ts'
+import { probe, raceMembers } from './race.ts'
+import type { Racer, Runner } from './race.ts'
+import { defaultCrypto } from './random.ts'
+import type { CallOptions, LiveReply, Transport } from './transport.ts'
+import type { RequestOf, SubscriptionName } from '../protocol/api/operations.ts'
+
+export interface NearestOptions {
+  /** Whose home nodes to stay near. */
+  readonly owner: IdentityId
+  /** Any nodes: http URLs, or multiaddrs that end in /http. */
+  readonly bootstrap: readonly string[]
+  /** How a node is reached; `node` is its key where that is known. */
+  readonly dial: (url: string, node: Uint8Array | undefined) => Transport
+  readonly identities: (transport: Transport) => Pick<Identities, 'get' | 'refresh'>
+  readonly clock?: Clock | undefined
+  readonly crypto?: CryptoProvider | undefined
+  /** Remembers the replica set, so that the next start needs no bootstrap node. */
+  readonly keys?: KeyStore | undefined
+}
+
+export interface MemberStatus {
+  readonly url: string
+  readonly node: Uint8Array | undefined
+  readonly latencyMs: number | undefined
+  readonly state: 'current' | 'warm' | 'alive' | 'dead' | 'untried'
+}
+
+/** Failures that say that the node, not the request, is the trouble. */
+const away: ReadonlySet<ErrorCode> = new Set(['UNREACHABLE', 'CLOSED'])
+
+/**
+ * A transport to whichever holder of a person's shard is nearest.
+ *
+ * 1. The members come from the signed replica set alone, checked against the owner's identity log. A node that is
+ *    asked where the shard is can say nothing false, only nothing.
+ * 2. One member is current, a second one warm. A current one that fails, or is silent and then does not answer a
+ *    probe, gives way to the warm one at once; the DHT has no part in it.
+ * 3. A member that proves another key than its seat's is not used.
+ */
+export class Nearest implements Transport {
+  readonly binds = false
+  readonly owner: IdentityId
+  readonly #options: NearestOptions
+  readonly #clock: Clock
+  readonly #crypto: CryptoProvider
+  readonly #closed = new AbortController()
+  readonly #transports = new Map<string, Transport>()
+  readonly #background = new Set<Promise<unknown>>()
+  #members: readonly Racer[] = []
+  #chain: ReplicaSetChain | undefined
+  #current: Runner | undefined
+  #warm: Runner | undefined
+  #results = new Map<string, Runner | OnehopError>()
+  #seeking: Promise<Runner> | undefined
+  #moves = 0
+  #lastMoveMs: number | undefined
+
+  constructor(options: NearestOptions) {
+    this.#options = options
+    this.#clock = options.clock ?? systemClock
+    this.#crypto = options.crypto ?? defaultCrypto()
+    this.owner = options.owner
+  }
+
+  get address(): string {
+    return this.#current?.url ?? this.#options.bootstrap[0] ?? 'nowhere'
+  }
+
+  /** The key of the node that answers now. */
+  get node(): Uint8Array | undefined {
+    return this.#current?.node
+  }
+
+  get latencyMs(): number | undefined {
+    return this.#current?.latencyMs
+  }
+
+  get warm(): string | undefined {
+    return this.#warm?.url
+  }
+
+  /** How often another member took over. */
+  get moves(): number {
+    return this.#moves
+  }
+
+  /** From the first sign of trouble until the next member was chosen, the last time. */
+  get lastMoveMs(): number | undefined {
+    return this.#lastMoveMs
+  }
+
+  /** What to add to this device's clock to get the node's. */
+  get offsetMs(): number {
+    return this.#current?.offsetMs ?? 0
+  }
+
+  get replicaSet(): ReplicaSetChain | undefined {
+    return this.#chain
+  }
+
+  get members(): readonly MemberStatus[] {
+    return this.#members.map(({ url, node }) => {
+      const result = this.#results.get(url)
+      const runner = result instanceof OnehopError ? undefined : result
+      const alive = runner === undefined ? (result === undefined ? 'untried' : 'dead') : 'alive'
+      const state = url === this.#current?.url ? 'current' : url === this.#warm?.url ? 'warm' : alive
+      return { url, node: runner?.node ?? node, latencyMs: runner?.latencyMs, state }
+    })
+  }
+
+  /** Finds the members and the nearest of them. Every call does so by itself when it has to. */
+  async start(options: CallOptions = {}): Promise<void> {
+    await this.#ensure(options)
+  }
+
+  /** Looks the replica set up again and races its members. */
+  async refresh(options: CallOptions = {}): Promise<void> {
+    const current = await this.#ensure(options)
+    const chain = await this.#fetchChain(this.#transport(current), options)
+    if (chain !== undefined) await this.#adoptChain(chain)
+    await this.#race(this.#members)
+  }
+
+  readonly call: Transport['call'] = async (operation, request, options = {}) => {
+    let refreshed = false
+    for (let tries = 0; ; tries++) {
+      const member = await this.#ensure(options)
+      try {
+        return await this.#watched(member, options, (signal) =>
+          this.#transport(member).call(operation, request, { ...options, signal }),
+        )
+      } catch (cause) {
+        const error = asOnehopError(cause)
+        if (options.signal?.aborted === true || this.#closed.signal.aborted) throw error
+        if (away.has(error.code)) {
+          this.#lose(member, error)
+          if (tries >= Math.max(1, this.#members.length)) throw error
+        } else if (error.code === 'LAGGING' && tries < laggingTriesMax)
+          await this.#clock.sleep(laggingWaitMs, options.signal)
+        else if (error.code === 'NOT_HOSTED' && this.#chain !== undefined && !refreshed) {
+          refreshed = true
+          await this.refresh(options)
+        } else throw error
+      }
+    }
+  }
+
+  async open<N extends SubscriptionName>(
+    operation: N,
+    request: RequestOf<N>,
+    options: CallOptions = {},
+  ): Promise<LiveReply<N>> {
+    const member = await this.#ensure(options)
+    const lose = (cause: unknown): void => {
+      const error = asOnehopError(cause)
+      if (away.has(error.code) && options.signal?.aborted !== true) this.#lose(member, error)
+    }
+    try {
+      const { reply, events } = await this.#transport(member).open(operation, request, options)
+      return { reply, events: noticing(events, lose) }
+    } catch (error) {
+      lose(error)
+      throw error
+    }
+  }
+
+  async live(): Promise<Transport> {
+    return this
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort(new OnehopError('CLOSED', 'this connection was closed'))
+    await Promise.allSettled([...this.#transports.values()].map((transport) => transport.close()))
+    await Promise.allSettled([...this.#background, this.#seeking])
+  }
+
+  async #ensure(options: CallOptions): Promise<Runner> {
+    if (this.#closed.signal.aborted) throw this.#closed.signal.reason
+    if (this.#current !== undefined) return this.#current
+    const seeking = (this.#seeking ??= this.#seek().finally(() => {
+      this.#seeking = undefined
+    }))
+    // The search goes on for others when this caller gives up.
+    return withSignal(seeking, options.signal)
+  }
+
+  async #seek(): Promise<Runner> {
+    const bootstrap = this.#bootstrap()
+    if (this.#chain === undefined) {
+      const kept = await this.#keptChain()
+      if (kept !== undefined) await this.#adoptChain(kept)
+    }
+    const first = await this.#race(this.#members.length > 0 ? this.#members : bootstrap).catch((error) => {
+      // The remembered members are all gone: perhaps the shard has moved since.
+      if (this.#chain === undefined || bootstrap.length === 0) throw error
+      return this.#race(bootstrap)
+    })
+    const isMember = this.#members.some(({ url }) => url === first.url)
+    if (this.#chain !== undefined && isMember) return first
+    const chain = await this.#fetchChain(this.#transport(first), {})
+    if (chain === undefined) return first
+    await this.#adoptChain(chain)
+    return this.#race(this.#members)
+  }
+
+  #bootstrap(): Racer[] {
+    return this.#options.bootstrap.map((address) => {
+      const url = addressUrl(address)
+      if (url === undefined) {
+        throw new OnehopError('BAD_REQUEST', `${address} is no address of a node`, {
+          help: 'Give http://HOST:PORT, or a multiaddr that ends in /http.',
+        })
+      }
+      return { url, node: undefined }
+    })
+  }
+
+  /** Undefined when nobody placed the shard yet: then the bootstrap node is as near as it gets. */
+  async #fetchChain(transport: Transport, options: CallOptions): Promise<ReplicaSetChain | undefined> {
+    try {
+      const { replicaSet } = await transport.call('replica-set.get', { owner: this.owner }, options)
+      const chain = unpackChain(this.#crypto, replicaSet)
+      const identities = this.#options.identities(transport)
+      const problem = this.#problem(chain, await identities.get(this.owner, options))
+      // A device admitted since may have signed it.
+      if (problem !== undefined) {
+        const again = this.#problem(chain, await identities.refresh(this.owner, options))
+        if (again !== undefined)
+          throw new OnehopError('BAD_SIGNATURE', `the replica set does not stand: ${again}`)
+      }
+      return chain
+    } catch (cause) {
+      const { code } = asOnehopError(cause)
+      if (code === 'NOT_FOUND' || code === 'NOT_HOSTED' || code === 'UNKNOWN_IDENTITY') return undefined
+      throw cause
+    }
+  }
+
+  #problem(chain: ReplicaSetChain, owner: IdentityState): string | undefined {
+    return checkChain(this.#crypto, chain, this.owner, (key) => {
+      const device = deviceOf(owner, key)
+      return device !== undefined && device.role === 'owner' && device.revoked === undefined
+    })
+  }
+
+  async #keptChain(): Promise<ReplicaSetChain | undefined> {
+    // Checked before it was kept, and kept where the keys are.
+    const kept = await this.#options.keys?.get(keyNames.replicaSet + toHex(this.owner))
+    return kept && unpackChain(this.#crypto, kept)
+  }
+
+  /** Never goes back to an older set, whoever shows one. */
+  async #adoptChain(chain: ReplicaSetChain): Promise<void> {
+    if (this.#chain !== undefined && compareReplicaSets(chain.newest, this.#chain.newest) >= 0) return
+    this.#chain = chain
+    const members = chain.newest.members.flatMap(({ node, addresses }) => {
+      const url = addresses.map(addressUrl).find((found) => found !== undefined)
+      return url === undefined ? [] : [{ url, node }]
+    })
+    if (members.length > 0) this.#members = members
+    await this.#options.keys?.write(new Map([[keyNames.replicaSet + toHex(this.owner), chain.bytes]]))
+  }
+
+  async #race(racers: readonly Racer[]): Promise<Runner> {
+    try {
+      const outcome = await raceMembers(
+        racers,
+        (racer) => this.#transport(racer),
+        this.#clock,
+        this.#closed.signal,
+      )
+      for (const [url, error] of outcome.failed) this.#results.set(url, error)
+      for (const runner of outcome.runners) this.#results.set(runner.url, runner)
+      const [nearest, second] = outcome.runners as [Runner, Runner | undefined]
+      this.#current = nearest
+      this.#warm = second
+      return nearest
+    } catch (error) {
+      this.#current = undefined
+      this.#warm = undefined
+      throw error
+    }
+  }
+
+  /** The member is gone: the warm one takes over at once, a new warm one is sought beside. */
+  #lose(member: Runner, error: OnehopError): void {
+    if (this.#current?.url !== member.url) {
+      if (this.#warm?.url === member.url) this.#warm = undefined
+      return
+    }
+    const startMs = this.#clock.monotonicMs()
+    this.#results.set(member.url, error)
+    this.#current = this.#warm
+    this.#warm = undefined
+    this.#moves++
+    const moved = (): void => {
+      this.#lastMoveMs = this.#clock.monotonicMs() - startMs
+    }
+    if (this.#current !== undefined) {
+      moved()
+      this.#inBackground(this.#seekWarm())
+    } else this.#inBackground(this.#ensure({}).then(moved))
+  }
+
+  async #seekWarm(): Promise<void> {
+    const known = this.#members.length > 0 ? this.#members : this.#bootstrap()
+    const others = known.filter(({ url }) => url !== this.#current?.url)
+    const outcome = await raceMembers(
+      others,
+      (racer) => this.#transport(racer),
+      this.#clock,
+      this.#closed.signal,
+    )
+    for (const [url, error] of outcome.failed) this.#results.set(url, error)
+    for (const runner of outcome.runners) this.#results.set(runner.url, runner)
+    this.#warm = outcome.runners.find(({ url }) => url !== this.#current?.url)
+  }
+
+  /** Its failure shows at the next call, which seeks again. */
+  #inBackground(work: Promise<unknown>): void {
+    const settled = work.catch(() => undefined).finally(() => this.#background.delete(settled))
+    this.#background.add(settled)
+  }
+
+  /** Runs a call; when the member is silent for a while, asks whether it lives, and gives the call up when it does not. */
+  async #watched<T>(
+    member: Runner,
+    options: CallOptions,
+    action: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const controller = new AbortController()
+    const onAbort = (): void => controller.abort(abortReason(options.signal))
+    if (options.signal?.aborted === true) onAbort()
+    options.signal?.addEventListener('abort', onAbort, { once: true })
+    let done = false
+    let stop = (): void => {}
+    const watch = (delayMs: number): void => {
+      stop = this.#clock.after(delayMs, () => {
+        const probed = probe(
+          this.#transport(member),
+          member,
+          this.#clock,
+          clientLimits.probeMs,
+          controller.signal,
+        )
+        this.#inBackground(
+          probed.then(
+            () => {
+              if (!done) watch(probeEveryMs)
+            },
+            () => {
+              if (!done) controller.abort(new OnehopError('UNREACHABLE', `${member.url} stopped answering`))
+            },
+          ),
+        )
+      })
+    }
+    watch(clientLimits.silenceMs)
+    try {
+      return await action(controller.signal)
+    } finally {
+      done = true
+      stop()
+      options.signal?.removeEventListener('abort', onAbort)
+    }
+  }
+
+  #transport({ url, node }: Racer): Transport {
+    let transport = this.#transports.get(url)
+    if (transport === undefined) {
+      transport = this.#options.dial(url, node)
+      this.#transports.set(url, transport)
+    }
+    return transport
+  }
+}
+
+/** While a call takes long, the node is asked so often whether it lives. */
+const probeEveryMs = 2_000
+const laggingTriesMax = 10
+const laggingWaitMs = 200
+
+async function* noticing<T>(events: AsyncIterable<T>, broke: (error: unknown) => void): AsyncGenerator<T> {
+  try {
+    yield* events
+  } catch (error) {
+    broke(error)
+    throw error
+  }
+}
+
+function withSignal<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise
+  if (signal.aborted) return Promise.reject(abortReason(signal))
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(abortReason(signal))
+    signal.addEventListener('abort', onAbort, { once: true })
+    void promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+  })
+}
+
+/** As soon as one member has answered. Rejects with UNREACHABLE when none does. */
+export async function findNearest(
+  options: Omit<NearestOptions, 'identities'> & Partial<Pick<NearestOptions, 'identities'>>,
+): Promise<Nearest> {
+  const { crypto = defaultCrypto() } = options
+  const identities = options.identities ?? ((from: Transport) => new Identities(crypto, () => from))
+  const nearest = new Nearest({ ...options, crypto, identities })
+  try {
+    await nearest.start()
+    return nearest
+  } catch (error) {
+    await nearest.close()
+    throw error
+  }
+}

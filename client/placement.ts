@@ -1,0 +1,88 @@
+import { equalBytes, toHex } from '../protocol/bytes.ts'
+import type { CryptoProvider } from '../protocol/crypto/provider.ts'
+import { isErrorCode, OnehopError } from '../protocol/errors.ts'
+import { verifyLease } from '../protocol/placement/lease.ts'
+import { decodeReplicaSet, packReplicaSet, signReplicaSet } from '../protocol/placement/replica-set.ts'
+import type { ReplicaSet } from '../protocol/placement/replica-set.ts'
+import type { IdentityId } from '../protocol/record/types.ts'
+import type { Schema } from '../protocol/schema/schema.ts'
+import type { Identity } from './identity.ts'
+import type { CallOptions, Transport } from './transport.ts'
+
+export interface PlaceOptions extends CallOptions {
+  /** Beside the home node; what the node's config says when not given. */
+  readonly copies?: number | undefined
+  readonly bytes?: number | undefined
+}
+
+export interface Placed {
+  /** The keys of the nodes that hold the shard from now on, the home first. */
+  readonly members: readonly Uint8Array[]
+}
+
+/** Sends what nodes need before they take records of this identity. `transport` speaks for the identity. */
+export async function publish(
+  transport: Pick<Transport, 'call'>,
+  identity: Identity,
+  schemas: readonly Schema[],
+  options: CallOptions = {},
+): Promise<void> {
+  await transport.call('identity.append', { identity: identity.id, log: identity.log() }, options)
+  for (const schema of schemas) await transport.call('schema.put', { schema: schema.bytes }, options)
+}
+
+/** Has the node choose holders, checks what it proposes, signs it by this owner's device and hands it back. */
+export async function placeShard(
+  transport: Pick<Transport, 'call'>,
+  identity: Identity,
+  crypto: CryptoProvider,
+  options: PlaceOptions = {},
+): Promise<Placed> {
+  const { copies, bytes, ...callOptions } = options
+  if (identity.role !== 'owner') {
+    throw new OnehopError('FORBIDDEN', "only an owner's device says which nodes hold a shard")
+  }
+  const { proposals } = await transport.call(
+    'placement.propose',
+    {
+      owners: [identity.id],
+      ...(copies === undefined ? {} : { copies }),
+      ...(bytes === undefined ? {} : { bytes }),
+    },
+    callOptions,
+  )
+  const proposal = proposals.find(({ owner }) => equalBytes(owner, identity.id))
+  if (proposal === undefined) throw new OnehopError('BAD_MESSAGE', 'the node proposed nothing for this shard')
+  const set = decodeReplicaSet(proposal.unsigned)
+  checkProposal(crypto, set, identity.id, proposal.leases)
+  const signed = packReplicaSet(proposal.unsigned, [
+    signReplicaSet(crypto, proposal.unsigned, identity.device.seed),
+  ])
+  const { results } = await transport.call('placement.commit', { replicaSets: [signed] }, callOptions)
+  const [result] = results
+  if (result === undefined || result.hash === null) {
+    const code = isErrorCode(result?.code) ? result.code : 'INTERNAL'
+    throw new OnehopError(code, result?.message ?? 'the node did not take the replica set')
+  }
+  return { members: set.members.map(({ node }) => node) }
+}
+
+/** An owner signs nothing that the holders have not promised. */
+function checkProposal(
+  crypto: CryptoProvider,
+  set: ReplicaSet,
+  owner: IdentityId,
+  packedLeases: readonly Uint8Array[],
+): void {
+  if (!equalBytes(set.owner, owner) || !equalBytes(set.shard, owner) || set.step !== 0)
+    throw new OnehopError('BAD_MESSAGE', 'the node proposed a replica set for another shard')
+  const promised = new Set<string>()
+  for (const packed of packedLeases) {
+    const lease = verifyLease(crypto, packed)
+    if (lease === undefined) throw new OnehopError('BAD_SIGNATURE', 'a lease was not signed by its host')
+    if (equalBytes(lease.owner, owner) && equalBytes(lease.shard, set.shard)) promised.add(toHex(lease.host))
+  }
+  const without = set.members.find(({ node, role }) => role !== 'home' && !promised.has(toHex(node)))
+  if (without !== undefined)
+    throw new OnehopError('BAD_MESSAGE', `the node seats ${toHex(without.node)}, which promised nothing`)
+}

@@ -1,0 +1,105 @@
+import { equalBytes, toHex } from '../protocol/bytes.ts'
+import { encode } from '../protocol/codec.ts'
+import type { CryptoProvider } from '../protocol/crypto/provider.ts'
+import { OnehopError } from '../protocol/errors.ts'
+import type { Clock } from '../protocol/ports.ts'
+import { HybridClock } from '../protocol/record/clock.ts'
+import { signRecord } from '../protocol/record/sign.ts'
+import type { IdentityId, RecordDraft, SignedRecord } from '../protocol/record/types.ts'
+import { encodeRecord } from '../protocol/record/wire.ts'
+import { array, bytes, decodeAs, literal, struct, tuple, u64, uint } from '../protocol/shape.ts'
+import type { Identity } from './identity.ts'
+import { keyNames } from './key-store.ts'
+import type { KeyStore } from './key-store.ts'
+import { outboxName } from './outbox-entry.ts'
+
+/** Shards that one device writes to: its person's, and groups'. */
+const shardsMax = 1_024
+const stateShape = struct({
+  version: literal(1),
+  clock: u64,
+  lastNumbers: array(tuple(bytes(32), uint()), shardsMax),
+})
+
+export interface WriterParts {
+  readonly keys: KeyStore
+  readonly crypto: CryptoProvider
+  readonly clock: Clock
+  readonly identity: Identity
+  /** What to add to this device's clock to get the node's. */
+  readonly offsetMs: () => number
+}
+
+export interface Written {
+  readonly record: SignedRecord
+  readonly bytes: Uint8Array
+  readonly name: string
+}
+
+/** Number and clock are the writer's; the rest follows from the clock where it has to. */
+export type UnnumberedDraft = (clock: bigint) => Omit<RecordDraft, 'number' | 'clock' | 'author'>
+
+/**
+ * The one place where this device's records get their numbers.
+ *
+ * 1. A number is used once. Numbers, clock and the signed records themselves are kept in one step, under a lock that
+ *    all tabs share: after a crash either both are there or neither.
+ * 2. No number is left out: gaps would stay in every replica's memory.
+ */
+export class Writer {
+  readonly #parts: WriterParts
+
+  constructor(parts: WriterParts) {
+    this.#parts = parts
+  }
+
+  async write(drafts: readonly UnnumberedDraft[]): Promise<readonly Written[]> {
+    const { keys, crypto, clock, identity } = this.#parts
+    return keys.lock(keyNames.writer, async () => {
+      const state = await this.#read()
+      const hybrid = new HybridClock(state.clock)
+      const written = drafts.map((make): Written => {
+        const at = hybrid.tick(clock.nowMs() + this.#parts.offsetMs())
+        const draft = make(at)
+        const name = toHex(draft.owner)
+        const number = (state.lastNumbers.get(name)?.last ?? 0) + 1
+        if (!state.lastNumbers.has(name) && state.lastNumbers.size >= shardsMax)
+          throw new OnehopError('UNSUPPORTED', `one device writes to at most ${shardsMax} shards`)
+        const record = signRecord(
+          crypto,
+          { ...draft, author: identity.id, number, clock: at },
+          identity.device.seed,
+        )
+        if (!equalBytes(record.header.device, identity.device.key))
+          throw new OnehopError('INTERNAL', 'signed by another key than this device')
+        state.lastNumbers.set(name, { owner: draft.owner, last: number })
+        return { record, bytes: encodeRecord(record), name: outboxName(record) }
+      })
+      const changes = new Map<string, Uint8Array | undefined>()
+      changes.set(keyNames.writer, encodeState(hybrid.last, state.lastNumbers.values()))
+      for (const { name, bytes: recordBytes } of written) changes.set(name, recordBytes)
+      await keys.write(changes)
+      return written
+    })
+  }
+
+  async #read(): Promise<{
+    readonly clock: bigint
+    readonly lastNumbers: Map<string, { readonly owner: IdentityId; readonly last: number }>
+  }> {
+    const kept = await this.#parts.keys.get(keyNames.writer)
+    if (kept === undefined) return { clock: 0n, lastNumbers: new Map() }
+    const { clock, lastNumbers } = decodeAs(stateShape, kept, 'writer')
+    return {
+      clock,
+      lastNumbers: new Map(lastNumbers.map(([owner, last]) => [toHex(owner), { owner, last }])),
+    }
+  }
+}
+
+function encodeState(
+  clock: bigint,
+  numbers: Iterable<{ readonly owner: IdentityId; readonly last: number }>,
+): Uint8Array {
+  return encode([1, clock, [...numbers].map(({ owner, last }) => [owner, last])])
+}
