@@ -23,4 +23,6 @@ export const searchLimits = {
   logEntriesMax: 512,
   collectionsMax: 64,
   advertBytesMax: 16 * 1024,
+  /** Adverts in one answer: a continent of towns, or what one node was told of. */
+  announcementsMax: 64,
 } as const

@@ -1,0 +1,31 @@
+/** What bounds the search part of one node. */
+export const searchNodeLimits = {
+  /** Adverts kept: every aggregator on the way up from here and many beside. */
+  advertsMax: 1_024,
+  /** Sources that may register: a town has hundreds of boxes. */
+  childrenMax: 4_096,
+  /** Of one source, so that one hostile leaf cannot fill the disk. */
+  childDocumentsMax: 4_000_000,
+  childBytesMax: 8 * 2 ** 30,
+  /** Entries and bytes of one message up: leaves room for identity logs within a frame. */
+  appendEntriesMax: 512,
+  appendBytesMax: 640 * 1024,
+  appendLogBytesMax: 256 * 1024,
+  /** Look-ups in the DHT in one round of looking for nearer aggregators. */
+  findsPerRoundMax: 16,
+  /** A look-up that found nothing is not repeated for so long. */
+  absentMs: 10_000,
+  findTimeoutMs: 1_500,
+  advertsTimeoutMs: 2_000,
+  advertValidityMs: 600_000,
+  appendTimeoutMs: 30_000,
+  queryTimeoutMs: 5_000,
+  askTimeoutMs: 2_500,
+  retryMs: 200,
+  retryMsMax: 2_000,
+  /** Records of own shards looked at when nobody aggregates anything. */
+  ownDocumentsMax: 20_000,
+  ownIndexMs: 2_000,
+  /** Owners of hits whose identity log can be had from whoever answered. */
+  witnessesMax: 8_192,
+} as const
