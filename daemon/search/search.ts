@@ -92,7 +92,7 @@ export class Search {
    */
   async identityLog(id: IdentityId, signal: AbortSignal): Promise<Uint8Array | undefined> {
     const node = this.#witnesses.get(toHex(id))
-    if (node === undefined) return undefined
+    if (node === undefined || node === this.#parts.rpc.self) return this.#parts.identities.log(id)
     try {
       const options = { signal, timeoutMs: searchNodeLimits.askTimeoutMs }
       const [log] = decodeIdentityLogs(

@@ -4,9 +4,17 @@ import { createMemoryNetwork, type MemoryNetwork } from '../../daemon/net/rpc-me
 import { isFiltered } from '../../daemon/search/query.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import type { SignedRecord } from '../../protocol/record/types.ts'
-import { decodeRecord } from '../../protocol/record/wire.ts'
+import { encodeLog } from '../../protocol/identity/entry.ts'
+import { decodeRecord, encodeRecord } from '../../protocol/record/wire.ts'
 import { scopeContains } from '../../protocol/scope.ts'
 import { analyseQuery } from '../../protocol/search/analysis.ts'
+import { encodeAppend } from '../../protocol/search/exchange.ts'
+import {
+  decodeAcknowledgement,
+  encodeLogBatch,
+  encodeRegistration,
+  itemHash,
+} from '../../protocol/search/log.ts'
 import { SearchIndex } from '../../protocol/search/inverted-index.ts'
 import type { SearchAnswer } from '../../protocol/search/query.ts'
 import { climbingRecord, searchDocumentOf } from '../../protocol/search/record-document.ts'
@@ -294,6 +302,87 @@ describe('search in a neighbourhood', () => {
     )
     expect(idsOf(whole)).toEqual(healed.hits)
   }, 60_000)
+
+  it('hears a shard from the holder that speaks for it, and takes nothing that does not verify', async () => {
+    const network = createMemoryNetwork({ clock: systemClock, random: createSeededRandom(3) })
+    let leader = nodeId(1)
+    const africa = await start({ network, id: nodeId(101), aggregate: [{ app, scope: '/geo/africa' }] })
+    const first = await start({ network, id: nodeId(1), leads: () => leader === nodeId(1) })
+    const second = await start({ network, id: nodeId(2), leads: () => leader === nodeId(2) })
+    await greet([africa, first, second])
+    const writer = newWriter()
+    const profile = item(writer, 'profile', { place: towns[0] })
+    const post = item(writer, 'posts', { text: 'a word about jazz' })
+    for (const node of [first, second]) {
+      await node.host(writer)
+      await node.write(profile, post)
+    }
+    await untilTotal(second, '/geo/africa', 'jazz', 1)
+    await first.close()
+    open.splice(open.indexOf(first), 1)
+    // The place of a silent leaf is named as long as nobody speaks for its shards.
+    await untilAnswer(second, '/geo/africa', 'jazz', ({ coverage }) => coverage.missing.includes(towns[0]))
+    leader = nodeId(2)
+    await second.write(item(writer, 'posts', { text: 'more of jazz' }))
+    const whole = await untilAnswer(
+      second,
+      '/geo/africa',
+      'jazz',
+      ({ total, coverage }) => total === 2 && coverage.complete,
+    )
+    expect(whole.coverage).toMatchObject({ sources: 1, sourcesCurrent: 1, missing: [] })
+
+    const signal = AbortSignal.timeout(5_000)
+    const liar = await start({ network, id: nodeId(9) })
+    const forged = {
+      ...item(writer, 'posts', { text: 'forged jazz' }),
+      signature: new Uint8Array(64).fill(1),
+    }
+    const at = { app, parent: '/geo/africa' }
+    const head = { epoch: 5, position: 0 }
+    const registration = encodeRegistration({ ...at, scope: towns[0], kind: 'leaf', head })
+    await liar.rpc.request(africa.id, 'search/register', registration, { signal })
+    const item0 = itemHash(crypto.sha256, { ...post.header, itemKey: post.id })
+    const batch = encodeLogBatch({
+      ...{ ...at, epoch: 5, after: 0, through: 3 },
+      entries: [
+        {
+          operation: 'put',
+          position: 1,
+          record: encodeRecord(forged),
+          scopes: { geo: towns[0] },
+          analyser: 'en',
+        },
+        {
+          operation: 'put',
+          position: 2,
+          record: encodeRecord(post),
+          scopes: { geo: '/geo/europe' },
+          analyser: 'en',
+        },
+        { operation: 'remove', position: 3, item: item0 },
+      ],
+    })
+    const body = encodeAppend({ kind: 'leaf', logs: [], batch })
+    const reply = await liar.rpc.request(africa.id, 'search/append', body, { signal })
+    expect(decodeAcknowledgement(reply).cursor).toEqual({ epoch: 5, position: 3 })
+    expect(africa.search.aggregator.stats.refused).toBe(2)
+    expect((await second.query('/geo/africa', 'jazz')).total).toBe(2)
+    // Sent twice, taken once; of another epoch, not at all.
+    const again = await liar.rpc.request(africa.id, 'search/append', body, { signal })
+    expect(decodeAcknowledgement(again).cursor).toEqual({ epoch: 5, position: 3 })
+    const stranger = encodeRegistration({ ...at, parent: '/geo', scope: '/geo', kind: 'leaf', head })
+    await expect(liar.rpc.request(africa.id, 'search/register', stranger, { signal })).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+    })
+    await expect(
+      liar.rpc.request(africa.id, 'search/append', new Uint8Array([1]), { signal }),
+    ).rejects.toMatchObject({ code: 'BAD_MESSAGE' })
+    // The log of whoever wrote a hit is to be had from whoever answered.
+    await liar.search.directory.ask(africa.id, signal)
+    await untilTotal(liar, '/geo/africa', 'jazz', 2)
+    expect(await liar.search.identityLog(writer.state.id, signal)).toEqual(encodeLog(writer.state.entries))
+  })
 
   it('answers from its own shards where nobody aggregates, and says that it is not all', async () => {
     const network = createMemoryNetwork({ clock: systemClock, random: createSeededRandom(1) })
