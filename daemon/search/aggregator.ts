@@ -223,12 +223,15 @@ export class Aggregator {
       return encodeAcknowledgement({ cursor: child.cursor, credit: searchLimits.logEntriesMax })
     }
     this.#checkRoom(child, batch)
-    for (const log of logs) {
-      await this.#parts.identities.accept(undefined, log).catch((error: unknown) => {
-        this.stats.refused++
-        this.#parts.log.warn('search.log-refused', { from, code: asOnehopError(error).code })
-      })
-    }
+    // At once, so that they share a sync of the disk.
+    await Promise.all(
+      logs.map((log) =>
+        this.#parts.identities.accept(undefined, log).catch((error: unknown) => {
+          this.stats.refused++
+          this.#parts.log.warn('search.log-refused', { from, code: asOnehopError(error).code })
+        }),
+      ),
+    )
     const offers = batch.entries.flatMap((entry) => this.#check(child, batch, entry) ?? [])
     const cursor = { epoch: batch.epoch, position: batch.through }
     const changes = await this.#parts.store.write((stage) => {

@@ -33,6 +33,8 @@ export class Leaf {
   /** By owner, app and hierarchy. */
   readonly #assigned = new Map<string, Assigned>()
   readonly #leading = new Map<string, IdentityId>()
+  /** Led shards whose place was looked up for every app. */
+  readonly #placed = new Set<string>()
   #wake: (() => void) | undefined
   #closed = false
 
@@ -83,7 +85,6 @@ export class Leaf {
     for (const { record } of arrivals) owners.set(toHex(record.header.owner), record.header.owner)
     for (const [name, owner] of owners) {
       if (!this.#parts.hosting.has(owner) || !this.#parts.leads(owner)) continue
-      const isNew = !this.#leading.has(name)
       this.#leading.set(name, owner)
       const apps = new Set(
         arrivals
@@ -91,7 +92,7 @@ export class Leaf {
           .map(({ record }) => record.header.app),
       )
       // The newest schema of an app is read from the store once; then it is in memory.
-      void this.#place(owner, isNew ? undefined : apps).catch((error: unknown) => {
+      void this.#place(owner, apps).catch((error: unknown) => {
         this.#parts.log.warn('search.place-failed', { error: String(error) })
       })
     }
@@ -106,10 +107,15 @@ export class Leaf {
       leading.add(toHex(owner))
       this.#leading.set(toHex(owner), owner)
     }
+    const apps = new Set(await this.#parts.schemas.apps())
     for (const [name, owner] of this.#leading) {
-      if (leading.has(name)) await this.#place(owner, undefined)
-      else await this.#release(name, owner)
+      if (!leading.has(name)) await this.#release(name, owner)
+      else if (!this.#placed.has(name)) {
+        this.#placed.add(name)
+        await this.#place(owner, apps)
+      }
     }
+    await this.#retarget()
     for (const [name, { uplink, source }] of this.#uplinks) {
       if (!source.isEmpty) continue
       this.#uplinks.delete(name)
@@ -117,9 +123,24 @@ export class Leaf {
     }
   }
 
-  async #place(owner: IdentityId, apps: ReadonlySet<string> | undefined): Promise<void> {
+  /** Shards whose place is known stay where they stand until a record says otherwise; who is nearest may change. */
+  async #retarget(): Promise<void> {
+    const changed = new Map<string, boolean>()
+    for (const { owner, app, scope, target } of this.#assigned.values()) {
+      const name = JSON.stringify([app, scope, target])
+      let isChanged = changed.get(name)
+      if (isChanged === undefined) {
+        const nearest = this.#nearest(app, scope, target)
+        isChanged = nearest !== undefined && (target === undefined || keyOf(nearest) !== keyOf(target))
+        changed.set(name, isChanged)
+      }
+      if (isChanged) await this.#assign(owner, app, scopeHierarchy(scope), scope)
+    }
+  }
+
+  async #place(owner: IdentityId, apps: ReadonlySet<string>): Promise<void> {
     const { schemas, store } = this.#parts
-    for (const app of apps ?? (await schemas.apps())) {
+    for (const app of apps) {
       const schema = await schemas.newest(app)
       if (schema === undefined || this.#closed) continue
       for (const hierarchy of schema.hierarchies.keys()) {
@@ -162,6 +183,7 @@ export class Leaf {
   /** Another holder speaks for the shard now; it tells from its own log. */
   async #release(name: string, owner: IdentityId): Promise<void> {
     this.#leading.delete(name)
+    this.#placed.delete(name)
     const assigned = [...this.#assigned].filter(([key]) => key.startsWith(`${name} `))
     await this.#parts.store.write((batch) => {
       for (const [, { app, scope }] of assigned)
