@@ -15,6 +15,8 @@ const checkMs = 500
 const dialMs = 5_000
 
 export interface Dialer {
+  /** Heard of by chance: dialled once, unless there are peers enough. */
+  meet(node: NodeId): void
   keep(nodes: readonly NodeId[]): void
   /** Tries everybody again at once. */
   retry(): void
@@ -82,10 +84,13 @@ export function createDialer(options: {
     running.add(work)
   }
 
+  const meet = (node: NodeId): void => {
+    if (libp2p.peerId.equals(peerIdOf(node)) || isConnected(node)) return
+    if (libp2p.getPeers().length < peersEnough) start(node)
+  }
   const onDiscovery = (event: CustomEvent<{ id: Parameters<typeof nodeIdOf>[0] }>): void => {
     const node = nodeIdOf(event.detail.id)
-    if (node === undefined || isConnected(node) || libp2p.getPeers().length >= peersEnough) return
-    start(node)
+    if (node !== undefined) meet(node)
   }
   libp2p.addEventListener('peer:discovery', onDiscovery)
 
@@ -98,6 +103,7 @@ export function createDialer(options: {
   const looping = loop()
 
   return {
+    meet,
     keep(nodes) {
       const before = kept
       kept = nodes.filter((node) => !libp2p.peerId.equals(peerIdOf(node)))

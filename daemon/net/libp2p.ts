@@ -19,6 +19,7 @@ import type { Clock, Log, Random } from '../../protocol/ports.ts'
 import type { Config } from '../config.ts'
 import { withDeadline } from './deadline.ts'
 import { createDialer } from './dialer.ts'
+import { discover } from './discovery.ts'
 import { createFrameStream } from './frame-stream.ts'
 import type { Gater } from './gater.ts'
 import { createGater } from './gater.ts'
@@ -86,14 +87,18 @@ export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promis
     ...(options.budgets === undefined ? {} : { budgets: options.budgets }),
   })
   let closed: Promise<void> | undefined
+  const closing = new AbortController()
   const stop = async (): Promise<void> => {
+    closing.abort(new OnehopError('CLOSED', 'the node is closing'))
     rpc.close()
+    await discovering
     await dialer?.close()
     libp2p.removeEventListener('peer:update', pruneAddresses)
     await libp2p.stop()
     await datastore?.close()
   }
   let dialer: ReturnType<typeof createDialer> | undefined
+  let discovering: Promise<void> | undefined
   try {
     await libp2p.start()
     // libp2p does it itself a second later; who asks us in between would get our records without addresses.
@@ -105,6 +110,8 @@ export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promis
     throw startError(error, config.listen)
   }
   const started = dialer
+  const { meet } = started
+  discovering = discover({ libp2p, dht: libp2p.services.dht, clock, log, signal: closing.signal, meet })
 
   return {
     rpc,
