@@ -37,6 +37,7 @@ export class Leaf {
   readonly #placed = new Set<string>()
   #wake: (() => void) | undefined
   #closed = false
+  readonly #working = new Set<Promise<void>>()
 
   constructor(parts: LeafParts) {
     this.#parts = parts
@@ -77,6 +78,7 @@ export class Leaf {
       this.#closed = true
       for (const stop of stops) stop()
       await Promise.all([...this.#uplinks.values()].map(({ uplink }) => uplink.stop()))
+      await Promise.all(this.#working)
     }
   }
 
@@ -92,9 +94,12 @@ export class Leaf {
           .map(({ record }) => record.header.app),
       )
       // The newest schema of an app is read from the store once; then it is in memory.
-      void this.#place(owner, apps).catch((error: unknown) => {
-        this.#parts.log.warn('search.place-failed', { error: String(error) })
-      })
+      const work = this.#place(owner, apps)
+        .catch((error: unknown) => {
+          this.#parts.log.warn('search.place-failed', { error: String(error) })
+        })
+        .finally(() => this.#working.delete(work))
+      this.#working.add(work)
     }
   }
 
@@ -219,7 +224,7 @@ export class Leaf {
     const known = this.#uplinks.get(key)
     if (known !== undefined) return known
     const source = new ShardSource(
-      { ...this.#parts, places: this.#places, onMoved: (from) => void this.#departures(from) },
+      { ...this.#parts, places: this.#places, onMoved: (from) => this.#moved(from) },
       target,
     )
     const made = { source, uplink: new Uplink(this.#parts, target, source) }
@@ -232,6 +237,11 @@ export class Leaf {
     const { uplink, source } = this.#uplink(target)
     source.depart(owner)
     uplink.wake()
+  }
+
+  #moved(from: Target): void {
+    const work = this.#departures(from).finally(() => this.#working.delete(work))
+    this.#working.add(work)
   }
 
   async #departures(from: Target): Promise<void> {
