@@ -1,17 +1,73 @@
+import { parseArguments } from './arguments.ts'
+import type { Parsed } from './arguments.ts'
+import { commands } from './commands/index.ts'
+import { createContext } from './context.ts'
+import { exitCodes } from './exit-code.ts'
+import type { ExitCode } from './exit-code.ts'
+import { reportFailure } from './failure.ts'
+import { commandHelp, overview } from './help.ts'
+import { createOutput } from './output.ts'
+import type { Output } from './output.ts'
 import { packageVersion } from './version.ts'
-
-const help = `onehop: a peer-to-peer edge node
-
-Usage: onehop COMMAND [OPTIONS]
-       onehop --version
-`
 
 /** Runs one command and resolves with the process's exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
-  if (argv[0] === '--version') {
-    process.stdout.write(`${packageVersion()}\n`)
-    return 0
+  // `onehop get posts | head -1`: the reader has what it wanted.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === 'EPIPE' ? exitCodes.ok : exitCodes.failed)
+  })
+  // Known before the command line is understood, so that its errors come in the form that was asked for.
+  const output = createOutput({
+    json: argv.includes('--json'),
+    stdout: process.stdout,
+    stderr: process.stderr,
+    environment: process.env,
+  })
+  try {
+    return await runCommand(parseArguments(argv, commands), output)
+  } catch (error) {
+    return reportFailure(output, error)
   }
-  process.stderr.write(help)
-  return argv[0] === '--help' ? 0 : 2
+}
+
+async function runCommand({ command, operands, flags }: Parsed, output: Output): Promise<ExitCode> {
+  if (flags.on('version')) {
+    if (output.json) output.line({ version: packageVersion() })
+    else output.data(packageVersion())
+    return exitCodes.ok
+  }
+  if (command === undefined) {
+    if (flags.on('help')) output.data(overview(commands, output))
+    else output.words(overview(commands, output))
+    return flags.on('help') ? exitCodes.ok : exitCodes.usage
+  }
+  if (flags.on('help')) {
+    output.data(commandHelp(command, output))
+    return exitCodes.ok
+  }
+  const { signal, release } = interruption()
+  try {
+    const context = createContext({ environment: process.env, signal, stdin: process.stdin, flags })
+    return await command.run({ operands, flags, output, context })
+  } finally {
+    release()
+  }
+}
+
+/** The first SIGINT or SIGTERM asks everything to end; the second does not ask. */
+function interruption(): { readonly signal: AbortSignal; release(): void } {
+  const controller = new AbortController()
+  const interrupt = (name: NodeJS.Signals): void => {
+    if (controller.signal.aborted) process.exit(name === 'SIGINT' ? 130 : 143)
+    controller.abort(Object.assign(new Error(`stopped by ${name}`), { name: 'AbortError' }))
+  }
+  process.on('SIGINT', interrupt)
+  process.on('SIGTERM', interrupt)
+  return {
+    signal: controller.signal,
+    release() {
+      process.off('SIGINT', interrupt)
+      process.off('SIGTERM', interrupt)
+    },
+  }
 }

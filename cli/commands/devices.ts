@@ -1,0 +1,102 @@
+import { toHex } from '../../protocol/bytes.ts'
+import type { ReplyOf } from '../../protocol/api/operations.ts'
+import { OnehopError } from '../../protocol/errors.ts'
+import type { Command, Context } from '../command.ts'
+import { exitCodes } from '../exit-code.ts'
+import { columns, safeText } from '../output.ts'
+import { readId, requireIdentity } from '../owner.ts'
+import { revoke } from '../revocation.ts'
+import { counted } from '../units.ts'
+
+type Device = ReplyOf<'admin.devices'>['devices'][number]
+
+export const devices: Command = {
+  name: 'devices',
+  summary: 'devices of your identity, or of another one',
+  operands: ['[ID]'],
+  options: {},
+  examples: [
+    ['onehop devices', 'yours'],
+    ['onehop devices revoke KEY', 'take one out, for good'],
+  ],
+  async run({ operands: [id], context, output }) {
+    const own = await ownDevice(context)
+    const identity = id === undefined ? (await requireIdentity(context)).id : readId(id, 'an identity')
+    const { devices: found } = await (
+      await context.daemon()
+    ).call('admin.devices', { identity }, { signal: context.signal })
+    const labelled = found.map((device) => ({ ...device, label: labelOf(device, own) }))
+    if (output.json) for (const device of labelled) output.line(device)
+    else {
+      output.words(`Devices of ${toHex(identity)}`)
+      output.data(
+        columns(
+          labelled.map(({ device, role, revoked, probation, label }) => [
+            toHex(device),
+            role,
+            revoked
+              ? output.red('revoked')
+              : probation
+                ? output.yellow('on probation')
+                : output.green('good'),
+            safeText(label),
+          ]),
+        ),
+      )
+    }
+    return exitCodes.ok
+  },
+}
+
+export const devicesRevoke: Command = {
+  name: 'devices revoke',
+  summary: 'take a device out of your identity, for good',
+  operands: ['KEY'],
+  options: {},
+  examples: [['onehop devices revoke 5f0c…', 'a lost phone; what it wrote until now stays']],
+  notes: 'KEY is the device key as onehop devices prints it, or its first digits (8 at least).',
+  async run({ operands: [text = ''], context, output }) {
+    const { signal } = context
+    const identity = await requireIdentity(context)
+    const { call } = await context.daemon()
+    const { log } = await call('identity.get', { identity: identity.id }, { signal })
+    await identity.learn(log)
+    const key = findKey(text.toLowerCase(), [...identity.state.devices.keys()])
+    const crypto = await context.crypto()
+    const revoked = await revoke({ call, crypto, identity, device: key, signal })
+    if (output.json) output.line({ revoked: toHex(key), ...revoked })
+    else
+      output.words(
+        `Revoked ${toHex(key)}. What it wrote stays (${counted(revoked.records, 'record')}); it writes no more.`,
+      )
+    return exitCodes.ok
+  },
+}
+
+const prefixMin = 8
+
+function findKey(text: string, known: readonly string[]): Uint8Array {
+  if (text.length === 64) return readId(text, 'a device key')
+  const found = text.length >= prefixMin ? known.filter((key) => key.startsWith(text)) : []
+  if (found.length === 1) return readId(found[0] as string, 'a device key')
+  throw new OnehopError(
+    'NOT_FOUND',
+    `${found.length === 0 ? 'no' : 'more than one'} device begins with ${text}`,
+    {
+      help: 'onehop devices lists the keys.',
+    },
+  )
+}
+
+async function ownDevice(context: Context): Promise<string | undefined> {
+  return (await context.keys().get('device')) === undefined
+    ? undefined
+    : requireIdentity(context).then(
+        ({ device }) => toHex(device.key),
+        () => undefined,
+      )
+}
+
+function labelOf({ device, label }: Device, own: string | undefined): string {
+  return toHex(device) === own ? 'this command line' : label
+}

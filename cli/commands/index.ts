@@ -1,0 +1,40 @@
+/** Every command, in the order of help. */
+import type { Command } from '../command.ts'
+import { configShow } from './config-show.ts'
+import { devices, devicesRevoke } from './devices.ts'
+import { explain } from './explain.ts'
+import { get } from './get.ts'
+import { help } from './help.ts'
+import { importFile } from './import.ts'
+import { init } from './init.ts'
+import { pair } from './pair.ts'
+import { paths } from './paths.ts'
+import { put } from './put.ts'
+import { schemaApply } from './schema-apply.ts'
+import { schemaCheck } from './schema-check.ts'
+import { search } from './search.ts'
+import { start } from './start.ts'
+import { status } from './status.ts'
+import { stop } from './stop.ts'
+import { view } from './view.ts'
+
+export const commands: readonly Command[] = [
+  init,
+  start,
+  stop,
+  status,
+  pair,
+  devices,
+  devicesRevoke,
+  schemaCheck,
+  schemaApply,
+  put,
+  get,
+  view,
+  search,
+  explain,
+  importFile,
+  configShow,
+  paths,
+  help,
+]

@@ -1,0 +1,106 @@
+import { systemClock } from '../../client/clock.ts'
+import { openIdentity } from '../../client/identity.ts'
+import { microblog } from '../../client/microblog.ts'
+import type { Daemon } from '../../daemon/start.ts'
+import { asOnehopError } from '../../protocol/errors.ts'
+import type { Call, Command } from '../command.ts'
+import { adminCall, dashboardLink } from '../daemon.ts'
+import type { Runtime } from '../daemon.ts'
+import { exitCodes } from '../exit-code.ts'
+import { columns } from '../output.ts'
+import { followPairing } from '../pairing-screen.ts'
+import { packageVersion } from '../version.ts'
+import { capabilitiesOf, pairedWords } from './pair.ts'
+
+export const start: Command = {
+  name: 'start',
+  summary: 'run a node on this machine until Ctrl-C',
+  operands: [],
+  options: {
+    'no-pair': { type: 'boolean', help: 'show no QR code' },
+  },
+  examples: [
+    ['onehop start', 'with a QR code for the first phone'],
+    ['onehop start --no-pair --json', 'for services: one JSON line when it is ready'],
+    ['onehop start --state ./second --set listen.http=4190', 'a second node (its other ports differ too)'],
+  ],
+  notes: 'Ctrl-C closes the node cleanly; a second Ctrl-C does not wait.',
+  async run(call) {
+    const { context, output } = call
+    const running = await context.findDaemon()
+    if (running !== undefined) {
+      if (!output.json) output.words('A node runs on this state folder already.')
+      showNode(call, running.runtime, running.dashboard)
+      return exitCodes.ok
+    }
+    const { config, settings } = context.config()
+    // What a person looks at is the QR code; a service's log keeps everything.
+    const quiet =
+      output.watched && settings.some(({ path, source }) => path === 'log' && source === 'default')
+    // Here alone: a node is a second of loading that no other command should pay.
+    const { startDaemon } = await import('../../daemon/start.ts')
+    await using daemon = await startDaemon({
+      config: quiet ? { ...config, log: 'warn' } : config,
+      settings,
+      version: packageVersion(),
+    })
+    const runtime = {
+      pid: process.pid,
+      node: daemon.node.id,
+      http: daemon.local,
+      phone: daemon.phone,
+      addresses: [...daemon.addresses],
+    }
+    showNode(call, runtime, dashboardLink(daemon.local, daemon.adminToken))
+    const ending = AbortSignal.any([context.signal, daemon.node.stopped])
+    const pairing = call.flags.on('no-pair') || output.json ? undefined : invitePhone(call, daemon, ending)
+    await aborted(ending)
+    await pairing
+    if (!output.json) output.words('\nClosing ...')
+    return exitCodes.ok
+  },
+}
+
+function showNode({ context, output }: Call, runtime: Runtime, dashboard: string): void {
+  const { node, pid, phone, addresses } = runtime
+  if (output.json) {
+    output.line({ node, pid, dashboard, phone, http: runtime.http, addresses })
+    return
+  }
+  const { config } = context.config()
+  output.data(
+    columns([
+      [output.bold('node'), `${config.name === '' ? '' : `${config.name} `}${node}`],
+      [output.bold('dashboard'), dashboard],
+      [output.bold('phone page'), phone],
+      [output.bold('state'), config.state],
+    ]),
+  )
+}
+
+/** Opens pairing and goes along with it until it ends; that it ends badly does not concern the node. */
+async function invitePhone({ context, output }: Call, daemon: Daemon, ending: AbortSignal): Promise<void> {
+  const call = adminCall(daemon.local, daemon.adminToken)
+  const leave = new AbortController()
+  const signal = AbortSignal.any([ending, leave.signal])
+  try {
+    await call('admin.pair.open', {}, { signal })
+    const identity = await openIdentity({ keys: context.keys(), crypto: await context.crypto() })
+    const capabilities = capabilitiesOf(microblog.id, 30)
+    const { stdin } = context
+    const asks = stdin.isTTY === true
+    const paired = await followPairing({ call, output, stdin, asks, signal, identity, capabilities })
+    output.words(output.green(pairedWords(paired.identity)))
+    output.words('The node goes on. Ctrl-C closes it.')
+  } catch (error) {
+    if (ending.aborted) return
+    const { message, help } = asOnehopError(error)
+    output.words(`\nNo phone was paired: ${message}.\nThe node goes on. ${help}`)
+  }
+}
+
+/** Keeps the process alive meanwhile: listeners of a signal do not. */
+async function aborted(signal: AbortSignal): Promise<void> {
+  const dayMs = 86_400_000
+  while (!signal.aborted) await systemClock.sleep(dayMs, signal).catch(() => undefined)
+}

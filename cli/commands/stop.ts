@@ -1,0 +1,39 @@
+import { systemClock } from '../../client/clock.ts'
+import { OnehopError } from '../../protocol/errors.ts'
+import type { Command } from '../command.ts'
+import { isRunning, notRunning } from '../daemon.ts'
+import { exitCodes } from '../exit-code.ts'
+
+const pollMs = 50
+const waitSDefault = 30
+
+export const stop: Command = {
+  name: 'stop',
+  summary: 'close the running daemon and wait until it is gone',
+  operands: [],
+  options: {
+    wait: { type: 'string', value: 'SECONDS', help: `how long to wait for it (${waitSDefault})` },
+  },
+  examples: [
+    ['onehop stop', 'the node of your state folder'],
+    ['onehop stop --state /var/lib/onehop', 'another one'],
+  ],
+  async run({ flags, context, output }) {
+    const waitS = flags.count('wait') ?? waitSDefault
+    const daemon = await context.findDaemon()
+    if (daemon === undefined) throw notRunning(context.config().config.state)
+    const { pid, node } = daemon.runtime
+    await daemon.call('admin.stop', {}, { signal: context.signal })
+    const startMs = systemClock.monotonicMs()
+    while (isRunning(pid)) {
+      if (systemClock.monotonicMs() - startMs > waitS * 1000)
+        throw new OnehopError('TIMEOUT', `process ${pid} was asked to stop ${waitS} s ago and still runs`, {
+          help: `Look at its log, or end it: kill ${pid}`,
+        })
+      await systemClock.sleep(pollMs, context.signal)
+    }
+    if (output.json) output.line({ stopped: true, node, pid })
+    else output.words(`The node has stopped (process ${pid}).`)
+    return exitCodes.ok
+  },
+}

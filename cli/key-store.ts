@@ -1,0 +1,159 @@
+/**
+ * The command-line device's keys, numbers and unsent records in one file of mode 0600, outside the node's state: who
+ * takes the box must not get the person. A write is whole or not at all and on disk when it resolves, so no number
+ * is used twice, whatever happens to the process.
+ */
+import { open, mkdir, readFile, rm, stat } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import * as v from 'valibot'
+import type { KeyStore } from '../client/key-store.ts'
+import { fromHex, toHex } from '../protocol/bytes.ts'
+import { OnehopError } from '../protocol/errors.ts'
+import { writeSecretFile } from './config.ts'
+import { isRunning } from './daemon.ts'
+
+export function dataFolder(environment: NodeJS.ProcessEnv): string {
+  return join(environment.XDG_DATA_HOME || join(homedir(), '.local', 'share'), 'onehop')
+}
+
+export function cliDevicePath(environment: NodeJS.ProcessEnv): string {
+  return join(dataFolder(environment), 'cli-device.json')
+}
+
+const format = 1
+const fileShape = v.object({ onehop: v.literal(format), entries: v.record(v.string(), v.string()) })
+
+const lockWaitMs = 10_000
+const lockPollMs = 20
+
+export function fileKeyStore(path: string): KeyStore {
+  // Within this process commands queue here; other processes meet at the lock file.
+  let turn: Promise<unknown> = Promise.resolve()
+  const alone = <T>(name: string, action: () => Promise<T>): Promise<T> => {
+    const result = turn.then(() => withLockFile(`${path}.${name}.lock`, action))
+    turn = result.catch(() => undefined)
+    return result
+  }
+  return {
+    async get(name) {
+      const hex = (await readEntries(path)).get(name)
+      return hex === undefined ? undefined : entryBytes(path, name, hex)
+    },
+    async list(prefix) {
+      const names = [...(await readEntries(path)).keys()]
+      return names.filter((name) => name.startsWith(prefix)).toSorted()
+    },
+    write: (changes) =>
+      alone('write', async () => {
+        const entries = await readEntries(path)
+        for (const [name, bytes] of changes) {
+          if (bytes === undefined) entries.delete(name)
+          else entries.set(name, toHex(bytes))
+        }
+        await writeEntries(path, entries)
+      }),
+    lock: (name, action) => withLockFile(`${path}.${name.replaceAll('/', '-')}-held.lock`, action),
+  }
+}
+
+async function readEntries(path: string): Promise<Map<string, string>> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') return new Map()
+    throw new OnehopError('STORE_UNWRITABLE', `cannot read the key file ${path}: ${code}`, { cause: error })
+  }
+  try {
+    return new Map(Object.entries(v.parse(fileShape, JSON.parse(text)).entries))
+  } catch (cause) {
+    throw new OnehopError('STORE_CORRUPT', `${path} is not a key file of this release`, {
+      cause,
+      help: 'Put it back from a backup. Moved away, this command line becomes a new device, of nobody yet.',
+    })
+  }
+}
+
+async function writeEntries(path: string, entries: ReadonlyMap<string, string>): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    const sorted = Object.fromEntries([...entries].toSorted(([a], [b]) => (a < b ? -1 : 1)))
+    await writeSecretFile(path, `${JSON.stringify({ onehop: format, entries: sorted })}\n`)
+  } catch (cause) {
+    throw new OnehopError(
+      'STORE_UNWRITABLE',
+      `cannot write the key file ${path}: ${(cause as Error).message}`,
+      {
+        cause,
+        help: `Give this user the right to write ${dirname(path)}, or set XDG_DATA_HOME.`,
+      },
+    )
+  }
+}
+
+function entryBytes(path: string, name: string, hex: string): Uint8Array {
+  const bytes = fromHex(hex)
+  if (bytes !== undefined) return bytes
+  throw new OnehopError('STORE_CORRUPT', `${path}: ${name} is not hex`, {
+    help: 'Put the file back from a backup.',
+  })
+}
+
+/** The file holds the id of the process that has the lock; the lock of a dead one is taken over. */
+async function withLockFile<T>(path: string, action: () => Promise<T>): Promise<T> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  const startMs = performance.now()
+  while (!(await tryLock(path))) {
+    await removeStale(path)
+    if (performance.now() - startMs > lockWaitMs)
+      throw new OnehopError('STORE_LOCKED', `another onehop command holds ${path}`, {
+        help: 'Wait until it ends. If none runs, delete that file.',
+      })
+    await sleep(lockPollMs)
+  }
+  try {
+    return await action()
+  } finally {
+    await rm(path, { force: true })
+  }
+}
+
+async function tryLock(path: string): Promise<boolean> {
+  try {
+    const file = await open(path, 'wx', 0o600)
+    await file.writeFile(`${process.pid}\n`)
+    await file.close()
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw new OnehopError('STORE_UNWRITABLE', `cannot write ${path}: ${(error as Error).message}`, {
+      cause: error,
+      help: `Give this user the right to write ${dirname(path)}, or set XDG_DATA_HOME.`,
+    })
+  }
+}
+
+/** Only one process at a time breaks a lock, and looks again before: else two could break it, and one of them a new one. */
+async function removeStale(path: string): Promise<void> {
+  if (!(await isStale(path)) || !(await tryLock(`${path}-breaking`))) return
+  try {
+    if (await isStale(path)) await rm(path, { force: true })
+  } finally {
+    await rm(`${path}-breaking`, { force: true })
+  }
+}
+
+async function isStale(path: string): Promise<boolean> {
+  try {
+    const pid = Number((await readFile(path, 'utf8')).trim())
+    const ageMs = Date.now() - (await stat(path)).mtimeMs
+    // Empty for the moment between its making and its writing.
+    return pid > 0 ? !isRunning(pid) : ageMs > lockWaitMs / 2
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+    throw error
+  }
+}
