@@ -342,6 +342,22 @@ export const operations = {
     { owners: list(key32(), apiLimits.providesPerRequestMax) },
     { queued: uint() },
   ),
+  /** For an owner's device on this machine that admits this node: the node's keys, and its proof that it has them. */
+  'admin.prove': unary(
+    'admin',
+    { identity: key32() },
+    { node: key32(), box: key32(), possession: signature64() },
+  ),
+  /** Records that a device wrote into a shard, ascending by number: what a revocation names. */
+  'admin.numbers': unary(
+    'admin',
+    { owner: key32(), device: key32(), after: optional(uint()) },
+    {
+      numbers: list(fields({ number: uint(), id: key32() }), apiLimits.idsPerStatusMax),
+      /** Ask again, after the last of these. */
+      more: boolean(),
+    },
+  ),
   'admin.stop': unary('admin', {}, {}),
   'admin.pair.open': unary(
     'admin',

@@ -42,8 +42,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   cli: ['protocol', 'client', 'cli'],
 }
 
-/** The only command that runs a node in its own process, and the choice of the command's crypto provider. */
-const mayImportDaemon = new Set(['cli/commands/start.ts', 'cli/crypto.ts'])
+/** The only command that runs a node in its own process; the choice of the crypto provider; how the config is read. */
+const mayImportDaemon = new Set(['cli/commands/start.ts', 'cli/config.ts', 'cli/crypto.ts'])
 
 /** Rooms that run in browsers too. */
 const portable = new Set(['protocol', 'client'])
