@@ -1,0 +1,220 @@
+import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts'
+import { OnehopError } from '../../protocol/errors.ts'
+import type { Clock, Log } from '../../protocol/ports.ts'
+import type { IdentityId, RecordRef } from '../../protocol/record/types.ts'
+import {
+  decodeList,
+  encodeListed,
+  type List,
+  type ListedPart,
+  type ListPlace,
+} from '../../protocol/stream/listing.ts'
+import type { AuthorCursor, Follow, Followed, Stand } from '../../protocol/stream/messages.ts'
+import { decodeFollow, decodeStop, encodeFollowed } from '../../protocol/stream/wire.ts'
+import type { Store, StoredRecord } from '../../storage/types.ts'
+import type { Hosting } from '../hosting.ts'
+import type { Identities } from '../identities.ts'
+import type { Arrival, Ingest } from '../ingest.ts'
+import type { NodeId, Rpc } from '../net/rpc.ts'
+import { carriedStored, readLog } from './log-reader.ts'
+import { Registrations, type Registration } from './registrations.ts'
+import { Sender } from './sender.ts'
+import { streamLimits } from './stream-limits.ts'
+
+export interface SourceParts {
+  readonly rpc: Rpc
+  readonly clock: Clock
+  readonly log: Log
+  readonly store: Store
+  readonly hosting: Hosting
+  readonly identities: Identities
+  readonly ingest: Ingest
+}
+
+const epochKind = 'stream-epoch'
+const noBytes = new Uint8Array(0)
+
+/** The author's side: answers who follows people of this house, and sends each serving node what is new, once. */
+export class Source {
+  readonly #parts: SourceParts
+  readonly #self: Uint8Array
+  readonly registrations: Registrations
+  readonly sender: Sender
+
+  private constructor(parts: SourceParts, registrations: Registrations) {
+    this.#parts = parts
+    this.#self = fromHex(parts.rpc.self, 32) as Uint8Array
+    this.registrations = registrations
+    this.sender = new Sender({ ...parts, registrations, source: this.#self })
+    parts.rpc.handle('stream/follow', async ({ from, body }) =>
+      encodeFollowed(await this.#follow(from, decodeFollow(body))),
+    )
+    parts.rpc.handle('stream/stop', async ({ from, body }) => {
+      const { app, authors } = decodeStop(body)
+      await this.#stop(from, app, authors)
+      return noBytes
+    })
+    parts.rpc.handle('stream/list', async ({ body }) => encodeListed(await this.#list(decodeList(body))))
+  }
+
+  static async open(parts: SourceParts): Promise<Source> {
+    return new Source(parts, await Registrations.open(parts.store))
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const stop = this.#parts.ingest.onStored((arrivals) => this.#stored(arrivals))
+    try {
+      await this.sender.run(signal)
+    } finally {
+      stop()
+    }
+  }
+
+  #stored(arrivals: readonly Arrival[]): void {
+    for (const { record } of arrivals) {
+      const { owner, app, collection } = record.header
+      for (const registration of this.registrations.of(toHex(owner))) {
+        if (registration.app === app && registration.collections.has(collection))
+          this.sender.mark(registration)
+      }
+    }
+  }
+
+  async #follow(from: NodeId, { app, collections, authors }: Follow): Promise<Followed> {
+    if (collections.some((collection) => collection.startsWith('~'))) {
+      throw new OnehopError('FORBIDDEN', "private collections are nobody else's")
+    }
+    const wanted = new Set(collections)
+    const epochs = await this.#epochs(authors.map(({ author }) => author))
+    const kept: Registration[] = []
+    const stands = authors.map(({ author, cursor }, i): { author: Uint8Array; stand: Stand } => {
+      const epoch = epochs[i]
+      if (epoch === undefined) return { author, stand: { state: 'notHosted' } }
+      if (!this.registrations.mayAdd(from, author, app)) return { author, stand: { state: 'refused' } }
+      const head = this.#parts.store.records.logHead(author)
+      const resumed = this.#resumed(cursor, epoch, head)
+      const acked = resumed ?? head
+      const registration = { node: from, app, author, collections: wanted, epoch, acked, scanned: acked }
+      // At once, as the bound above counts them.
+      this.registrations.keep(registration)
+      kept.push(registration)
+      const isBroken = cursor !== undefined && resumed === undefined
+      return { author, stand: { state: isBroken ? 'reconcile' : 'following', epoch, head } }
+    })
+    await this.#parts.store.write((batch) => {
+      for (const registration of kept) this.registrations.keepIn(batch, registration)
+    })
+    this.sender.look(from)
+    return { source: this.#self, authors: stands }
+  }
+
+  #resumed(cursor: AuthorCursor['cursor'], epoch: number, head: number): number | undefined {
+    if (cursor === undefined || !equalBytes(cursor.source, this.#self)) return undefined
+    return cursor.epoch === epoch && cursor.position <= head ? cursor.position : undefined
+  }
+
+  async #stop(from: NodeId, app: string, authors: readonly IdentityId[]): Promise<void> {
+    await this.#parts.store.write((batch) => {
+      for (const author of authors) this.registrations.dropIn(batch, { node: from, app, author })
+    })
+    for (const author of authors) this.registrations.drop({ node: from, app, author })
+  }
+
+  /**
+   * One life of each author's arrival log; undefined where the shard is not held here. It lies with the shard's
+   * cursors, so a shard that was given up and taken again begins another.
+   */
+  async #epochs(authors: readonly IdentityId[]): Promise<(number | undefined)[]> {
+    const { store, hosting, clock } = this.#parts
+    const name = (shard: IdentityId) => ({ kind: epochKind, peer: this.#self, shard })
+    const known = authors.map((author) =>
+      hosting.has(author) ? (store.cursors.get(name(author))?.epoch ?? 'new') : undefined,
+    )
+    if (!known.includes('new')) return known as (number | undefined)[]
+    const fresh = Math.floor(clock.nowMs())
+    return await store.write((batch) =>
+      known.map((epoch, i) => {
+        if (epoch !== 'new') return epoch
+        const cursor = name(authors[i] as IdentityId)
+        store.cursors.setIn(batch, cursor, { epoch: fresh, position: 0 })
+        return fresh
+      }),
+    )
+  }
+
+  async #list(list: List): Promise<{ source: Uint8Array; parts: ListedPart[] }> {
+    const epochs = await this.#epochs(list.authors.map(({ author }) => author))
+    const parts: ListedPart[] = []
+    let room: number = streamLimits.messageBytesMax
+    for (const [i, place] of list.authors.entries()) {
+      const epoch = epochs[i]
+      const part =
+        epoch === undefined
+          ? { author: place.author, head: undefined, log: undefined, records: [], more: undefined }
+          : await this.#part(list, place, epoch, room)
+      room -= partBytes(part)
+      // One that had to be cut is taken only where it is the first; else it comes whole next time.
+      if (parts.length > 0 && (room < 0 || part.more !== undefined)) break
+      parts.push(part)
+      if (part.more !== undefined) break
+    }
+    return { source: this.#self, parts }
+  }
+
+  async #part(list: List, place: ListPlace, epoch: number, room: number): Promise<ListedPart> {
+    const { author, before } = place
+    const { store, identities } = this.#parts
+    // Before reading: what comes in meanwhile is then sent once more, not lost.
+    const head = store.records.logHead(author)
+    const log = before === undefined ? identities.log(author) : undefined
+    let left = room - (log?.length ?? 0) - 128
+    const records: Uint8Array[] = []
+    let last: RecordRef | undefined
+    for (const stored of await this.#newest(list, author)) {
+      if (before !== undefined && compareRefs(stored.ref, before) <= 0) continue
+      const bytes = carriedStored(stored)
+      left -= bytes.length + 5
+      if (left < 0 && records.length > 0) return { author, head: { epoch, head }, log, records, more: last }
+      records.push(bytes)
+      last = stored.ref
+    }
+    return { author, head: { epoch, head }, log, records, more: undefined }
+  }
+
+  /** What the reader lacks of this author, newest first. */
+  async #newest({ app, collections, latest, deletes }: List, author: IdentityId): Promise<StoredRecord[]> {
+    const { store } = this.#parts
+    const wanted = collections.filter((collection) => !collection.startsWith('~'))
+    const lists = await Promise.all(
+      wanted.map((collection) => store.records.latest(author, app, collection, { limit: latest })),
+    )
+    const found = lists.flat()
+    if (deletes) {
+      const after = Math.max(0, store.records.logHead(author) - streamLimits.listDeletesMax)
+      const { records } = await readLog(store, author, after, streamLimits.listDeletesMax)
+      for (const { record, bytes } of records) {
+        const { header, id } = record
+        if (header.operation !== 'delete' || header.app !== app || !wanted.includes(header.collection))
+          continue
+        found.push({ ref: { clock: header.clock, id }, bytes })
+      }
+    }
+    return found.toSorted((a, b) => compareRefs(a.ref, b.ref))
+  }
+}
+
+/** Newest first. */
+export function compareRefs(a: RecordRef, b: RecordRef): number {
+  if (a.clock !== b.clock) return a.clock > b.clock ? -1 : 1
+  for (let i = 0; i < 32; i++) {
+    const difference = (b.id[i] as number) - (a.id[i] as number)
+    if (difference !== 0) return difference
+  }
+  return 0
+}
+
+function partBytes({ log, records }: ListedPart): number {
+  let bytes = 128 + (log?.length ?? 0)
+  for (const record of records) bytes += record.length + 5
+  return bytes
+}

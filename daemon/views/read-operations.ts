@@ -1,0 +1,153 @@
+import { toHex } from '../../protocol/bytes.ts'
+import { apiLimits } from '../../protocol/api/limits.ts'
+import type { RequestOf } from '../../protocol/api/operations.ts'
+import { OnehopError } from '../../protocol/errors.ts'
+import { limits } from '../../protocol/limits.ts'
+import type { Clock } from '../../protocol/ports.ts'
+import { planFeed } from '../../protocol/query/view-plan.ts'
+import type { IdentityId, RecordRef } from '../../protocol/record/types.ts'
+import { decodeStored } from '../../storage/stored-record.ts'
+import type { Store, StoredRecord } from '../../storage/types.ts'
+import type { Call, Operations } from '../api/operations.ts'
+import type { Hosting } from '../hosting.ts'
+import type { Live } from '../live/live.ts'
+import { requireOwner, speaksFor } from '../operations/caller.ts'
+import type { Schemas } from '../schemas.ts'
+import type { Streams } from '../streams/streams.ts'
+import { countRequests } from './asked-nodes.ts'
+import { type Audience, shownBytes } from './shown-records.ts'
+import type { Views } from './views.ts'
+
+export interface ReadOperationsParts {
+  readonly clock: Clock
+  readonly store: Store
+  readonly hosting: Hosting
+  readonly schemas: Schemas
+  readonly streams: Streams
+  readonly views: Views
+  readonly live: Live
+}
+
+type Names = 'record.get' | 'record.list' | 'view.get' | 'feed.list' | 'live.open'
+
+/** A reply of records, less what goes around them. */
+const recordsBytesMax = apiLimits.bodyBytesMax - 16 * 1024
+const noKinds: ReadonlySet<string> = new Set()
+
+/** Reading: pages, feeds, lists, single items, and what is live. Strangers get public sections and no feed. */
+export function readOperations(parts: ReadOperationsParts): Pick<Operations, Names> {
+  const { clock, store, hosting, schemas, streams, views, live } = parts
+
+  const check = async (owner: IdentityId, seen: RequestOf<'record.get'>['seen']): Promise<void> => {
+    if (!hosting.has(owner)) {
+      throw new OnehopError('NOT_HOSTED', `this node does not hold the shard of ${toHex(owner)}`)
+    }
+    for (const { device, intervals } of seen ?? []) await checkSeen(store, owner, device, intervals)
+  }
+  const audienceOf = (call: Call, owner: IdentityId): Audience =>
+    speaksFor(call.caller, owner) ? 'owner' : 'public'
+  const shown = (stored: StoredRecord, audience: Audience): Uint8Array =>
+    audience === 'owner'
+      ? stored.bytes
+      : shownBytes(decodeStored(stored), stored.bytes, { withheld: noKinds, audience })
+
+  return {
+    async 'record.get'({ owner, app, collection, keys, seen }, call) {
+      await check(owner, seen)
+      const audience = audienceOf(call, owner)
+      let room = recordsBytesMax
+      const records = keys.map((key) => {
+        const entry = store.records.winnerEntry(owner, app, collection, key)
+        const isExpired = entry?.expiresMs !== undefined && entry.expiresMs <= clock.nowMs()
+        if (entry === undefined || isExpired) return null
+        const stored = store.records.get(owner, entry.ref)
+        if (stored === undefined) return null
+        const bytes = shown(stored, audience)
+        room -= bytes.length
+        if (room < 0)
+          throw new OnehopError('TOO_LARGE', 'these items do not fit into one reply; ask for fewer')
+        return bytes
+      })
+      return { records }
+    },
+
+    async 'record.list'({ owner, app, collection, limit, before, after, seen }, call) {
+      await check(owner, seen)
+      const audience = audienceOf(call, owner)
+      const wanted = limit ?? 50
+      const stored = await store.records.latest(owner, app, collection, {
+        limit: wanted + 1,
+        ...(before && { before }),
+        ...(after && { after }),
+      })
+      const records: Uint8Array[] = []
+      let more: RecordRef | null = null
+      let room = recordsBytesMax
+      for (const [i, one] of stored.entries()) {
+        const bytes = shown(one, audience)
+        room -= bytes.length + 5
+        if (records.length >= wanted || (room < 0 && records.length > 0)) {
+          more = stored[i - 1]?.ref ?? null
+          break
+        }
+        records.push(bytes)
+      }
+      return { records, asOf: await views.asOf(owner), more }
+    },
+
+    async 'view.get'({ owner, app, view, limit, before, after, seen }, call) {
+      if (seen !== undefined) await check(owner, seen)
+      return views.answer({
+        owner,
+        app,
+        view,
+        range: { limit, before, after },
+        audience: audienceOf(call, owner),
+      })
+    },
+
+    async 'feed.list'({ owner, app, collection, limit, before, after, seen }, { caller }) {
+      requireOwner(caller, owner)
+      await check(owner, seen)
+      const { value, requests } = await countRequests(async () => {
+        await streams.serve(owner)
+        const schema = await schemas.newest(app)
+        if (schema === undefined) throw new OnehopError('UNKNOWN_SCHEMA', `no schema of ${app} here`)
+        const wanted = limit ?? 50
+        const plan = planFeed(schema, collection, { latest: wanted })
+        // Before reading: what changes meanwhile is told once more, not missed.
+        const position = live.feedPosition()
+        const range = {
+          limit: Math.min(wanted, limits.listItemsMax),
+          before,
+          after,
+          bytesMax: recordsBytesMax,
+        }
+        return { ...(await views.feeds.page(owner, app, plan, range)), position }
+      })
+      return {
+        records: value.items.map(({ bytes }) => bytes),
+        asOf: await views.asOf(owner),
+        more: value.more ?? null,
+        position: value.position,
+        requestsBetweenNodes: requests,
+      }
+    },
+
+    'live.open': (request, call) => live.open(request, call),
+  }
+}
+
+/** Reads never go back in time: whoever saw a number of a device is answered by a node that has seen it too. */
+async function checkSeen(
+  store: Store,
+  owner: IdentityId,
+  device: Uint8Array,
+  wanted: readonly { readonly first: number; readonly last: number }[],
+): Promise<void> {
+  const held = await store.records.seen(owner, device)
+  for (const { first, last } of wanted) {
+    if (held.some(([from, to]) => from <= first && last <= to)) continue
+    throw new OnehopError('LAGGING', `numbers ${first} to ${last} of a device are not here yet`)
+  }
+}
