@@ -88,17 +88,17 @@ export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promis
   })
   let closed: Promise<void> | undefined
   const closing = new AbortController()
+  const background: Promise<void>[] = []
   const stop = async (): Promise<void> => {
     closing.abort(new OnehopError('CLOSED', 'the node is closing'))
     rpc.close()
-    await discovering
+    await Promise.all(background)
     await dialer?.close()
     libp2p.removeEventListener('peer:update', pruneAddresses)
     await libp2p.stop()
     await datastore?.close()
   }
   let dialer: ReturnType<typeof createDialer> | undefined
-  let discovering: Promise<void> | undefined
   try {
     await libp2p.start()
     // libp2p does it itself a second later; who asks us in between would get our records without addresses.
@@ -111,7 +111,8 @@ export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promis
   }
   const started = dialer
   const { meet } = started
-  discovering = discover({ libp2p, dht: libp2p.services.dht, clock, log, signal: closing.signal, meet })
+  const { dht } = libp2p.services
+  background.push(discover({ libp2p, dht, clock, log, signal: closing.signal, meet }))
 
   return {
     rpc,
