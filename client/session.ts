@@ -26,6 +26,9 @@ const notHere: ReadonlySet<ErrorCode> = new Set(['UNKNOWN_IDENTITY', 'NOT_HOSTED
 /** A session ends a little before the node forgets it. */
 const marginMs = 5_000
 
+/** How long a node that does not know this identity is read as a stranger before it is asked once more. */
+const strangerMs = 30_000
+
 interface Bound {
   readonly token: Uint8Array
   readonly endsMs: number
@@ -38,6 +41,8 @@ interface Bound {
 export function openSession(inner: Transport, options: SessionOptions): Transport {
   const { crypto, owner, device, clock = systemClock } = options
   let session: Promise<Bound | undefined> | undefined
+  /** Until then this node is not asked for a session again by calls that do without. */
+  let strangerUntilMs = 0
   let liveSession: { readonly inner: Transport; readonly outer: Transport } | undefined
 
   const prove = async (callOptions: CallOptions): Promise<Bound> => {
@@ -59,6 +64,7 @@ export function openSession(inner: Transport, options: SessionOptions): Transpor
   const bound = async (needed: boolean, callOptions: CallOptions): Promise<Bound | undefined> => {
     const current = await session?.catch(() => undefined)
     if (current !== undefined && current.endsMs > clock.monotonicMs()) return current
+    if (!needed && clock.monotonicMs() < strangerUntilMs) return undefined
     // Calls made at once share one proof. A failed one is not remembered: the next call tries again.
     const started = (session = prove(callOptions))
     try {
@@ -67,6 +73,7 @@ export function openSession(inner: Transport, options: SessionOptions): Transpor
       const error = asOnehopError(cause)
       if (session === started) session = undefined
       if (needed || !notHere.has(error.code)) throw error
+      strangerUntilMs = clock.monotonicMs() + strangerMs
       return undefined
     }
   }

@@ -41,7 +41,3 @@ export function blindItemKey(
 ): Uint8Array {
   return crypto.hmacSha256(key, encode([1, app, collection, itemKey]))
 }
-
-export function isBlind(collection: string): boolean {
-  return collection.startsWith(mark)
-}
