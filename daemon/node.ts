@@ -15,11 +15,13 @@ import type { Config, Setting } from './config.ts'
 import { Hosting } from './hosting.ts'
 import { Identities } from './identities.ts'
 import { Ingest } from './ingest.ts'
+import { Live } from './live/live.ts'
 import { createProvideQueue, type ProvideQueue } from './net/provide-queue.ts'
 import type { Network, NodeId } from './net/rpc.ts'
 import { adminOperations } from './operations/admin-operations.ts'
 import { blobOperations } from './operations/blob-operations.ts'
 import { identityOperations } from './operations/identity-operations.ts'
+import { numberOperations } from './operations/number-operations.ts'
 import { placementOperations } from './operations/placement-operations.ts'
 import { recordOperations } from './operations/record-operations.ts'
 import { createPairing, type Pairing } from './pairing/pairing.ts'
@@ -32,7 +34,12 @@ import { ReplicaSets } from './placement/replica-sets.ts'
 import { BlobCopies } from './replication/blob-copies.ts'
 import { Replication } from './replication/replication.ts'
 import { Schemas } from './schemas.ts'
+import { Search } from './search/search.ts'
+import { Streams } from './streams/streams.ts'
 import { Tasks } from './tasks.ts'
+import { countingRpc } from './views/asked-nodes.ts'
+import { readOperations } from './views/read-operations.ts'
+import { Views } from './views/views.ts'
 
 /** The outside world: real ones from start.ts, virtual ones from the simulator. */
 export interface NodePorts {
@@ -74,7 +81,8 @@ export interface Node extends AsyncDisposable {
  */
 export async function createNode(ports: NodePorts): Promise<Node> {
   const { config, clock, random, log, crypto, store, blobs, network, seed } = ports
-  const { rpc, routing } = network
+  const { routing } = network
+  const rpc = countingRpc(network.rpc)
   const self = deviceFromSeed(crypto, seed)
   const tasks = new Tasks(log)
   const stopping = new AbortController()
@@ -138,6 +146,35 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   })
   const blobCopies = new BlobCopies({ ...base, blobs, holders: replication.holders })
 
+  // Posts of others, and pages.
+  const streams = await Streams.open({
+    ...base,
+    ingest,
+    schemas,
+    finder,
+    replicaSets,
+    placement,
+    neighbours,
+  })
+  const views = new Views({ clock, store, hosting, schemas, ingest, streams })
+  const live = new Live({ self: rpc.self, clock, store, hosting, ingest, streams, views })
+
+  // Searches.
+  const search = await Search.open({
+    ...base,
+    provideQueue: provides,
+    random,
+    schemas,
+    ingest,
+    leads: (owner) => placement.leads(owner),
+    aggregate: config.aggregate,
+    config: config.search,
+    heartbeatMs: config.hosting.heartbeatMs,
+    suspectAfterMs: config.hosting.suspectAfterMs,
+    nodeSeed: seed,
+    addresses,
+  })
+
   // Phones and apps.
   const admit = (owner: IdentityId, device: DeviceKey): void =>
     admitDevice(identities, hosting, owner, device)
@@ -174,8 +211,16 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     }),
     ...sessions.operations,
     ...pairing.operations,
-    ...identityOperations({ identities, hosting, schemas, finder }),
+    ...numberOperations({ store }),
+    'admin.prove': async ({ identity }) => ({
+      node: self.key,
+      box: self.boxKey,
+      possession: provePossession(crypto, identity, self),
+    }),
+    ...identityOperations({ identities, hosting, schemas, finder, search }),
     ...recordOperations({ clock, ingest, replication }),
+    ...search.operations,
+    ...readOperations({ clock, store, hosting, schemas, streams, views, live }),
     ...blobOperations({ crypto, blobs, hosting, copies: blobCopies }),
     ...placementOperations({ config: config.hosting, finder, placement }),
     ...adminOperations({
@@ -190,7 +235,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
       provides,
       addresses,
       roles,
-      aggregates: () => [],
+      search,
       counters: () => dispatch.counters(),
       freeBytes: ports.freeBytes ?? (async () => undefined),
       stop: () => stopping.abort(),
@@ -213,6 +258,8 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   tasks.start('distribution', (signal) => placement.distribution.run(signal))
   tasks.start('replication', (signal) => replication.run(signal))
   tasks.start('blobs', (signal) => blobCopies.run(signal))
+  tasks.start('streams', (signal) => streams.run(signal))
+  tasks.start('search', (signal) => search.run(signal))
   tasks.start('repair', (signal) => repair.run(signal))
 
   const close = (): Promise<void> => closeAll(pairing, provides, tasks, network, blobs, store)

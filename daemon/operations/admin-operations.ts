@@ -16,6 +16,8 @@ import { shardKey } from '../placement/find.ts'
 import type { Neighbours } from '../placement/neighbours.ts'
 import type { ReplicaSets } from '../placement/replica-sets.ts'
 import type { Replication } from '../replication/replication.ts'
+import type { Search } from '../search/search.ts'
+import { scopeHierarchy } from '../../protocol/scope.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import { findProblems } from './problems.ts'
 
@@ -37,7 +39,7 @@ export interface AdminOperationsParts {
   readonly provides: ProvideQueue
   readonly addresses: () => readonly string[]
   readonly roles: () => readonly string[]
-  readonly aggregates: () => Status['aggregates']
+  readonly search: Search
   readonly counters: () => Status['counters']
   readonly freeBytes: () => Promise<number | undefined>
   readonly stop: () => void
@@ -86,7 +88,7 @@ export function adminOperations(parts: AdminOperationsParts): Pick<Operations, N
           freeBytes: (await parts.freeBytes()) ?? null,
           folder: config.state,
         },
-        aggregates: parts.aggregates(),
+        aggregates: describeAggregates(parts),
         outbox: { queued: parts.replication.push.waiting, oldestMs: null },
         dht: {
           peers: network.routing.size(),
@@ -156,6 +158,19 @@ export function adminOperations(parts: AdminOperationsParts): Pick<Operations, N
       return {}
     },
   }
+}
+
+function describeAggregates({ config, search, clock }: AdminOperationsParts): Status['aggregates'] {
+  return config.aggregate.map(({ app, scope }) => {
+    const { sources, asOfMs } = search.aggregator.coverage(app, scope)
+    return {
+      app,
+      scope,
+      documents: search.aggregator.index(scopeHierarchy(scope)).size,
+      leaves: sources,
+      freshMs: Math.max(0, clock.nowMs() - asOfMs),
+    }
+  })
 }
 
 function describePeers(neighbours: Neighbours, network: Network): Status['peers'] {

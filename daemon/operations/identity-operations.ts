@@ -5,23 +5,28 @@ import type { Hosting } from '../hosting.ts'
 import type { Identities } from '../identities.ts'
 import type { Finder } from '../placement/find.ts'
 import type { Schemas } from '../schemas.ts'
+import type { Search } from '../search/search.ts'
 
 export interface IdentityOperationsParts {
   readonly identities: Identities
   readonly hosting: Hosting
   readonly schemas: Schemas
   readonly finder: Finder
+  readonly search: Pick<Search, 'identityLog'>
 }
 
 type Names = 'identity.get' | 'identity.append' | 'schema.put' | 'schema.get'
 
 export function identityOperations(parts: IdentityOperationsParts): Pick<Operations, Names> {
-  const { identities, hosting, schemas, finder } = parts
+  const { identities, hosting, schemas, finder, search } = parts
   return {
     async 'identity.get'({ identity }, { signal }) {
-      // A replica set travels with its owner's log, so finding one brings the other.
-      if (identities.log(identity) === undefined) await finder.find(identity, signal)
-      const log = identities.log(identity)
+      // Who showed a record of theirs has the log; else the replica set is found, which travels with it.
+      let log = identities.log(identity) ?? (await search.identityLog(identity, signal))
+      if (log === undefined) {
+        await finder.find(identity, signal)
+        log = identities.log(identity)
+      }
       if (log === undefined)
         throw new OnehopError('UNKNOWN_IDENTITY', `nobody asked knows ${toHex(identity)}`)
       return { log }

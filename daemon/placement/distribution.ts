@@ -28,6 +28,7 @@ const messageBytes = limits.frameBytesMax - 8_192
 export class Distribution {
   readonly #parts: DistributionParts
   readonly #waiting = new Map<NodeId, Set<string>>()
+  readonly #listeners = new Set<(node: NodeId, owner: IdentityId) => void>()
   #wake: (() => void) | undefined
 
   constructor(parts: DistributionParts) {
@@ -45,6 +46,17 @@ export class Distribution {
     const owners = this.#waiting.get(node) ?? new Set()
     this.#waiting.set(node, owners.add(toHex(owner)))
     this.#wake?.()
+  }
+
+  /** True while the node has yet to hear the newest of this shard: records that came first it would refuse. */
+  isWaiting(node: NodeId, owner: IdentityId): boolean {
+    return this.#waiting.get(node)?.has(toHex(owner)) ?? false
+  }
+
+  /** Calls back when a node has heard the newest of a shard; returns the way to stop. */
+  onTold(listener: (node: NodeId, owner: IdentityId) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
   }
 
   get waiting(): number {
@@ -124,5 +136,7 @@ export class Distribution {
     const owners = this.#waiting.get(node)
     owners?.delete(name)
     if (owners?.size === 0) this.#waiting.delete(node)
+    if (sent === undefined) return
+    for (const listener of this.#listeners) listener(node, fromHex(name, 32) as IdentityId)
   }
 }

@@ -57,6 +57,10 @@ export class Placement {
   constructor(parts: PlacementParts) {
     this.#parts = parts
     this.distribution = new Distribution(parts)
+    // Before anybody else hears of the set, so that its records wait for it: see Push.
+    parts.replicaSets.onChanged((chain) => {
+      if (this.leads(chain.newest.owner)) this.distribution.announce(chain)
+    })
     parts.rpc.handle('shard/take', async ({ body }) => encodeTaken(await this.#take(decodePlaced(body))))
   }
 

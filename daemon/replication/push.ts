@@ -24,6 +24,8 @@ export interface PushParts {
   readonly receipts: Receipts
   /** The member that fills a newcomer from the start; the others leave old records to it. */
   readonly leads: (owner: IdentityId) => boolean
+  /** The peer has yet to be told of the newest set or log of the shard: its records wait until it was. */
+  readonly isWaiting: (node: NodeId, owner: IdentityId) => boolean
   /** The peer lacks the identity log or the replica set of a shard: tell it. */
   readonly announceTo: (node: NodeId, owner: IdentityId) => void
 }
@@ -31,6 +33,14 @@ export interface PushParts {
 const cursorKind = 'push'
 const pushBytesMax = limits.frameBytesMax - 16_384
 const retryMs = 1_000
+/** A message so full says that there is more to come: comparing now would only find what is on its way. */
+const fullRecords = pushRecordsMax / 2
+const fullBytes = limits.frameBytesMax / 2
+
+export function isFullPush(records: number, bytes: number): boolean {
+  return records >= fullRecords || bytes >= fullBytes
+}
+
 /** Records whose origin is remembered, so that what a peer brought is not sent around once more. */
 const originsMax = 131_072
 
@@ -50,6 +60,8 @@ export class Push {
   readonly #parts: PushParts
   readonly #dirty = new Map<NodeId, Map<string, IdentityId>>()
   readonly #senders = new Map<NodeId, Promise<void>>()
+  /** Nodes whose last message was full. */
+  readonly #filling = new Set<NodeId>()
   readonly #fromPeers = new Set<string>()
   #signal: AbortSignal | undefined
 
@@ -93,6 +105,11 @@ export class Push {
     return count
   }
 
+  /** True while a node is sent one full message after another. */
+  isFilling(node: NodeId): boolean {
+    return this.#filling.has(node)
+  }
+
   /** True when the holder confirmed everything up to this position. */
   confirmed(node: NodeId, owner: IdentityId, position: number): boolean {
     return (this.#cursor(node, owner)?.position ?? 0) >= position
@@ -102,6 +119,7 @@ export class Push {
     if (this.#signal === undefined || this.#senders.has(node)) return
     const sender = this.#send(node, this.#signal).finally(() => {
       this.#senders.delete(node)
+      this.#filling.delete(node)
       if (this.#dirty.has(node) && this.#signal?.aborted === false) this.#wake(node)
     })
     this.#senders.set(node, sender)
@@ -116,6 +134,8 @@ export class Push {
       try {
         if (records.length > 0) {
           const body = encodePush(records.map(({ bytes }) => bytes))
+          if (isFullPush(records.length, body.length)) this.#filling.add(node)
+          else this.#filling.delete(node)
           const reply = await rpc.request(node, 'shard/push', body, { signal, timeoutMs: 30_000 })
           await this.#settle(node, portions, decodeReceipts(reply))
         } else {
@@ -140,6 +160,10 @@ export class Push {
     let bytes = 0
     for (const [name, owner] of dirty ?? []) {
       if (records >= pushRecordsMax || bytes >= pushBytesMax) break
+      if (this.#parts.isWaiting(node, owner)) {
+        dirty?.delete(name) // comes back once the peer was told
+        continue
+      }
       dirty?.delete(name)
       const portion = await this.#portion(node, owner, pushRecordsMax - records, pushBytesMax - bytes)
       if (portion === undefined) continue

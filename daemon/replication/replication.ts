@@ -25,7 +25,7 @@ import type { ReplicaSets } from '../placement/replica-sets.ts'
 import type { Schemas } from '../schemas.ts'
 import { Digests } from './digests.ts'
 import { Holders } from './holders.ts'
-import { Push } from './push.ts'
+import { isFullPush, Push } from './push.ts'
 import { Receipts } from './receipts.ts'
 import { Reconcile } from './reconcile.ts'
 
@@ -48,6 +48,8 @@ export interface ReplicationParts {
 
 /** Joiners are compared this soon after their first records came, then again until they are equal. */
 const joinCompareMs = 500
+/** Joiners are filled by push; a pause so long says that the sender has nothing more, or is gone. */
+const fillPauseMs = 1_000
 
 /** Keeps the copies of a shard equal: pushes what comes in, compares on reconnect, on joining and on a schedule. */
 export class Replication {
@@ -61,6 +63,8 @@ export class Replication {
   /** When this node and that one were last found equal; monotonic. */
   readonly #comparedMs = new Map<NodeId, number>()
   readonly #comparing = new Map<NodeId, Promise<void>>()
+  /** When a node last sent a full push, or should begin to; monotonic. */
+  readonly #filledMs = new Map<NodeId, number>()
   readonly #unknownSchemas = new Map<string, NodeId>()
 
   constructor(parts: ReplicationParts) {
@@ -70,10 +74,14 @@ export class Replication {
     this.holders = new Holders(parts.rpc.self, parts.hosting, parts.replicaSets)
     this.receipts = new Receipts(parts.clock)
     const shared = { ...parts, holders: this.holders, receipts: this.receipts, announceTo }
-    this.push = new Push({ ...shared, leads: (owner) => parts.placement.leads(owner) })
+    this.push = new Push({
+      ...shared,
+      leads: (owner) => parts.placement.leads(owner),
+      isWaiting: (node, owner) => parts.placement.distribution.isWaiting(node, owner),
+    })
     this.reconcile = new Reconcile({ ...shared, digests: new Digests(parts.store, parts.crypto) })
     parts.rpc.handle('shard/push', async ({ from, body }) =>
-      encodeReceipts(await this.#take(from, decodePush(body))),
+      encodeReceipts(await this.#take(from, decodePush(body), body.length)),
     )
     parts.rpc.handle('shard/schema', async ({ body }) =>
       encodeMaybe(parts.schemas.get(decodeHash(body))?.bytes),
@@ -87,9 +95,14 @@ export class Replication {
         this.push.stored(arrivals)
         this.#noteSchemas(arrivals)
       }),
+      placement.distribution.onTold((node, owner) => {
+        if (this.holders.others(owner).includes(node)) this.push.to(node, owner)
+      }),
       placement.onJoined((owner) => {
         this.holders.refresh(owner)
         this.#joining.set(toHex(owner), owner)
+        const filler = placement.leader(owner)
+        if (filler !== undefined) this.#filledMs.set(filler, this.#parts.clock.monotonicMs())
         // Sets a cursor for each holder while the log is empty: what is written here later goes to all of them.
         this.push.shard(owner)
       }),
@@ -141,13 +154,17 @@ export class Replication {
   async #compareLoop(signal: AbortSignal): Promise<void> {
     const { clock, config, neighbours, rpc } = this.#parts
     const stop = rpc.onPeer((peer, state) => {
-      if (state === 'disconnected') this.#comparedMs.delete(peer)
+      if (state !== 'disconnected') return
+      this.#comparedMs.delete(peer)
+      this.#filledMs.delete(peer)
     })
     try {
       while (!signal.aborted) {
         const nowMs = clock.monotonicMs()
         for (const node of this.holders.nodes()) {
           if (neighbours.awayMs(node) > 0 || !neighbours.isConnected(node)) continue
+          const pauseMs = nowMs - (this.#filledMs.get(node) ?? -Infinity)
+          if (pauseMs < fillPauseMs || this.push.isFilling(node)) continue
           const lastMs = this.#comparedMs.get(node)
           const isDue = lastMs === undefined || nowMs - lastMs >= config.reconcileEveryMs
           const hasJoined =
@@ -186,12 +203,18 @@ export class Replication {
   }
 
   /** Records from another holder. Anybody may bring them: who wrote them is what counts, and the quota bounds them. */
-  async #take(from: NodeId, records: readonly Uint8Array[]): Promise<Receipt[]> {
+  async #take(from: NodeId, records: readonly Uint8Array[], bytes: number): Promise<Receipt[]> {
+    const isFull = isFullPush(records.length, bytes)
+    const noteFull = (): void => {
+      if (isFull) this.#filledMs.set(from, this.#parts.clock.monotonicMs())
+    }
+    noteFull()
     const outcomes = await this.#parts.ingest.accept(records, { from: 'peer', node: from })
     for (const outcome of outcomes) {
       // Whoever sends a record holds it.
       if (outcome.outcome !== 'refused') this.receipts.confirm(outcome.id, from)
     }
+    noteFull() // the time that it took here is no pause of the sender's
     return outcomes.map(receiptOf)
   }
 

@@ -268,7 +268,8 @@ export const operations = {
       storage: fields({ records: uint(), bytes: uint(), freeBytes: orNull(uint()), folder: text(4096) }),
       aggregates: list(
         fields({
-          app: name(),
+          /** `*` for every app. */
+          app: text(limits.nameBytesMax),
           scope: text(limits.scopeBytesMax),
           documents: uint(),
           leaves: uint(),
