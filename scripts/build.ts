@@ -28,7 +28,10 @@ function compile(): void {
   if (result.status !== 0) throw new Error('the types do not hold')
 }
 
-/** client/pages/NAME/{index.html,main.ts,...}: main.ts becomes main.js, everything else goes along as it is. */
+/**
+ * client/pages/NAME/{index.html,main.ts,style.css,...}: main.ts becomes main.js and the chunks that it loads when they
+ * are needed, style.css takes in what it imports, everything else goes along as it is.
+ */
 async function bundlePages(): Promise<readonly string[]> {
   const pages = join(root, 'client/pages')
   if (!existsSync(pages)) return []
@@ -38,12 +41,18 @@ async function bundlePages(): Promise<readonly string[]> {
   for (const name of names) {
     const from = join(pages, name)
     const to = join(out, 'client/pages', name)
-    cpSync(from, to, { recursive: true, filter: (path) => !path.endsWith('.ts') })
-    if (!existsSync(join(from, 'main.ts'))) continue
+    cpSync(from, to, { recursive: true, filter: (path) => !/\.(?:ts|css)$/.test(path) })
+    const entryPoints = ['main.ts', 'style.css']
+      .map((file) => join(from, file))
+      .filter((file) => existsSync(file))
+    if (entryPoints.length === 0) continue
     await build({
-      entryPoints: [join(from, 'main.ts')],
-      outfile: join(to, 'main.js'),
+      entryPoints,
+      outdir: to,
+      // Only files named after their content may be kept by browsers for ever; pages.ts knows them by this form.
+      chunkNames: 'chunk-[hash]',
       bundle: true,
+      splitting: true,
       format: 'esm',
       platform: 'browser',
       target: 'es2022',

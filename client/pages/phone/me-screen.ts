@@ -1,0 +1,129 @@
+import { toHex } from '../../../protocol/bytes.ts'
+import { systemClock } from '../../clock.ts'
+import { actionButton, element, fill, whenDone } from '../parts/element.ts'
+import { icon } from '../parts/icon.ts'
+import { noticePlace } from '../parts/notice.ts'
+import { personName, portrait } from '../parts/portrait.ts'
+import { shortId } from '../parts/words.ts'
+import { copyText } from './follow-screen.ts'
+import type { Phone } from './phone.ts'
+import { scopeInWords } from './places.ts'
+import { personOf, postOf } from './post.ts'
+import { postCard } from './post-card.ts'
+import type { Screen } from './screen.ts'
+
+const roleNames = { owner: 'Owner', app: 'App', node: 'Node', reader: 'Reader' } as const
+
+/** Own profile, own posts, and what is under the bonnet: id, devices, node. */
+export function meScreen({ phone, root, signal }: Screen): void {
+  const problems = noticePlace()
+  const node = element('dl', { class: 'facts' }, ...fact('Node', 'asking …'))
+  const posts = element('section', { class: 'stack' })
+  const profile = phone.home?.profile
+  const me = personOf(phone.id, profile)
+  const copied = element('span', { class: 'soft small', 'aria-live': 'polite' })
+  const copy = async (): Promise<void> => {
+    await copyText(toHex(phone.id))
+    copied.textContent = 'Copied'
+  }
+  fill(
+    root,
+    element(
+      'main',
+      { class: 'screen stack' },
+      element(
+        'section',
+        { class: 'card stack' },
+        element(
+          'div',
+          { class: 'row' },
+          portrait(me, 'large'),
+          element('h1', { class: 'grow' }, personName(me)),
+        ),
+        profile?.bio !== undefined && element('p', { class: 'post-text' }, profile.bio),
+        profile?.place !== undefined &&
+          element('p', { class: 'row soft' }, icon('place'), scopeInWords(profile.place)),
+        element('a', { class: 'button secondary', href: '#/profile' }, 'Edit profile'),
+      ),
+      problems.element,
+      element(
+        'details',
+        { class: 'card' },
+        element('summary', {}, 'This phone and its node'),
+        element(
+          'div',
+          { class: 'stack' },
+          element('h2', {}, 'Your id'),
+          element('p', { class: 'mono id' }, toHex(phone.id)),
+          element(
+            'div',
+            { class: 'row' },
+            actionButton('Copy the id', 'secondary', copy, problems.show),
+            copied,
+          ),
+          element('h2', {}, 'Devices'),
+          devices(phone),
+          element('h2', {}, 'Node'),
+          node,
+        ),
+      ),
+      posts,
+    ),
+  )
+  const read = async (): Promise<void> => {
+    const app = await phone.app()
+    const view = await app.view('person', { owner: phone.id })
+    if (signal.aborted) return
+    const answering = app.node()
+    fill(
+      node,
+      ...fact('Answers now', answering.node === undefined ? 'unknown' : shortId(toHex(answering.node))),
+      ...fact('Address', answering.address),
+      ...fact(
+        'Away',
+        answering.latencyMs === undefined ? undefined : `${Math.round(answering.latencyMs)} ms`,
+      ),
+      ...fact('In reserve', answering.warm),
+      ...fact('Waiting to be sent', String(app.outbox.size)),
+    )
+    const own = view.latest.posts?.items ?? []
+    const nowMs = systemClock.nowMs()
+    fill(
+      posts,
+      own.length > 0 && element('h2', {}, 'Your posts'),
+      ...own.map((item) => {
+        const post = postOf(item, me)
+        const written = phone.written.find((one) => toHex(one.id) === toHex(post.id))
+        return postCard(phone, { ...post, state: written?.state }, nowMs)
+      }),
+    )
+  }
+  whenDone(read(), (error) => {
+    if (!signal.aborted) problems.show(error)
+  })
+}
+
+function fact(name: string, value: string | undefined): HTMLElement[] {
+  return value === undefined ? [] : [element('dt', {}, name), element('dd', {}, value)]
+}
+
+function devices(phone: Phone): HTMLElement {
+  const { state, device } = phone.identity
+  const own = toHex(device.key)
+  return element(
+    'ul',
+    { class: 'stack tight' },
+    ...[...state.devices].map(([key, { role, revoked, probation }]) =>
+      element(
+        'li',
+        { class: 'row spread' },
+        element('span', {}, `${roleNames[role]}${key === own ? ' (this phone)' : ''}`),
+        element(
+          'span',
+          { class: 'soft small mono' },
+          `${shortId(key)}${revoked === undefined ? '' : ' · revoked'}${probation ? ' · new' : ''}`,
+        ),
+      ),
+    ),
+  )
+}

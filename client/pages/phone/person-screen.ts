@@ -1,0 +1,80 @@
+import { equalBytes, toHex } from '../../../protocol/bytes.ts'
+import { systemClock } from '../../clock.ts'
+import type { App } from '../../index.ts'
+import { actionButton, element, fill, whenDone } from '../parts/element.ts'
+import { icon } from '../parts/icon.ts'
+import { noticePlace } from '../parts/notice.ts'
+import { personName, portrait } from '../parts/portrait.ts'
+import { countInWords } from '../parts/words.ts'
+import { scopeInWords } from './places.ts'
+import { personOf, postOf } from './post.ts'
+import type { Microblog } from './post.ts'
+import { postCard } from './post-card.ts'
+import type { Screen } from './screen.ts'
+
+/** Somebody's page: who they are, what they wrote, and whether one follows them. */
+export function personScreen({ phone, root, signal }: Screen, id: Uint8Array): void {
+  const problems = noticePlace()
+  const body = element(
+    'div',
+    { class: 'stack' },
+    element('p', { class: 'soft', role: 'status' }, 'Looking them up …'),
+  )
+  const back = element('a', { class: 'button quiet back', href: '#/home' }, icon('back'), 'Back')
+  fill(root, element('main', { class: 'screen stack' }, back, problems.element, body))
+
+  const draw = async (): Promise<void> => {
+    const app = await phone.app()
+    const [view, follows] = await Promise.all([app.view('person', { owner: id }), isFollowed(app, id)])
+    if (signal.aborted) return
+    const profile = view.own.profile?.value
+    const person = personOf(id, profile)
+    const posts = view.latest.posts?.items ?? []
+    const nowMs = systemClock.nowMs()
+    const toggle = async (): Promise<void> => {
+      problems.clear()
+      const write = follows ? await app.unfollow(id) : await app.follow(id)
+      await write.accepted
+      await draw()
+    }
+    fill(
+      body,
+      element(
+        'section',
+        { class: 'card stack person' },
+        element(
+          'div',
+          { class: 'row' },
+          portrait(person, 'large'),
+          element('h1', { class: 'grow' }, personName(person)),
+        ),
+        profile?.bio !== undefined && element('p', { class: 'post-text' }, profile.bio),
+        profile?.place !== undefined &&
+          element('p', { class: 'row soft' }, icon('place'), scopeInWords(profile.place)),
+        element(
+          'p',
+          { class: 'soft small' },
+          countInWords(view.counts['posts'] ?? posts.length, 'post', 'posts'),
+        ),
+        !equalBytes(id, phone.id) &&
+          actionButton(
+            follows ? 'Unfollow' : 'Follow',
+            follows ? 'secondary' : 'primary',
+            toggle,
+            problems.show,
+          ),
+        element('p', { class: 'soft small mono id' }, toHex(id)),
+      ),
+      ...posts.map((item) => postCard(phone, postOf(item, person), nowMs)),
+    )
+  }
+  whenDone(draw(), (error) => {
+    if (signal.aborted) return
+    fill(body)
+    problems.show(error)
+  })
+}
+
+async function isFollowed(app: App<Microblog>, id: Uint8Array): Promise<boolean> {
+  return (await app.collection('follows').get(id)) !== undefined
+}

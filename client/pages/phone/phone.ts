@@ -1,0 +1,91 @@
+/** What every screen of the phone page needs: whose phone it is, the way to the node, and what was just written. */
+import { systemClock } from '../../clock.ts'
+import { connect, microblog } from '../../index.ts'
+import type { App, Identity, KeyStore, Transport } from '../../index.ts'
+import { readHomeNode, wayToNode } from './home-node.ts'
+import type { HomePage, Microblog, Post } from './post.ts'
+import { readRememberedHome, rememberHome } from './remembered.ts'
+
+/** Own posts of this visit, until the node's answers carry them. */
+const writtenMax = 50
+
+export class Phone {
+  readonly keys: KeyStore
+  readonly identity: Identity
+  /** Newest first. */
+  written: readonly Post[] = []
+  home: HomePage | undefined
+  #app: Promise<App<Microblog>> | undefined
+  readonly #listeners = new Set<() => void>()
+
+  private constructor(keys: KeyStore, identity: Identity) {
+    this.keys = keys
+    this.identity = identity
+  }
+
+  static async open(keys: KeyStore, identity: Identity): Promise<Phone> {
+    const phone = new Phone(keys, identity)
+    phone.home = await readRememberedHome(keys)
+    return phone
+  }
+
+  get id(): Uint8Array {
+    return this.identity.id
+  }
+
+  /** Connects at the first call, and again at the next one after a failure. */
+  app(): Promise<App<Microblog>> {
+    if (this.#app === undefined) {
+      const opened = this.#connect()
+      this.#app = opened
+      opened.catch(() => {
+        if (this.#app === opened) this.#app = undefined
+      })
+    }
+    return this.#app
+  }
+
+  async #connect(): Promise<App<Microblog>> {
+    const home = await readHomeNode(this.keys)
+    const way: { node: readonly string[] } | { transport: Transport } =
+      home === undefined ? { node: [location.origin] } : await wayToNode(home)
+    return await connect({
+      schema: microblog,
+      keys: this.keys,
+      identity: this.identity,
+      clock: systemClock,
+      ...way,
+    })
+  }
+
+  /** The next call of `app` connects anew: the node may have another address, or the phone another network. */
+  async reconnect(): Promise<void> {
+    const before = this.#app
+    this.#app = undefined
+    const app = await before?.catch(() => undefined)
+    await app?.close()
+  }
+
+  async setHome(page: HomePage): Promise<void> {
+    this.home = page
+    this.changed()
+    await rememberHome(this.keys, page)
+  }
+
+  /** Adds a post of this phone, or puts its newer state in place of the older. */
+  note(post: Post): void {
+    const others = this.written.filter((one) => one.writtenMs !== post.writtenMs)
+    this.written = [post, ...others].toSorted((a, b) => b.writtenMs - a.writtenMs).slice(0, writtenMax)
+    this.changed()
+  }
+
+  /** Calls until the signal aborts. */
+  onChange(listener: () => void, signal: AbortSignal): void {
+    this.#listeners.add(listener)
+    signal.addEventListener('abort', () => this.#listeners.delete(listener), { once: true })
+  }
+
+  changed(): void {
+    for (const listener of this.#listeners) listener()
+  }
+}

@@ -1,0 +1,142 @@
+import { OnehopError } from '../../../protocol/errors.ts'
+import { parsePairingLink } from '../../../protocol/pairing/link.ts'
+import { actionButton, element, field, fill } from '../parts/element.ts'
+import { icon } from '../parts/icon.ts'
+import { notice, noticePlace } from '../parts/notice.ts'
+import { canScan, scan } from './scanner.ts'
+
+export interface Introduction {
+  readonly link: string
+  readonly name: string
+}
+
+/** The first screen: what this is, whose phone it is, and the way to the node. Resolves with both. */
+export function introduce(
+  root: HTMLElement,
+  given: { readonly link: string | undefined; readonly name: string; readonly problem?: unknown },
+): Promise<Introduction> {
+  const problems = noticePlace()
+  const { promise, resolve } = Promise.withResolvers<Introduction>()
+  const name = element('input', {
+    id: 'name',
+    autocomplete: 'name',
+    maxlength: 60,
+    required: true,
+    placeholder: 'Amina Bello',
+    value: given.name,
+  })
+  const pasted = element('input', {
+    id: 'link',
+    inputmode: 'url',
+    autocomplete: 'off',
+    spellcheck: 'false',
+    placeholder: 'http://…/phone/#p=…',
+  })
+
+  const go = (link: string): void => {
+    const said = name.value.trim()
+    if (said === '') {
+      name.focus()
+      throw new OnehopError('BAD_FIELD', 'your name is missing', {
+        help: 'Others will see it beside what you write.',
+      })
+    }
+    parsePairingLink(link)
+    resolve({ link, name: said })
+  }
+  const attempt = async (link: () => Promise<string | undefined>): Promise<void> => {
+    problems.clear()
+    const found = await link()
+    if (found !== undefined) go(found)
+  }
+
+  const scanButton = actionButton(
+    'Scan the QR code',
+    'primary',
+    () => attempt(() => scan('Scan the code at your node', readLink)),
+    problems.show,
+  )
+  scanButton.prepend(icon('scan'))
+  const pasteButton = actionButton(
+    'Pair with this link',
+    canScan() ? 'secondary' : 'primary',
+    () => attempt(async () => pasted.value.trim()),
+    problems.show,
+  )
+  const { link } = given
+  const ways =
+    link !== undefined
+      ? [
+          notice('good', 'Your node was found.', 'Its link came with the code that you scanned.'),
+          actionButton('Pair this phone', 'primary', () => attempt(async () => link), problems.show),
+        ]
+      : [
+          canScan() && scanButton,
+          !canScan() &&
+            notice(
+              'warn',
+              'This page cannot use the camera here.',
+              'Scan the code with your phone’s own camera app: it opens the link. Or paste the link.',
+            ),
+          element(
+            'details',
+            { class: 'paste', open: !canScan() },
+            element('summary', {}, 'Paste a link instead'),
+            element('div', { class: 'stack' }, field('Pairing link', pasted), pasteButton),
+          ),
+        ]
+  fill(
+    root,
+    element(
+      'main',
+      { class: 'screen welcome stack' },
+      element(
+        'header',
+        { class: 'stack tight' },
+        element('p', { class: 'brand' }, 'onehop'),
+        element('h1', {}, 'Your posts, kept in a box you know'),
+        element(
+          'p',
+          { class: 'soft' },
+          'Your node stands at home or with somebody you trust. It keeps what you write, shows you what your friends write, and goes on working when the internet does not.',
+        ),
+      ),
+      element(
+        'section',
+        { class: 'card stack' },
+        field('Your name', name, 'As others will see it. You can change it later.'),
+        ...ways,
+        problems.element,
+      ),
+      element(
+        'section',
+        { class: 'stack tight how' },
+        element('h2', {}, 'How pairing goes'),
+        step('1', 'At your node, open the dashboard or type onehop pair. It shows a QR code.'),
+        step('2', 'Scan it here. This phone shows six digits.'),
+        step('3', 'Type them at your node. That is all.'),
+      ),
+    ),
+  )
+  if (given.problem !== undefined) problems.show(given.problem)
+  return promise
+}
+
+function step(number: string, text: string): HTMLElement {
+  return element(
+    'p',
+    { class: 'row step' },
+    element('span', { class: 'step-number', 'aria-hidden': 'true' }, number),
+    text,
+  )
+}
+
+/** A scanned text, if it is a pairing link. One of a later version is, so that the person learns why it fails. */
+function readLink(text: string): string | undefined {
+  try {
+    parsePairingLink(text)
+    return text
+  } catch (error) {
+    return error instanceof OnehopError && error.code === 'UNSUPPORTED' ? text : undefined
+  }
+}
