@@ -80,16 +80,22 @@ export class Sender {
 
   /** The node is (back) here: whatever it has not confirmed goes out. */
   look(node: NodeId): void {
+    this.#scan(node)
+    const line = this.#lines.get(node)
+    if (line === undefined) return
+    line.wake.set()
+    this.#start(node, line)
+  }
+
+  /** Leaves the wake alone: the sender itself looks after each pause, and must not cut the next one short. */
+  #scan(node: NodeId): void {
     let line = this.#lines.get(node)
     for (const registration of this.#parts.registrations.ofNode(node)) {
       if (this.#parts.store.records.logHead(registration.author) <= registration.scanned) continue
       line ??= this.#line(node)
       this.#add(line, registration)
     }
-    if (line === undefined) return
-    line.away = false
-    line.wake.set()
-    this.#start(node, line)
+    if (line !== undefined) line.away = false
   }
 
   /** Serving nodes that lack something and do not answer. */
@@ -145,7 +151,7 @@ export class Sender {
         line.dirty.clear()
         log.debug('stream.push-failed', { node, code: asOnehopError(error).code })
         await line.wake.wait(clock, signal, retryAfterMs(failures))
-        if (!signal.aborted) this.look(node)
+        if (!signal.aborted) this.#scan(node)
       }
     }
   }

@@ -59,7 +59,7 @@ export class Resident {
   }
 
   /** Signs an item of a collection as it stands in the schema; public fields only. */
-  sign(collectionName: string, value: Fields): Uint8Array {
+  sign(collectionName: string, value: Fields, operation: 'put' | 'delete' = 'put'): Uint8Array {
     const collection = this.#schema.collections.get(collectionName)
     if (collection === undefined) throw new Error(`no collection ${collectionName}`)
     const record = signRecord(
@@ -73,10 +73,10 @@ export class Resident {
         merge: collection.merge,
         number: ++this.#number,
         clock: this.#clock.tick(this.#nowMs()),
-        operation: 'put',
+        operation,
         schema: this.#schema.hash,
         expiresMs: undefined,
-        sections: planSections(this.#schema, collectionName, value as never),
+        sections: operation === 'put' ? planSections(this.#schema, collectionName, value as never) : [],
       },
       this.person.device.seed,
     )
@@ -85,7 +85,16 @@ export class Resident {
 
   /** Signs and writes; throws when the node refuses. Answers the record's id in hex. */
   async put(node: MeshNode, collection: string, value: Fields): Promise<string> {
-    const { results } = await node.call('record.put', { records: [this.sign(collection, value)] })
+    return this.#write(node, this.sign(collection, value))
+  }
+
+  /** Deletes the item that has this value in its key field. */
+  async remove(node: MeshNode, collection: string, value: Fields): Promise<string> {
+    return this.#write(node, this.sign(collection, value, 'delete'))
+  }
+
+  async #write(node: MeshNode, record: Uint8Array): Promise<string> {
+    const { results } = await node.call('record.put', { records: [record] })
     const [result] = results
     if (result?.outcome === 'refused' || result?.id == null)
       throw new Error(`${result?.code}: ${result?.message}`)
