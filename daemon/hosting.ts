@@ -28,6 +28,7 @@ const shape = struct({
 export class Hosting {
   readonly #store: Store
   readonly #hosted = new Map<string, Hosted>()
+  #inOrder: readonly Hosted[] | undefined
 
   private constructor(store: Store) {
     this.#store = store
@@ -62,6 +63,12 @@ export class Hosting {
     return this.#hosted.values()
   }
 
+  /** In order of id, so that a list of thousands can be paged through. */
+  inOrder(): readonly Hosted[] {
+    this.#inOrder ??= [...this.#hosted.keys()].toSorted().map((name) => this.#hosted.get(name) as Hosted)
+    return this.#inOrder
+  }
+
   async add(hosted: Hosted): Promise<void> {
     await this.addMany([hosted])
   }
@@ -76,11 +83,13 @@ export class Hosting {
       for (const hosted of added) this.#stage(batch, hosted)
     })
     for (const hosted of added) this.#hosted.set(toHex(hosted.owner), hosted)
+    this.#inOrder = undefined
   }
 
   /** Stops answering for the shard at once, then deletes what was kept of it. */
   async remove(owner: IdentityId): Promise<boolean> {
     if (!this.#hosted.delete(toHex(owner))) return false
+    this.#inOrder = undefined
     await this.#store.documents.delete(kind, owner)
     await this.#store.shards.remove(owner)
     return true

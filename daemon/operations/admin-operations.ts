@@ -1,4 +1,4 @@
-import { fromHex, toHex } from '../../protocol/bytes.ts'
+import { compareBytes, fromHex, toHex } from '../../protocol/bytes.ts'
 import { apiLimits } from '../../protocol/api/limits.ts'
 import type { ReplyOf } from '../../protocol/api/operations.ts'
 import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
@@ -61,8 +61,8 @@ export function adminOperations(parts: AdminOperationsParts): Pick<Operations, N
 
   return {
     async 'admin.status'({ after, limit = 100 }) {
-      const people = [...hosting.list()].toSorted((a, b) => (toHex(a.owner) < toHex(b.owner) ? -1 : 1))
-      const from = after === undefined ? 0 : people.findIndex(({ owner }) => toHex(owner) > toHex(after))
+      const people = hosting.inOrder()
+      const from = after === undefined ? 0 : people.findIndex(({ owner }) => compareBytes(owner, after) > 0)
       const page = from < 0 ? [] : people.slice(from, from + limit)
       const hosted = page.map((one) => describeHosted(parts, one))
       const last = page.at(-1)
