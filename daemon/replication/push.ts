@@ -60,8 +60,6 @@ export class Push {
   readonly #parts: PushParts
   readonly #dirty = new Map<NodeId, Map<string, IdentityId>>()
   readonly #senders = new Map<NodeId, Promise<void>>()
-  /** Nodes whose last message was full. */
-  readonly #filling = new Set<NodeId>()
   readonly #fromPeers = new Set<string>()
   #signal: AbortSignal | undefined
 
@@ -105,9 +103,11 @@ export class Push {
     return count
   }
 
-  /** True while a node is sent one full message after another. */
-  isFilling(node: NodeId): boolean {
-    return this.#filling.has(node)
+  /** True while the holder is being filled from here: what it lacks is on its way. */
+  isFilling(node: NodeId, owner: IdentityId): boolean {
+    const cursor = this.#cursor(node, owner)
+    if (cursor === undefined) return this.#parts.leads(owner)
+    return this.#parts.store.records.logHead(owner) - cursor.position >= fullRecords
   }
 
   /** True when the holder confirmed everything up to this position. */
@@ -119,7 +119,6 @@ export class Push {
     if (this.#signal === undefined || this.#senders.has(node)) return
     const sender = this.#send(node, this.#signal).finally(() => {
       this.#senders.delete(node)
-      this.#filling.delete(node)
       if (this.#dirty.has(node) && this.#signal?.aborted === false) this.#wake(node)
     })
     this.#senders.set(node, sender)
@@ -134,8 +133,6 @@ export class Push {
       try {
         if (records.length > 0) {
           const body = encodePush(records.map(({ bytes }) => bytes))
-          if (isFullPush(records.length, body.length)) this.#filling.add(node)
-          else this.#filling.delete(node)
           const reply = await rpc.request(node, 'shard/push', body, { signal, timeoutMs: 30_000 })
           await this.#settle(node, portions, decodeReceipts(reply))
         } else {

@@ -164,7 +164,7 @@ export class Replication {
         for (const node of this.holders.nodes()) {
           if (neighbours.awayMs(node) > 0 || !neighbours.isConnected(node)) continue
           const pauseMs = nowMs - (this.#filledMs.get(node) ?? -Infinity)
-          if (pauseMs < fillPauseMs || this.push.isFilling(node)) continue
+          if (pauseMs < fillPauseMs) continue
           const lastMs = this.#comparedMs.get(node)
           const isDue = lastMs === undefined || nowMs - lastMs >= config.reconcileEveryMs
           const hasJoined =
@@ -185,10 +185,11 @@ export class Replication {
     const { clock, log, config } = this.#parts
     const lastMs = this.#comparedMs.get(node)
     const isDue = lastMs === undefined || clock.monotonicMs() - lastMs >= config.reconcileEveryMs
-    const joining = this.holders.shared(node).filter((owner) => this.isJoining(owner))
+    const shared = this.holders.shared(node).filter((owner) => !this.push.isFilling(node, owner))
+    const joining = shared.filter((owner) => this.isJoining(owner))
     try {
       if (!isDue && joining.length === 0) return
-      const result = await this.reconcile.with(node, signal, isDue ? undefined : joining)
+      const result = await this.reconcile.with(node, signal, isDue ? shared : joining)
       this.#comparedMs.set(node, clock.monotonicMs())
       for (const owner of result.equal) {
         // Equal to a copy that is itself still filling proves nothing; the leader's is whole.
