@@ -17,7 +17,7 @@ export const devices: Command = {
   options: {},
   examples: [
     ['onehop devices', 'yours'],
-    ['onehop devices revoke KEY', 'take one out, for good'],
+    ['onehop devices ID --json', "somebody's, as far as this node knows"],
   ],
   async run({ operands: [id], context, output }) {
     const own = await ownDevice(context)

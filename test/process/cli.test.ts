@@ -1,0 +1,305 @@
+import { spawn, spawnSync } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { until } from '../support/until.ts'
+
+const bin = resolve(import.meta.dirname, '../../dist/cli/bin.js')
+
+let home: string
+const started: ChildProcess[] = []
+
+beforeAll(() => expect(existsSync(bin), 'npm run build comes first').toBe(true))
+
+/** Ports of nobody's choice, on loopback alone. */
+function environment(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
+  const { NODE_OPTIONS: _, NO_COLOR: __, FORCE_COLOR: ___, ...rest } = process.env
+  const own = Object.fromEntries(Object.entries(rest).filter(([name]) => !/^(XDG_|ONEHOP_)/.test(name)))
+  return {
+    ...own,
+    HOME: home,
+    ONEHOP_SET_LISTEN__HOST: '127.0.0.1',
+    ONEHOP_SET_LISTEN__HTTP: '0',
+    ONEHOP_SET_LISTEN__TCP: '0',
+    ONEHOP_SET_LISTEN__WEBSOCKET: '0',
+    ONEHOP_SET_NETWORK__MDNS: 'false',
+    ONEHOP_SET_LOG: 'silent',
+    ...more,
+  }
+}
+
+function onehop(args: readonly string[], more: NodeJS.ProcessEnv = {}, input = '') {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [bin, ...args], {
+    encoding: 'utf8',
+    env: environment(more),
+    input,
+  })
+  return { status, stdout, stderr, json: () => JSON.parse(stdout) as Record<string, unknown> }
+}
+
+/** A daemon that has said that it is ready. */
+async function start(
+  args: readonly string[] = [],
+): Promise<{ child: ChildProcess; ready: Record<string, unknown> }> {
+  const child = spawn(process.execPath, [bin, 'start', '--no-pair', '--json', ...args], {
+    env: environment(),
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  started.push(child)
+  let text = ''
+  child.stdout?.on('data', (part: Buffer) => (text += part.toString()))
+  await until(() => text.includes('\n') || child.exitCode !== null, 60_000)
+  return { child, ready: JSON.parse(text) as Record<string, unknown> }
+}
+
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), 'onehop-cli-'))
+})
+
+afterEach(async () => {
+  for (const child of started.splice(0)) {
+    if (child.exitCode !== null || child.signalCode !== null) continue
+    child.kill('SIGKILL')
+    await once(child, 'close')
+  }
+  chmodSync(home, 0o700)
+  rmSync(home, { recursive: true, force: true })
+})
+
+afterAll(() => expect(started).toEqual([]))
+
+test('a life: start, init, put, get, status, stop', async () => {
+  const { child, ready } = await start()
+  expect(ready).toMatchObject({
+    pid: child.pid,
+    node: expect.stringMatching(/^[0-9a-f]{64}$/),
+    dashboard: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/dashboard\/#token=[0-9a-f]{64}$/),
+    phone: expect.stringMatching(/\/phone\/$/),
+  })
+
+  const again = onehop(['start', '--json'])
+  expect([again.status, again.json()['pid']]).toEqual([0, child.pid])
+
+  const init = onehop(['init', '--user', 'Ada', '--json'])
+  expect(init.status, init.stdout + init.stderr).toBe(0)
+  const me = init.json()
+  expect(me).toMatchObject({ madeIdentity: true, hosted: ready['node'], problem: null })
+  const keyFile = me['keyFile'] as string
+  expect(statSync(keyFile).mode & 0o777).toBe(0o600)
+  expect(keyFile.startsWith(join(home, '.local/state'))).toBe(false)
+  const twice = onehop(['init', '--user', 'Bob', '--json']).json()
+  expect(twice).toMatchObject({ madeIdentity: false, identity: me['identity'], device: me['device'] })
+
+  const put = onehop(['put', 'posts', '{"text":"hello"}', '--json'])
+  expect(put.json()).toMatchObject({ number: 2, outcome: 'accepted' })
+  const got = onehop(['get', 'posts', '--json']).json()
+  expect(got).toMatchObject({
+    id: put.json()['id'],
+    owner: me['identity'],
+    value: { text: 'hello' },
+    withheld: 0,
+  })
+  expect(onehop(['get', 'profile', '--json']).json()).toMatchObject({ value: { name: 'Ada' } })
+  expect(onehop(['view', 'home', '--json']).json()).toMatchObject({
+    requestsBetweenNodes: 0,
+    counts: { posts: 1 },
+  })
+
+  const devices = onehop(['devices', '--json'])
+    .stdout.trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as object)
+  expect(devices).toMatchObject([
+    { device: me['device'], role: 'owner' },
+    { device: ready['node'], role: 'node' },
+  ])
+
+  // Alone, there are fewer copies than asked for.
+  const status = onehop(['status', '--json'])
+  expect(status.json()).toMatchObject({ hostedTotal: 1, healthy: false, exit: 4, storage: { records: 2 } })
+  expect(status.status).toBe(4)
+
+  const stop = onehop(['stop', '--json'])
+  expect([stop.status, stop.json()]).toEqual([0, { stopped: true, node: ready['node'], pid: child.pid }])
+  await until(() => child.exitCode !== null)
+  expect(child.exitCode).toBe(0)
+  expect(onehop(['status']).status).toBe(3)
+})
+
+test('import brings a file in, tells bad lines by number, and is safe to repeat', async () => {
+  await start()
+  const file = join(home, 'posts.jsonl')
+  const lines = Array.from({ length: 40 }, (_, i) => JSON.stringify({ by: `u${i % 5}`, text: `post ${i}` }))
+  writeFileSync(file, [...lines.slice(0, 3), 'nonsense', ...lines.slice(3)].join('\n'))
+  const args = [
+    'import',
+    file,
+    '--collection',
+    'posts',
+    '--user-field',
+    'by',
+    '--json',
+    '--ids',
+    join(home, 'ids.jsonl'),
+  ]
+  const first = onehop(args)
+  expect(first.status, first.stdout + first.stderr).toBe(0)
+  expect(first.json()).toMatchObject({
+    users: 5,
+    stored: 45,
+    known: 0,
+    refused: 1,
+    placed: 5,
+    bad: [{ line: 4 }],
+  })
+  expect(first.stderr).toBe('')
+  const ids = readFileSync(join(home, 'ids.jsonl'), 'utf8').trim().split('\n')
+  expect(ids.map((line) => (JSON.parse(line) as { user: string }).user)).toEqual([
+    'u0',
+    'u1',
+    'u2',
+    'u3',
+    'u4',
+  ])
+  expect(onehop(args).json()).toMatchObject({ stored: 0, known: 45, refused: 1, placed: 0 })
+  writeFileSync(file, 'nonsense\n')
+  expect(onehop(args).status).toBe(1)
+})
+
+test('SIGTERM closes the node, and runtime.json goes with it', async () => {
+  const { child } = await start()
+  const runtime = join(home, '.local/state/onehop/runtime.json')
+  expect(statSync(runtime).mode & 0o777).toBe(0o600)
+  child.kill('SIGTERM')
+  await once(child, 'close')
+  expect(child.exitCode).toBe(0)
+  expect(existsSync(runtime)).toBe(false)
+})
+
+test('a node that was killed does not run: the next start takes over', async () => {
+  const { child, ready } = await start()
+  child.kill('SIGKILL')
+  await once(child, 'close')
+  expect(onehop(['status']).status).toBe(3)
+  const second = await start()
+  expect(second.ready['node']).toBe(ready['node'])
+})
+
+test('a port in use is named, with a way out', async () => {
+  const taken = createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  const { port } = taken.address() as AddressInfo
+  const result = onehop(['start', '--json', '--set', `listen.http=${port}`])
+  taken.close()
+  expect(result.status).toBe(1)
+  expect(result.json()).toMatchObject({
+    error: {
+      code: 'PORT_IN_USE',
+      message: expect.stringContaining(String(port)),
+      help: expect.stringContaining('port'),
+    },
+  })
+})
+
+test('a store that another process has open is left alone', async () => {
+  await start()
+  const state = join(home, '.local/state/onehop')
+  // As if the file that says where it answers had been lost.
+  rmSync(join(state, 'runtime.json'))
+  const result = onehop(['start', '--json', '--no-pair'])
+  expect(result.status).toBe(1)
+  expect(result.json()).toMatchObject({ error: { code: 'STORE_LOCKED' } })
+})
+
+test('a state folder that cannot be written is told before anything is opened', () => {
+  const file = join(home, 'a-file')
+  writeFileSync(file, '')
+  const result = onehop(['start', '--json', '--state', join(file, 'state')])
+  expect(result.status).toBe(1)
+  expect(result.json()).toMatchObject({ error: { code: 'STORE_UNWRITABLE' } })
+})
+
+test('a bad config names the setting, where it was set, and exits 1', () => {
+  const flag = onehop(['start', '--set', 'listen.http=many'])
+  expect(flag.status).toBe(1)
+  expect(flag.stderr).toMatch(/listen\.http.*--set listen\.http=many.*\(BAD_CONFIG\)/s)
+  expect(flag.stdout).toBe('')
+  const file = join(home, 'config.json')
+  writeFileSync(file, '{"nmae": "box"}')
+  expect(onehop(['config', 'show', '--config', file]).stderr).toMatch(/nmae.*BAD_CONFIG/s)
+  expect(onehop(['config', 'show', '--config', join(home, 'none.json')]).status).toBe(1)
+})
+
+test('config show tells where a setting comes from', () => {
+  const file = join(home, 'config.json')
+  writeFileSync(file, '{"region": "/geo/africa"}')
+  const { stdout, status } = onehop(['config', 'show', '--json', '--config', file, '--set', 'name=box'])
+  const settings = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { path: string })
+  const of = (path: string) => settings.find((setting) => setting.path === path)
+  expect(status).toBe(0)
+  expect(of('region')).toEqual({ path: 'region', value: '/geo/africa', source: 'file' })
+  expect(of('name')).toEqual({ path: 'name', value: 'box', source: 'flag' })
+  expect(of('listen.http')).toEqual({ path: 'listen.http', value: 0, source: 'environment' })
+  expect(of('store')).toEqual({ path: 'store', value: 'level', source: 'default' })
+})
+
+test.each([
+  [['status'], 3],
+  [['stop'], 3],
+  [['pair'], 3],
+  [['import', '/dev/null'], 2],
+  [['put', 'posts', '{}'], 5],
+  [['get'], 2],
+  [['frobnicate'], 2],
+  [[], 2],
+  [['help'], 0],
+  [['put', '--help'], 0],
+  [['schema', 'check', '/nowhere.json'], 1],
+])('without a daemon %j exits %i', (args, code) => {
+  expect(onehop(args).status).toBe(code)
+})
+
+test('with --json even errors are one JSON object on standard output, and nothing else is said', () => {
+  const { stdout, stderr } = onehop(['status', '--json'])
+  expect(stderr).toBe('')
+  expect(stdout.split('\n')).toHaveLength(2)
+  expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'NOT_RUNNING', retryable: true } })
+})
+
+test('no escape sequences where nobody watches, NO_COLOR or not', () => {
+  for (const more of [{}, { NO_COLOR: '1' }]) {
+    const { stdout, stderr } = onehop(['help'], more)
+    expect(stdout + stderr).not.toContain('\u001b')
+    expect(onehop(['frobnicate'], more).stderr).not.toContain('\u001b')
+  }
+})
+
+test('a schema with faults is told every one of them', () => {
+  mkdirSync(join(home, 'app'))
+  const file = join(home, 'app/schema.json')
+  writeFileSync(
+    file,
+    '{"onehop": 1, "id": "a.b", "version": 0, "collections": {"x": {"key": "sinle", "fields": {}}}}',
+  )
+  const { status, stderr } = onehop(['schema', 'check', file])
+  expect(status).toBe(1)
+  expect(stderr).toContain('version')
+  expect(stderr).toContain('collections.x.key')
+})
