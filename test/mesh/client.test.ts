@@ -46,7 +46,7 @@ async function open(index: number): Promise<{ app: App<typeof microblog>; keys: 
   return { app, keys }
 }
 
-test('a phone pairs, writes, and sees each of the three outcomes', { timeout: 30_000 }, async () => {
+test('a phone pairs, writes, and sees each of the three outcomes', { timeout: 90_000 }, async () => {
   const { app } = await open(0)
   await using _ = app
   const write = await app.collection('profile').put({ name: 'Ada', place: '/geo/africa/ng/lagos' })
@@ -69,7 +69,7 @@ test('a phone pairs, writes, and sees each of the three outcomes', { timeout: 30
   expect(await app.collection('posts').get(post.local.key)).toBeUndefined()
 })
 
-test('private notes are sealed, their names blinded, and open here alone', { timeout: 30_000 }, async () => {
+test('private notes are sealed, their names blinded, and open here alone', { timeout: 90_000 }, async () => {
   const { app } = await open(0)
   await using _ = app
   const note = await app.collection('notes').put({ text: 'nobody reads this' })
@@ -85,7 +85,7 @@ test('private notes are sealed, their names blinded, and open here alone', { tim
   await expect(stranger.collection('notes').list()).rejects.toMatchObject({ code: 'FORBIDDEN' })
 })
 
-test('a follower sees a post in one request, and live', { timeout: 40_000 }, async () => {
+test('a follower sees a post in one request, and live', { timeout: 90_000 }, async () => {
   const ada = await open(0)
   const ben = await open(1)
   await using _ = ada.app
@@ -113,7 +113,7 @@ test('a follower sees a post in one request, and live', { timeout: 40_000 }, asy
   await events.return(undefined)
 })
 
-test('a file comes back as it was, whole and in ranges', { timeout: 30_000 }, async () => {
+test('a file comes back as it was, whole and in ranges', { timeout: 90_000 }, async () => {
   const { app } = await open(0)
   await using _ = app
   const bytes = Uint8Array.from({ length: 600_000 }, (__, i) => (i * 7) & 0xff)
@@ -126,7 +126,7 @@ test('a file comes back as it was, whole and in ranges', { timeout: 30_000 }, as
   expect(parts.length).toBe(3)
 })
 
-test('from an id alone: the nearest member, and another within a second', { timeout: 40_000 }, async () => {
+test('from an id alone: the nearest member, and another within a second', { timeout: 90_000 }, async () => {
   const { app } = await open(0)
   await using _ = app
   const write = await app.collection('posts').put({ text: 'kept' })
@@ -166,7 +166,7 @@ test('from an id alone: the nearest member, and another within a second', { time
 
 test(
   'what was written offline is sent when a node answers, also after a restart',
-  { timeout: 30_000 },
+  { timeout: 90_000 },
   async () => {
     const keys = memoryKeyStore()
     const paired = await pairWith(0, keys)
@@ -200,7 +200,7 @@ test(
 
 test(
   'a wrong item, an unknown collection and a stranger are told what to do',
-  { timeout: 30_000 },
+  { timeout: 90_000 },
   async () => {
     await using stranger = await connect({ schema: microblog, node: daemons.all[0]!.local })
     await expect(stranger.collection('posts').put({ text: 'x' })).rejects.toMatchObject({
@@ -218,3 +218,58 @@ test(
     await expect(write.accepted).rejects.toMatchObject({ code: 'NOT_HOSTED' })
   },
 )
+
+test(
+  'an app key, admitted by the owner, writes what it was granted over libp2p alone',
+  { timeout: 90_000 },
+  async () => {
+    const owner = await open(0)
+    await using _ = owner.app
+    const identity = owner.app.identity!
+    const daemon = daemons.all[0]!
+    const admin = connectAdmin({ address: daemon.local, token: daemon.adminToken })
+    const { link } = await admin.pair.open({})
+    const run = await pair(link!, { keys: memoryKeyStore(), role: 'app', label: 'tablet' })
+    await admin.pair.code(run.digits, identity.id)
+    run.confirm()
+    const pending = await until(async () => {
+      const { pairing } = await admin.pair.show()
+      return pairing.pending?.possession ? pairing.pending : undefined
+    })
+    const capabilities = [
+      { app: microblog.id, collection: 'posts', access: 'write' as const, expiresMs: undefined },
+    ]
+    const { device: key, box: boxKey, possession } = pending!
+    await identity.admit({ key, boxKey, role: 'app', possession: possession!, capabilities })
+    await admin.pair.admit(identity.log())
+    const paired = await run.done
+    expect(paired.problem).toBeUndefined()
+    expect(paired.identity.role).toBe('app')
+
+    await using tablet = await connect({
+      schema: microblog,
+      identity: paired.identity,
+      transport: paired.transport,
+    })
+    await owner.app.publish()
+    await (
+      await tablet.collection('posts').put({ text: 'from the sofa' })
+    ).accepted
+    const [item] = await owner.app.collection('posts').latest(1)
+    expect(item?.value.text).toBe('from the sofa')
+    const profile = await tablet.collection('profile').put({ name: 'Mallory' })
+    await expect(profile.accepted).rejects.toMatchObject({ code: 'FORBIDDEN' })
+    await expect(tablet.collection('notes').put({ text: 'x' })).rejects.toMatchObject({ code: 'FORBIDDEN' })
+  },
+)
+
+test('a wrong code burns the pairing, and the phone is told', { timeout: 90_000 }, async () => {
+  const daemon = daemons.all[2]!
+  const admin = connectAdmin({ address: daemon.local, token: daemon.adminToken })
+  const { link } = await admin.pair.open({})
+  const run = await pair(link!, { keys: memoryKeyStore() })
+  const wrong = run.digits === '000000' ? '000001' : '000000'
+  await admin.pair.code(wrong).catch(() => undefined)
+  run.confirm()
+  await expect(run.done).rejects.toMatchObject({ code: 'PAIRING_BURNT' })
+})
