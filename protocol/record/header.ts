@@ -19,8 +19,8 @@ import {
   text,
   u64,
   uint,
-  type Typed,
 } from '../shape.ts'
+import { readHeader, type WireHeader } from './header-reader.ts'
 import type { Audience, RecordHeader, SectionHeader } from './types.ts'
 
 const audiences = ['public', 'followers', 'private'] as const
@@ -106,7 +106,12 @@ export function encodeHeader(header: RecordHeader): Uint8Array {
 }
 
 export function decodeHeader(headerBytes: Uint8Array): RecordHeader {
-  return checked(decodeAs(headerShape, headerBytes, 'record', bounds))
+  return checked(readHeader(headerBytes, { lengthMin: openBytesMin }) ?? decodeWireHeader(headerBytes))
+}
+
+/** By codec and shapes: says what is wrong, and what `readHeader` is held to. */
+export function decodeWireHeader(headerBytes: Uint8Array): WireHeader {
+  return decodeAs(headerShape, headerBytes, 'record', bounds)
 }
 
 export function audienceCode(audience: Audience): number | Uint8Array {
@@ -114,7 +119,7 @@ export function audienceCode(audience: Audience): number | Uint8Array {
 }
 
 /** The rules that hold between fields. One meaning has one form, or two replicas could differ in what they hold. */
-function checked(wire: Typed<typeof headerShape>): RecordHeader {
+function checked(wire: WireHeader): RecordHeader {
   const { owner, merge, operation, key } = wire
   if (wire.author !== undefined && equalBytes(wire.author, owner)) {
     throw bad('author: null expected where it is the owner')
@@ -128,17 +133,18 @@ function checked(wire: Typed<typeof headerShape>): RecordHeader {
   let length = 0
   const sections = wire.sections.map((section, index): SectionHeader => {
     length += section.length
+    const { heights } = section
     const audience = typeof section.audience === 'string' ? section.audience : { group: section.audience }
     if (audience === 'public') {
       if (section.epoch !== 0) throw bad(`sections[${index}]: epoch 0 expected for everybody`)
     } else if (section.epoch === 0 || section.length < sealedBytesMin) {
       throw bad(`sections[${index}]: sealed unless it is for everybody`)
-    } else if (Object.keys(section.heights).length > 0) {
+    } else if (Object.keys(heights).length > 0) {
       throw bad(`sections[${index}]: what is sealed cannot be searched`)
     }
     return {
       audience,
-      heights: section.heights,
+      heights,
       epoch: section.epoch,
       length: section.length,
       hash: section.hash,
