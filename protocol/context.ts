@@ -19,11 +19,12 @@ export const contexts = {
 
 export type Context = (typeof contexts)[keyof typeof contexts]
 
-const zero = new Uint8Array(1)
+/** Made once: every record that passes needs one. */
+const openings = new Map(Object.values(contexts).map((context) => [context, utf8(`${context}\0`)]))
 
 /** The bytes that are signed, and whose SHA-256 names the thing: context, zero byte, exact document bytes. */
 export function signedMessage(context: Context, document: Uint8Array): Uint8Array {
-  return concatBytes(utf8(context), zero, document)
+  return concatBytes(openings.get(context) as Uint8Array, document)
 }
 
 /** What keys and hashes that are not signatures are made for; the first item of what goes into them. */
