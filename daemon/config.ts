@@ -16,7 +16,7 @@ const nodeId = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'a node id of 64 hex
  * Everything that can be set, with its default. Read in layers: defaults < file < environment < flags, then
  * checked once; after that it is a plain frozen value.
  */
-export const ConfigSchema = v.strictObject({
+const ConfigSchema = v.strictObject({
   /** Folder of keys and store. Mode 0700. */
   state: v.pipe(v.string(), v.minLength(1)),
   name: v.pipe(v.string(), v.maxLength(64)),

@@ -11,11 +11,11 @@ import { array, bytes, decodeAs, literal, struct, uint } from './shape.ts'
 
 const label = 'onehop/blob/1'
 /** 4 GiB; such a manifest still fits in a frame. */
-const chunksMax = 16_384
+export const blobChunksMax = 16_384
 const shape = struct({
   label: literal(label),
-  size: uint(chunksMax * limits.blobChunkBytes),
-  chunks: array(bytes(32), chunksMax),
+  size: uint(blobChunksMax * limits.blobChunkBytes),
+  chunks: array(bytes(32), blobChunksMax),
 })
 
 export interface BlobManifest {

@@ -1,7 +1,9 @@
+import { hash } from 'node:crypto'
+import { chunkLength, encodeManifest, readManifest } from '../protocol/blob-manifest.ts'
 import { equalBytes, toHex } from '../protocol/bytes.ts'
 import { OnehopError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
-import { chunkLength, chunksOf, decodeManifest, makeManifest, sha256 } from './blob-manifest.ts'
+import { chunksOf } from './blob-chunks.ts'
 import type { BlobManifest, BlobStore } from './types.ts'
 
 /** Where blobs lie; names are hex ids. What is written is on disk (or wherever) when the promise resolves. */
@@ -26,6 +28,14 @@ export function openBlobs(folder: BlobFolder): BlobStore {
   return new FolderBlobs(folder)
 }
 
+function sha256(data: Uint8Array): Uint8Array {
+  return new Uint8Array(hash('sha256', data, 'buffer'))
+}
+
+function decodeManifest(id: Uint8Array, encoded: Uint8Array): BlobManifest {
+  return { id, ...readManifest({ sha256 }, id, encoded) }
+}
+
 class FolderBlobs implements BlobStore {
   readonly #folder: BlobFolder
   readonly #underWay = new Set<Promise<unknown>>()
@@ -47,9 +57,10 @@ class FolderBlobs implements BlobStore {
           chunks.push(sha256(chunk))
           size += chunk.length
         }
-        const { manifest, bytes } = makeManifest(size, chunks)
-        await stage.finish(toHex(manifest.id), bytes)
-        return manifest
+        const manifest = encodeManifest({ size, chunks })
+        const id = sha256(manifest)
+        await stage.finish(toHex(id), manifest)
+        return { id, size, chunks }
       } catch (error) {
         await stage.abandon()
         throw error

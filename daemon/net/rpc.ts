@@ -1,4 +1,3 @@
-import type { OnehopError } from '../../protocol/errors.ts'
 import type { FrameStream } from './frame-stream.ts'
 
 /** A node's Ed25519 public key as 64 hex digits. Its libp2p peer id is made from the same key. */
@@ -67,5 +66,3 @@ export interface Network extends AsyncDisposable {
   serveStream(protocol: string, handler: (stream: FrameStream) => Promise<void>): void
   openStream(to: NodeId, protocol: string, signal: AbortSignal): Promise<FrameStream>
 }
-
-export type RpcError = OnehopError

@@ -1,3 +1,4 @@
+import { encodeManifest } from '../../protocol/blob-manifest.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import { OnehopError } from '../../protocol/errors.ts'
@@ -52,7 +53,7 @@ export function blobOperations({
     },
 
     async 'blob.manifest'({ blob }) {
-      return { manifest: copies.encodeManifest(await known(blob)) }
+      return { manifest: encodeManifest(await known(blob)) }
     },
 
     async 'blob.get'({ blob, offset, length }) {

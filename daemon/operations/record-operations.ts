@@ -1,5 +1,5 @@
 import type { Clock } from '../../protocol/ports.ts'
-import type { IdentityId, RecordId } from '../../protocol/record/types.ts'
+import type { RecordId } from '../../protocol/record/types.ts'
 import type { Operations } from '../api/operations.ts'
 import type { Ingest, Outcome } from '../ingest.ts'
 import type { Replication } from '../replication/replication.ts'
@@ -15,8 +15,6 @@ export function recordOperations(
   parts: RecordOperationsParts,
 ): Pick<Operations, 'record.put' | 'record.status'> {
   const { clock, ingest, replication } = parts
-  const copiesOf = (owner: IdentityId, ids: readonly RecordId[]): number[] =>
-    ids.map((id) => replication.copies(owner, id))
   return {
     async 'record.put'({ records }) {
       const outcomes = await ingest.accept(records, { from: 'client' })
@@ -26,7 +24,7 @@ export function recordOperations(
     async 'record.status'({ owner, ids, copies = 0, waitMs = 0 }, { signal }) {
       const deadlineMs = clock.monotonicMs() + waitMs
       for (;;) {
-        const counted = copiesOf(owner, ids)
+        const counted = await replication.copies.count(owner, ids)
         const lacking = counted.findIndex((count) => count < copies)
         const leftMs = deadlineMs - clock.monotonicMs()
         if (lacking < 0 || leftMs <= 0 || signal.aborted) return { copies: counted }

@@ -18,6 +18,7 @@ export interface DistributionParts {
 }
 
 const retryMs = 1_000
+const retryMsMax = 5_000
 /** Leaves room for the frame around it. */
 const messageBytes = limits.frameBytesMax - 8_192
 
@@ -29,7 +30,8 @@ export class Distribution {
   readonly #parts: DistributionParts
   readonly #waiting = new Map<NodeId, Set<string>>()
   readonly #listeners = new Set<(node: NodeId, owner: IdentityId) => void>()
-  #wake: (() => void) | undefined
+  readonly #senders = new Map<NodeId, Promise<void>>()
+  #signal: AbortSignal | undefined
 
   constructor(parts: DistributionParts) {
     this.#parts = parts
@@ -45,7 +47,7 @@ export class Distribution {
     if (node === this.#parts.rpc.self) return
     const owners = this.#waiting.get(node) ?? new Set()
     this.#waiting.set(node, owners.add(toHex(owner)))
-    this.#wake?.()
+    this.#wake(node)
   }
 
   /** True while the node has yet to hear the newest of this shard: records that came first it would refuse. */
@@ -65,28 +67,34 @@ export class Distribution {
     return count
   }
 
+  /** One sender for each node: one that does not answer must not hold up the others. */
   async run(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      const nodes = [...this.#waiting.keys()]
-      const done = await Promise.all(nodes.map((node) => this.#send(node, signal)))
-      const isIdle = this.#waiting.size === 0
-      if (!isIdle && done.every(Boolean)) continue
-      await this.#pause(isIdle ? undefined : retryMs, signal)
-    }
+    this.#signal = signal
+    for (const node of this.#waiting.keys()) this.#wake(node)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+    if (signal.aborted) resolve()
+    await promise
+    await Promise.all(this.#senders.values())
   }
 
-  /** Until something is announced, or the time to try again has come. */
-  async #pause(delayMs: number | undefined, signal: AbortSignal): Promise<void> {
-    const waiting = Promise.withResolvers<void>()
-    const cancel = delayMs === undefined ? undefined : this.#parts.clock.after(delayMs, waiting.resolve)
-    const stop = (): void => waiting.resolve()
-    signal.addEventListener('abort', stop)
-    if (signal.aborted) stop()
-    this.#wake = delayMs === undefined ? waiting.resolve : undefined
-    await waiting.promise
-    signal.removeEventListener('abort', stop)
-    this.#wake = undefined
-    cancel?.()
+  #wake(node: NodeId): void {
+    const signal = this.#signal
+    if (signal === undefined || signal.aborted || this.#senders.has(node)) return
+    const sender = this.#deliver(node, signal).finally(() => {
+      this.#senders.delete(node)
+      if (this.#waiting.has(node)) this.#wake(node)
+    })
+    this.#senders.set(node, sender)
+  }
+
+  /** Until all went out, with growing pauses: some nodes never come back. */
+  async #deliver(node: NodeId, signal: AbortSignal): Promise<void> {
+    let pauseMs = retryMs
+    while (!signal.aborted && !(await this.#send(node, signal))) {
+      await this.#parts.clock.sleep(pauseMs, signal).catch(() => {})
+      pauseMs = Math.min(pauseMs * 2, retryMsMax)
+    }
   }
 
   /** True when everything for the node went out. */

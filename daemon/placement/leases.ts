@@ -9,7 +9,7 @@ import {
   encodeLeases,
   type LeaseAsk,
 } from '../../protocol/placement/messages.ts'
-import type { Clock } from '../../protocol/ports.ts'
+import type { Clock, Log } from '../../protocol/ports.ts'
 import type { IdentityId } from '../../protocol/record/types.ts'
 import type { Store } from '../../storage/types.ts'
 import type { Config } from '../config.ts'
@@ -18,10 +18,16 @@ import type { NodeId, Rpc } from '../net/rpc.ts'
 
 const granted = 'lease-granted'
 
+/** A promise that no replica set named so long after is withdrawn: its bytes are free again. */
+const takeUpMs = 3_600_000
+/** Promises that wait to be taken up: an import of ten thousand people fits. */
+const promisesMax = 16_384
+
 export interface LeasesParts {
   readonly rpc: Rpc
   readonly crypto: CryptoProvider
   readonly clock: Clock
+  readonly log: Log
   readonly store: Store
   readonly hosting: Hosting
   readonly seed: Uint8Array
@@ -31,7 +37,8 @@ export interface LeasesParts {
 /** Promises of bytes and time: those that this node gives, and those that it asks of others. */
 export class Leases {
   readonly #parts: LeasesParts
-  /** Promised in this run and not yet taken up, so that two askers are not promised the same bytes. */
+  /** By owner: promised and not yet taken up, so that two askers are not promised the same bytes. Oldest first. */
+  readonly #promised = new Map<string, { readonly owner: IdentityId; bytes: number; untilMs: number }>()
   #promisedBytes = 0
 
   constructor(parts: LeasesParts) {
@@ -44,6 +51,7 @@ export class Leases {
   /** What this node would still promise to that one. */
   offeredBytes(to: NodeId): number {
     const { offerTo, offerBytes } = this.#parts.config
+    this.#dropLapsed()
     const willing = offerTo === 'anyone' || (offerTo !== 'nobody' && offerTo.includes(to))
     return willing ? Math.max(0, offerBytes - this.#parts.hosting.leasedBytes() - this.#promisedBytes) : 0
   }
@@ -57,7 +65,7 @@ export class Leases {
 
   /** The promise became a shard: its bytes are counted as leased from now on. */
   taken(lease: SignedLease): void {
-    this.#promisedBytes = Math.max(0, this.#promisedBytes - lease.bytes)
+    this.#forget(toHex(lease.owner))
   }
 
   /** One answer per ask, in order; undefined where the host refused or signed something else. */
@@ -88,25 +96,8 @@ export class Leases {
   }
 
   async #grant(to: NodeId, asks: readonly LeaseAsk[]): Promise<(Uint8Array | undefined)[]> {
-    const { crypto, clock, store, seed, config } = this.#parts
-    const expiresMs = clock.nowMs() + config.leaseMs
-    const leases = asks.map((ask) => {
-      if (ask.bytes > config.leaseBytes || this.offeredBytes(to) < ask.bytes) return undefined
-      this.#promisedBytes += ask.bytes
-      return signLease(
-        crypto,
-        {
-          host: fromHex(this.#parts.rpc.self, 32) as Uint8Array,
-          owner: ask.owner,
-          shard: ask.shard,
-          home: fromHex(to, 32) as Uint8Array,
-          bytes: ask.bytes,
-          largestRecordBytes: limits.recordBytesMax,
-          expiresMs,
-        },
-        seed,
-      )
-    })
+    const { store } = this.#parts
+    const leases = asks.map((ask) => (this.#mayPromise(to, ask) ? this.#promise(to, ask) : undefined))
     // On disk before it is given away: a host that restarts keeps its word.
     await store.write((batch) => {
       for (const [i, lease] of leases.entries()) {
@@ -114,5 +105,63 @@ export class Leases {
       }
     })
     return leases
+  }
+
+  /** Asked again for one shard, as a repair does until it succeeds, the same bytes are meant. */
+  #mayPromise(to: NodeId, ask: LeaseAsk): boolean {
+    const { config, hosting } = this.#parts
+    const hosted = hosting.get(ask.owner)
+    const counted =
+      this.#promised.get(toHex(ask.owner))?.bytes ?? (hosted?.person === false ? hosted.quotaBytes : 0)
+    const offered = this.offeredBytes(to)
+    if (offered === 0 && counted === 0) return false
+    return (
+      ask.bytes > 0 &&
+      ask.bytes <= config.leaseBytes &&
+      ask.bytes <= offered + counted &&
+      this.#promised.size < promisesMax
+    )
+  }
+
+  #promise(to: NodeId, ask: LeaseAsk): Uint8Array {
+    const { clock, config, crypto, hosting, rpc, seed } = this.#parts
+    if (!hosting.has(ask.owner)) {
+      const name = toHex(ask.owner)
+      this.#forget(name)
+      const untilMs = clock.monotonicMs() + takeUpMs
+      this.#promised.set(name, { owner: ask.owner, bytes: ask.bytes, untilMs })
+      this.#promisedBytes += ask.bytes
+    }
+    const lease = {
+      host: fromHex(rpc.self, 32) as Uint8Array,
+      owner: ask.owner,
+      shard: ask.shard,
+      home: fromHex(to, 32) as Uint8Array,
+      bytes: ask.bytes,
+      largestRecordBytes: limits.recordBytesMax,
+      expiresMs: clock.nowMs() + config.leaseMs,
+    }
+    return signLease(crypto, lease, seed)
+  }
+
+  #forget(name: string): void {
+    this.#promisedBytes -= this.#promised.get(name)?.bytes ?? 0
+    this.#promised.delete(name)
+  }
+
+  /** Withdraws what was never taken up, or strangers who ask and never come would fill the disk with promises. */
+  #dropLapsed(): void {
+    const { clock, store } = this.#parts
+    const lapsed: IdentityId[] = []
+    for (const [name, { owner, untilMs }] of this.#promised) {
+      if (untilMs > clock.monotonicMs()) break
+      this.#forget(name)
+      lapsed.push(owner)
+    }
+    if (lapsed.length === 0) return
+    const withdrawn = store.write((batch) => {
+      for (const owner of lapsed) store.documents.deleteIn(batch, granted, owner)
+    })
+    withdrawn.catch((error: unknown) => this.#parts.log.warn('lease.not-withdrawn', { error: String(error) }))
   }
 }

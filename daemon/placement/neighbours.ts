@@ -175,7 +175,7 @@ export function candidateOf(
 }
 
 /** The /24 of IPv4 and the /48 of IPv6 addresses: what a power cut in one street takes with it. */
-export function prefixesOf(addresses: readonly string[]): string[] {
+function prefixesOf(addresses: readonly string[]): string[] {
   const prefixes = addresses.map((address) => {
     const [, family, host = ''] = address.split('/')
     if (family === 'ip4') return host.split('.').slice(0, 3).join('.')

@@ -2,7 +2,7 @@ import { fromHex, toHex } from '../../protocol/bytes.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
-import { makeChain, type ReplicaSetChain } from '../../protocol/placement/chain.ts'
+import { makeChain, unpackChain, type ReplicaSetChain } from '../../protocol/placement/chain.ts'
 import { decodePlaced, encodeTaken, type Hello, type Placed } from '../../protocol/placement/messages.ts'
 import { chooseHolders, type Candidate } from '../../protocol/placement/rendezvous.ts'
 import {
@@ -208,7 +208,7 @@ export class Placement {
   async #take(placed: readonly (Placed | undefined)[]): Promise<boolean[]> {
     const results = await Promise.allSettled(
       placed.slice(0, limits.placementShardsMax).map(async (one) => {
-        if (one === undefined) return false
+        if (one === undefined || !this.#concerns(one)) return false
         await this.#parts.identities.accept(undefined, one.log)
         const { chain } = await this.#parts.replicaSets.accept(one.chain)
         return chain
@@ -225,6 +225,13 @@ export class Placement {
     })
     await this.#sit(seated)
     return taken
+  }
+
+  /** Strangers' shards are not kept: anybody could fill this disk with people whom nobody here knows. */
+  #concerns({ chain }: Placed): boolean {
+    const { crypto, hosting, leases, replicaSets } = this.#parts
+    const { owner } = unpackChain(crypto, chain).newest
+    return hosting.has(owner) || leases.granted(owner) !== undefined || replicaSets.get(owner) !== undefined
   }
 
   /** Begins to hold the shards that this node leased and that now name it a member. */

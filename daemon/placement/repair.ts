@@ -1,4 +1,5 @@
 import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts'
+import { encode } from '../../protocol/codec.ts'
 import { contexts, signedMessage } from '../../protocol/context.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import { OnehopError } from '../../protocol/errors.ts'
@@ -25,6 +26,7 @@ import {
   type SignedReplicaSet,
 } from '../../protocol/placement/replica-set.ts'
 import type { Clock, Log } from '../../protocol/ports.ts'
+import { bytes, decodeAs, struct, uint } from '../../protocol/shape.ts'
 import type { Store } from '../../storage/types.ts'
 import type { Config } from '../config.ts'
 import type { Hosting } from '../hosting.ts'
@@ -49,8 +51,16 @@ export interface RepairParts {
   readonly distribution: Distribution
 }
 
-/** Predecessor's hash -> the one document that this node signed as its successor. */
+/** Predecessor's hash -> the one document that this node signed as its successor, and when. */
 const signedKind = 'step-signed'
+const promiseShape = struct({ document: bytes(1, limits.replicaSetBytesMax), signedMs: uint() })
+
+/**
+ * A promise that led to nothing for so many times the waiting time of a replacement no longer binds: else two
+ * coordinators that each won half of the votes would block the shard until its owner signs again. Should both
+ * documents come to stand after all, the order of sets (lower hash) picks one everywhere.
+ */
+const promiseReplaceTimes = 6
 
 /** A step on its way: what changes, and who signed so far. */
 interface Draft {
@@ -94,8 +104,8 @@ export class Repair {
     for (const { owner } of this.#parts.hosting.list()) {
       const chain = this.#parts.replicaSets.get(owner)
       if (chain === undefined || !this.#coordinates(chain.newest)) continue
-      if (this.#dead(chain.newest) === undefined && chain.newest.members.length > chain.newest.copies)
-        continue
+      const { newest } = chain
+      if (this.#dead(newest) === undefined && newest.members.length > newest.copies) continue
       portion.push(chain)
       if (portion.length < limits.placementShardsMax) continue
       await this.#mend(portion, signal)
@@ -112,8 +122,11 @@ export class Repair {
 
   /** The first member that stayed away for longer than the configured time. */
   #dead({ members }: ReplicaSet): Seat | undefined {
-    const { neighbours, config } = this.#parts
-    return members.find(({ node }) => neighbours.awayMs(toHex(node)) >= config.replaceAfterMs)
+    return members.find((member) => this.#isDead(member))
+  }
+
+  #isDead({ node }: Seat): boolean {
+    return this.#parts.neighbours.awayMs(toHex(node)) >= this.#parts.config.replaceAfterMs
   }
 
   async #mend(chains: readonly ReplicaSetChain[], signal: AbortSignal): Promise<void> {
@@ -127,20 +140,55 @@ export class Repair {
     for (const { before, step, document, signatures } of drafts) {
       if (signatures.length < signaturesNeeded(step, before.newest)) continue
       const set = unpackReplicaSet(this.#parts.crypto, packReplicaSet(document, signatures))
-      const { chain, isNews } = await this.#parts.replicaSets.accept(makeChain([...before.sets, set]).bytes)
-      if (isNews) this.#parts.distribution.announce(chain)
-      mended++
+      try {
+        const { chain, isNews } = await this.#parts.replicaSets.accept(makeChain([...before.sets, set]).bytes)
+        if (isNews) this.#parts.distribution.announce(chain)
+        mended++
+      } catch (error) {
+        this.#parts.log.warn('repair.refused', { owner: toHex(step.owner), error: String(error) })
+      }
     }
     this.#parts.log.info('repair.round', { drafts: drafts.length, mended })
   }
 
-  /** The dead member out, the best standby in its seat; only the newcomer where a seat is free. */
+  /**
+   * The dead member out, the best standby in its seat. Where too few are left to vote it out, only the newcomer:
+   * two suffice for that, and with it there may be enough for the vote.
+   */
   #draft(before: ReplicaSetChain): Draft | undefined {
-    const { crypto, neighbours } = this.#parts
     const set = before.newest
     if (before.sets.length >= limits.replicaSetStepsMax) return undefined // the owner has to sign again
-    const dead = this.#dead(set)
+    const promised = this.#promised(set.hash)
+    if (promised !== undefined) return this.#again(before, promised)
+    const heard = set.members.filter(({ node }) => this.#parts.neighbours.awayMs(toHex(node)) === 0).length
+    const canRemove = heard > set.members.length / 2
+    if (!canRemove && heard < Math.min(2, set.members.length)) return undefined
+    const dead = canRemove ? this.#dead(set) : undefined
     const staying = set.members.filter((member) => member !== dead)
+    const alive = staying.filter((member) => !this.#isDead(member)).length
+    const isFull = alive > set.copies || staying.length >= limits.replicaSetMembersMax
+    const newcomer = isFull ? undefined : this.#newcomer(set, staying)
+    // A dead member is better than an empty seat: it may come back.
+    if (newcomer === undefined && (dead === undefined || alive <= set.copies)) return undefined
+    const step: ReplicaSet = {
+      ...set,
+      step: set.step + 1,
+      previous: set.hash,
+      members: newcomer === undefined ? staying : [...staying, newcomer],
+      standby: set.standby.filter((seat) => seat !== newcomer),
+    }
+    return { before, step, document: encodeReplicaSet(step), signatures: [] }
+  }
+
+  /** What this node promised to sign comes first, or it could never sign anything after that set. */
+  #again(before: ReplicaSetChain, document: Uint8Array): Draft | undefined {
+    const step = decodeReplicaSet(document)
+    if (stepProblem(step, before.newest) !== undefined) return undefined
+    return { before, step, document, signatures: [] }
+  }
+
+  #newcomer(set: ReplicaSet, staying: readonly Seat[]): Seat | undefined {
+    const { crypto, neighbours } = this.#parts
     const willing = set.standby.filter(({ node }) => neighbours.awayMs(toHex(node)) === 0)
     const [home] = staying
     const [chosen] = chooseHolders(
@@ -153,24 +201,20 @@ export class Repair {
         near: home?.region ?? '/',
       },
     )
-    const newcomer = willing.find(({ node }) => chosen !== undefined && equalBytes(node, chosen.node))
-    if (newcomer === undefined) return undefined // a dead member is better than an empty seat: it may come back
-    const members = [...staying, newcomer]
-    const step: ReplicaSet = {
-      ...set,
-      step: set.step + 1,
-      previous: set.hash,
-      members,
-      standby: set.standby.filter((seat) => seat !== newcomer),
-    }
-    return { before, step, document: encodeReplicaSet(step), signatures: [] }
+    return willing.find(({ node }) => chosen !== undefined && equalBytes(node, chosen.node))
   }
 
   /** Drops the drafts whose newcomer does not promise the bytes. */
   async #withLeases(drafts: readonly Draft[], signal: AbortSignal): Promise<Draft[]> {
     const byHost = new Map<NodeId, Draft[]>()
+    const ready: Draft[] = []
     for (const draft of drafts) {
-      const host = toHex(newcomerOf(draft).node)
+      const newcomer = newcomerOf(draft)
+      if (newcomer === undefined) {
+        ready.push(draft)
+        continue
+      }
+      const host = toHex(newcomer.node)
       byHost.set(host, [...(byHost.get(host) ?? []), draft])
     }
     const kept = await Promise.all(
@@ -187,7 +231,7 @@ export class Repair {
         return wanted.filter((_, i) => leases[i] !== undefined)
       }),
     )
-    return kept.flat()
+    return [...ready, ...kept.flat()]
   }
 
   #bytesOf(owner: Uint8Array): number {
@@ -254,20 +298,34 @@ export class Repair {
 
   /** One successor per predecessor, whoever asks and however often; true where this is the one. */
   async #reserve(steps: readonly { step: ReplicaSet; document: Uint8Array }[]): Promise<boolean[]> {
-    const { store, crypto } = this.#parts
+    const { store, clock } = this.#parts
     return store.write((batch) =>
       steps.map(({ step, document }) => {
         if (step.previous === undefined) throw new OnehopError('INTERNAL', 'a step names its predecessor')
-        const hash = crypto.sha256(document)
-        const before = store.documents.getIn(batch, signedKind, step.previous)
-        if (before !== undefined) return equalBytes(before, hash)
-        store.documents.putIn(batch, signedKind, step.previous, hash)
+        const before = this.#binding(store.documents.getIn(batch, signedKind, step.previous))
+        if (before !== undefined) return equalBytes(before, document)
+        store.documents.putIn(batch, signedKind, step.previous, encode([document, clock.nowMs()]))
         return true
       }),
     )
   }
+
+  #promised(predecessor: Uint8Array): Uint8Array | undefined {
+    return this.#binding(this.#parts.store.documents.get(signedKind, predecessor))
+  }
+
+  /** The document that a stored promise still binds to. */
+  #binding(stored: Uint8Array | undefined): Uint8Array | undefined {
+    if (stored === undefined) return undefined
+    const { document, signedMs } = decodeAs(promiseShape, stored, 'promise', {
+      bytesMax: limits.replicaSetBytesMax + 64,
+    })
+    const { clock, config } = this.#parts
+    const ageMs = Math.abs(clock.nowMs() - signedMs) // a clock that was set back must not bind for ever
+    return ageMs < config.replaceAfterMs * promiseReplaceTimes ? document : undefined
+  }
 }
 
-function newcomerOf({ step, before }: Draft): Seat {
-  return seatChanges(step, before.newest).added[0] as Seat
+function newcomerOf({ step, before }: Draft): Seat | undefined {
+  return seatChanges(step, before.newest).added[0]
 }

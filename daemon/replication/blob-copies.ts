@@ -13,8 +13,8 @@ import {
   encodeHash,
   encodeMaybe,
 } from '../../protocol/replication/messages.ts'
-import { manifestBytes } from '../../storage/blob-manifest.ts'
-import type { BlobManifest, BlobStore, Store } from '../../storage/types.ts'
+import { encodeManifest } from '../../protocol/blob-manifest.ts'
+import type { BlobStore, Store } from '../../storage/types.ts'
 import type { Hosting } from '../hosting.ts'
 import type { NodeId, Rpc } from '../net/rpc.ts'
 import type { Holders } from './holders.ts'
@@ -28,6 +28,9 @@ export interface BlobCopiesParts {
   readonly hosting: Hosting
   readonly holders: Holders
 }
+
+/** Offers sent and blobs fetched at once; what is refused beyond is offered again when the holder is next filled. */
+const tasksMax = 10_000
 
 /** (owner, blob) pairs: whose shard a blob is counted in. A blob that two people posted is kept once. */
 const table = 'blob-owner'
@@ -44,12 +47,16 @@ export class BlobCopies {
       const { owner, blob } = decodeBlobOffer(body)
       if (!parts.hosting.has(owner))
         throw new OnehopError('NOT_HOSTED', `the shard of ${toHex(owner)} is not held here`)
+      // A stranger's blobs would eat the owner's quota.
+      if (!parts.holders.isHolder(owner, from))
+        throw new OnehopError('FORBIDDEN', `${from} holds no seat of the shard of ${toHex(owner)}`)
+      if (this.#tasks.size >= tasksMax) throw new OnehopError('BUSY', 'too many blobs are on their way')
       this.#start(this.#fetch(from, owner, blob))
       return encodeMaybe(undefined)
     })
     parts.rpc.handle('shard/blob-manifest', async ({ body }) => {
       const manifest = await parts.blobs.manifest(decodeHash(body))
-      return encodeMaybe(manifest && this.encodeManifest(manifest))
+      return encodeMaybe(manifest && encodeManifest(manifest))
     })
     parts.rpc.handle('shard/blob-chunk', async ({ body }) => {
       const { blob, index } = decodeChunkRequest(body)
@@ -64,10 +71,6 @@ export class BlobCopies {
     if (signal.aborted) resolve()
     await promise
     await Promise.all(this.#tasks)
-  }
-
-  encodeManifest(manifest: BlobManifest): Uint8Array {
-    return manifestBytes(manifest)
   }
 
   isHeldFor(owner: IdentityId, blob: Uint8Array): boolean {

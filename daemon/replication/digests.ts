@@ -56,6 +56,12 @@ export class Digests {
     return fingerprint
   }
 
+  /** True when the fingerprint below the bound was over everything up to this place of the arrival log. */
+  covers(owner: IdentityId, logHead: number, until: bigint): boolean {
+    const kept = this.#fingerprints.get(toHex(owner))
+    return kept !== undefined && kept.logHead === logHead && kept.newest < until
+  }
+
   async #refs(owner: IdentityId): Promise<RecordRef[]> {
     const refs: RecordRef[] = []
     let range: OrderRange = { limit: pageRecords }

@@ -43,6 +43,8 @@ export interface ReconcileParts {
   readonly digests: Digests
   readonly receipts: Receipts
   readonly announceTo: (node: NodeId, owner: IdentityId) => void
+  /** The node was found to hold everything up to this place of the own arrival log. */
+  readonly onEqual: (node: NodeId, owner: IdentityId, logHead: number) => void
 }
 
 /** What a comparison with one node found. */
@@ -77,14 +79,16 @@ export class Reconcile {
     signal: AbortSignal,
     owners = this.#parts.holders.shared(node),
   ): Promise<Reconciled> {
-    const { rpc, digests, replicaSets, clock, announceTo } = this.#parts
+    const { rpc, store, digests, replicaSets, clock, announceTo, onEqual } = this.#parts
     const result = { equal: [] as IdentityId[], differed: 0, received: 0, sent: 0 }
     for (let start = 0; start < owners.length; start += compareShardsMax) {
       const part = owners.slice(start, start + compareShardsMax)
       const until = clockOf(Math.max(0, clock.nowMs() - settleMs))
       const shards: { owner: IdentityId; set: Uint8Array | undefined; fingerprint: Uint8Array }[] = []
+      const heads: number[] = []
       for (const owner of part) {
         const set = replicaSets.get(owner)?.newest.hash
+        heads.push(store.records.logHead(owner))
         shards.push({ owner, set, fingerprint: await digests.fingerprint(owner, until) })
       }
       const body = encodeComparison({ until, shards })
@@ -94,7 +98,11 @@ export class Reconcile {
       for (const [i, owner] of part.entries()) {
         const verdict = compared[i]
         if (verdict?.sameSet === false) announceTo(node, owner)
-        if (verdict?.records === 'equal') result.equal.push(owner)
+        if (verdict?.records === 'equal') {
+          result.equal.push(owner)
+          const head = heads[i] as number
+          if (digests.covers(owner, head, until)) onEqual(node, owner, head)
+        }
         if (verdict?.records !== 'differs') continue
         result.differed++
         const moved = await this.shard(node, owner, until, signal)
@@ -228,6 +236,8 @@ export class Reconcile {
     const compared: Compared[] = []
     for (const { owner, set, fingerprint } of shards) {
       if (!hosting.has(owner) || !this.#mayAsk(owner, from)) {
+        // Seated by a set that lost against another, it must hear so: nobody names it any more.
+        if (hosting.has(owner)) announceTo(from, owner)
         compared.push({ records: 'notHeld', sameSet: true })
         continue
       }

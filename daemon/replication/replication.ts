@@ -3,7 +3,7 @@ import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import { asOnehopError, type ErrorCode } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { Clock, Log } from '../../protocol/ports.ts'
-import type { IdentityId, RecordId } from '../../protocol/record/types.ts'
+import type { IdentityId } from '../../protocol/record/types.ts'
 import {
   decodeHash,
   decodeMaybe,
@@ -16,13 +16,14 @@ import {
 import { decodeSchema } from '../../protocol/schema/validate.ts'
 import type { Store } from '../../storage/types.ts'
 import type { Config } from '../config.ts'
-import type { Hosting } from '../hosting.ts'
+import { wholeKind, type Hosting } from '../hosting.ts'
 import type { Arrival, Ingest, Outcome } from '../ingest.ts'
 import type { NodeId, Rpc } from '../net/rpc.ts'
 import type { Placement } from '../placement/placement.ts'
 import type { Neighbours } from '../placement/neighbours.ts'
 import type { ReplicaSets } from '../placement/replica-sets.ts'
 import type { Schemas } from '../schemas.ts'
+import { Copies } from './copies.ts'
 import { Digests } from './digests.ts'
 import { Holders } from './holders.ts'
 import { isFullPush, Push } from './push.ts'
@@ -51,6 +52,9 @@ const joinCompareMs = 500
 /** Joiners are filled by push; a pause so long says that the sender has nothing more, or is gone. */
 const fillPauseMs = 1_000
 
+/** Schemas that records named and that are still to be fetched. */
+const unknownSchemasMax = 256
+
 /** Keeps the copies of a shard equal: pushes what comes in, compares on reconnect, on joining and on a schedule. */
 export class Replication {
   readonly #parts: ReplicationParts
@@ -58,6 +62,7 @@ export class Replication {
   readonly receipts: Receipts
   readonly push: Push
   readonly reconcile: Reconcile
+  readonly copies: Copies
   /** Shards that joined and were not yet found equal to another copy. */
   readonly #joining = new Map<string, IdentityId>()
   /** When this node and that one were last found equal; monotonic. */
@@ -79,7 +84,14 @@ export class Replication {
       leads: (owner) => parts.placement.leads(owner),
       isWaiting: (node, owner) => parts.placement.distribution.isWaiting(node, owner),
     })
-    this.reconcile = new Reconcile({ ...shared, digests: new Digests(parts.store, parts.crypto) })
+    const digests = new Digests(parts.store, parts.crypto)
+    this.copies = new Copies({ ...shared, digests })
+    const onEqual = this.copies.foundEqual.bind(this.copies)
+    this.reconcile = new Reconcile({ ...shared, digests, onEqual })
+    for (const { owner, person } of parts.hosting.list()) {
+      const isWhole = person || parts.store.documents.get(wholeKind, owner) !== undefined
+      if (!isWhole) this.#joining.set(toHex(owner), owner)
+    }
     parts.rpc.handle('shard/push', async ({ from, body }) =>
       encodeReceipts(await this.#take(from, decodePush(body), body.length)),
     )
@@ -92,6 +104,7 @@ export class Replication {
     const { ingest, placement, replicaSets, neighbours } = this.#parts
     const stops = [
       ingest.onStored((arrivals) => {
+        this.copies.stored(arrivals)
         this.push.stored(arrivals)
         this.#noteSchemas(arrivals)
       }),
@@ -123,14 +136,6 @@ export class Replication {
       for (const stop of stops) stop()
       await Promise.all(this.#comparing.values())
     }
-  }
-
-  /** How many nodes are known to have the record on disk, this one among them. */
-  copies(owner: IdentityId, id: RecordId): number {
-    const confirmed = this.receipts.holders(id)
-    const head = this.#parts.store.records.logHead(owner)
-    const others = this.holders.others(owner)
-    return 1 + others.filter((node) => confirmed.has(node) || this.push.confirmed(node, owner, head)).length
   }
 
   /** Nodes whose copy is behind what this node sent or has to send. */
@@ -192,15 +197,28 @@ export class Replication {
       const result = await this.reconcile.with(node, signal, isDue ? shared : joining)
       this.#comparedMs.set(node, clock.monotonicMs())
       for (const owner of result.equal) {
-        // Equal to a copy that is itself still filling proves nothing; the leader's is whole.
-        const isWhole = this.#parts.placement.leader(owner) === node
-        if (isWhole && this.#joining.delete(toHex(owner))) this.#parts.onComplete(owner)
+        if (this.isJoining(owner) && this.#provesWhole(node, owner)) await this.#completed(owner)
       }
       if (result.differed > 0) log.info('reconcile.done', { node, ...result, equal: result.equal.length })
     } catch (error) {
       if (!signal.aborted)
         log.info('reconcile.failed', { node, code: asOnehopError(error).code, error: String(error) })
     }
+  }
+
+  /**
+   * Equal to a copy that is itself still filling proves nothing; the leader's is whole. Where this node leads,
+   * because nobody seated before it is heard, there is no better copy to wait for.
+   */
+  #provesWhole(node: NodeId, owner: IdentityId): boolean {
+    const leader = this.#parts.placement.leader(owner)
+    return leader === node || leader === this.#parts.rpc.self
+  }
+
+  /** On disk, and so kept over a restart: a copy that was still filling when the power went is not announced. */
+  async #completed(owner: IdentityId): Promise<void> {
+    await this.#parts.store.documents.put(wholeKind, owner, new Uint8Array(0))
+    if (this.#joining.delete(toHex(owner))) this.#parts.onComplete(owner)
   }
 
   /** Records from another holder. Anybody may bring them: who wrote them is what counts, and the quota bounds them. */
@@ -224,6 +242,7 @@ export class Replication {
     for (const { record, source } of arrivals) {
       if (source.from === 'client') continue
       const { schema } = record.header
+      if (this.#unknownSchemas.size >= unknownSchemasMax) return // the next record that names it asks again
       if (this.#parts.schemas.get(schema) === undefined) this.#unknownSchemas.set(toHex(schema), source.node)
     }
   }

@@ -43,7 +43,8 @@ export class Resident {
     const { results } = await home.call('admin.host.add', {
       hosts: [{ log: encodeLog(this.person.state.entries) }],
     })
-    if (results[0]?.code != null) throw new Error(`not hosted: ${results[0].code} ${results[0].message}`)
+    if (typeof results[0]?.code === 'string')
+      throw new Error(`not hosted: ${results[0].code} ${results[0].message}`)
   }
 
   /** Asks for copies at the neighbours' and signs the replica set. Answers how many hold the shard. */
@@ -54,7 +55,8 @@ export class Resident {
     const { results } = await home.call('placement.commit', {
       replicaSets: [packReplicaSet(unsigned, [signature])],
     })
-    if (results[0]?.code != null) throw new Error(`not placed: ${results[0].code} ${results[0].message}`)
+    if (typeof results[0]?.code === 'string')
+      throw new Error(`not placed: ${results[0].code} ${results[0].message}`)
     return results[0]?.members.length ?? 0
   }
 
@@ -96,7 +98,7 @@ export class Resident {
   async #write(node: MeshNode, record: Uint8Array): Promise<string> {
     const { results } = await node.call('record.put', { records: [record] })
     const [result] = results
-    if (result?.outcome === 'refused' || result?.id == null)
+    if (result?.outcome === 'refused' || typeof result?.id !== 'object' || result.id === null)
       throw new Error(`${result?.code}: ${result?.message}`)
     return toHex(result.id)
   }
