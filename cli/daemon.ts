@@ -1,4 +1,5 @@
 /** The daemon of a state folder: where it answers stands in runtime.json, what opens it in admin-token. */
+import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import * as v from 'valibot'
 import { httpTransport } from '../client/http.ts'
@@ -73,13 +74,24 @@ export function notRunning(state: string): OnehopError {
   return new OnehopError('NOT_RUNNING', `no daemon runs on ${state}`)
 }
 
-/** A process of that id exists; of another user counts too. */
+/** A process of that id exists; of another user counts too. One that ended and was not yet fetched by its parent does not. */
 export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0)
-    return true
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false
+  }
+  return !isZombie(pid)
+}
+
+/** Where there is no /proc, a parent that does not fetch its children keeps them running in our eyes. */
+function isZombie(pid: number): boolean {
+  try {
+    // PID (NAME) STATE ...: the name may hold anything, brackets too.
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return text.slice(text.lastIndexOf(')') + 2, text.lastIndexOf(')') + 3) === 'Z'
+  } catch {
+    return false
   }
 }
 

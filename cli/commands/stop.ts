@@ -1,7 +1,8 @@
 import { systemClock } from '../../client/clock.ts'
-import { OnehopError } from '../../protocol/errors.ts'
+import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
 import type { Command } from '../command.ts'
 import { isRunning, notRunning } from '../daemon.ts'
+import type { Daemon } from '../daemon.ts'
 import { exitCodes } from '../exit-code.ts'
 
 const pollMs = 50
@@ -23,7 +24,7 @@ export const stop: Command = {
     const daemon = await context.findDaemon()
     if (daemon === undefined) throw notRunning(context.config().config.state)
     const { pid, node } = daemon.runtime
-    await daemon.call('admin.stop', {}, { signal: context.signal })
+    await ask(daemon, context.signal)
     const startMs = systemClock.monotonicMs()
     while (isRunning(pid)) {
       if (systemClock.monotonicMs() - startMs > waitS * 1000)
@@ -36,4 +37,14 @@ export const stop: Command = {
     else output.words(`The node has stopped (process ${pid}).`)
     return exitCodes.ok
   },
+}
+
+/** A node that closes at once may cut its own answer short. */
+async function ask({ call }: Daemon, signal: AbortSignal): Promise<void> {
+  try {
+    await call('admin.stop', {}, { signal })
+  } catch (error) {
+    const { code } = asOnehopError(error)
+    if (code !== 'UNREACHABLE' && code !== 'CLOSED') throw error
+  }
 }
