@@ -94,7 +94,7 @@ export async function editProfile(
             'label',
             { for: 'profile-face', class: 'button secondary' },
             icon('camera'),
-            'Choose a picture',
+            'Add a picture',
           ),
         ),
         field('Name', name),

@@ -66,7 +66,7 @@ export async function scan<T>(title: string, read: (text: string) => T | undefin
   }
 }
 
-type Reader = typeof jsQR
+type Reader = typeof jsQR.default
 
 async function loadReader(): Promise<Reader> {
   const loaded: unknown = await import('jsqr')

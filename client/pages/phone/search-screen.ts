@@ -40,6 +40,7 @@ export function searchScreen({ phone, root, signal }: Screen): void {
     const turn = ++asked
     problems.clear()
     results.setAttribute('aria-busy', 'true')
+    fill(results, element('p', { class: 'soft empty', role: 'status' }, `Searching ${scopeInWords(scope)} …`))
     try {
       const app = await phone.app()
       const result = await app.search({ scope, text, limit: hitsMax })

@@ -1,0 +1,85 @@
+/** What people do on the pages, step by step, in the words that the pages use. */
+import type { Locator, Page } from 'playwright-core'
+
+/** At the node: opens pairing and answers with the picture of the QR. */
+export async function showCode(dashboard: Page): Promise<Locator> {
+  await dashboard.getByRole('button', { name: /Show a (pairing|new) code|Pair another phone/ }).click()
+  const code = dashboard.getByRole('img', { name: 'Pairing code' })
+  await code.waitFor()
+  return code
+}
+
+/** The link in the QR, as the phone's own camera app would open it. */
+export async function shownLink(dashboard: Page): Promise<string> {
+  return (await dashboard.locator('.link').textContent()) ?? ''
+}
+
+export async function readDigits(phone: Page): Promise<string> {
+  const digits = phone.locator('.digits')
+  await digits.waitFor()
+  return ((await digits.textContent()) ?? '').trim()
+}
+
+export async function typeDigits(dashboard: Page, digits: string): Promise<void> {
+  await dashboard.getByLabel(/^Digits that/).fill(digits)
+  await dashboard.getByRole('button', { name: 'Check the digits' }).click()
+}
+
+/** From the digits on the phone to a profile that its node keeps. */
+export async function settleIn(
+  phone: Page,
+  dashboard: Page,
+  profile: { readonly bio: string; readonly town: string; readonly face?: Buffer },
+): Promise<void> {
+  await typeDigits(dashboard, await readDigits(phone))
+  await dashboard.getByText('The digits are right').waitFor()
+  await phone.getByRole('button', { name: 'The node took the digits' }).click()
+  await phone.getByLabel('About you').fill(profile.bio)
+  await phone.getByLabel('Country').selectOption('fr')
+  await phone.getByLabel('Town').fill(profile.town)
+  if (profile.face !== undefined) {
+    await phone
+      .locator('#profile-face')
+      .setInputFiles({ name: 'face.png', mimeType: 'image/png', buffer: profile.face })
+    await phone.locator('.face img').waitFor()
+  }
+  await phone.getByRole('button', { name: 'Save and go on' }).click()
+  await phone.getByRole('navigation', { name: 'Pages' }).waitFor()
+}
+
+export async function goTo(phone: Page, tab: 'Home' | 'Search' | 'Write' | 'Follow' | 'Me'): Promise<void> {
+  await phone.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: tab, exact: true }).click()
+}
+
+export async function writePost(phone: Page, text: string, photo?: Buffer): Promise<void> {
+  await goTo(phone, 'Write')
+  await phone.getByLabel('Text').fill(text)
+  if (photo !== undefined) {
+    await phone
+      .locator('#post-picture')
+      .setInputFiles({ name: 'photo.png', mimeType: 'image/png', buffer: photo })
+    await phone.getByText('travel with the post').waitFor()
+  }
+  await phone.getByRole('button', { name: 'Post', exact: true }).click()
+}
+
+/** A photograph, drawn by the browser: noise and colours, larger than any preview may be. */
+export async function takePhoto(page: Page, width: number, height: number): Promise<Buffer> {
+  const encoded = await page.evaluate(
+    (size) => {
+      const canvas = document.createElement('canvas')
+      canvas.width = size.width
+      canvas.height = size.height
+      const context = canvas.getContext('2d') as CanvasRenderingContext2D
+      for (let y = 0; y < size.height; y += 8) {
+        for (let x = 0; x < size.width; x += 8) {
+          context.fillStyle = `hsl(${(x * 7 + y * 13) % 360} 60% ${30 + ((x * y) % 41)}%)`
+          context.fillRect(x, y, 8, 8)
+        }
+      }
+      return canvas.toDataURL('image/png').split(',')[1] ?? ''
+    },
+    { width, height },
+  )
+  return Buffer.from(encoded, 'base64')
+}
