@@ -91,13 +91,13 @@ export function columns(rows: readonly (readonly string[])[], indent = ''): stri
 }
 
 function shownWidth(text: string): number {
-  return [...stripVTControlCharacters(text)].length
+  return Array.from(stripVTControlCharacters(text)).length
 }
 
 /** Text of strangers for a terminal: what could move the cursor or colour the screen is taken out. */
 export function safeText(text: string): string {
-  // oxlint-disable-next-line no-control-regex
   return stripVTControlCharacters(text).replaceAll(
+    // oxlint-disable-next-line no-control-regex
     /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
     ' ',
   )

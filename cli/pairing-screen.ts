@@ -58,8 +58,7 @@ export async function followPairing(screen: PairingScreen): Promise<PairingStatu
         await sendDigits(screen, pairing, digits)
         continue
       }
-      if (pairing.state === 'awaiting-admission' && pairing.pending?.possession != null)
-        await admit(screen, pairing)
+      if (pairing.state === 'awaiting-admission') await admit(screen, pairing)
       if (pairing.state === 'confirmed' && shown !== 'confirmed' && !output.json)
         output.words('The digits are right. Go on at the phone ...')
       if (pairing.state === 'paired') return pairing
@@ -90,7 +89,9 @@ function plainQr(qr: string): string {
     .filter((row) => row.trim() !== '')
   // The last row is the quiet zone, half a row high, drawn with the colours that were taken out.
   return rows
-    .map((row, i) => (i === rows.length - 1 ? row : [...row].map((cell) => inverse[cell] ?? cell).join('')))
+    .map((row, i) =>
+      i === rows.length - 1 ? row : Array.from(row, (cell) => inverse[cell] ?? cell).join(''),
+    )
     .join('\n')
 }
 

@@ -186,7 +186,11 @@ async function openIds(path: string): Promise<Ids> {
     },
     async close() {
       flush()
-      await written.finally(() => file.close())
+      try {
+        await written
+      } finally {
+        await file.close()
+      }
     },
   }
 }

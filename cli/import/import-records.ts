@@ -10,7 +10,6 @@ import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
 import type { Clock } from '../../protocol/ports.ts'
 import { clockOf } from '../../protocol/record/clock.ts'
-import { collectionOf } from '../../protocol/schema/check-item.ts'
 import { parseItem } from '../../protocol/schema/check-item.ts'
 import type { Collection } from '../../protocol/schema/schema.ts'
 import type { ItemValue } from '../../protocol/schema/value.ts'
@@ -20,6 +19,7 @@ import type { Entry, LineForm } from './line-reader.ts'
 import { People } from './people.ts'
 import type { Known } from './people.ts'
 import { placePeople } from './placing.ts'
+import { profileOf, profileValue } from './profile.ts'
 import { makeRecord } from './record-maker.ts'
 import { persist } from './retry.ts'
 
@@ -288,34 +288,4 @@ function label(name: string): string {
     .subarray(0, 60)
     .toString('utf8')
     .replace(/\uFFFD+$/, '')
-}
-
-function profileOf({ schema }: Pick<LineForm, 'schema'>, name: string): Collection {
-  const collection = collectionOf(schema, name)
-  if (collection.key === 'single') return collection
-  throw new OnehopError('BAD_REQUEST', `${name} is no profile: a person has more than one record in it`, {
-    help: 'Name a collection with the key "single".',
-  })
-}
-
-/** The user's name, and their place where the schema says it belongs. Undefined when the collection has room for neither. */
-function profileValue(
-  { schema, scopeField }: LineForm,
-  profile: Collection,
-  entry: Entry,
-): Record<string, unknown> | undefined {
-  const value: Record<string, unknown> = {}
-  if (profile.fields.get('name')?.document.type === 'text') value['name'] = entry.user
-  const { scope } = entry
-  const leaf = [...schema.hierarchies.entries()].find(
-    ([hierarchy, { leaf: path }]) =>
-      path.startsWith(`${profile.name}.`) && (scope ?? '').startsWith(`/${hierarchy}`),
-  )?.[1].leaf
-  if (scope !== undefined && leaf !== undefined) value[leaf.slice(profile.name.length + 1)] = scope
-  else if (scope !== undefined)
-    throw new OnehopError(
-      'BAD_FIELD',
-      `${scopeField}: ${scope} lies in no hierarchy whose leaf is in ${profile.name}`,
-    )
-  return Object.keys(value).length === 0 ? undefined : value
 }
