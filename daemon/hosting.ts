@@ -5,6 +5,8 @@ import type { IdentityId } from '../protocol/record/types.ts'
 import type { Store, StoreBatch } from '../storage/types.ts'
 
 const kind = 'hosted'
+/** Documents that mark shards of others which were found whole here; see replication. */
+export const wholeKind = 'whole'
 
 /** Why and up to which size this node holds somebody's shard. */
 export interface Hosted {
@@ -91,16 +93,22 @@ export class Hosting {
     if (!this.#hosted.delete(toHex(owner))) return false
     this.#inOrder = undefined
     await this.#store.documents.delete(kind, owner)
+    await this.#store.documents.delete(wholeKind, owner)
     await this.#store.shards.remove(owner)
     return true
   }
 
   /** True when so many more bytes of records fit into the shard's quota. */
   hasRoom(owner: IdentityId, bytes: number): boolean {
+    return this.has(owner) && bytes <= this.roomBytes(owner)
+  }
+
+  /** What the shard's quota leaves; below zero when it is overdrawn. */
+  roomBytes(owner: IdentityId): number {
     const hosted = this.get(owner)
-    if (hosted === undefined) return false
+    if (hosted === undefined) return 0
     const info = this.#store.shards.get(owner)
-    return (info?.recordBytes ?? 0) + (info?.blobBytes ?? 0) + bytes <= hosted.quotaBytes
+    return hosted.quotaBytes - (info?.recordBytes ?? 0) - (info?.blobBytes ?? 0)
   }
 
   /** Bytes promised to others under leases. */

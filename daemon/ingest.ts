@@ -1,17 +1,25 @@
-import { toHex } from '../protocol/bytes.ts'
+import { equalBytes, toHex } from '../protocol/bytes.ts'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { asOnehopError, type ErrorCode } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
 import type { Clock } from '../protocol/ports.ts'
 import { clockMs, isClockAhead } from '../protocol/record/clock.ts'
 import { readSection } from '../protocol/record/section.ts'
-import type { RecordId, SignedRecord, VerifiedRecord } from '../protocol/record/types.ts'
+import type { IdentityState } from '../protocol/identity/types.ts'
+import type {
+  IdentityId,
+  RecordId,
+  SectionHeader,
+  SignedRecord,
+  VerifiedRecord,
+} from '../protocol/record/types.ts'
 import { verifyRecord } from '../protocol/record/verify.ts'
 import { decodeRecord } from '../protocol/record/wire.ts'
 import { checkFieldValue } from '../protocol/schema/check-value.ts'
 import type { Schema } from '../protocol/schema/schema.ts'
-import { checkSections } from '../protocol/schema/sections.ts'
+import { checkSections, sectionKind } from '../protocol/schema/sections.ts'
 import type { IncomingRecord, PutOptions, PutOutcome, Store } from '../storage/types.ts'
+import { nextTurn } from './clock.ts'
 import type { Hosting } from './hosting.ts'
 import type { Identities } from './identities.ts'
 import type { NodeId } from './net/rpc.ts'
@@ -55,6 +63,16 @@ const clientAgeMsMax = 60 * 86_400_000
 
 /** So many are verified before others get a turn: about ten milliseconds. */
 const sliceRecords = 256
+/** Slices of one call on their way to the disk while the next is verified. */
+const slicesWritingMax = 2
+
+/** What records of one person have in common: looked up once in a slice, not for each. */
+interface OwnerHere {
+  readonly hosted: boolean
+  readonly state: IdentityState | undefined
+  /** What the quota leaves, those of this slice counted. */
+  roomBytes: number
+}
 
 /**
  * The one way by which records enter the store, whoever brings them: bound, decode, verify, authorise, store.
@@ -74,11 +92,16 @@ export class Ingest {
     source: Source,
     options: Pick<PutOptions, 'also'> = {},
   ): Promise<Outcome[]> {
-    const outcomes: Outcome[] = []
+    const slices: Promise<Outcome[]>[] = []
     for (let start = 0; start < encoded.length; start += sliceRecords) {
-      outcomes.push(...(await this.#acceptSlice(encoded.slice(start, start + sliceRecords), source, options)))
+      // The disk takes one slice while the next is verified.
+      await slices.at(-slicesWritingMax)
+      const slice = this.#acceptSlice(encoded.slice(start, start + sliceRecords), source, options)
+      slice.catch(() => {}) // rejects this call below; until then nobody waits for it
+      slices.push(slice)
+      if (start + sliceRecords < encoded.length) await nextTurn()
     }
-    return outcomes
+    return (await Promise.all(slices)).flat()
   }
 
   onStored(listener: StoredListener): () => void {
@@ -92,8 +115,9 @@ export class Ingest {
     options: Pick<PutOptions, 'also'>,
   ): Promise<Outcome[]> {
     const taken: IncomingRecord[] = []
+    const owners = new Map<string, OwnerHere>()
     const outcomes: (Outcome | undefined)[] = encoded.map((bytes) => {
-      const checked = this.#check(bytes, source)
+      const checked = this.#check(bytes, source, owners)
       if ('outcome' in checked) return checked
       taken.push(checked)
       return undefined // filled in below, once it is on disk
@@ -113,7 +137,7 @@ export class Ingest {
     return outcomes as Outcome[]
   }
 
-  #check(bytes: Uint8Array, source: Source): IncomingRecord | Outcome {
+  #check(bytes: Uint8Array, source: Source, owners: Map<string, OwnerHere>): IncomingRecord | Outcome {
     let record: SignedRecord
     try {
       record = decodeRecord(this.#parts.crypto, bytes)
@@ -128,15 +152,17 @@ export class Ingest {
       message,
     })
     const { header } = record
-    const { identities, hosting, crypto, clock } = this.#parts
+    const { identities, crypto, clock } = this.#parts
 
-    if (source.from !== 'stream' && !hosting.has(header.owner)) {
-      return refuse('NOT_HOSTED', `this node does not hold the shard of ${toHex(header.owner)}`)
+    const ownerName = toHex(header.owner)
+    const here = owners.get(ownerName) ?? this.#lookUp(header.owner)
+    owners.set(ownerName, here)
+    if (source.from !== 'stream' && !here.hosted) {
+      return refuse('NOT_HOSTED', `this node does not hold the shard of ${ownerName}`)
     }
-    const owner = identities.get(header.owner)
-    if (owner === undefined)
-      return refuse('UNKNOWN_IDENTITY', `no identity log of ${toHex(header.owner)} here`)
-    const author = toHex(header.author) === toHex(header.owner) ? owner : identities.get(header.author)
+    const owner = here.state
+    if (owner === undefined) return refuse('UNKNOWN_IDENTITY', `no identity log of ${ownerName} here`)
+    const author = equalBytes(header.author, header.owner) ? owner : identities.get(header.author)
     if (author === undefined)
       return refuse('UNKNOWN_IDENTITY', `no identity log of ${toHex(header.author)} here`)
 
@@ -151,14 +177,24 @@ export class Ingest {
         `the record is dated ${aheadS} s ahead; ${limits.clockAheadMsMax / 1000} s are allowed`,
       )
     }
-    if (source.from !== 'stream' && !hosting.hasRoom(header.owner, bytes.length)) {
-      return refuse('NO_QUOTA', `the quota of ${toHex(header.owner)} is used up`)
+    if (source.from !== 'stream' && bytes.length > here.roomBytes) {
+      return refuse('NO_QUOTA', `the quota of ${ownerName} is used up`)
     }
     if (source.from === 'client') {
       const problem = this.#checkClient(verdict.record, nowMs)
       if (problem !== undefined) return refuse(problem.code, problem.message)
     }
+    here.roomBytes -= bytes.length
     return { record: verdict.record, bytes }
+  }
+
+  #lookUp(owner: IdentityId): OwnerHere {
+    const { identities, hosting } = this.#parts
+    return {
+      hosted: hosting.has(owner),
+      state: identities.get(owner),
+      roomBytes: hosting.roomBytes(owner),
+    }
   }
 
   /** Rules for what an app may write now; replicas never ask them again. */
@@ -221,6 +257,9 @@ function checkAgainst(
           return { code: 'BAD_FIELD', message: `${header.collection} has no field ${name}` }
         if (mismatch !== undefined)
           return { code: 'BAD_FIELD', message: `${header.collection}.${name}: ${mismatch.message}` }
+        // Or a faulty app would publish, in the section of another field, what its author marked private.
+        if (sectionKind(field) !== sectionKind(header.sections[i] as SectionHeader))
+          return { code: 'BAD_FIELD', message: `${header.collection}.${name} belongs into another section` }
       }
     } catch (error) {
       return { code: asOnehopError(error).code, message: `section ${i}: ${asOnehopError(error).message}` }

@@ -6,7 +6,7 @@ import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 export const hashing: Pick<CryptoProvider, 'sha256' | 'hmacSha256' | 'hkdfSha256'> = {
   sha256(bytes) {
     // As text and back: making a Buffer for so few bytes costs as much as hashing them.
-    const text = hash('sha256', bytes, 'latin1')
+    const text = hash('sha256', bytes, 'binary')
     const digest = new Uint8Array(32)
     for (let i = 0; i < 32; i++) digest[i] = text.charCodeAt(i)
     return digest

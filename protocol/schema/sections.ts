@@ -64,6 +64,17 @@ export function mergeSections(schema: Schema, collectionName: string, opened: re
   return item
 }
 
+/** A node asks at every write; collections live as long as their schema. */
+const kindsByCollection = new WeakMap<Collection, ReadonlySet<string>>()
+
+function kindsOf(collection: Collection): ReadonlySet<string> {
+  const known = kindsByCollection.get(collection)
+  if (known !== undefined) return known
+  const kinds = new Set([...collection.fields.values()].map(sectionKind))
+  kindsByCollection.set(collection, kinds)
+  return kinds
+}
+
 /**
  * Do the sections of a record show no more than its schema allows? A node asks this before it takes a record from
  * a client, so that a faulty app cannot publish what its author marked private.
@@ -72,7 +83,7 @@ export function checkSections(
   collection: Collection,
   sections: readonly SectionHeader[],
 ): readonly Problem[] {
-  const kinds = new Set([...collection.fields.values()].map(sectionKind))
+  const kinds = kindsOf(collection)
   return sections.flatMap((section, index) =>
     kinds.has(sectionKind(section))
       ? []

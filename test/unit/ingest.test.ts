@@ -1,0 +1,64 @@
+import { expect, test } from 'vitest'
+import { microblog } from '../../client/microblog.ts'
+import { Hosting } from '../../daemon/hosting.ts'
+import { Identities } from '../../daemon/identities.ts'
+import { Ingest } from '../../daemon/ingest.ts'
+import { Schemas } from '../../daemon/schemas.ts'
+import { loadCrypto } from '../../daemon/crypto/index.ts'
+import { systemClock } from '../../daemon/clock.ts'
+import { toHex } from '../../protocol/bytes.ts'
+import { decodeRecord } from '../../protocol/record/wire.ts'
+import { MemoryKv } from '../../storage/kv-memory.ts'
+import { openStore } from '../../storage/store.ts'
+import { Author } from '../../scripts/bench/author.ts'
+
+async function home(quotaBytes: number) {
+  const crypto = await loadCrypto()
+  const kv = new MemoryKv()
+  const store = await openStore(kv, { clock: systemClock })
+  const identities = new Identities(store, crypto)
+  const schemas = new Schemas(store)
+  const hosting = await Hosting.open(store)
+  const ingest = new Ingest({ crypto, clock: systemClock, store, identities, schemas, hosting })
+  const author = new Author(crypto)
+  await schemas.put(microblog.bytes)
+  await identities.accept(author.id, author.log)
+  await hosting.add({ owner: author.id, person: true, quotaBytes, expiresMs: undefined, label: '' })
+  return { crypto, kv, store, ingest, author }
+}
+
+test('many records in one call are answered in order, whatever becomes of each', async () => {
+  const { crypto, ingest, author } = await home(2 ** 30)
+  const posts = Array.from({ length: 600 }, () => author.post())
+  const damaged = (posts[300] as Uint8Array).slice()
+  damaged[damaged.length - 1] = (damaged[damaged.length - 1] as number) ^ 1
+  posts[300] = damaged
+  const told: string[] = []
+  ingest.onStored((arrivals) => told.push(...arrivals.map(({ record }) => toHex(record.id))))
+  const outcomes = await ingest.accept(posts, { from: 'client' })
+  const ids = posts.map((post) => toHex(decodeRecord(crypto, post).id))
+  expect(outcomes.map(({ id }) => id && toHex(id))).toEqual(ids)
+  expect(outcomes.flatMap(({ outcome }, i) => (outcome === 'stored' ? [] : [i]))).toEqual([300])
+  expect(told).toEqual(ids.filter((_, i) => i !== 300))
+})
+
+test('records of one call cannot overdraw the quota together', async () => {
+  const { ingest, author, store } = await home(1_500)
+  const posts = Array.from({ length: 5 }, () => author.post())
+  const outcomes = await ingest.accept(posts, { from: 'client' })
+  expect(outcomes.map((one) => (one.outcome === 'refused' ? one.code : one.outcome))).toEqual([
+    'stored',
+    'stored',
+    'NO_QUOTA',
+    'NO_QUOTA',
+    'NO_QUOTA',
+  ])
+  expect(store.shards.get(author.id)?.recordBytes).toBeLessThanOrEqual(1_500)
+})
+
+test('a disk that fails rejects the whole call', async () => {
+  const { ingest, author, kv } = await home(2 ** 30)
+  kv.batch = () => Promise.reject(new Error('broken'))
+  const posts = Array.from({ length: 1_000 }, () => author.post())
+  await expect(ingest.accept(posts, { from: 'client' })).rejects.toThrow('broken')
+})
