@@ -3,7 +3,7 @@ import { equalBytes } from '../../../protocol/bytes.ts'
 import { encode } from '../../../protocol/codec.ts'
 import { limits } from '../../../protocol/limits.ts'
 import { array, bytes, decodeAs, fields, text } from '../../../protocol/shape.ts'
-import { addressUrl, dialNode, httpTransport, streamTransport } from '../../index.ts'
+import { dialNode, httpTransport, streamTransport } from '../../index.ts'
 import type { KeyStore, Transport } from '../../index.ts'
 
 export interface HomeNode {
@@ -14,6 +14,7 @@ export interface HomeNode {
 
 const keptName = 'page/node'
 const apiProtocol = '/onehop/api/1'
+const infoTimeoutMs = 4000
 const shape = fields({
   node: bytes(32),
   addresses: array(text(256), limits.addressesPerNodeMax * 2),
@@ -29,25 +30,28 @@ export async function keepHomeNode(keys: KeyStore, home: HomeNode): Promise<void
   await keys.write(new Map([[keptName, encode({ node: home.node, addresses })]]))
 }
 
-/** Is this page served by that node? Then it is asked by HTTP, as pages are. */
-async function servesThisPage(home: HomeNode): Promise<boolean> {
+/**
+ * HTTP to the node that serves the page; to any other one, or by another way while that does not answer, a connection
+ * that proves its key. A page may not ask other nodes by HTTP, and one node has several names, of which the page knows
+ * one: so nobody is raced here. Out of reach of both, HTTP again: what is written waits for it in the outbox.
+ */
+export async function wayToNode(home: HomeNode): Promise<Transport> {
+  const own = httpTransport({ address: location.origin })
+  if (await isAt(own, home)) return own
   try {
-    const info = await httpTransport({ address: location.origin }).call('node.info', {}, { timeoutMs: 4000 })
-    return equalBytes(info.node, home.node)
+    const secure = await dialNode({ node: home.node, addresses: home.addresses })
+    return streamTransport(await secure.openStream(apiProtocol))
+  } catch {
+    return own
+  }
+}
+
+async function isAt(transport: Transport, { node }: HomeNode): Promise<boolean> {
+  try {
+    const info = await transport.call('node.info', {}, { timeoutMs: infoTimeoutMs })
+    return equalBytes(info.node, node)
   } catch {
     // Whoever does not answer as a node is not the one.
     return false
   }
-}
-
-export type Way = { readonly node: readonly string[] } | { readonly transport: Transport }
-
-/** HTTP to the node that serves the page; to any other one a connection that proves its key. */
-export async function wayToNode(home: HomeNode): Promise<Way> {
-  if (await servesThisPage(home)) {
-    const urls = home.addresses.map(addressUrl).filter((url) => url !== undefined)
-    return { node: [location.origin, ...urls.filter((url) => url !== location.origin)] }
-  }
-  const secure = await dialNode({ node: home.node, addresses: home.addresses })
-  return { transport: streamTransport(await secure.openStream(apiProtocol)) }
 }

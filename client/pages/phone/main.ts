@@ -61,7 +61,9 @@ async function settle(phone: Phone, name: string): Promise<void> {
   const app = await phone.app()
   const view = await app.view('home').catch(() => undefined)
   if (view !== undefined) await phone.setHome(homePageOf(view, systemClock.nowMs()))
-  if (phone.home?.profile === undefined) await editProfile(page, phone, { name }, true)
+  // An app key comes to a person who has one; out of reach it must not be overwritten.
+  const isNew = phone.identity.role === 'owner' && phone.home?.profile === undefined
+  if (isNew) await editProfile(page, phone, { name }, true)
   await show(phone, undefined)
 }
 

@@ -5,6 +5,7 @@ import { icon } from '../parts/icon.ts'
 import { noticePlace } from '../parts/notice.ts'
 import { personName, portrait } from '../parts/portrait.ts'
 import { shortId } from '../parts/words.ts'
+import { readHomeNode } from './home-node.ts'
 import { copyText } from './follow-screen.ts'
 import type { Phone } from './phone.ts'
 import { scopeInWords } from './places.ts'
@@ -72,18 +73,16 @@ export function meScreen({ phone, root, signal }: Screen): void {
   )
   const read = async (): Promise<void> => {
     const app = await phone.app()
-    const view = await app.view('person', { owner: phone.id })
+    const [view, home] = await Promise.all([
+      app.view('person', { owner: phone.id }),
+      readHomeNode(phone.keys),
+    ])
     if (signal.aborted) return
     const answering = app.node()
     fill(
       node,
-      ...fact('Answers now', answering.node === undefined ? 'unknown' : shortId(toHex(answering.node))),
-      ...fact('Address', answering.address),
-      ...fact(
-        'Away',
-        answering.latencyMs === undefined ? undefined : `${Math.round(answering.latencyMs)} ms`,
-      ),
-      ...fact('In reserve', answering.warm),
+      ...fact('Paired with', home === undefined ? undefined : shortId(toHex(home.node))),
+      ...fact('Reached by', answering.address === 'libp2p' ? 'a direct connection' : answering.address),
       ...fact('Waiting to be sent', String(app.outbox.size)),
     )
     const own = view.latest.posts?.items ?? []

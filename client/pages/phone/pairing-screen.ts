@@ -7,14 +7,10 @@ import { icon } from '../parts/icon.ts'
 import { notice } from '../parts/notice.ts'
 import { countdown } from '../parts/words.ts'
 import { keepHomeNode } from './home-node.ts'
+import { mayHoldOwnerKey } from './owner-key.ts'
 import type { Introduction } from './welcome-screen.ts'
 
 const labelMax = 40
-
-/** Pages from plain http get an app key: whoever can alter the page on its way could take an owner's key along. */
-function mayHoldOwnerKey(): boolean {
-  return isSecureContext
-}
 
 /**
  * Connects to the node, shows the digits, and ends with an identity that the node hosts. Undefined when the person
@@ -34,7 +30,7 @@ export async function pairWithNode(
     run = await pair(link, {
       keys,
       role,
-      label: `${name.slice(0, labelMax)}’s phone`,
+      label: role === 'owner' ? `${name.slice(0, labelMax)}’s phone` : name.slice(0, labelMax),
       schemas: [microblog],
       signal: cancelled.signal,
     })

@@ -1,7 +1,7 @@
 /** What every screen of the phone page needs: whose phone it is, the way to the node, and what was just written. */
 import { systemClock } from '../../clock.ts'
-import { connect, microblog } from '../../index.ts'
-import type { App, Identity, KeyStore, Transport } from '../../index.ts'
+import { connect, httpTransport, microblog } from '../../index.ts'
+import type { App, Identity, KeyStore } from '../../index.ts'
 import { readHomeNode, wayToNode } from './home-node.ts'
 import type { HomePage, Microblog, Post } from './post.ts'
 import { readRememberedHome, rememberHome } from './remembered.ts'
@@ -47,14 +47,13 @@ export class Phone {
 
   async #connect(): Promise<App<Microblog>> {
     const home = await readHomeNode(this.keys)
-    const way: { node: readonly string[] } | { transport: Transport } =
-      home === undefined ? { node: [location.origin] } : await wayToNode(home)
+    const transport = home === undefined ? httpTransport({ address: location.origin }) : await wayToNode(home)
     return await connect({
       schema: microblog,
       keys: this.keys,
       identity: this.identity,
       clock: systemClock,
-      ...way,
+      transport,
     })
   }
 

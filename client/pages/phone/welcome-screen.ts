@@ -3,6 +3,7 @@ import { parsePairingLink } from '../../../protocol/pairing/link.ts'
 import { actionButton, element, field, fill } from '../parts/element.ts'
 import { icon } from '../parts/icon.ts'
 import { notice, noticePlace } from '../parts/notice.ts'
+import { mayHoldOwnerKey } from './owner-key.ts'
 import { canScan, scan } from './scanner.ts'
 
 export interface Introduction {
@@ -22,7 +23,7 @@ export function introduce(
     autocomplete: 'name',
     maxlength: 60,
     required: true,
-    placeholder: 'Amina Bello',
+    placeholder: mayHoldOwnerKey() ? 'Amina Bello' : 'Old tablet',
     value: given.name,
   })
   const pasted = element('input', {
@@ -37,9 +38,7 @@ export function introduce(
     const said = name.value.trim()
     if (said === '') {
       name.focus()
-      throw new OnehopError('BAD_FIELD', 'your name is missing', {
-        help: 'Others will see it beside what you write.',
-      })
+      throw new OnehopError('BAD_FIELD', 'the name is missing', { help: 'Write it in the field above.' })
     }
     parsePairingLink(link)
     resolve({ link, name: said })
@@ -104,7 +103,9 @@ export function introduce(
       element(
         'section',
         { class: 'card stack' },
-        field('Your name', name, 'As others will see it. You can change it later.'),
+        mayHoldOwnerKey()
+          ? field('Your name', name, 'As others will see it. You can change it later.')
+          : field('Name of this phone', name, 'So that you know it again at your node.'),
         ...ways,
         problems.element,
       ),

@@ -1,0 +1,85 @@
+import { afterAll, beforeAll, describe, test } from 'vitest'
+import { chromiumMissing, openChromium } from '../support/chromium.ts'
+import type { Chromium } from '../support/chromium.ts'
+import { startNodeProcess } from '../support/node-process.ts'
+import type { NodeProcess } from '../support/node-process.ts'
+import { goTo, readDigits, settleIn, showCode, shownLink, typeDigits, writePost } from './people.ts'
+
+const missing = chromiumMissing()
+if (missing !== undefined && process.env.CI === 'true') throw new Error(missing)
+if (missing !== undefined) process.stderr.write(`skipped: ${missing}\n`)
+
+describe.skipIf(missing !== undefined)('pairing with care', () => {
+  let node: NodeProcess
+  let laptop: Chromium
+  let owner: Chromium
+  let guest: Chromium
+
+  beforeAll(async () => {
+    node = await startNodeProcess(['http.hosts=["node.lan"]'])
+    laptop = await openChromium()
+    await laptop.page.goto(node.dashboard)
+    owner = await openChromium({ phone: true })
+    // Not a secure context: what a browser makes of a node's address on the LAN.
+    guest = await openChromium({ phone: true, names: ['node.lan'] })
+  })
+
+  afterAll(async () => {
+    await Promise.all([owner, guest, laptop].map((one) => one?.[Symbol.asyncDispose]()))
+    await node?.[Symbol.asyncDispose]()
+  })
+
+  test('wrong digits burn the code; both sides say so and offer the way out', async () => {
+    const { page } = owner
+    await showCode(laptop.page)
+    await page.goto(await shownLink(laptop.page))
+    await page.getByLabel('Your name').fill('Amina Bello')
+    await page.getByRole('button', { name: 'Pair this phone' }).click()
+    const digits = await readDigits(page)
+    await typeDigits(laptop.page, digits === '123456' ? '654321' : '123456')
+    await laptop.page.getByText('The digits were wrong.').waitFor()
+    await page.getByRole('alert').getByText('Show a new QR').waitFor()
+    await laptop.page.getByRole('button', { name: 'Show a new code' }).waitFor()
+  })
+
+  test('with a new code it goes on, and the name is still there', async () => {
+    const { page } = owner
+    await showCode(laptop.page)
+    await page.getByText('Paste a link instead').click()
+    await page.getByLabel('Pairing link').fill(await shownLink(laptop.page))
+    await page.getByRole('button', { name: 'Pair with this link' }).click()
+    await settleIn(page, laptop.page, { bio: 'Mends bicycles.', town: 'Lyon' })
+    await page.getByRole('heading', { name: 'Amina Bello' }).waitFor()
+  })
+
+  test('a page from plain http gets an app key, which her phone admits, and writes in her name', async () => {
+    const { page } = guest
+    await page.goto(`${node.http.replace('127.0.0.1', 'node.lan')}/phone/`)
+    await page.getByText('This page cannot use the camera here.').waitFor()
+    await showCode(laptop.page)
+    await page.getByLabel('Name of this phone').fill('Old tablet')
+    await page.getByLabel('Pairing link').fill(await shownLink(laptop.page))
+    await page.getByRole('button', { name: 'Pair with this link' }).click()
+    const digits = await readDigits(page)
+    await page.getByText('this phone gets an app key only').waitFor()
+    await laptop.page.getByLabel('Whose phone is it?').waitFor()
+    await typeDigits(laptop.page, digits)
+    await laptop.page.getByText('The digits are right').waitFor()
+    await page.getByRole('button', { name: 'The node took the digits' }).click()
+
+    const admit = laptop.page.getByRole('link', { name: 'Admit it from this browser' })
+    await admit.waitFor()
+    const request = await admit.getAttribute('href')
+    await owner.page.goto(request ?? '')
+    await owner.page.getByRole('button', { name: 'Admit it' }).click()
+    await owner.page.getByRole('heading', { name: 'Admitted' }).waitFor()
+
+    await page.getByRole('heading', { name: 'Amina Bello' }).waitFor()
+    await writePost(page, 'Written on the tablet.')
+    const post = page.getByRole('article').filter({ hasText: 'Written on the tablet.' })
+    await post.getByRole('img', { name: 'On your node’s disk' }).waitFor()
+    await goTo(page, 'Me')
+    await page.getByText('This phone and its node').click()
+    await page.getByText('App (this phone)').waitFor()
+  })
+})
