@@ -3,9 +3,11 @@ import { decode, encode } from '../../protocol/codec.ts'
 import { readReply } from '../../protocol/api/operations.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import { concatBytes, toHex, utf8 } from '../../protocol/bytes.ts'
-import type { Log } from '../../protocol/ports.ts'
+import { OnehopError } from '../../protocol/errors.ts'
+import type { Clock, Log } from '../../protocol/ports.ts'
 import { MemoryBlobFolder } from '../../storage/blobs-memory.ts'
 import { openBlobs } from '../../storage/blobs.ts'
+import type { Kv, KvEntry, KvRange, KvWrite } from '../../storage/kv.ts'
 import { MemoryKv } from '../../storage/kv-memory.ts'
 import { openStore, type Store } from '../../storage/store.ts'
 import type { Caller } from '../../daemon/api/operations.ts'
@@ -49,8 +51,10 @@ export interface Mesh extends AsyncDisposable {
   readonly nodes: readonly MeshNode[]
   /** Opens one more node, or a closed one again with what its disk held. */
   open(index: number): Promise<MeshNode>
-  /** Closes a node; its disk stays. */
-  close(index: number): Promise<void>
+  /** Closes a node; its disk stays. Crashed, nothing of what it still tries to write gets there. */
+  close(index: number, how?: 'closed' | 'crashed'): Promise<void>
+  /** Sets one node's Unix time off against everybody's; 0 puts it right. */
+  skew(index: number, ms: number): void
   /** Passes virtual time until the condition holds. Rejects after `limitMs` of it. */
   until(condition: () => boolean | Promise<boolean>, limitMs?: number): Promise<void>
   /** Passes virtual time while a promise is under way, as a caller would wait. */
@@ -104,6 +108,8 @@ export async function createMesh(count: number, options: MeshOptions = {}): Prom
   const network = createMemoryNetwork({ clock, random, link: { delayMs: 5, ...options.link } })
   const nodes: MeshNode[] = []
   const disks = new Map<number, { kv: KeptKv; blobs: MemoryBlobFolder }>()
+  const mounts = new Map<number, MountedKv>()
+  const skews = new Map<number, number>()
   const open = new Set<number>()
   const meeting = new AbortController().signal
 
@@ -115,12 +121,15 @@ export async function createMesh(count: number, options: MeshOptions = {}): Prom
     const seed = seedOf(index)
     const place = network.join(toHex(crypto.signingPublicKey(seed)))
     const config = meshConfig(index, options.config?.(index) ?? {})
-    const store = await openStore(disk.kv, { clock })
+    const mount = new MountedKv(disk.kv)
+    mounts.set(index, mount)
+    const ownClock: Clock = { ...clock, nowMs: () => clock.nowMs() + (skews.get(index) ?? 0) }
+    const store = await openStore(mount, { clock: ownClock })
     const node = await createNode({
       config,
       version: 'test',
       seed,
-      clock,
+      clock: ownClock,
       random,
       log: options.log ?? silent,
       crypto,
@@ -155,9 +164,13 @@ export async function createMesh(count: number, options: MeshOptions = {}): Prom
     network,
     nodes,
     open: openNode,
-    async close(index) {
+    async close(index, how = 'closed') {
       open.delete(index)
+      if (how === 'crashed') mounts.get(index)?.crash()
       await mesh.wait((nodes[index] as MeshNode).node.close())
+    },
+    skew(index, ms) {
+      skews.set(index, ms)
     },
     async until(condition, limitMs = 120_000) {
       const startMs = clock.monotonicMs()
@@ -176,7 +189,7 @@ export async function createMesh(count: number, options: MeshOptions = {}): Prom
       promise.then(mark, mark)
       await clock.settle()
       for (let turns = 0; !done; turns++) {
-        if (turns > 100_000) throw new Error('nothing comes of it, however long one waits')
+        if (turns > 6_000) throw new Error('nothing comes of it, however long one waits')
         await clock.advance(10)
       }
       return promise
@@ -203,4 +216,43 @@ async function callNode<N extends UnaryName>(
 /** A memory disk that survives its node: closing the store leaves the bytes. */
 class KeptKv extends MemoryKv {
   override async close(): Promise<void> {}
+}
+
+/** One run's view of a disk. After a crash nothing of that run is written any more. */
+class MountedKv implements Kv {
+  readonly #disk: Kv
+  #crashed = false
+
+  constructor(disk: Kv) {
+    this.#disk = disk
+  }
+
+  crash(): void {
+    this.#crashed = true
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    return this.#disk.get(key)
+  }
+
+  getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    return this.#disk.getMany(keys)
+  }
+
+  range(range: KvRange): Promise<KvEntry[]> {
+    return this.#disk.range(range)
+  }
+
+  keys(range: KvRange): Promise<Uint8Array[]> {
+    return this.#disk.keys(range)
+  }
+
+  async batch(writes: readonly KvWrite[]): Promise<void> {
+    if (this.#crashed) throw new OnehopError('CLOSED', 'the process is gone')
+    await this.#disk.batch(writes)
+  }
+
+  async close(): Promise<void> {
+    this.#crashed = true
+  }
 }

@@ -1,0 +1,135 @@
+import { microblog } from '../../client/microblog.ts'
+import { toHex } from '../../protocol/bytes.ts'
+import { asOnehopError } from '../../protocol/errors.ts'
+import { compareVersions, isTombstone } from '../../protocol/record/merge.ts'
+import type { Fields } from '../../protocol/record/types.ts'
+import { decodeRecord } from '../../protocol/record/wire.ts'
+import type { MeshNode } from '../support/mesh.ts'
+import type { Issued } from './history.ts'
+import { holdersOf, type World } from './world.ts'
+import type { SimPerson } from './writer.ts'
+
+type Kind = 'put' | 'edit' | 'delete' | 'read' | 'status'
+
+/**
+ * What apps do, one thing at a time, at any running holder. Answers are judged as they come: a node never shows
+ * less than what it acknowledged or showed before, nothing that nobody wrote, and no copies that do not exist.
+ */
+export class Clients {
+  readonly counts: Record<Kind, number> = { put: 0, edit: 0, delete: 0, read: 0, status: 0 }
+  readonly #world: World
+  readonly #nowMs: (node: MeshNode) => number
+  /** By node and item: the newest version that this node acknowledged or showed. */
+  readonly #known = new Map<string, Issued>()
+  #text = 0
+
+  constructor(world: World, nowMs: (node: MeshNode) => number) {
+    this.#world = world
+    this.#nowMs = nowMs
+  }
+
+  /** Draws one operation and sets it off. Its answer is noted when it comes. */
+  act(): void {
+    const { draw, people, history } = this.#world
+    const person = draw.pick(people)
+    const holders = holdersOf(this.#world, person.owner)
+    if (holders.length === 0) return
+    const node = draw.pick(holders)
+    const earlier = history.of(toHex(person.owner)).slice(-40)
+    const kind = earlier.length < 5 ? 'put' : this.#drawKind()
+    this.counts[kind]++
+    if (kind === 'read') this.#start(this.#read(node, draw.pick(earlier)))
+    else if (kind === 'status') this.#start(this.#status(node, draw.pick(earlier)))
+    else if (kind === 'put') this.#start(this.#write(node, person, undefined, 'put'))
+    else this.#start(this.#write(node, person, draw.pick(earlier), kind === 'delete' ? 'delete' : 'put'))
+  }
+
+  #drawKind(): Kind {
+    const value = this.#world.draw.between(0, 1)
+    if (value < 0.35) return 'put'
+    if (value < 0.55) return 'edit'
+    if (value < 0.65) return 'delete'
+    return value < 0.9 ? 'read' : 'status'
+  }
+
+  async #write(
+    node: MeshNode,
+    person: SimPerson,
+    target: Issued | undefined,
+    operation: 'put' | 'delete',
+  ): Promise<void> {
+    const { draw, history, trace } = this.#world
+    const collection = target?.collection ?? (draw.chance(0.7) ? 'posts' : 'follows')
+    const user = draw.pick(this.#world.people).owner
+    const key = target?.key ?? (collection === 'posts' ? new Uint8Array(0) : user)
+    const value: Fields = collection === 'posts' ? { text: `text ${this.#text++}` } : { user: key }
+    const { record, bytes } = draw
+      .pick(person.writers)
+      .sign(collection, key, operation, value, this.#nowMs(node))
+    const issued = history.issue(record)
+    const { results } = await node.call('record.put', { records: [bytes] })
+    const outcome = results[0]?.code ?? results[0]?.outcome
+    trace.add(`write ${operation} ${collection} node=${node.index} ${issued.name} ${outcome}`)
+    if (results[0]?.outcome === 'refused') return
+    issued.acknowledgedBy.add(node.index)
+    this.#learn(node, issued)
+  }
+
+  async #read(node: MeshNode, target: Issued): Promise<void> {
+    const { trace, history, mesh } = this.#world
+    const { owner } = target.record.header
+    const place = `${node.index} ${target.item}`
+    const before = this.#known.get(place)
+    const { records } = await node.call('record.get', {
+      owner,
+      app: microblog.id,
+      collection: target.collection,
+      keys: [target.key],
+    })
+    const shown = records[0] == null ? undefined : decodeRecord(mesh.crypto, records[0])
+    const name = shown && toHex(shown.id)
+    trace.add(`read node=${node.index} ${target.name} -> ${name}`)
+    const issued = name === undefined ? undefined : history.get(name)
+    if (shown !== undefined && issued === undefined)
+      this.#fail(`node ${node.index} shows ${name}, which nobody wrote`)
+    if (before !== undefined && issued === undefined && !isTombstone(before.record)) {
+      this.#fail(`node ${node.index} showed ${before.name}, and now nothing of ${target.item}`)
+    }
+    if (before !== undefined && issued !== undefined && compareVersions(issued.record, before.record) < 0) {
+      this.#fail(`node ${node.index} went back from ${before.name} to ${issued.name}`)
+    }
+    if (issued !== undefined) this.#learn(node, issued)
+  }
+
+  async #status(node: MeshNode, target: Issued): Promise<void> {
+    const { mesh, trace } = this.#world
+    const { header, id } = target.record
+    const { copies } = await node.call('record.status', { owner: header.owner, ids: [id] })
+    const ref = { clock: header.clock, id }
+    // Disks of nodes that are down count: the record is there.
+    const held = mesh.nodes.filter(({ store }) => store.records.get(header.owner, ref) !== undefined).length
+    trace.add(`status node=${node.index} ${target.name} says=${copies[0]} held=${held}`)
+    if ((copies[0] ?? 0) > held) {
+      this.#fail(`node ${node.index} says ${copies[0]} copies of ${target.name}, there are ${held}`)
+    }
+  }
+
+  #learn(node: MeshNode, issued: Issued): void {
+    const place = `${node.index} ${issued.item}`
+    const before = this.#known.get(place)
+    if (before === undefined || compareVersions(issued.record, before.record) > 0)
+      this.#known.set(place, issued)
+  }
+
+  #start(operation: Promise<void>): void {
+    operation.catch((error: unknown) => {
+      const { code, message } = asOnehopError(error)
+      this.#world.trace.add(`failed ${code} ${message}`)
+      if (code === 'INTERNAL') this.#fail(`an operation broke: ${(error as Error).stack}`)
+    })
+  }
+
+  #fail(what: string): void {
+    this.#world.failures.push(`${this.#world.mesh.clock.monotonicMs().toFixed(0)} ms: ${what}`)
+  }
+}

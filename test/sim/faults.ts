@@ -1,0 +1,166 @@
+import { toHex } from '../../protocol/bytes.ts'
+import type { MeshNode } from '../support/mesh.ts'
+import type { World } from './world.ts'
+
+export const faultKinds = ['partition', 'isolation', 'storm', 'restart', 'crash', 'clock', 'loss'] as const
+export type FaultKind = (typeof faultKinds)[number]
+
+/** At least so many nodes run at any time. */
+const upMin = 4
+/** Beyond the five minutes that a record may be ahead, so that some are set aside until time has caught up. */
+const skewMsMax = 6.5 * 60_000
+
+/** Breaks things, one fault upon the other, and mends each after a while. */
+export class Faults {
+  readonly counts: Record<FaultKind, number> = {
+    partition: 0,
+    isolation: 0,
+    storm: 0,
+    restart: 0,
+    crash: 0,
+    clock: 0,
+    loss: 0,
+  }
+  readonly #world: World
+  readonly #later: (delayMs: number, action: () => Promise<void>) => void
+  readonly #skewed = new Map<number, number>()
+  /** A cut or a storm replaces the one before it; only the last one's end counts. */
+  #cut = 0
+  #weather = 0
+
+  constructor(world: World, later: (delayMs: number, action: () => Promise<void>) => void) {
+    this.#world = world
+    this.#later = later
+  }
+
+  skewOf(index: number): number {
+    return this.#skewed.get(index) ?? 0
+  }
+
+  async strike(): Promise<void> {
+    const { draw, trace } = this.#world
+    const kind = draw.pick(faultKinds)
+    if (!(await this.#begin(kind))) return
+    this.counts[kind]++
+    trace.add(`fault ${kind}`)
+  }
+
+  /** Everything runs again and the network is whole, save what is gone for good. */
+  async heal(): Promise<void> {
+    const { mesh, up, lost, trace } = this.#world
+    trace.add('heal')
+    mesh.network.heal()
+    this.#setLinks(0, 10, false)
+    for (const index of [...this.#skewed.keys()]) this.#unskew(index)
+    for (const { index } of mesh.nodes) if (!up.has(index) && !lost.has(index)) await this.#open(index)
+  }
+
+  async #begin(kind: FaultKind): Promise<boolean> {
+    const { mesh, draw } = this.#world
+    const ids = draw.shuffled(mesh.nodes.map(({ id }) => id))
+    switch (kind) {
+      case 'partition': {
+        const at = 1 + Math.floor(draw.between(0, ids.length - 1))
+        this.#partition([ids.slice(0, at), ids.slice(at)], draw.between(2_000, 20_000))
+        return true
+      }
+      case 'isolation':
+        this.#partition([ids.slice(1), ids.slice(0, 1)], draw.between(2_000, 20_000))
+        return true
+      case 'storm': {
+        this.#setLinks(draw.between(0.02, 0.25), draw.between(10, 400), draw.chance(0.5))
+        const weather = ++this.#weather
+        this.#later(draw.between(2_000, 10_000), async () => {
+          if (weather === this.#weather) this.#setLinks(0, 10, false)
+        })
+        return true
+      }
+      case 'restart':
+      case 'crash':
+        return this.#stop(kind, draw.between(200, 16_000))
+      case 'clock':
+        return this.#skew()
+      case 'loss':
+        return this.#lose()
+    }
+  }
+
+  #partition(groups: readonly (readonly string[])[], forMs: number): void {
+    const { mesh } = this.#world
+    const cut = ++this.#cut
+    mesh.network.partition(groups)
+    this.#later(forMs, async () => {
+      if (cut === this.#cut) mesh.network.heal()
+    })
+  }
+
+  #setLinks(lossRate: number, jitterMs: number, reorder: boolean): void {
+    const { mesh } = this.#world
+    for (const a of mesh.nodes) {
+      for (const b of mesh.nodes) {
+        if (a.id < b.id) mesh.network.setLink(a.id, b.id, { lossRate, jitterMs, reorder })
+      }
+    }
+  }
+
+  async #stop(how: 'restart' | 'crash', forMs: number): Promise<boolean> {
+    const node = this.#victim()
+    if (node === undefined) return false
+    const { up, mesh, trace } = this.#world
+    up.delete(node.index)
+    trace.add(`${how} node=${node.index}`)
+    await mesh.close(node.index, how === 'crash' ? 'crashed' : 'closed')
+    this.#later(forMs, async () => {
+      if (!up.has(node.index)) await this.#open(node.index)
+    })
+    return true
+  }
+
+  async #open(index: number): Promise<void> {
+    const { mesh, up, trace } = this.#world
+    await mesh.wait(mesh.open(index))
+    up.add(index)
+    trace.add(`open node=${index}`)
+  }
+
+  async #skew(): Promise<boolean> {
+    const { draw, up, mesh } = this.#world
+    const index = draw.pick([...up])
+    if (this.#skewed.has(index)) return false
+    const ms = Math.round(draw.between(-skewMsMax, skewMsMax))
+    this.#skewed.set(index, ms)
+    mesh.skew(index, ms)
+    this.#later(draw.between(3_000, 20_000), async () => this.#unskew(index))
+    return true
+  }
+
+  #unskew(index: number): void {
+    this.#skewed.delete(index)
+    this.#world.mesh.skew(index, 0)
+  }
+
+  /** One node never comes back: what only its disk had, nobody can be asked for. */
+  async #lose(): Promise<boolean> {
+    const { lost, people, history, mesh, up } = this.#world
+    const node = lost.size === 0 ? this.#victim() : undefined
+    if (node === undefined) return false
+    lost.add(node.index)
+    up.delete(node.index)
+    await mesh.close(node.index, 'crashed')
+    for (const { owner } of people) {
+      for (const { name, record, acknowledgedBy } of history.of(toHex(owner))) {
+        const ref = { clock: record.header.clock, id: record.id }
+        const elsewhere = mesh.nodes.some(
+          ({ index, store }) => index !== node.index && store.records.get(owner, ref) !== undefined,
+        )
+        if (!elsewhere && [...acknowledgedBy].every((index) => index === node.index)) history.exempt(name)
+      }
+    }
+    return true
+  }
+
+  #victim(): MeshNode | undefined {
+    const { draw, mesh, up } = this.#world
+    return up.size > upMin ? (mesh.nodes[draw.pick([...up])] as MeshNode) : undefined
+  }
+}

@@ -1,0 +1,97 @@
+import { toHex } from '../../protocol/bytes.ts'
+import { systemClock } from '../../daemon/clock.ts'
+import { checkHealed } from './checks.ts'
+import { Clients } from './clients.ts'
+import { Faults, type FaultKind } from './faults.ts'
+import { createWorld, type World } from './world.ts'
+
+export interface SimOptions {
+  readonly seed: number
+  /** Of faults and writes; healing comes on top. */
+  readonly virtualS?: number
+  readonly keepTrace?: boolean
+}
+
+export interface SimResult {
+  readonly seed: number
+  readonly failures: readonly string[]
+  /** Hash of everything that happened: the same for the same seed. */
+  readonly trace: string
+  readonly events: number
+  readonly operations: Readonly<Record<string, number>>
+  readonly faults: Readonly<Record<FaultKind, number>>
+  /** From the heal until every check passed. */
+  readonly healedS: number
+  readonly virtualS: number
+  readonly realS: number
+  readonly lines: readonly string[]
+}
+
+const operationsPerS = 20
+const faultEveryMs = 4_000
+/** Records may be dated a minute and a half beyond what others take yet; then come joiners and repairs. */
+const healLimitMs = 300_000
+
+/**
+ * One seed, one story: first safety under faults, then everything is mended and progress is demanded.
+ */
+export async function simulate({ seed, virtualS = 60, keepTrace = false }: SimOptions): Promise<SimResult> {
+  const startedMs = systemClock.monotonicMs()
+  const world = await createWorld(seed, keepTrace)
+  const { mesh, draw, trace, failures } = world
+  const agenda: { readonly atMs: number; readonly order: number; readonly action: () => Promise<void> }[] = []
+  let order = 0
+  const later = (delayMs: number, action: () => Promise<void>): void => {
+    agenda.push({ atMs: mesh.clock.monotonicMs() + delayMs, order: order++, action })
+    agenda.sort((a, b) => a.atMs - b.atMs || a.order - b.order)
+  }
+  const faults = new Faults(world, later)
+  const clients = new Clients(world, (node) => mesh.clock.nowMs() + faults.skewOf(node.index))
+  const again = (everyMs: number, action: () => Promise<void>): void =>
+    later(draw.between(0, 2 * everyMs), async () => {
+      await action()
+      again(everyMs, action)
+    })
+  again(1_000 / operationsPerS, async () => clients.act())
+  again(faultEveryMs, () => faults.strike())
+
+  const endMs = mesh.clock.monotonicMs() + virtualS * 1_000
+  for (let next = agenda.shift(); next !== undefined && next.atMs < endMs; next = agenda.shift()) {
+    await mesh.clock.advance(Math.max(0, next.atMs - mesh.clock.monotonicMs()))
+    await next.action()
+  }
+
+  await faults.heal()
+  const healedMs = mesh.clock.monotonicMs()
+  let problems = await checkHealed(world)
+  while (problems.length > 0 && mesh.clock.monotonicMs() - healedMs < healLimitMs) {
+    await mesh.clock.advance(5_000)
+    problems = await checkHealed(world)
+  }
+  const healedS = (mesh.clock.monotonicMs() - healedMs) / 1_000
+  failures.push(...problems)
+  await noteStores(world)
+  await mesh[Symbol.asyncDispose]()
+  return {
+    seed,
+    failures,
+    trace: trace.digest(),
+    events: trace.events,
+    operations: clients.counts,
+    faults: faults.counts,
+    healedS,
+    virtualS: mesh.clock.monotonicMs() / 1_000,
+    realS: (systemClock.monotonicMs() - startedMs) / 1_000,
+    lines: trace.lines,
+  }
+}
+
+/** What lies on every disk is part of the trace. */
+async function noteStores({ mesh, people, trace }: World): Promise<void> {
+  for (const { index, store } of mesh.nodes) {
+    for (const { owner } of people) {
+      const refs = await store.records.log(owner, 0, 10_000)
+      trace.add(`disk ${index} ${toHex(owner)} ${refs.map(({ ref }) => toHex(ref.id)).join(' ')}`)
+    }
+  }
+}

@@ -1,0 +1,80 @@
+import { microblog } from '../../client/microblog.ts'
+import { toHex } from '../../protocol/bytes.ts'
+import { packReplicaSet, signReplicaSet } from '../../protocol/placement/replica-set.ts'
+import type { Log } from '../../protocol/ports.ts'
+import { createMesh, type Mesh, type MeshNode } from '../support/mesh.ts'
+import { createSeededRandom } from '../support/seeded-random.ts'
+import { createDraw, type Draw } from './draw.ts'
+import { History } from './history.ts'
+import { Trace } from './trace.ts'
+import { createSimPerson, type SimPerson } from './writer.ts'
+
+export const copiesWanted = 3
+const nodeCount = 7
+const peopleCount = 5
+
+/** Everything that one run is made of. */
+export interface World {
+  readonly mesh: Mesh
+  readonly draw: Draw
+  readonly trace: Trace
+  readonly history: History
+  readonly people: readonly SimPerson[]
+  /** Indexes of the nodes that run. */
+  readonly up: Set<number>
+  /** Gone for good. */
+  readonly lost: Set<number>
+  /** What a checker found wrong. */
+  readonly failures: string[]
+}
+
+/** Seven nodes that have met, five people at home on the first of them, everybody with three copies elsewhere. */
+export async function createWorld(seed: number, keepTrace: boolean): Promise<World> {
+  // The mesh draws for the network and the keys; the story has a source of its own, so that a change in one
+  // protocol does not turn a seed into another story.
+  const draw = createDraw(createSeededRandom(seed ^ 0x5eed))
+  let trace: Trace | undefined
+  const write = (event: string, fields?: Record<string, unknown>): void =>
+    trace?.add(`log ${event} ${describe(fields)}`)
+  const log: Log = { debug: write, info: write, warn: write, error: write }
+  const mesh = await createMesh(nodeCount, { seed, log, link: { delayMs: 5, jitterMs: 10 } })
+  trace = new Trace(() => mesh.clock.monotonicMs(), keepTrace)
+  await mesh.clock.advance(3_000)
+  const people: SimPerson[] = []
+  for (let i = 0; i < peopleCount; i++) {
+    const person = createSimPerson(mesh.crypto)
+    await mesh.wait(moveIn(mesh, mesh.nodes[i] as MeshNode, person))
+    people.push(person)
+  }
+  const up = new Set(mesh.nodes.map(({ index }) => index))
+  return { mesh, draw, trace, history: new History(), people, up, lost: new Set(), failures: [] }
+}
+
+async function moveIn(mesh: Mesh, home: MeshNode, { log, owner, owning }: SimPerson): Promise<void> {
+  await home.call('schema.put', { schema: microblog.bytes })
+  await home.call('admin.host.add', { hosts: [{ log }] })
+  const { proposals } = await home.call('placement.propose', { owners: [owner], copies: copiesWanted })
+  const unsigned = proposals[0]?.unsigned as Uint8Array
+  const signature = signReplicaSet(mesh.crypto, unsigned, owning.seed)
+  const { results } = await home.call('placement.commit', {
+    replicaSets: [packReplicaSet(unsigned, [signature])],
+  })
+  if (results[0]?.members.length !== copiesWanted + 1) throw new Error('the world could not be set up')
+}
+
+/** Running nodes that hold a shard. */
+export function holdersOf({ mesh, up }: World, owner: Uint8Array): MeshNode[] {
+  return mesh.nodes.filter(
+    ({ index, store }) => up.has(index) && store.shards.get(owner)?.status === 'hosted',
+  )
+}
+
+export async function namesOn({ store }: MeshNode, owner: Uint8Array): Promise<Set<string>> {
+  return new Set((await store.records.refs(owner)).map(({ id }) => toHex(id)))
+}
+
+function describe(fields: Record<string, unknown> = {}): string {
+  return Object.entries(fields)
+    .map(([name, value]) => `${name}=${value instanceof Error ? value.message : String(value)}`)
+    .join(' ')
+}

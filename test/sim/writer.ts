@@ -1,0 +1,79 @@
+import { microblog } from '../../client/microblog.ts'
+import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
+import { encodeLog } from '../../protocol/identity/entry.ts'
+import { append } from '../../protocol/identity/log.ts'
+import { addDevice, deviceFromSeed, ownerAdmission, provePossession } from '../../protocol/identity/make.ts'
+import type { DeviceSecrets } from '../../protocol/identity/types.ts'
+import { HybridClock } from '../../protocol/record/clock.ts'
+import { signRecord } from '../../protocol/record/sign.ts'
+import type { Fields, SignedRecord } from '../../protocol/record/types.ts'
+import { encodeRecord } from '../../protocol/record/wire.ts'
+import { planSections } from '../../protocol/schema/sections.ts'
+import { createPerson } from '../support/people.ts'
+
+export interface Written {
+  readonly record: SignedRecord
+  readonly bytes: Uint8Array
+}
+
+/** One device of a person, with its own numbers and clock. */
+export class Writer {
+  readonly owner: Uint8Array
+  readonly #crypto: CryptoProvider
+  readonly #device: DeviceSecrets
+  readonly #clock = new HybridClock()
+  #number = 0
+
+  constructor(crypto: CryptoProvider, owner: Uint8Array, device: DeviceSecrets) {
+    this.#crypto = crypto
+    this.owner = owner
+    this.#device = device
+  }
+
+  /** `nowMs`: the time of the node that the device is connected to, as an app corrects its clock by it. */
+  sign(name: string, key: Uint8Array, operation: 'put' | 'delete', value: Fields, nowMs: number): Written {
+    const collection = microblog.collections.get(name)
+    if (collection === undefined) throw new Error(`no collection ${name}`)
+    const record = signRecord(
+      this.#crypto,
+      {
+        owner: this.owner,
+        author: this.owner,
+        app: microblog.id,
+        collection: name,
+        key,
+        merge: collection.merge,
+        number: ++this.#number,
+        clock: this.#clock.tick(nowMs),
+        operation,
+        schema: microblog.hash,
+        expiresMs: undefined,
+        sections: operation === 'delete' ? [] : planSections(microblog, name, value as never),
+      },
+      this.#device.seed,
+    )
+    return { record, bytes: encodeRecord(record) }
+  }
+}
+
+/** A person with two devices, which may write at once on two sides of a cut. */
+export interface SimPerson {
+  readonly owner: Uint8Array
+  readonly log: Uint8Array
+  readonly owning: DeviceSecrets
+  readonly writers: readonly Writer[]
+}
+
+export function createSimPerson(crypto: CryptoProvider): SimPerson {
+  const { device, state } = createPerson(crypto)
+  const second = deviceFromSeed(crypto, crypto.random(32))
+  const possession = provePossession(crypto, state.id, second)
+  const entry = addDevice(crypto, state, device, ownerAdmission(second, false), possession)
+  const { entries } = append(crypto, state, [entry])
+  return {
+    owner: state.id,
+    log: encodeLog(entries),
+    owning: device,
+    writers: [new Writer(crypto, state.id, device), new Writer(crypto, state.id, second)],
+  }
+}
