@@ -252,7 +252,9 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     const isHome = newest.members[0] !== undefined && toHex(newest.members[0].node) === rpc.self
     if (isHome && hosting.has(newest.owner)) announce(newest.owner)
   })
-  for (const { owner } of hosting.list()) if (replicaSets.get(owner) !== undefined) announce(owner)
+  for (const { owner } of hosting.list()) {
+    if (replicaSets.get(owner) !== undefined && !replication.isJoining(owner)) announce(owner)
+  }
 
   tasks.start('neighbours', (signal) => neighbours.run(signal))
   tasks.start('distribution', (signal) => placement.distribution.run(signal))

@@ -1,0 +1,87 @@
+import { toHex } from '../../protocol/bytes.ts'
+import { clockMax } from '../../protocol/record/header.ts'
+import type { IdentityId, RecordId } from '../../protocol/record/types.ts'
+import type { Store } from '../../storage/types.ts'
+import type { Arrival } from '../ingest.ts'
+import type { NodeId } from '../net/rpc.ts'
+import type { Digests } from './digests.ts'
+import type { Holders } from './holders.ts'
+import type { Receipts } from './receipts.ts'
+
+export interface CopiesParts {
+  readonly store: Store
+  readonly holders: Holders
+  readonly receipts: Receipts
+  readonly digests: Digests
+}
+
+/** Arrivals whose place in the log is remembered. */
+const positionsMax = 65_536
+/** (holder, shard) pairs that were found equal. */
+const equalsMax = 131_072
+
+/**
+ * How many nodes have a record on disk, as apps are told. Only two things count for another node: its receipt for
+ * that record, or a comparison that found it equal after the record had come in. A push cursor does not: it moves
+ * over what others brought, which that node may still lack.
+ */
+export class Copies {
+  readonly #parts: CopiesParts
+  /** Place in its shard's arrival log, by record id. */
+  readonly #positions = new Map<string, number>()
+  /** Up to which place of the arrival log a holder was found equal. */
+  readonly #equal = new Map<string, number>()
+
+  constructor(parts: CopiesParts) {
+    this.#parts = parts
+  }
+
+  stored(arrivals: readonly Arrival[]): void {
+    for (const { record, put } of arrivals) {
+      if (put.position !== undefined) remember(this.#positions, toHex(record.id), put.position, positionsMax)
+    }
+  }
+
+  /** A comparison found the node to have everything up to this place. */
+  foundEqual(node: NodeId, owner: IdentityId, logHead: number): void {
+    remember(this.#equal, pair(node, owner), logHead, equalsMax)
+  }
+
+  /** This node among them; 0 for a record that it does not hold. */
+  async count(owner: IdentityId, ids: readonly RecordId[]): Promise<number[]> {
+    const unknown = ids.filter((id) => !this.#positions.has(toHex(id))).map(toHex)
+    const older = unknown.length > 0 ? await this.#held(owner, new Set(unknown)) : new Set<string>()
+    const head = this.#parts.store.records.logHead(owner)
+    return ids.map((id) => {
+      const name = toHex(id)
+      const position = this.#positions.get(name) ?? (older.has(name) ? head : undefined)
+      if (position === undefined) return 0
+      const receipts = this.#parts.receipts.holders(id)
+      const others = this.#parts.holders
+        .others(owner)
+        .filter((node) => receipts.has(node) || (this.#equal.get(pair(node, owner)) ?? -1) >= position)
+      return 1 + others.length
+    })
+  }
+
+  async #held(owner: IdentityId, wanted: ReadonlySet<string>): Promise<Set<string>> {
+    const found = new Set<string>()
+    if (this.#parts.store.shards.get(owner) === undefined) return found
+    const set = await this.#parts.digests.set(owner, clockMax)
+    for (let i = 0; i < set.size && found.size < wanted.size; i++) {
+      const name = toHex(set.at(i).id)
+      if (wanted.has(name)) found.add(name)
+    }
+    return found
+  }
+}
+
+function pair(node: NodeId, owner: IdentityId): string {
+  return `${node} ${toHex(owner)}`
+}
+
+function remember(map: Map<string, number>, name: string, value: number, max: number): void {
+  map.delete(name)
+  map.set(name, value)
+  if (map.size > max) map.delete(map.keys().next().value as string)
+}
