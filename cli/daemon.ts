@@ -27,7 +27,7 @@ export interface Daemon {
 }
 
 /** What the last daemon wrote; undefined when none did, or nobody can read it. */
-export async function readRuntime(state: string): Promise<Runtime | undefined> {
+async function readRuntime(state: string): Promise<Runtime | undefined> {
   let text: string
   try {
     text = await readFile(statePaths(state).runtime, 'utf8')

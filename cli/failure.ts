@@ -14,7 +14,7 @@ export class UsageError extends OnehopError {
 /** A person has to do something first; `help` is the command that does it. */
 export class NeedsAction extends OnehopError {}
 
-export function exitCodeOf(error: OnehopError): ExitCode {
+function exitCodeOf(error: OnehopError): ExitCode {
   if (error instanceof UsageError) return exitCodes.usage
   if (error instanceof NeedsAction) return exitCodes.needsAction
   return exitOfCode[error.code] ?? exitCodes.failed

@@ -41,7 +41,7 @@ export function fieldText(value: unknown): string {
 }
 
 /** In local time, to the minute. */
-export function formatTime(timeMs: number): string {
+function formatTime(timeMs: number): string {
   const time = new Date(timeMs)
   const two = (value: number): string => String(value).padStart(2, '0')
   const day = `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())}`

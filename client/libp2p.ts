@@ -90,7 +90,7 @@ function messageOf(cause: unknown): string {
 }
 
 /** Length-prefixed frames, both ways at once. */
-export function streamLink(stream: Stream): FrameLink {
+function streamLink(stream: Stream): FrameLink {
   const duplex = messageStreamToDuplex(stream)
   const outgoing: { readonly frame: Uint8Array; readonly taken: () => void }[] = []
   let wake = (): void => {}

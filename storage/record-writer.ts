@@ -18,7 +18,7 @@ import type { IncomingRecord, PutOptions, PutOutcome } from './types.ts'
 import { beats, encodeWinner, isDeleted, winnerExpiresMs } from './winner-entry.ts'
 
 /** More in one call would hold the disk and the thread for too long; callers send several. */
-export const putRecordsMax = 4096
+const putRecordsMax = 4096
 
 /**
  * Stages records. In all arrival orders the same records give the same winners, live indexes and counts:

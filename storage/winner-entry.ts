@@ -5,7 +5,7 @@ import { decodeRef, readUint, refBytes, scratch, writeUint } from './keys.ts'
 import type { Winner } from './types.ts'
 
 /** Clock and id (40), device (32), deleted (1), expiry (8, zero for never). */
-export const winnerBytes = refBytes + 32 + 1 + 8
+const winnerBytes = refBytes + 32 + 1 + 8
 
 export function encodeWinner(ref: Uint8Array, record: VerifiedRecord): Uint8Array {
   const { device, operation, expiresMs } = record.header

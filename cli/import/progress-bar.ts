@@ -37,7 +37,7 @@ export function createProgressBar(output: Output, sizeBytes: number): ProgressBa
   }
 }
 
-export function progressLine(progress: ImportProgress, sizeBytes: number, seconds: number): string {
+function progressLine(progress: ImportProgress, sizeBytes: number, seconds: number): string {
   const { stage, bytesRead, users, stored, known, refused, placed } = progress
   const share = stage === 'placing' ? placed / Math.max(1, users) : bytesRead / Math.max(1, sizeBytes)
   const filled = Math.round(Math.min(1, share) * barCells)

@@ -61,7 +61,7 @@ export function createSockets({ dispatch, clock }: SocketPorts): Sockets {
 }
 
 /** A WebSocket as frames: it stops reading while frames wait here, and sending while the other side does not read. */
-export function createSocketLink(webSocket: WebSocket, clock: Clock): FrameLink {
+function createSocketLink(webSocket: WebSocket, clock: Clock): FrameLink {
   const unread: Uint8Array[] = []
   const closed = new AbortController()
   let wake: (() => void) | undefined

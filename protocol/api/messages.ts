@@ -49,7 +49,7 @@ export const item = { app: name(), collection: name() }
 
 export const problem = fields({ code: text(64), message: text(1024), help: text(1024), sinceMs: uint() })
 
-export const replicaHealth = fields({
+const replicaHealth = fields({
   node: key32(),
   /** behind: reachable, but its root differs; away: not heard of for longer than the configured time. */
   state: anyOf('current', 'behind', 'away', 'joining'),

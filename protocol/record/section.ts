@@ -61,7 +61,7 @@ export function sealSection(
 }
 
 /** The plaintext; undefined when this is not the key, or the section not of this place. */
-export function unsealSection(
+function unsealSection(
   crypto: CryptoProvider,
   place: SectionPlace,
   sealed: Uint8Array,

@@ -111,6 +111,6 @@ function compatibleFollows(problems: Problems, path: string, old: Collection, ne
 }
 
 /** Key order means nothing: both documents come from canonical bytes, which sort it. */
-export function canonical(value: unknown): string {
+function canonical(value: unknown): string {
   return JSON.stringify(value)
 }

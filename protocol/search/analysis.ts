@@ -44,7 +44,7 @@ function shorten(term: string): string {
     : term.slice(0, searchLimits.termCharsMax).replace(/[\ud800-\udbff]$/, '')
 }
 
-export function fold(text: string): string {
+function fold(text: string): string {
   return text.normalize('NFKC').toLowerCase().replaceAll('ς', 'σ').normalize('NFKC')
 }
 

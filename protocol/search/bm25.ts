@@ -3,10 +3,10 @@
  * number: idf travels as an integer of 2^-32, terms are summed in query order with nothing but IEEE + - * /, and
  * the sum is rounded to 2^-20.
  */
-export const k1 = 1.2
-export const b = 0.75
-export const idfUnit = 2 ** 32
-export const scoreUnit = 2 ** 20
+const k1 = 1.2
+const b = 0.75
+const idfUnit = 2 ** 32
+const scoreUnit = 2 ** 20
 
 /** Of all documents that one scope, collection and depth cover. */
 export interface TermStatistics {
