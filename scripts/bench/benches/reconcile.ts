@@ -1,0 +1,284 @@
+/**
+ * Two holders of one shard over real libp2p on loopback, both in this process: 200 of 10,000 records differ (100 on
+ * either side), found and moved both ways, verified and on disk. Bytes are bodies of all requests and answers, less
+ * the records moved. Then 1,000,000 equal references, served from memory, as message sizes do not depend on disks.
+ * The limit is libsodium verifying the moved records.
+ */
+import { join } from 'node:path'
+import sodium from 'sodium-native'
+import { systemClock } from '../../../daemon/clock.ts'
+import { defaultConfig } from '../../../daemon/config.ts'
+import { loadCrypto } from '../../../daemon/crypto/index.ts'
+import { Hosting } from '../../../daemon/hosting.ts'
+import { Identities } from '../../../daemon/identities.ts'
+import { Ingest } from '../../../daemon/ingest.ts'
+import { createLibp2pNetwork } from '../../../daemon/net/libp2p.ts'
+import type { Rpc } from '../../../daemon/net/rpc.ts'
+import { ReplicaSets } from '../../../daemon/placement/replica-sets.ts'
+import { systemRandom } from '../../../daemon/random.ts'
+import { Digests } from '../../../daemon/replication/digests.ts'
+import { Holders } from '../../../daemon/replication/holders.ts'
+import { Receipts } from '../../../daemon/replication/receipts.ts'
+import { Reconcile } from '../../../daemon/replication/reconcile.ts'
+import { Schemas } from '../../../daemon/schemas.ts'
+import { fromHex } from '../../../protocol/bytes.ts'
+import type { CryptoProvider } from '../../../protocol/crypto/provider.ts'
+import { makeChain } from '../../../protocol/placement/chain.ts'
+import {
+  encodeReplicaSet,
+  packReplicaSet,
+  signReplicaSet,
+  unpackReplicaSet,
+} from '../../../protocol/placement/replica-set.ts'
+import type { Log } from '../../../protocol/ports.ts'
+import { decodePush, encodeReceipts } from '../../../protocol/replication/messages.ts'
+import { clockOf } from '../../../protocol/record/clock.ts'
+import type { RecordRef } from '../../../protocol/record/types.ts'
+import { decodeRecord } from '../../../protocol/record/wire.ts'
+import { openLevelKv } from '../../../storage/kv-level.ts'
+import { openStore } from '../../../storage/store.ts'
+import type { Records, Store } from '../../../storage/types.ts'
+import { Author } from '../author.ts'
+import type { BenchContext, BenchResult } from '../result.ts'
+import { median } from '../statistics.ts'
+
+const total = 10_000
+const differences = 200
+const million = 1_000_000
+const rounds = 3
+/** So old that comparing does not leave the newest out. */
+const ageMs = 60_000
+const log: Log = { debug() {}, info() {}, warn() {}, error() {} }
+
+export async function bench({ folder, note }: BenchContext): Promise<BenchResult> {
+  const crypto = await loadCrypto()
+  const tookMs: number[] = []
+  const limitMs: number[] = []
+  const overheadKb: number[] = []
+  const comparingTrips: number[] = []
+  const requests: number[] = []
+  for (let round = 0; round <= rounds; round++) {
+    await using stack = new AsyncDisposableStack()
+    const a = stack.use(await openHolder(crypto, join(folder, `a${round}`), '127.81.1.1'))
+    const b = stack.use(await openHolder(crypto, join(folder, `b${round}`), '127.82.1.1'))
+    const author = new Author(crypto)
+    const nowMs = Date.now()
+    const records = Array.from({ length: total }, (_, i) => author.post(nowMs - ageMs - total + i))
+    for (const holder of [a, b]) await holder.hold(author, [a, b])
+    // Every 100th is missing on one side, the one after it on the other.
+    await a.accept(records.filter((_, i) => i % 100 !== 0))
+    await b.accept(records.filter((_, i) => i % 100 !== 1))
+    await a.meet(b)
+    a.traffic.clear()
+    const startMs = performance.now()
+    const found = await a.reconcile.with(b.rpc.self, stackSignal, [author.id])
+    const ms = performance.now() - startMs
+    if (found.sent !== differences / 2 || found.received !== differences / 2)
+      throw new Error(`sent ${found.sent}, received ${found.received}`)
+    const moved = records.filter((_, i) => i % 100 < 2)
+    const movedBytes = moved.reduce((sum, { length }) => sum + length, 0)
+    if (round === 0) continue
+    tookMs.push(ms)
+    limitMs.push(verifyMs(crypto, moved))
+    overheadKb.push((a.traffic.bytes - movedBytes) / 1024)
+    comparingTrips.push(a.traffic.count('shard/compare') + a.traffic.count('shard/reconcile'))
+    requests.push(a.traffic.requests.length)
+    note(`round ${round}: ${ms.toFixed(0)} ms, ${a.traffic.requests.join(' ')}`)
+  }
+
+  await using stack = new AsyncDisposableStack()
+  const refs = randomRefs(crypto, million)
+  const a = stack.use(await openHolder(crypto, join(folder, 'a-million'), '127.81.1.1', refs))
+  const b = stack.use(await openHolder(crypto, join(folder, 'b-million'), '127.82.1.1', refs))
+  const author = new Author(crypto)
+  for (const holder of [a, b]) await holder.hold(author, [a, b])
+  await a.meet(b)
+  const compare = async (): Promise<number> => {
+    a.traffic.clear()
+    const startMs = performance.now()
+    const { equal } = await a.reconcile.with(b.rpc.self, stackSignal, [author.id])
+    if (equal.length !== 1) throw new Error('not found equal')
+    return performance.now() - startMs
+  }
+  const coldMs = await compare()
+  const warmMs = await compare()
+  return {
+    judged: {
+      comparingRoundTrips: { figure: Math.max(...comparingTrips), atMost: 3 },
+      overheadKb: { figure: median(overheadKb), atMost: 90 },
+      reconcileMs: { figure: median(tookMs), limit: median(limitMs), atMost: 40, absolute: true },
+      millionRoundTrips: { figure: a.traffic.requests.length, atMost: 1 },
+      millionKb: { figure: a.traffic.bytes / 1024, atMost: 1 },
+    },
+    figures: {
+      records: total,
+      differences,
+      /** Moving the records counted: all requests of one side. */
+      requests: median(requests),
+      millionFirstMs: coldMs,
+      millionAgainMs: warmMs,
+    },
+    packages: ['libp2p', 'classic-level', 'sodium-native'],
+  }
+}
+
+const stackSignal = new AbortController().signal
+
+class Traffic {
+  readonly requests: string[] = []
+  bytes = 0
+
+  clear(): void {
+    this.requests.length = 0
+    this.bytes = 0
+  }
+
+  count(method: string): number {
+    return this.requests.filter((one) => one === method).length
+  }
+}
+
+/** The parts of a node that reconcile, over its own store and network. `refs` stand in for a shard too big to write here. */
+async function openHolder(crypto: CryptoProvider, folder: string, host: string, refs?: readonly RecordRef[]) {
+  await using opened = new AsyncDisposableStack()
+  const kv = await openLevelKv(folder, { clock: systemClock })
+  const disk = opened.use(await openStore(kv, { clock: systemClock }))
+  const store = refs === undefined ? disk : withRefs(disk, refs)
+  const base = defaultConfig()
+  const network = opened.use(
+    await createLibp2pNetwork({
+      config: {
+        listen: { host, tcp: 0, websocket: 0, http: 0 },
+        network: { ...base.network, mdns: false, allowDial: ['127.0.0.0/8'] },
+      },
+      seed: crypto.random(32),
+      clock: systemClock,
+      random: systemRandom,
+      log,
+    }),
+  )
+  const traffic = new Traffic()
+  const rpc: Rpc = {
+    self: network.rpc.self,
+    handle: (method, handler) => network.rpc.handle(method, handler),
+    connected: () => network.rpc.connected(),
+    onPeer: (listener) => network.rpc.onPeer(listener),
+    async request(to, method, body, options) {
+      traffic.requests.push(method)
+      const reply = await network.rpc.request(to, method, body, options)
+      traffic.bytes += body.length + reply.length
+      return reply
+    },
+  }
+  const identities = new Identities(store, crypto)
+  const hosting = await Hosting.open(store)
+  const replicaSets = new ReplicaSets(store, crypto, identities)
+  const holders = new Holders(rpc.self, hosting, replicaSets)
+  const ingest = new Ingest({
+    crypto,
+    clock: systemClock,
+    store,
+    identities,
+    schemas: new Schemas(store),
+    hosting,
+  })
+  const receipts = new Receipts(systemClock)
+  const digests = new Digests(store, crypto)
+  const parts = {
+    rpc,
+    clock: systemClock,
+    log,
+    store,
+    ingest,
+    hosting,
+    replicaSets,
+    holders,
+    digests,
+    receipts,
+  }
+  const reconcile = new Reconcile({ ...parts, announceTo: () => {}, onEqual: () => {} })
+  rpc.handle('shard/push', async ({ from, body }) => {
+    const outcomes = await ingest.accept(decodePush(body), { from: 'peer', node: from })
+    return encodeReceipts(outcomes.map(({ outcome }) => (outcome === 'refused' ? 'never' : 'held')))
+  })
+  const running = opened.move()
+  const holder = {
+    rpc,
+    traffic,
+    reconcile,
+    async hold(author: Author, both: readonly { readonly rpc: Rpc }[]): Promise<void> {
+      await identities.accept(author.id, author.log)
+      const hosted = { owner: author.id, person: true, quotaBytes: 2 ** 30, expiresMs: undefined, label: '' }
+      await hosting.add(hosted)
+      const unsigned = encodeReplicaSet({
+        owner: author.id,
+        shard: author.id,
+        epoch: 1,
+        step: 0,
+        previous: undefined,
+        members: both.map((one, i) => ({
+          node: fromHex(one.rpc.self, 32) as Uint8Array,
+          role: i === 0 ? ('home' as const) : ('replica' as const),
+          addresses: [],
+          operator: `operator-${i}`,
+          region: '/geo',
+        })),
+        standby: [],
+        copies: 1,
+        expiresMs: Date.UTC(2100, 0, 1),
+      })
+      const signature = signReplicaSet(crypto, unsigned, author.device.seed)
+      const set = unpackReplicaSet(crypto, packReplicaSet(unsigned, [signature]))
+      await replicaSets.accept(makeChain([set]).bytes)
+    },
+    async accept(records: readonly Uint8Array[]): Promise<void> {
+      for (const { outcome } of await ingest.accept(records, { from: 'peer', node: rpc.self }))
+        if (outcome !== 'stored') throw new Error(`a record was ${outcome}`)
+    },
+    addresses: () => network.addresses(),
+    async meet(other: { readonly rpc: Rpc; addresses(): readonly string[] }): Promise<void> {
+      await network.routing.learn({ node: other.rpc.self, addresses: other.addresses() })
+      // Opens the stream, as between holders it always is; that nobody serves this one does not matter.
+      await network.rpc
+        .request(other.rpc.self, 'shard/meet', new Uint8Array(0), { signal: stackSignal })
+        .catch(() => {})
+    },
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  }
+  return holder
+}
+
+function withRefs(store: Store, refs: readonly RecordRef[]): Store {
+  const records: Pick<Records, 'logHead' | 'refs'> = {
+    logHead: () => refs.length,
+    async refs(_shard, { from, limit = refs.length } = {}) {
+      const start = from === undefined ? 0 : Number((from.clock - (refs[0] as RecordRef).clock) / 2n) + 1
+      return refs.slice(start, start + limit)
+    },
+  }
+  return new Proxy(store, {
+    get: (target, name) => {
+      if (name === 'records') return records
+      const value: unknown = Reflect.get(target, name)
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value
+    },
+  })
+}
+
+/** One at every second clock, so that a page's start can be counted. */
+function randomRefs(crypto: CryptoProvider, count: number): RecordRef[] {
+  const first = clockOf(Date.UTC(2025, 0, 1))
+  const ids = crypto.random(32 * count)
+  return Array.from({ length: count }, (_, i) => ({
+    clock: first + BigInt(i) * 2n,
+    id: ids.subarray(i * 32, i * 32 + 32),
+  }))
+}
+
+function verifyMs(crypto: CryptoProvider, records: readonly Uint8Array[]): number {
+  const signed = records.map((bytes) => decodeRecord(crypto, bytes))
+  const startMs = performance.now()
+  for (const { message, signature, header } of signed)
+    if (!sodium.crypto_sign_verify_detached(signature, message, header.device)) throw new Error('not signed')
+  return performance.now() - startMs
+}
