@@ -55,13 +55,13 @@ describe.skipIf(missing !== undefined)('pairing with care', () => {
   test('a page from plain http gets an app key, which her phone admits, and writes in her name', async () => {
     const { page } = guest
     await page.goto(`${node.http.replace('127.0.0.1', 'node.lan')}/phone/`)
+    await page.getByText('this phone gets an app key only').waitFor()
     await page.getByText('This page cannot use the camera here.').waitFor()
     await showCode(laptop.page)
     await page.getByLabel('Name of this phone').fill('Old tablet')
     await page.getByLabel('Pairing link').fill(await shownLink(laptop.page))
     await page.getByRole('button', { name: 'Pair with this link' }).click()
     const digits = await readDigits(page)
-    await page.getByText('this phone gets an app key only').waitFor()
     await laptop.page.getByLabel('Whose phone is it?').waitFor()
     await typeDigits(laptop.page, digits)
     await laptop.page.getByText('The digits are right').waitFor()

@@ -70,7 +70,7 @@ function personRow(one: Hosted): HTMLElement {
       'div',
       { class: 'grow' },
       element('strong', {}, one.label || shortId(id)),
-      element('span', { class: 'soft small mono block', title: id }, shortId(id)),
+      !!one.label && element('span', { class: 'soft small mono block', title: id }, shortId(id)),
     ),
     element(
       'div',

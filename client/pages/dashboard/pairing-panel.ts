@@ -103,6 +103,7 @@ export function pairingPanel(admin: Admin): PairingPanel {
       case 'exchanging':
         return [element('p', {}, 'A phone has scanned the code …'), cancel()]
       case 'code':
+        if (pairing.role === 'app' && status?.hosted.length === 0) return [nobodyAdmits, left, cancel()]
         return [digitsForm(pairing), left, cancel()]
       case 'confirmed':
         return [
@@ -150,6 +151,12 @@ export function pairingPanel(admin: Admin): PairingPanel {
         ]
     }
   }
+
+  const nobodyAdmits = notice(
+    'warn',
+    'This phone asks for an app key, and nobody lives here who could admit it.',
+    'First make a person: onehop init --user NAME on this machine, or pair a phone over https. Then show a new code.',
+  )
 
   const digitsForm = (pairing: PairingStatus): HTMLElement => {
     const input = element('input', {

@@ -95,7 +95,7 @@ function showDigits(
   const after =
     role === 'owner'
       ? 'Then this phone makes your identity. Its key stays on this phone.'
-      : 'This page came over plain http, so this phone gets an app key only: it can write for you, but cannot admit others. An owner’s device admits it at the node.'
+      : 'Then the node asks for an owner’s device that admits this phone: it gets an app key, which writes for you and cannot admit others.'
   const accepted = actionButton(
     'The node took the digits',
     'primary',

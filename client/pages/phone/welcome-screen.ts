@@ -100,6 +100,12 @@ export function introduce(
           'Your node stands at home or with somebody you trust. It keeps what you write, shows you what your friends write, and goes on working when the internet does not.',
         ),
       ),
+      !mayHoldOwnerKey() &&
+        notice(
+          'warn',
+          'This page came over plain http, so this phone gets an app key only.',
+          'It can write for somebody who lives at the node already; their own device admits it. To make a new identity here, open the page over https, or on the node’s own machine.',
+        ),
       element(
         'section',
         { class: 'card stack' },
