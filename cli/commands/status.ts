@@ -114,7 +114,8 @@ function describe(
 }
 
 function healthWords({ healthy, problems }: Status, { green, red }: Output): string {
-  return healthy ? green('well') : red(counted(problems.length, 'problem'))
+  if (!healthy) return red(counted(problems.length, 'problem'))
+  return problems.length === 0 ? green('well') : `${green('well')}, ${counted(problems.length, 'hint')}`
 }
 
 function section(title: string, rows: readonly (readonly string[])[], whenEmpty?: string): string[] {

@@ -19,7 +19,7 @@ import type { Replication } from '../replication/replication.ts'
 import type { Search } from '../search/search.ts'
 import { scopeHierarchy } from '../../protocol/scope.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
-import { findProblems } from './problems.ts'
+import { findProblems, isHealthy } from './problems.ts'
 
 type Status = ReplyOf<'admin.status'>
 
@@ -77,7 +77,7 @@ export function adminOperations(parts: AdminOperationsParts): Pick<Operations, N
         addresses: parts.addresses(),
         roles: parts.roles(),
         region: config.region,
-        healthy: problems.length === 0,
+        healthy: isHealthy(problems),
         hosted,
         hostedTotal: people.length,
         next: more && last !== undefined ? last.owner : null,

@@ -20,6 +20,11 @@ export function findProblems(parts: ProblemParts): Problem[] {
   return [...alone(parts), ...fewCopies(parts), ...awayReplicas(parts)]
 }
 
+/** A box works as it should though somebody has few copies: a first box in a street always begins so. */
+export function isHealthy(problems: readonly Problem[]): boolean {
+  return problems.every(({ code }) => code === 'FEW_COPIES')
+}
+
 function alone({ config, network }: ProblemParts): Problem[] {
   if (config.network.bootstrap.length === 0 || network.rpc.connected().length > 0) return []
   const message = 'No other node answers, though some were named.'

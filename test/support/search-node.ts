@@ -155,7 +155,7 @@ export async function startSearchNode({
 
 export type SearchNode = Awaited<ReturnType<typeof startSearchNode>>
 
-export function seedOf(id: NodeId): Uint8Array {
+function seedOf(id: NodeId): Uint8Array {
   const seed = seeds.get(id)
   if (seed === undefined) throw new Error('make the node id with nodeId()')
   return seed
