@@ -72,7 +72,8 @@ test('the table names every method there is', () => {
       (match) => match[1],
     ),
   )
-  expect(found.toSorted()).toEqual([...methods])
+  expect(new Set(found)).toEqual(new Set(methods))
+  expect(found).toHaveLength(methods.length)
 })
 
 /** A house with one person and two neighbours, and somebody in the network whom nobody knows. */
@@ -442,12 +443,8 @@ test('asking for leases a thousand times promises the bytes once, and what nobod
   }
   for (let i = 0; i < 1_000; i++) await ask('shard/lease', asks(1))
   expect((await home.store.documents.list('lease-granted')).length).toBe(1)
-  const offered = async (): Promise<number> => {
-    const answer = await ask('shard/hello', helloOf(mesh))
-    return Number(
-      (await import('../../protocol/placement/messages.ts')).decodeHello(answer as Uint8Array).offeredBytes,
-    )
-  }
+  const offered = async (): Promise<number> =>
+    decodeHello((await ask('shard/hello', helloOf(mesh))) as Uint8Array).offeredBytes
   const withOne = await offered()
   await ask('shard/lease', asks(2))
   expect(await offered()).toBe(withOne - 1_000_000)

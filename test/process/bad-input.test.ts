@@ -83,21 +83,19 @@ async function moveIn({ call }: Running): Promise<void> {
 async function post({ call }: Running, number: number, text: string): Promise<number | string> {
   const [writer] = person.writers
   const written = writer?.sign('posts', new Uint8Array(0), 'put', { text }, Date.now())
-  const { results } = (await call('record.put', { records: [written?.bytes] })) as {
-    results: { outcome: string; code: string | null }[]
-  }
+  const { results } = await call('record.put', { records: [written?.bytes ?? new Uint8Array(0)] })
   return results[0]?.outcome === 'stored' ? number : (results[0]?.code ?? 'nothing')
 }
 
 async function numbersOn({ call }: Running): Promise<number[]> {
   const numbers: number[] = []
   for (let more = true; more; ) {
-    const request = {
+    const last = numbers.at(-1)
+    const page = await call('admin.numbers', {
       owner: person.owner,
       device: person.owning.key,
-      ...(numbers.length > 0 && { after: numbers.at(-1) }),
-    }
-    const page = (await call('admin.numbers', request)) as { numbers: { number: number }[]; more: boolean }
+      ...(last !== undefined && { after: last }),
+    })
     numbers.push(...page.numbers.map(({ number }) => number))
     more = page.more
   }

@@ -86,7 +86,8 @@ export class Clients {
       collection: target.collection,
       keys: [target.key],
     })
-    const shown = records[0] == null ? undefined : decodeRecord(mesh.crypto, records[0])
+    const shown =
+      records[0] === null || records[0] === undefined ? undefined : decodeRecord(mesh.crypto, records[0])
     const name = shown && toHex(shown.id)
     trace.add(`read node=${node.index} ${target.name} -> ${name}`)
     const issued = name === undefined ? undefined : history.get(name)

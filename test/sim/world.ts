@@ -33,12 +33,13 @@ export async function createWorld(seed: number, keepTrace: boolean): Promise<Wor
   // The mesh draws for the network and the keys; the story has a source of its own, so that a change in one
   // protocol does not turn a seed into another story.
   const draw = createDraw(createSeededRandom(seed ^ 0x5eed))
-  let trace: Trace | undefined
+  const noted: { trace?: Trace } = {} // the world's founding is not part of the story
   const write = (event: string, fields?: Record<string, unknown>): void =>
-    trace?.add(`log ${event} ${describe(fields)}`)
+    noted.trace?.add(`log ${event} ${describe(fields)}`)
   const log: Log = { debug: write, info: write, warn: write, error: write }
   const mesh = await createMesh(nodeCount, { seed, log, link: { delayMs: 5, jitterMs: 10 } })
-  trace = new Trace(() => mesh.clock.monotonicMs(), keepTrace)
+  const trace = new Trace(() => mesh.clock.monotonicMs(), keepTrace)
+  noted.trace = trace
   await mesh.clock.advance(3_000)
   const people: SimPerson[] = []
   for (let i = 0; i < peopleCount; i++) {
