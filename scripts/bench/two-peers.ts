@@ -36,7 +36,7 @@ export async function startTwoPeers(
   )
   await home.call('schema.put', { schema: microblog.bytes })
   const { results } = await home.call('admin.host.add', { hosts: [{ log: author.log, quotaBytes: 2 ** 30 }] })
-  if (results[0]?.code != null) throw new Error(`not hosted: ${results[0].message}`)
+  if (typeof results[0]?.code === 'string') throw new Error(`not hosted: ${results[0].message}`)
   const running = opened.move()
   return {
     home,
@@ -53,7 +53,7 @@ export async function startTwoPeers(
         const replicaSets = [packReplicaSet(proposal.unsigned, [signature])]
         const startNs = process.hrtime.bigint()
         const committed = await home.call('placement.commit', { replicaSets })
-        if (committed.results[0]?.code != null) throw new Error(`not placed: ${committed.results[0].message}`)
+        if (committed.typeof results[0]?.code === 'string') throw new Error(`not placed: ${committed.results[0].message}`)
         return startNs
       }
       throw new Error('the other node gives no lease')
