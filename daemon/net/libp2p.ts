@@ -71,7 +71,8 @@ export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promis
     allowDial: config.network.allowDial,
     bootstrap: config.network.bootstrap,
   })
-  const datastore = options.folder === undefined ? undefined : await openPeerFolder(options.folder, self)
+  const datastore =
+    options.folder === undefined ? undefined : await openPeerFolder(options.folder, self, clock)
   const libp2p = await createNode(options, privateKey, gater, datastore).catch(async (error: unknown) => {
     await datastore?.close()
     throw startError(error, config.listen)

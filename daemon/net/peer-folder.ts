@@ -1,8 +1,10 @@
 import { rm } from 'node:fs/promises'
 import { ClassicLevel } from 'classic-level'
-import { LevelDatastore } from 'datastore-level'
+import type { LevelDatastore } from 'datastore-level'
 import { OnehopError } from '../../protocol/errors.ts'
+import type { Clock } from '../../protocol/ports.ts'
 import { peerIdOf } from './node-id.ts'
+import { PeerDatastore } from './peer-datastore.ts'
 import type { NodeId } from './rpc.ts'
 
 /**
@@ -10,8 +12,8 @@ import type { NodeId } from './rpc.ts'
  * the store in memory walks through every record to find those of one key. Nothing in it is irreplaceable: a
  * damaged folder is begun anew.
  */
-export async function openPeerFolder(folder: string, self: NodeId): Promise<LevelDatastore> {
-  const datastore = await open(folder).catch(async (cause: unknown) => {
+export async function openPeerFolder(folder: string, self: NodeId, clock: Clock): Promise<LevelDatastore> {
+  const datastore = await open(folder, clock).catch(async (cause: unknown) => {
     const code = (cause as { cause?: { code?: string } }).cause?.code
     if (code === 'LEVEL_LOCKED') {
       throw new OnehopError('STORE_LOCKED', `${folder} is open in another process`, { cause })
@@ -20,17 +22,17 @@ export async function openPeerFolder(folder: string, self: NodeId): Promise<Leve
       throw new OnehopError('STORE_UNWRITABLE', `${folder} cannot be opened`, { cause })
     }
     await rm(folder, { recursive: true, force: true })
-    return open(folder)
+    return open(folder, clock)
   })
   await forgetOwnRecords(datastore, self)
   return datastore
 }
 
-async function open(folder: string): Promise<LevelDatastore> {
+async function open(folder: string, clock: Clock): Promise<LevelDatastore> {
   // Opened here, as the datastore's own error says only that it did not open.
   const db = new ClassicLevel<string, Uint8Array>(folder, { keyEncoding: 'utf8', valueEncoding: 'view' })
   await db.open()
-  const datastore = new LevelDatastore(db as ConstructorParameters<typeof LevelDatastore>[0])
+  const datastore = new PeerDatastore(db as ConstructorParameters<typeof LevelDatastore>[0], clock)
   await datastore.open()
   return datastore
 }

@@ -78,6 +78,11 @@ export class ProvideSchedule {
     this.#rest(key, nowMs + pauseMs * (0.75 + jitter() / 2), failures)
   }
 
+  /** Is somebody waiting for a record? */
+  hasUrgent(): boolean {
+    return this.#urgent.size > 0
+  }
+
   /** When `take` may have something, as things are. Undefined: never. */
   nextMs(): number | undefined {
     if (this.#urgent.size > 0 || this.#fresh.size > 0) return 0
