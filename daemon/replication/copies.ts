@@ -29,6 +29,8 @@ export class Copies {
   readonly #parts: CopiesParts
   /** Place in its shard's arrival log, by record id. */
   readonly #positions = new Map<string, number>()
+  /** The record at the head of each shard's log. */
+  readonly #newest = new Map<string, { id: RecordId; position: number }>()
   /** Up to which place of the arrival log a holder was found equal. */
   readonly #equal = new Map<string, number>()
 
@@ -38,8 +40,19 @@ export class Copies {
 
   stored(arrivals: readonly Arrival[]): void {
     for (const { record, put } of arrivals) {
-      if (put.position !== undefined) remember(this.#positions, toHex(record.id), put.position, positionsMax)
+      if (put.position === undefined) continue
+      remember(this.#positions, toHex(record.id), put.position, positionsMax)
+      const newest = { id: record.id, position: put.position }
+      remember(this.#newest, toHex(record.header.owner), newest, equalsMax)
     }
+  }
+
+  /** Is the node known to have everything that is here now? */
+  isCurrent(node: NodeId, owner: IdentityId): boolean {
+    const head = this.#parts.store.records.logHead(owner)
+    if ((this.#equal.get(pair(node, owner)) ?? -1) >= head) return true
+    const newest = this.#newest.get(toHex(owner))
+    return newest?.position === head && this.#parts.receipts.holders(newest.id).has(node)
   }
 
   /** A comparison found the node to have everything up to this place. */
@@ -80,7 +93,7 @@ function pair(node: NodeId, owner: IdentityId): string {
   return `${node} ${toHex(owner)}`
 }
 
-function remember(map: Map<string, number>, name: string, value: number, max: number): void {
+function remember<T>(map: Map<string, T>, name: string, value: T, max: number): void {
   map.delete(name)
   map.set(name, value)
   if (map.size > max) map.delete(map.keys().next().value as string)

@@ -138,8 +138,9 @@ export class Replication {
     }
   }
 
-  /** Nodes whose copy is behind what this node sent or has to send. */
+  /** Nodes that are not known to have all that this node has. */
   isBehind(node: NodeId, owner: IdentityId): boolean {
+    if (this.copies.isCurrent(node, owner)) return false
     return !this.push.confirmed(node, owner, this.#parts.store.records.logHead(owner))
   }
 

@@ -53,7 +53,8 @@ export async function startTwoPeers(
         const replicaSets = [packReplicaSet(proposal.unsigned, [signature])]
         const startNs = process.hrtime.bigint()
         const committed = await home.call('placement.commit', { replicaSets })
-        if (committed.typeof results[0]?.code === 'string') throw new Error(`not placed: ${committed.results[0].message}`)
+        if (typeof committed.results[0]?.code === 'string')
+          throw new Error(`not placed: ${committed.results[0].message}`)
         return startNs
       }
       throw new Error('the other node gives no lease')
