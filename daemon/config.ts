@@ -77,11 +77,6 @@ const ConfigSchema = v.strictObject({
 
 export type Config = v.InferOutput<typeof ConfigSchema>
 
-/** Same shape as Config with every part optional. */
-export type ConfigLayer = {
-  [K in keyof Config]?: Config[K] extends readonly unknown[] | string ? Config[K] : Partial<Config[K]>
-}
-
 export function defaultConfig(environment: NodeJS.ProcessEnv = process.env): Config {
   const stateHome = environment.XDG_STATE_HOME || join(homedir(), '.local', 'state')
   return {
