@@ -31,6 +31,8 @@ export class Hosting {
   readonly #store: Store
   readonly #hosted = new Map<string, Hosted>()
   #inOrder: readonly Hosted[] | undefined
+  /** Asked for every lease that is granted: never counted anew. */
+  #leasedBytes = 0
 
   private constructor(store: Store) {
     this.#store = store
@@ -42,7 +44,7 @@ export class Hosting {
     do {
       const page = await store.documents.list(kind, { ...(after && { gt: after }), limit: 1_000 })
       for (const { key, bytes } of page) {
-        hosting.#hosted.set(toHex(key), { owner: key, ...decodeAs(shape, bytes, 'hosted') })
+        hosting.#set({ owner: key, ...decodeAs(shape, bytes, 'hosted') })
       }
       after = page.length < 1_000 ? undefined : page.at(-1)?.key
     } while (after !== undefined)
@@ -84,13 +86,16 @@ export class Hosting {
     await this.#store.write((batch) => {
       for (const hosted of added) this.#stage(batch, hosted)
     })
-    for (const hosted of added) this.#hosted.set(toHex(hosted.owner), hosted)
+    for (const hosted of added) this.#set(hosted)
     this.#inOrder = undefined
   }
 
   /** Stops answering for the shard at once, then deletes what was kept of it. */
   async remove(owner: IdentityId): Promise<boolean> {
-    if (!this.#hosted.delete(toHex(owner))) return false
+    const before = this.get(owner)
+    if (before === undefined) return false
+    this.#hosted.delete(toHex(owner))
+    this.#leasedBytes -= leasedBytesOf(before)
     this.#inOrder = undefined
     await this.#store.documents.delete(kind, owner)
     await this.#store.documents.delete(wholeKind, owner)
@@ -113,13 +118,21 @@ export class Hosting {
 
   /** Bytes promised to others under leases. */
   leasedBytes(): number {
-    let sum = 0
-    for (const hosted of this.#hosted.values()) if (!hosted.person) sum += hosted.quotaBytes
-    return sum
+    return this.#leasedBytes
+  }
+
+  #set(hosted: Hosted): void {
+    const before = this.get(hosted.owner)
+    this.#hosted.set(toHex(hosted.owner), hosted)
+    this.#leasedBytes += leasedBytesOf(hosted) - (before === undefined ? 0 : leasedBytesOf(before))
   }
 
   #stage(batch: StoreBatch, { owner, person, quotaBytes, expiresMs, label }: Hosted): void {
     this.#store.documents.putIn(batch, kind, owner, encode([person, quotaBytes, expiresMs ?? null, label]))
     this.#store.shards.setStatusIn(batch, owner, 'hosted')
   }
+}
+
+function leasedBytesOf({ person, quotaBytes }: Hosted): number {
+  return person ? 0 : quotaBytes
 }

@@ -17,6 +17,8 @@ import type { Hosting } from '../hosting.ts'
 import type { NodeId, Rpc } from '../net/rpc.ts'
 
 const granted = 'lease-granted'
+/** Leases of our own kept in the form that is asked for again and again while a shard arrives. */
+const keptMax = 4_096
 
 /** A promise that no replica set named so long after is withdrawn: its bytes are free again. */
 const takeUpMs = 3_600_000
@@ -40,6 +42,7 @@ export class Leases {
   /** By owner: promised and not yet taken up, so that two askers are not promised the same bytes. Oldest first. */
   readonly #promised = new Map<string, { readonly owner: IdentityId; bytes: number; untilMs: number }>()
   #promisedBytes = 0
+  readonly #kept = new Map<string, SignedLease>()
 
   constructor(parts: LeasesParts) {
     this.#parts = parts
@@ -58,9 +61,18 @@ export class Leases {
 
   /** The lease that this node gave for a shard and that has not run out. */
   granted(owner: IdentityId): SignedLease | undefined {
+    const name = toHex(owner)
+    const lease = this.#kept.get(name) ?? this.#stored(owner)
+    if (lease === undefined || lease.expiresMs <= this.#parts.clock.nowMs()) return undefined
+    this.#kept.delete(name)
+    this.#kept.set(name, lease)
+    if (this.#kept.size > keptMax) this.#kept.delete(this.#kept.keys().next().value as string)
+    return lease
+  }
+
+  #stored(owner: IdentityId): SignedLease | undefined {
     const bytes = this.#parts.store.documents.get(granted, owner)
-    const lease = bytes && verifyLease(this.#parts.crypto, bytes)
-    return lease && lease.expiresMs > this.#parts.clock.nowMs() ? lease : undefined
+    return bytes && verifyLease(this.#parts.crypto, bytes)
   }
 
   /** The promise became a shard: its bytes are counted as leased from now on. */
@@ -101,7 +113,10 @@ export class Leases {
     // On disk before it is given away: a host that restarts keeps its word.
     await store.write((batch) => {
       for (const [i, lease] of leases.entries()) {
-        if (lease !== undefined) store.documents.putIn(batch, granted, (asks[i] as LeaseAsk).owner, lease)
+        if (lease === undefined) continue
+        const { owner } = asks[i] as LeaseAsk
+        store.documents.putIn(batch, granted, owner, lease)
+        this.#kept.delete(toHex(owner))
       }
     })
     return leases

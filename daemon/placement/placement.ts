@@ -82,7 +82,9 @@ export class Placement {
       })
     }
     const leaseBytes = Math.min(bytes, config.leaseBytes)
-    const home = this.#self()
+    // Once for all of them: libp2p makes its list of addresses anew each time.
+    const said = this.#parts.describe()
+    const home = candidateOf(this.#parts.rpc.self, said)
     const candidates = neighbours.candidates(leaseBytes)
     const rules = { count: copies, held: [home], near: home.region }
     const chosen = owners.map((owner) => chooseHolders(crypto.sha256, owner, candidates, rules))
@@ -91,7 +93,7 @@ export class Placement {
       const members = (chosen[i] as Candidate[]).filter((one) => leases.has(leaseName(owner, one)))
       return {
         owner,
-        unsigned: encodeReplicaSet(this.#firstSet(owner, members, candidates, copies)),
+        unsigned: encodeReplicaSet(this.#firstSet(owner, members, candidates, copies, said)),
         leases: members.map((one) => leases.get(leaseName(owner, one)) as Uint8Array),
       }
     })
@@ -131,25 +133,22 @@ export class Placement {
     )
   }
 
-  #self(): Candidate {
-    return candidateOf(this.#parts.rpc.self, this.#parts.describe())
-  }
-
   #firstSet(
     owner: IdentityId,
     members: readonly Candidate[],
     candidates: readonly Candidate[],
     copies: number,
+    said: Pick<Hello, 'region' | 'operator' | 'addresses'>,
   ): ReplicaSet {
     const { crypto, clock, config, replicaSets, rpc } = this.#parts
     const known = replicaSets.get(owner)?.newest
     const others = candidates.filter((candidate) => !members.includes(candidate))
     const standby = chooseHolders(crypto.sha256, owner, others, {
       count: standbyMax,
-      held: [this.#self()],
-      near: this.#self().region,
+      held: [candidateOf(rpc.self, said)],
+      near: said.region,
     })
-    const { region, operator, addresses } = this.#parts.describe()
+    const { region, operator, addresses } = said
     return {
       owner,
       shard: owner,

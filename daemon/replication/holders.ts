@@ -29,6 +29,10 @@ export class Holders {
     return [...(this.#shared.get(node)?.values() ?? [])]
   }
 
+  isShared(node: NodeId, owner: IdentityId): boolean {
+    return this.#shared.get(node)?.has(toHex(owner)) === true
+  }
+
   nodes(): readonly NodeId[] {
     return [...this.#shared.keys()]
   }

@@ -191,15 +191,16 @@ export class Replication {
     const { clock, log, config } = this.#parts
     const lastMs = this.#comparedMs.get(node)
     const isDue = lastMs === undefined || clock.monotonicMs() - lastMs >= config.reconcileEveryMs
-    const shared = this.holders.shared(node).filter((owner) => !this.push.isFilling(node, owner))
-    const joining = shared.filter((owner) => this.isJoining(owner))
+    // Twice a second while anything joins: then only that may cost, not the thousands that are held in common.
+    const wanted = isDue ? this.holders.shared(node) : this.#joiningWith(node)
+    const owners = wanted.filter((owner) => !this.push.isFilling(node, owner))
     try {
-      if (!isDue && joining.length === 0) return
-      const result = await this.reconcile.with(node, signal, isDue ? shared : joining)
+      if (!isDue && owners.length === 0) return
+      const result = await this.reconcile.with(node, signal, owners)
       this.#comparedMs.set(node, clock.monotonicMs())
-      for (const owner of result.equal) {
-        if (this.isJoining(owner) && this.#provesWhole(node, owner)) await this.#completed(owner)
-      }
+      await this.#completed(
+        result.equal.filter((owner) => this.isJoining(owner) && this.#provesWhole(node, owner)),
+      )
       if (result.differed > 0) log.info('reconcile.done', { node, ...result, equal: result.equal.length })
     } catch (error) {
       if (!signal.aborted)
@@ -216,10 +217,18 @@ export class Replication {
     return leader === node || leader === this.#parts.rpc.self
   }
 
+  #joiningWith(node: NodeId): IdentityId[] {
+    return [...this.#joining.values()].filter((owner) => this.holders.isShared(node, owner))
+  }
+
   /** On disk, and so kept over a restart: a copy that was still filling when the power went is not announced. */
-  async #completed(owner: IdentityId): Promise<void> {
-    await this.#parts.store.documents.put(wholeKind, owner, new Uint8Array(0))
-    if (this.#joining.delete(toHex(owner))) this.#parts.onComplete(owner)
+  async #completed(owners: readonly IdentityId[]): Promise<void> {
+    if (owners.length === 0) return
+    const { store, onComplete } = this.#parts
+    await store.write((batch) => {
+      for (const owner of owners) store.documents.putIn(batch, wholeKind, owner, new Uint8Array(0))
+    })
+    for (const owner of owners) if (this.#joining.delete(toHex(owner))) onComplete(owner)
   }
 
   /** Records from another holder. Anybody may bring them: who wrote them is what counts, and the quota bounds them. */

@@ -1,4 +1,3 @@
-import type { ConfigLayer } from '../../daemon/config.ts'
 import { homeTowns } from './data/towns.ts'
 
 /** One of the eight, before it runs. */
@@ -53,7 +52,7 @@ export const pace = {
 const leaseBytes = 2 * 2 ** 20
 const offerBytes = 2 ** 40
 
-export function configOf(plan: NodePlan, state: string, bootstrap: readonly string[]): ConfigLayer {
+export function configOf(plan: NodePlan, state: string, bootstrap: readonly string[]): Record<string, unknown> {
   const isHome = plan.home !== undefined
   return {
     state,
