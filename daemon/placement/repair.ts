@@ -23,7 +23,6 @@ import {
   unpackReplicaSet,
   type ReplicaSet,
   type Seat,
-  type SignedReplicaSet,
 } from '../../protocol/placement/replica-set.ts'
 import type { Clock, Log } from '../../protocol/ports.ts'
 import { bytes, decodeAs, struct, uint } from '../../protocol/shape.ts'
@@ -34,7 +33,7 @@ import type { NodeId, Rpc } from '../net/rpc.ts'
 import type { Distribution } from './distribution.ts'
 import type { Leases } from './leases.ts'
 import { candidateOf, type Neighbours } from './neighbours.ts'
-import type { ReplicaSets } from './replica-sets.ts'
+import { memberIds, type ReplicaSets } from './replica-sets.ts'
 
 export interface RepairParts {
   readonly rpc: Rpc
@@ -100,24 +99,31 @@ export class Repair {
 
   /** One look at all shards: those that miss a member, in portions. */
   async #round(signal: AbortSignal): Promise<void> {
+    const { hosting, replicaSets, neighbours, config, rpc } = this.#parts
+    // Thousands of shards have the same few members: each is looked at once.
+    const away = new Map<NodeId, number>()
+    const awayMs = (node: NodeId): number => {
+      const known = away.get(node) ?? neighbours.awayMs(node)
+      away.set(node, known)
+      return known
+    }
     let portion: ReplicaSetChain[] = []
-    for (const { owner } of this.#parts.hosting.list()) {
-      const chain = this.#parts.replicaSets.get(owner)
-      if (chain === undefined || !this.#coordinates(chain.newest)) continue
+    for (const { owner } of hosting.list()) {
+      const chain = replicaSets.get(owner)
+      if (chain === undefined) continue
       const { newest } = chain
-      if (this.#dead(newest) === undefined && newest.members.length > newest.copies) continue
+      const members = memberIds(newest)
+      const coordinator = members.find((node) => awayMs(node) < config.suspectAfterMs)
+      if (coordinator !== rpc.self) continue
+      const isWhole = members.every((node) => awayMs(node) < config.replaceAfterMs)
+      if (isWhole && members.length > newest.copies) continue
       portion.push(chain)
       if (portion.length < limits.placementShardsMax) continue
       await this.#mend(portion, signal)
       portion = []
+      away.clear()
     }
     if (portion.length > 0) await this.#mend(portion, signal)
-  }
-
-  #coordinates({ members }: SignedReplicaSet): boolean {
-    const { neighbours, config, rpc } = this.#parts
-    const first = members.find(({ node }) => neighbours.awayMs(toHex(node)) < config.suspectAfterMs)
-    return first !== undefined && toHex(first.node) === rpc.self
   }
 
   /** The first member that stayed away for longer than the configured time. */

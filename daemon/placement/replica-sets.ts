@@ -3,7 +3,7 @@ import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import type { IdentityState } from '../../protocol/identity/types.ts'
 import { checkChain, unpackChain, type ReplicaSetChain } from '../../protocol/placement/chain.ts'
-import { compareReplicaSets } from '../../protocol/placement/replica-set.ts'
+import { compareReplicaSets, type SignedReplicaSet } from '../../protocol/placement/replica-set.ts'
 import type { IdentityId } from '../../protocol/record/types.ts'
 import type { Store } from '../../storage/types.ts'
 import type { Identities } from '../identities.ts'
@@ -40,7 +40,8 @@ export class ReplicaSets {
 
   /** Nodes that hold the shard, in their order; empty when its set is not known. */
   members(owner: IdentityId): readonly NodeId[] {
-    return this.get(owner)?.newest.members.map((member) => toHex(member.node)) ?? []
+    const set = this.get(owner)?.newest
+    return set === undefined ? [] : memberIds(set)
   }
 
   /**
@@ -97,4 +98,15 @@ function mayPlace(state: IdentityState, key: Uint8Array): boolean {
     if (equalBytes(device.key, key)) return device.role === 'owner' && device.revoked === undefined
   }
   return state.recovery !== undefined && equalBytes(state.recovery.key, key)
+}
+
+const idsBySet = new WeakMap<SignedReplicaSet, readonly NodeId[]>()
+
+/** Spelt out once for each set: every heartbeat looks at the members of thousands. */
+export function memberIds(set: SignedReplicaSet): readonly NodeId[] {
+  const known = idsBySet.get(set)
+  if (known !== undefined) return known
+  const ids = set.members.map(({ node }) => toHex(node))
+  idsBySet.set(set, ids)
+  return ids
 }

@@ -83,16 +83,17 @@ export class Leaf {
   }
 
   #stored(arrivals: readonly Arrival[]): void {
-    const owners = new Map<string, IdentityId>()
-    for (const { record } of arrivals) owners.set(toHex(record.header.owner), record.header.owner)
-    for (const [name, owner] of owners) {
+    const written = new Map<string, { readonly owner: IdentityId; readonly apps: Set<string> }>()
+    for (const { record } of arrivals) {
+      const { owner, app } = record.header
+      const name = toHex(owner)
+      const known = written.get(name)
+      if (known === undefined) written.set(name, { owner, apps: new Set([app]) })
+      else known.apps.add(app)
+    }
+    for (const [name, { owner, apps }] of written) {
       if (!this.#parts.hosting.has(owner) || !this.#parts.leads(owner)) continue
       this.#leading.set(name, owner)
-      const apps = new Set(
-        arrivals
-          .filter(({ record }) => toHex(record.header.owner) === name)
-          .map(({ record }) => record.header.app),
-      )
       // The newest schema of an app is read from the store once; then it is in memory.
       const work = this.#place(owner, apps)
         .catch((error: unknown) => {
