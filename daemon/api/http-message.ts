@@ -8,6 +8,8 @@ import { readReply } from '../../protocol/api/operations.ts'
 import type { OperationName } from '../../protocol/api/operations.ts'
 import { concatBytes, fromUtf8, utf8 } from '../../protocol/bytes.ts'
 import { decode, encode } from '../../protocol/codec.ts'
+import type { Clock } from '../../protocol/ports.ts'
+import { serverLimits } from './limits.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 
 export interface HttpAnswer {
@@ -39,6 +41,25 @@ export function answerForm(request: IncomingMessage): Form {
   if (accept.includes(mediaTypes.cbor)) return 'cbor'
   if (accept.includes(mediaTypes.json)) return 'json'
   return mediaType(request.headers['content-type']) === mediaTypes.cbor ? 'cbor' : 'json'
+}
+
+/**
+ * Reads on for a little while and forgets it. Whoever is still sending when the connection closes sees a broken
+ * pipe and never the answer that says why.
+ */
+export async function discardBody(request: IncomingMessage, clock: Pick<Clock, 'after'>): Promise<void> {
+  if (request.complete || request.destroyed) return
+  const { promise, resolve } = Promise.withResolvers<void>()
+  let left: number = serverLimits.discardBytesMax
+  const onData = (part: Buffer): void => {
+    left -= part.length
+    if (left < 0) resolve()
+  }
+  const cancel = clock.after(serverLimits.discardMs, resolve)
+  request.on('data', onData).once('end', resolve).once('close', resolve).once('error', resolve)
+  await promise
+  cancel()
+  request.off('data', onData).off('end', resolve).off('close', resolve).off('error', resolve)
 }
 
 /** At most `bytesMax`, in the server's request time. TOO_LARGE before anything is read, where the length is told. */

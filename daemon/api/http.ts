@@ -8,7 +8,7 @@ import type { Clock, Log } from '../../protocol/ports.ts'
 import { bearerToken, identifyCaller, isLoopback } from './auth.ts'
 import { authorise } from './dispatch.ts'
 import type { Dispatch } from './dispatch.ts'
-import { answerForm, failureAnswer, sendAnswer } from './http-message.ts'
+import { answerForm, discardBody, failureAnswer, sendAnswer } from './http-message.ts'
 import { serverLimits } from './limits.ts'
 import type { Caller } from './operations.ts'
 import { checkOrigin } from './origin.ts'
@@ -84,6 +84,7 @@ export async function openHttpServer(options: HttpOptions): Promise<HttpServer> 
       const error = asOnehopError(cause)
       dispatch.refused(error)
       if (!(cause instanceof OnehopError)) log.error('http-fault', { path: request.url, error })
+      await discardBody(request, clock)
       // An unread body would be taken for the next request.
       const rest = request.complete ? {} : { connection: 'close' }
       sendAnswer(response, failureAnswer(error, answerForm(request)), { ...cors, ...rest }, true)

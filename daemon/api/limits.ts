@@ -10,6 +10,9 @@ export const serverLimits = {
   headersTimeoutMs: 10_000,
   /** The whole request, body included: a megabyte over a bad link. */
   requestTimeoutMs: 30_000,
+  /** Of a refused body: so much and so long is read on, so that its sender comes to read why. */
+  discardBytesMax: 16 * 1024 * 1024,
+  discardMs: 2_000,
   /** How often the server looks for requests that are over their time. */
   timeoutCheckMs: 2_000,
   keepAliveTimeoutMs: 60_000,
