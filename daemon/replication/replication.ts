@@ -217,8 +217,11 @@ export class Replication {
     return leader === node || leader === this.#parts.rpc.self
   }
 
+  /** Only whose answer would count. */
   #joiningWith(node: NodeId): IdentityId[] {
-    return [...this.#joining.values()].filter((owner) => this.holders.isShared(node, owner))
+    return [...this.#joining.values()].filter(
+      (owner) => this.holders.isShared(node, owner) && this.#provesWhole(node, owner),
+    )
   }
 
   /** On disk, and so kept over a restart: a copy that was still filling when the power went is not announced. */
