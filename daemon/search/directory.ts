@@ -34,8 +34,8 @@ const emptyRequest = encodeAnnouncements([])
 export class Directory {
   readonly #parts: DirectoryParts
   readonly #listed = new Map<string, Listed>()
-  /** Scopes that the DHT had nothing for, and until when that is believed. */
-  readonly #absentUntilMs = new Map<string, number>()
+  /** Scopes that the DHT had nothing for, until when that is believed, and for how long the next time. */
+  readonly #absent = new Map<string, { untilMs: number; nextMs: number }>()
   readonly #awayUntilMs = new Map<NodeId, number>()
   readonly #asking = new Map<NodeId, Promise<void>>()
   readonly #listeners = new Set<() => void>()
@@ -87,7 +87,7 @@ export class Directory {
   }
 
   isAbsent(app: string, scope: string): boolean {
-    return (this.#absentUntilMs.get(`${app} ${scope}`) ?? 0) > this.#parts.clock.monotonicMs()
+    return (this.#absent.get(`${app} ${scope}`)?.untilMs ?? 0) > this.#parts.clock.monotonicMs()
   }
 
   /** Calls back when an aggregator appears or is given up; returns the way to stop. */
@@ -185,9 +185,18 @@ export class Directory {
       log.debug('search.find-failed', { scope, code: asOnehopError(error).code })
     }
     if (known()) return true
-    if (this.#absentUntilMs.size > searchNodeLimits.advertsMax) this.#absentUntilMs.clear()
-    this.#absentUntilMs.set(`${app} ${scope}`, clock.monotonicMs() + searchNodeLimits.absentMs)
+    this.#setAbsent(`${app} ${scope}`)
     return false
+  }
+
+  /** Most towns never have an aggregator: a look-up that costs the DHT a whole query is made ever more rarely. */
+  #setAbsent(name: string): void {
+    const { absentMs, absentMsMax, scopesMax } = searchNodeLimits
+    const forMs = this.#absent.get(name)?.nextMs ?? absentMs
+    this.#absent.delete(name)
+    const untilMs = this.#parts.clock.monotonicMs() + forMs
+    this.#absent.set(name, { untilMs, nextMs: Math.min(absentMsMax, forMs * 4) })
+    if (this.#absent.size > scopesMax) this.#absent.delete(this.#absent.keys().next().value as string)
   }
 
   async #ask(node: NodeId, signal: AbortSignal): Promise<void> {

@@ -12,9 +12,12 @@ export const searchNodeLimits = {
   appendBytesMax: 640 * 1024,
   appendLogBytesMax: 256 * 1024,
   /** Look-ups in the DHT in one round of looking for nearer aggregators. */
-  findsPerRoundMax: 16,
-  /** A look-up that found nothing is not repeated for so long. */
-  absentMs: 10_000,
+  findsPerRoundMax: 4,
+  /** A look-up that found nothing is not repeated for so long, and each time for four times as long. */
+  absentMs: 20_000,
+  absentMsMax: 3_600_000,
+  /** Scopes whose absence is remembered. */
+  scopesMax: 16_384,
   findTimeoutMs: 1_500,
   advertsTimeoutMs: 2_000,
   advertValidityMs: 600_000,
