@@ -94,7 +94,6 @@ async function runPhases(trial: Trial): Promise<string[]> {
       const reason = trial.signal.aborted ? (trial.signal.reason as Error) : (error as Error)
       broken.push(`${phase.name}: ${reason.message}`)
       trial.progress.fail(`${phase.name}: ${reason.message}`)
-      if (process.env.ONEHOP_TRIAL_STACKS === '1') process.stderr.write(`${(error as Error).stack}\n`)
       if (phase.isNeeded === true) break
     }
   }

@@ -10,7 +10,7 @@ import { fullAddress } from '../../daemon/net/node-id.ts'
 import { fromHex } from '../../protocol/bytes.ts'
 import { configOf, type NodePlan } from './plan.ts'
 
-const bin = process.env.TRIAL_DEV_BIN ?? resolve(import.meta.dirname, '../../dist/cli/bin.js')
+const bin = resolve(import.meta.dirname, '../../dist/cli/bin.js')
 const startWithinMs = 30_000
 const stopWithinMs = 10_000
 const lookEveryMs = 50

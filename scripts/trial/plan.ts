@@ -52,7 +52,11 @@ export const pace = {
 const leaseBytes = 2 * 2 ** 20
 const offerBytes = 2 ** 40
 
-export function configOf(plan: NodePlan, state: string, bootstrap: readonly string[]): Record<string, unknown> {
+export function configOf(
+  plan: NodePlan,
+  state: string,
+  bootstrap: readonly string[],
+): Record<string, unknown> {
   const isHome = plan.home !== undefined
   return {
     state,

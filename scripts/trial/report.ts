@@ -131,7 +131,7 @@ function unit(value: number | undefined, name: string): string | undefined {
 }
 
 function shownWidth(text: string): number {
-  return [...stripVTControlCharacters(text)].length
+  return Array.from(stripVTControlCharacters(text)).length
 }
 
 /** Where to look, and how to end what goes on. */

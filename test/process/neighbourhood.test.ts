@@ -24,27 +24,31 @@ async function run(...options: readonly string[]): Promise<{ code: number; stdou
   return { code: code ?? 1, stdout, stderr }
 }
 
-test('eight processes do the whole job, and every figure is as it must be', { timeout: trialMs }, async () => {
-  const file = join(folder, 'out.json')
-  const { code, stdout, stderr } = await run('--people', '100', '--json', file)
-  const figures = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>
-  expect(figures['failures'], stderr).toEqual([])
-  expect(code).toBe(0)
-  expect(figures).toMatchObject({
-    ok: true,
-    nodes: 8,
-    users: 100,
-    copiesPerShardMin: 4,
-    replicaMismatches: 0,
-    nearest: { chosenIsNearest: true },
-    privacy: { plaintextFound: 0, publicTextFound: true },
-    page: { requests: 1, requestsBetweenNodes: 0, imageRequestsBetweenNodes: 0, feedMismatches: 0 },
-    kill: { recordsMissing: 0 },
-    partition: { recordsLost: 0 },
-    island: { localOk: true, worldSaysMissing: true, recordsLost: 0 },
-  })
-  expect(stdout).toContain('All figures are as they must be.')
-})
+test(
+  'eight processes do the whole job, and every figure is as it must be',
+  { timeout: trialMs },
+  async () => {
+    const file = join(folder, 'out.json')
+    const { code, stdout, stderr } = await run('--people', '100', '--json', file)
+    const figures = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>
+    expect(figures['failures'], stderr).toEqual([])
+    expect(code).toBe(0)
+    expect(figures).toMatchObject({
+      ok: true,
+      nodes: 8,
+      users: 100,
+      copiesPerShardMin: 4,
+      replicaMismatches: 0,
+      nearest: { chosenIsNearest: true },
+      privacy: { plaintextFound: 0, publicTextFound: true },
+      page: { requests: 1, requestsBetweenNodes: 0, imageRequestsBetweenNodes: 0, feedMismatches: 0 },
+      kill: { recordsMissing: 0 },
+      partition: { recordsLost: 0 },
+      island: { localOk: true, worldSaysMissing: true, recordsLost: 0 },
+    })
+    expect(stdout).toContain('All figures are as they must be.')
+  },
+)
 
 test('a wrong option is a matter of usage', async () => {
   const { code, stderr } = await run('--people', 'many')
