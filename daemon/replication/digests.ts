@@ -4,11 +4,10 @@ import { setBelow, type ReconcileSet } from '../../protocol/reconcile/set.ts'
 import { reconcileVector } from '../../protocol/reconcile/vector.ts'
 import type { IdentityId, RecordRef } from '../../protocol/record/types.ts'
 import type { OrderRange, Store } from '../../storage/types.ts'
+import { RunningSums } from './running-sums.ts'
 
 /** Whole sets kept in memory, for the messages of one exchange. A set costs 41 bytes a record. */
 const setsMax = 4
-/** 16 bytes each, and the place in the log they stand for. */
-const fingerprintsMax = 131_072
 const pageRecords = 10_000
 
 /** What a shard holds, in the form that reconciliation compares. */
@@ -16,11 +15,12 @@ export class Digests {
   readonly #store: Store
   readonly #crypto: CryptoProvider
   readonly #sets = new Map<string, { logHead: number; set: ReconcileSet }>()
-  readonly #fingerprints = new Map<string, { logHead: number; newest: bigint; fingerprint: Uint8Array }>()
+  readonly sums: RunningSums
 
   constructor(store: Store, crypto: CryptoProvider) {
     this.#store = store
     this.#crypto = crypto
+    this.sums = new RunningSums(crypto.sha256)
   }
 
   /** Every record of the shard with a clock below the bound. A snapshot: later writes do not change it. */
@@ -37,29 +37,21 @@ export class Digests {
     return setBelow(kept.set, until)
   }
 
-  /** One fingerprint over the whole shard below the bound; nothing is read as long as the shard did not change. */
+  /** One fingerprint over the whole shard below the bound; the disk is read for the first, seldom later. */
   async fingerprint(owner: IdentityId, until: bigint): Promise<Uint8Array> {
-    const name = toHex(owner)
     const logHead = this.#store.records.logHead(owner)
-    const kept = this.#fingerprints.get(name)
-    if (kept?.logHead === logHead && kept.newest < until) return kept.fingerprint
-    const set = reconcileVector(await this.#refs(owner), this.#crypto.sha256)
-    const newest = set.size === 0 ? 0n : set.at(set.size - 1).clock
-    const below = setBelow(set, until)
-    const fingerprint = below.fingerprint(0, below.size)
-    if (newest < until) {
-      this.#fingerprints.set(name, { logHead, newest, fingerprint })
-      if (this.#fingerprints.size > fingerprintsMax) {
-        this.#fingerprints.delete(this.#fingerprints.keys().next().value as string)
-      }
-    }
-    return fingerprint
+    const kept = this.sums.fingerprint(owner, logHead, until)
+    if (kept !== undefined) return kept
+    const refs = await this.#refs(owner)
+    // Writes that came in meanwhile may or may not be among them.
+    if (this.#store.records.logHead(owner) === logHead) this.sums.begin(owner, logHead, refs)
+    const below = setBelow(reconcileVector(refs, this.#crypto.sha256), until)
+    return below.fingerprint(0, below.size)
   }
 
   /** True when the fingerprint below the bound was over everything up to this place of the arrival log. */
   covers(owner: IdentityId, logHead: number, until: bigint): boolean {
-    const kept = this.#fingerprints.get(toHex(owner))
-    return kept !== undefined && kept.logHead === logHead && kept.newest < until
+    return this.sums.covers(owner, logHead, until)
   }
 
   async #refs(owner: IdentityId): Promise<RecordRef[]> {

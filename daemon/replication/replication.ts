@@ -63,6 +63,7 @@ export class Replication {
   readonly push: Push
   readonly reconcile: Reconcile
   readonly copies: Copies
+  readonly #digests: Digests
   /** Shards that joined and were not yet found equal to another copy. */
   readonly #joining = new Map<string, IdentityId>()
   /** When this node and that one were last found equal; monotonic. */
@@ -84,7 +85,8 @@ export class Replication {
       leads: (owner) => parts.placement.leads(owner),
       isWaiting: (node, owner) => parts.placement.distribution.isWaiting(node, owner),
     })
-    const digests = new Digests(parts.store, parts.crypto)
+    this.#digests = new Digests(parts.store, parts.crypto)
+    const digests = this.#digests
     this.copies = new Copies({ ...shared, digests })
     const onEqual = this.copies.foundEqual.bind(this.copies)
     this.reconcile = new Reconcile({ ...shared, digests, onEqual })
@@ -104,6 +106,7 @@ export class Replication {
     const { ingest, placement, replicaSets, neighbours } = this.#parts
     const stops = [
       ingest.onStored((arrivals) => {
+        this.#digests.sums.stored(arrivals)
         this.copies.stored(arrivals)
         this.push.stored(arrivals)
         this.#noteSchemas(arrivals)
