@@ -7,7 +7,7 @@ import type { Phase, Trial } from '../trial.ts'
 import { inParallel, until } from '../waiting.ts'
 
 const namedUsers = 200
-const lookupsAtOnce = 8
+const lookupsAtOnce = 3
 
 /** Named users go to the head of each home's queue; what they wait for is only the pace of the DHT. */
 export async function announceNamed(trial: Trial): Promise<void> {
