@@ -38,8 +38,6 @@ const provideTimeoutMs = 30_000
 const retryMs = 5_000
 const retryMsMax = 10 * 60_000
 const idleMs = 60_000
-/** Somebody waits for the urgent ones, and they are few: so many times the pace. */
-const urgentFactor = 8
 /** Overslept by so many times the pause: the machine is busy with something better. */
 const lagFactor = 4
 
@@ -98,7 +96,8 @@ export function createProvideQueue(options: ProvideQueueOptions): ProvideQueue {
         wake?.()
       })
       running.add(work)
-      const pauseMs = 1_000 / (options.perS * (schedule.hasUrgent() ? urgentFactor : 1))
+      // Somebody waits for the urgent ones, and they are few: only `concurrency` and the machine's breath pace them.
+      const pauseMs = schedule.hasUrgent() ? 0 : 1_000 / options.perS
       await clock.sleep(pauseMs, closing.signal).catch(() => {})
       const lagMs = clock.monotonicMs() - nowMs - pauseMs
       if (lagMs > 20) await clock.sleep(Math.min(lagMs * lagFactor, 2_000), closing.signal).catch(() => {})
