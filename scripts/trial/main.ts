@@ -62,6 +62,8 @@ async function run(options: Options): Promise<number> {
       await writeFile(options.json, `${JSON.stringify(report.json(outcome), undefined, 2)}\n`)
     process.stdout.write(report.table(outcome))
     if (options.keep && !stopping.signal.aborted) {
+      await processes.stopAll()
+      await processes.restartAll()
       process.stdout.write(report.kept(processes))
       processes.letGo()
     } else {
