@@ -38,6 +38,11 @@ export class Schemas {
     return (await this.#highest(putHere, app)) ?? this.#highest(learned, app)
   }
 
+  /** The same without a look at the disk: undefined also for an app that nobody asked for yet. */
+  newestKnown(app: string): Schema | undefined {
+    return this.#newest.get(`${putHere} ${app}`) ?? this.#newest.get(`${learned} ${app}`)
+  }
+
   async apps(): Promise<string[]> {
     const entries = [
       ...(await this.#store.documents.list(putHere)),

@@ -1,5 +1,5 @@
 import { toHex } from '../../protocol/bytes.ts'
-import type { IdentityId } from '../../protocol/record/types.ts'
+import type { IdentityId, VerifiedRecord } from '../../protocol/record/types.ts'
 import { scopeChain, scopeHierarchy } from '../../protocol/scope.ts'
 import type { Arrival } from '../ingest.ts'
 import type { Directory } from './directory.ts'
@@ -87,12 +87,12 @@ export class Leaf {
     for (const { record } of arrivals) {
       const { owner, app } = record.header
       const name = toHex(owner)
-      const known = written.get(name)
-      if (known === undefined) written.set(name, { owner, apps: new Set([app]) })
-      else known.apps.add(app)
+      const known = written.get(name) ?? { owner, apps: new Set<string>() }
+      written.set(name, known)
+      if (this.#mayMove(record) || !this.#touch(name, owner, app)) known.apps.add(app)
     }
     for (const [name, { owner, apps }] of written) {
-      if (!this.#parts.hosting.has(owner) || !this.#parts.leads(owner)) continue
+      if (apps.size === 0 || !this.#parts.hosting.has(owner) || !this.#parts.leads(owner)) continue
       this.#leading.set(name, owner)
       // The newest schema of an app is read from the store once; then it is in memory.
       const work = this.#place(owner, apps)
@@ -102,6 +102,36 @@ export class Leaf {
         .finally(() => this.#working.delete(work))
       this.#working.add(work)
     }
+  }
+
+  /** Only records of the collection that says where a shard stands can move it. */
+  #mayMove({ header }: VerifiedRecord): boolean {
+    const schema = this.#parts.schemas.get(header.schema)
+    if (schema === undefined) return true
+    const leaves = [...schema.hierarchies.values()].map(({ leaf }) => leaf)
+    return leaves.some((leaf) => leaf.startsWith(`${header.collection}.`))
+  }
+
+  /** There is more to tell of a shard whose place is known. False when it is not known in every hierarchy. */
+  #touch(name: string, owner: IdentityId, app: string): boolean {
+    if (!this.#placed.has(name) || !this.#leading.has(name)) return false
+    const hierarchies = this.#hierarchiesOf(name, app)
+    for (const { target } of hierarchies) {
+      if (target === undefined) return false
+      const { uplink, source } = this.#uplink(target)
+      source.touch(owner)
+      uplink.wake()
+    }
+    return hierarchies.length > 0
+  }
+
+  #hierarchiesOf(name: string, app: string): { readonly target: Target | undefined }[] {
+    // Nearly every app has one hierarchy or two; the names are those that `#assign` makes.
+    const known = this.#parts.schemas.newestKnown(app)
+    return [...(known?.hierarchies.keys() ?? [])].flatMap((hierarchy) => {
+      const assigned = this.#assigned.get(`${name} ${app} ${hierarchy}`)
+      return assigned === undefined ? [] : [assigned]
+    })
   }
 
   /** Looks at every shard: who leads it now, where it stands, which aggregator is nearest. */
