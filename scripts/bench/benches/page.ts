@@ -115,7 +115,6 @@ export async function bench({ folder, note }: BenchContext): Promise<BenchResult
       cachedPerS: { figure: median(rates.cached), limit: median(rates.prepared), atLeast: 0.5 },
       freshPerS: { figure: median(rates.fresh), limit: median(rates.stringify), atLeast: 0.7 },
       requestsBetweenNodes: { figure: Math.max(...asked), atMost: 0, limit: 1 },
-      requestsPerPage: { figure: 1, limit: 1, atMost: 1 },
     },
     figures: { pageBytes, connections, readers: readersCount },
     packages: ['classic-level'],
