@@ -51,9 +51,9 @@ async function bundleCommand(): Promise<void> {
     logLevel: 'warning',
   })
   for (const room of ['daemon', 'storage']) rmSync(join(out, room), { recursive: true })
-  for (const name of readdirSync(join(out, 'cli'), { withFileTypes: true })) {
-    const isUsed = name.name === 'bin.js' || name.name === 'main.js' || name.name.startsWith('chunk-')
-    if (!isUsed && !/^main\.js/.test(name.name)) rmSync(join(out, 'cli', name.name), { recursive: true })
+  for (const name of readdirSync(join(out, 'cli'))) {
+    const isUsed = ['bin.js', 'main.js', 'chunk-'].some((start) => name.startsWith(start))
+    if (!isUsed) rmSync(join(out, 'cli', name), { recursive: true })
   }
 }
 

@@ -58,6 +58,13 @@ type Names =
 export function adminOperations(parts: AdminOperationsParts): Pick<Operations, Names> {
   const { clock, config, network, hosting, identities, neighbours, provides } = parts
   const startedMs = clock.monotonicMs()
+  let summed: { readonly summary: Summary; readonly untilMs: number } | undefined
+  const summary = (): Summary => {
+    const nowMs = clock.monotonicMs()
+    if (summed === undefined || summed.untilMs <= nowMs)
+      summed = { summary: summarise(parts), untilMs: nowMs + summaryMs }
+    return summed.summary
+  }
 
   return {
     async 'admin.status'({ after, limit = 100 }) {
@@ -67,8 +74,7 @@ export function adminOperations(parts: AdminOperationsParts): Pick<Operations, N
       const hosted = page.map((one) => describeHosted(parts, one))
       const last = page.at(-1)
       const more = from >= 0 && from + limit < people.length
-      const shards = people.map(({ owner }) => parts.store.shards.get(owner))
-      const problems = findProblems({ ...parts, hosted: people })
+      const { problems, records, bytes } = summary()
       return {
         node: fromHex(network.rpc.self, 32) as Uint8Array,
         version: parts.version,
@@ -83,8 +89,8 @@ export function adminOperations(parts: AdminOperationsParts): Pick<Operations, N
         next: more && last !== undefined ? last.owner : null,
         peers: describePeers(neighbours, network),
         storage: {
-          records: shards.reduce((sum, shard) => sum + (shard?.records ?? 0), 0),
-          bytes: shards.reduce((sum, shard) => sum + (shard?.recordBytes ?? 0) + (shard?.blobBytes ?? 0), 0),
+          records,
+          bytes,
           freeBytes: (await parts.freeBytes()) ?? null,
           folder: config.state,
         },
@@ -158,6 +164,27 @@ export function adminOperations(parts: AdminOperationsParts): Pick<Operations, N
       return {}
     },
   }
+}
+
+interface Summary {
+  readonly problems: Status['problems']
+  readonly records: number
+  readonly bytes: number
+}
+
+/** A status of thousands of shards is read in many pages: what looks at all of them is made once a second. */
+const summaryMs = 1_000
+
+function summarise(parts: AdminOperationsParts): Summary {
+  const hosted = parts.hosting.inOrder()
+  let records = 0
+  let bytes = 0
+  for (const { owner } of hosted) {
+    const shard = parts.store.shards.get(owner)
+    records += shard?.records ?? 0
+    bytes += (shard?.recordBytes ?? 0) + (shard?.blobBytes ?? 0)
+  }
+  return { problems: findProblems({ ...parts, hosted }), records, bytes }
 }
 
 function describeAggregates({ config, search, clock }: AdminOperationsParts): Status['aggregates'] {

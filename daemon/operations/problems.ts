@@ -44,13 +44,9 @@ function fewCopies({ config, replicaSets, hosted }: ProblemParts): Problem[] {
 }
 
 function awayReplicas({ config, neighbours, replicaSets, hosted }: ProblemParts): Problem[] {
-  const away = new Set<string>()
-  for (const { owner } of hosted) {
-    for (const node of replicaSets.members(owner)) {
-      if (neighbours.awayMs(node) >= config.hosting.suspectAfterMs) away.add(node)
-    }
-  }
-  return [...away].map((node) =>
+  const members = new Set(hosted.flatMap(({ owner }) => replicaSets.members(owner)))
+  const away = [...members].filter((node) => neighbours.awayMs(node) >= config.hosting.suspectAfterMs)
+  return away.map((node) =>
     problem(
       'REPLICA_AWAY',
       `Node ${node.slice(0, 12)}… keeps copies and has not answered for a while.`,

@@ -33,13 +33,6 @@ export interface PushParts {
 const cursorKind = 'push'
 const pushBytesMax = limits.frameBytesMax - 16_384
 const retryMs = 1_000
-/** A message so full says that there is more to come: comparing now would only find what is on its way. */
-const fullRecords = pushRecordsMax / 2
-const fullBytes = limits.frameBytesMax / 2
-
-export function isFullPush(records: number, bytes: number): boolean {
-  return records >= fullRecords || bytes >= fullBytes
-}
 
 /** Records whose origin is remembered, so that what a peer brought is not sent around once more. */
 const originsMax = 131_072
@@ -59,6 +52,8 @@ interface Portion {
 export class Push {
   readonly #parts: PushParts
   readonly #dirty = new Map<NodeId, Map<string, IdentityId>>()
+  /** Shards of the message that is being gathered or waits for its answer. */
+  readonly #underWay = new Map<NodeId, Set<string>>()
   readonly #senders = new Map<NodeId, Promise<void>>()
   readonly #fromPeers = new Set<string>()
   #signal: AbortSignal | undefined
@@ -103,11 +98,14 @@ export class Push {
     return count
   }
 
-  /** True while the holder is being filled from here: what it lacks is on its way. */
-  isFilling(node: NodeId, owner: IdentityId): boolean {
-    const cursor = this.#cursor(node, owner)
-    if (cursor === undefined) return this.#parts.leads(owner)
-    return this.#parts.store.records.logHead(owner) - cursor.position >= fullRecords
+  /** True while the holder is yet to be sent something of the shard: comparing would only find what is on its way. */
+  isComing(node: NodeId, owner: IdentityId): boolean {
+    const name = toHex(owner)
+    return (
+      this.#dirty.get(node)?.has(name) === true ||
+      this.#underWay.get(node)?.has(name) === true ||
+      this.#parts.isWaiting(node, owner)
+    )
   }
 
   /** True when the holder confirmed everything up to this position. */
@@ -119,6 +117,7 @@ export class Push {
     if (this.#signal === undefined || this.#senders.has(node)) return
     const sender = this.#send(node, this.#signal).finally(() => {
       this.#senders.delete(node)
+      this.#underWay.delete(node)
       if (this.#dirty.has(node) && this.#signal?.aborted === false) this.#wake(node)
     })
     this.#senders.set(node, sender)
@@ -153,6 +152,8 @@ export class Push {
   async #gather(node: NodeId): Promise<Portion[]> {
     const portions: Portion[] = []
     const dirty = this.#dirty.get(node)
+    const underWay = new Set<string>()
+    this.#underWay.set(node, underWay)
     let records = 0
     let bytes = 0
     for (const [name, owner] of dirty ?? []) {
@@ -162,6 +163,7 @@ export class Push {
         continue
       }
       dirty?.delete(name)
+      underWay.add(name)
       const portion = await this.#portion(node, owner, pushRecordsMax - records, pushBytesMax - bytes)
       if (portion === undefined) continue
       if (portion.position < this.#parts.store.records.logHead(owner)) dirty?.set(name, owner)

@@ -1,4 +1,4 @@
-import { toHex } from '../../protocol/bytes.ts'
+import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { Clock, Log } from '../../protocol/ports.ts'
@@ -43,6 +43,8 @@ export interface ReconcileParts {
   readonly digests: Digests
   readonly receipts: Receipts
   readonly announceTo: (node: NodeId, owner: IdentityId) => void
+  /** The node is yet to be pushed something of the shard. */
+  readonly isComing: (node: NodeId, owner: IdentityId) => boolean
   /** The node was found to hold everything up to this place of the own arrival log. */
   readonly onEqual: (node: NodeId, owner: IdentityId, logHead: number) => void
 }
@@ -231,7 +233,7 @@ export class Reconcile {
   }
 
   async #compare(from: NodeId, body: Uint8Array): Promise<Uint8Array> {
-    const { digests, replicaSets, hosting, announceTo } = this.#parts
+    const { digests, replicaSets, hosting, announceTo, isComing } = this.#parts
     const { until, shards } = decodeComparison(body)
     const compared: Compared[] = []
     for (const { owner, set, fingerprint } of shards) {
@@ -246,7 +248,8 @@ export class Reconcile {
         known === undefined ? set === undefined : set !== undefined && toHex(known) === toHex(set)
       if (!sameSet) announceTo(from, owner)
       const own = await digests.fingerprint(owner, until)
-      compared.push({ records: toHex(own) === toHex(fingerprint) ? 'equal' : 'differs', sameSet })
+      const otherwise = isComing(from, owner) ? 'coming' : 'differs'
+      compared.push({ records: equalBytes(own, fingerprint) ? 'equal' : otherwise, sameSet })
     }
     return encodeCompared(compared)
   }

@@ -26,7 +26,7 @@ import type { Schemas } from '../schemas.ts'
 import { Copies } from './copies.ts'
 import { Digests } from './digests.ts'
 import { Holders } from './holders.ts'
-import { isFullPush, Push } from './push.ts'
+import { Push } from './push.ts'
 import { Receipts } from './receipts.ts'
 import { Reconcile } from './reconcile.ts'
 
@@ -47,10 +47,9 @@ export interface ReplicationParts {
   readonly onComplete: (owner: IdentityId) => void
 }
 
-/** Joiners are compared this soon after their first records came, then again until they are equal. */
+/** What joined is compared this soon, and again until it is equal: ever more seldom as long as nothing becomes so. */
 const joinCompareMs = 500
-/** Joiners are filled by push; a pause so long says that the sender has nothing more, or is gone. */
-const fillPauseMs = 1_000
+const joinCompareMsMax = 4_000
 
 /** Schemas that records named and that are still to be fetched. */
 const unknownSchemasMax = 256
@@ -69,8 +68,8 @@ export class Replication {
   /** When this node and that one were last found equal; monotonic. */
   readonly #comparedMs = new Map<NodeId, number>()
   readonly #comparing = new Map<NodeId, Promise<void>>()
-  /** When a node last sent a full push, or should begin to; monotonic. */
-  readonly #filledMs = new Map<NodeId, number>()
+  /** After how long what joined is compared with a node again. */
+  readonly #joinPauseMs = new Map<NodeId, number>()
   readonly #unknownSchemas = new Map<string, NodeId>()
 
   constructor(parts: ReplicationParts) {
@@ -89,13 +88,14 @@ export class Replication {
     const digests = this.#digests
     this.copies = new Copies({ ...shared, digests })
     const onEqual = this.copies.foundEqual.bind(this.copies)
-    this.reconcile = new Reconcile({ ...shared, digests, onEqual })
+    const isComing = this.push.isComing.bind(this.push)
+    this.reconcile = new Reconcile({ ...shared, digests, isComing, onEqual })
     for (const { owner, person } of parts.hosting.list()) {
       const isWhole = person || parts.store.documents.get(wholeKind, owner) !== undefined
       if (!isWhole) this.#joining.set(toHex(owner), owner)
     }
     parts.rpc.handle('shard/push', async ({ from, body }) =>
-      encodeReceipts(await this.#take(from, decodePush(body), body.length)),
+      encodeReceipts(await this.#take(from, decodePush(body))),
     )
     parts.rpc.handle('shard/schema', async ({ body }) =>
       encodeMaybe(parts.schemas.get(decodeHash(body))?.bytes),
@@ -117,8 +117,7 @@ export class Replication {
       placement.onJoined((owner) => {
         this.holders.refresh(owner)
         this.#joining.set(toHex(owner), owner)
-        const filler = placement.leader(owner)
-        if (filler !== undefined) this.#filledMs.set(filler, this.#parts.clock.monotonicMs())
+        this.#joinPauseMs.clear()
         // Sets a cursor for each holder while the log is empty: what is written here later goes to all of them.
         this.push.shard(owner)
       }),
@@ -152,10 +151,14 @@ export class Replication {
   }
 
   /** Compares with a node now, whatever the schedule says. One comparison with a node at a time. */
-  compareWith(node: NodeId, signal: AbortSignal): Promise<void> {
+  compareWith(
+    node: NodeId,
+    signal: AbortSignal,
+    owners: readonly IdentityId[] = this.holders.shared(node),
+  ): Promise<void> {
     const underWay = this.#comparing.get(node)
     if (underWay !== undefined) return underWay
-    const compared = this.#compare(node, signal).finally(() => this.#comparing.delete(node))
+    const compared = this.#compare(node, owners, signal).finally(() => this.#comparing.delete(node))
     this.#comparing.set(node, compared)
     return compared
   }
@@ -165,20 +168,19 @@ export class Replication {
     const stop = rpc.onPeer((peer, state) => {
       if (state !== 'disconnected') return
       this.#comparedMs.delete(peer)
-      this.#filledMs.delete(peer)
+      this.#joinPauseMs.delete(peer)
     })
     try {
       while (!signal.aborted) {
         const nowMs = clock.monotonicMs()
+        const connected = new Set(rpc.connected())
+        const joining = this.#joiningByNode()
         for (const node of this.holders.nodes()) {
-          if (neighbours.awayMs(node) > 0 || !neighbours.isConnected(node)) continue
-          const pauseMs = nowMs - (this.#filledMs.get(node) ?? -Infinity)
-          if (pauseMs < fillPauseMs) continue
-          const lastMs = this.#comparedMs.get(node)
-          const isDue = lastMs === undefined || nowMs - lastMs >= config.reconcileEveryMs
-          const hasJoined =
-            this.#joining.size > 0 && (lastMs === undefined || nowMs - lastMs >= joinCompareMs)
-          if (isDue || hasJoined) void this.compareWith(node, signal)
+          if (neighbours.awayMs(node) > 0 || !connected.has(node)) continue
+          const sinceMs = nowMs - (this.#comparedMs.get(node) ?? -Infinity)
+          if (sinceMs >= config.reconcileEveryMs) void this.compareWith(node, signal)
+          else if (joining.has(node) && sinceMs >= (this.#joinPauseMs.get(node) ?? joinCompareMs))
+            void this.compareWith(node, signal, joining.get(node))
         }
         await this.#fetchSchemas(signal)
         await clock.sleep(joinCompareMs, signal)
@@ -190,20 +192,16 @@ export class Replication {
     }
   }
 
-  async #compare(node: NodeId, signal: AbortSignal): Promise<void> {
-    const { clock, log, config } = this.#parts
-    const lastMs = this.#comparedMs.get(node)
-    const isDue = lastMs === undefined || clock.monotonicMs() - lastMs >= config.reconcileEveryMs
-    // Twice a second while anything joins: then only that may cost, not the thousands that are held in common.
-    const wanted = isDue ? this.holders.shared(node) : this.#joiningWith(node)
-    const owners = wanted.filter((owner) => !this.push.isFilling(node, owner))
+  async #compare(node: NodeId, wanted: readonly IdentityId[], signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#parts
+    const owners = wanted.filter((owner) => !this.push.isComing(node, owner))
     try {
-      if (!isDue && owners.length === 0) return
       const result = await this.reconcile.with(node, signal, owners)
       this.#comparedMs.set(node, clock.monotonicMs())
-      await this.#completed(
-        result.equal.filter((owner) => this.isJoining(owner) && this.#provesWhole(node, owner)),
-      )
+      const whole = result.equal.filter((owner) => this.isJoining(owner) && this.#provesWhole(node, owner))
+      const pauseMs = this.#joinPauseMs.get(node) ?? joinCompareMs
+      this.#joinPauseMs.set(node, whole.length > 0 ? joinCompareMs : Math.min(joinCompareMsMax, pauseMs * 2))
+      await this.#completed(whole)
       if (result.differed > 0) log.info('reconcile.done', { node, ...result, equal: result.equal.length })
     } catch (error) {
       if (!signal.aborted)
@@ -220,11 +218,19 @@ export class Replication {
     return leader === node || leader === this.#parts.rpc.self
   }
 
-  /** Only whose answer would count. */
-  #joiningWith(node: NodeId): IdentityId[] {
-    return [...this.#joining.values()].filter(
-      (owner) => this.holders.isShared(node, owner) && this.#provesWhole(node, owner),
-    )
+  /** What joined, by the nodes whose answer would count. Twice a second: the rest that is held in common costs nothing. */
+  #joiningByNode(): Map<NodeId, IdentityId[]> {
+    const byNode = new Map<NodeId, IdentityId[]>()
+    for (const owner of this.#joining.values()) {
+      const leader = this.#parts.placement.leader(owner)
+      const others = this.holders.others(owner)
+      for (const node of leader === this.#parts.rpc.self ? others : others.filter((one) => one === leader)) {
+        const owners = byNode.get(node)
+        if (owners === undefined) byNode.set(node, [owner])
+        else owners.push(owner)
+      }
+    }
+    return byNode
   }
 
   /** On disk, and so kept over a restart: a copy that was still filling when the power went is not announced. */
@@ -238,18 +244,12 @@ export class Replication {
   }
 
   /** Records from another holder. Anybody may bring them: who wrote them is what counts, and the quota bounds them. */
-  async #take(from: NodeId, records: readonly Uint8Array[], bytes: number): Promise<Receipt[]> {
-    const isFull = isFullPush(records.length, bytes)
-    const noteFull = (): void => {
-      if (isFull) this.#filledMs.set(from, this.#parts.clock.monotonicMs())
-    }
-    noteFull()
+  async #take(from: NodeId, records: readonly Uint8Array[]): Promise<Receipt[]> {
     const outcomes = await this.#parts.ingest.accept(records, { from: 'peer', node: from })
     for (const outcome of outcomes) {
       // Whoever sends a record holds it.
       if (outcome.outcome !== 'refused') this.receipts.confirm(outcome.id, from)
     }
-    noteFull() // the time that it took here is no pause of the sender's
     return outcomes.map(receiptOf)
   }
 

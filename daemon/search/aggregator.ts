@@ -391,12 +391,15 @@ export class Aggregator {
   }
 
   async #findAbove(signal: AbortSignal): Promise<void> {
+    const { directory } = this.#parts
     let finds = 0
     for (const { app, scope } of this.#parts.aggregate) {
       for (let level = scope.lastIndexOf('/'); level > 0; level = scope.lastIndexOf('/', level - 1)) {
         const above = scope.slice(0, level)
+        const known = directory.list(app).find(({ advert }) => advert.scope === above)
+        if (known !== undefined && !directory.isAway(known.node)) break
         if (this.covers(app).includes(above) || ++finds > searchNodeLimits.findsPerRoundMax) break
-        if (await this.#parts.directory.find(app, above, signal)) break
+        if (await directory.find(app, above, signal)) break
       }
     }
   }

@@ -35,6 +35,8 @@ export class Leaf {
   readonly #leading = new Map<string, IdentityId>()
   /** Led shards whose place was looked up for every app. */
   readonly #placed = new Set<string>()
+  /** When a nearer aggregator is looked for next; monotonic. */
+  #nearerMs = 0
   #wake: (() => void) | undefined
   #closed = false
   readonly #working = new Set<Promise<void>>()
@@ -68,9 +70,8 @@ export class Leaf {
       while (!signal.aborted) {
         await this.#review()
         await this.#look(signal)
-        const isLost = [...this.#assigned.values()].some(({ target }) => target === undefined)
         const heartbeatMs = Math.min(config.registerEveryMs, this.#parts.heartbeatMs)
-        await this.#pause(isLost ? Math.min(lookMs, heartbeatMs) : heartbeatMs, signal)
+        await this.#pause(this.#hasLost ? Math.min(lookMs, heartbeatMs) : heartbeatMs, signal)
       }
     } catch (error) {
       if (!signal.aborted) throw error
@@ -285,14 +286,23 @@ export class Leaf {
     }
   }
 
-  /** Marks aggregators that do not answer, and looks for ones that are nearer than those at hand. */
+  /**
+   * Marks aggregators that do not answer, and looks for ones that are nearer than those at hand: at once for shards
+   * that have none, seldom for the rest. A nearer one makes itself known to its neighbours anyhow, and most towns of a
+   * house's people never have one; asking the DHT for each of them kept eight nodes busy.
+   */
   async #look(signal: AbortSignal): Promise<void> {
-    const { directory, heartbeatMs, config } = this.#parts
+    const { clock, directory, heartbeatMs, config } = this.#parts
     for (const { uplink } of this.#uplinks.values()) {
       if (uplink.failingMs > heartbeatMs * 2) directory.markAway(uplink.target.node, config.registerEveryMs)
     }
+    const isLost = this.#hasLost
+    const nowMs = clock.monotonicMs()
+    if (!isLost && nowMs < this.#nearerMs) return
+    this.#nearerMs = nowMs + searchNodeLimits.nearerEveryMs
     const wanted = new Map<string, { readonly app: string; readonly scope: string; shards: number }>()
     for (const { app, scope, target } of this.#assigned.values()) {
+      if (isLost && target !== undefined) continue
       for (const level of scopeChain(scope).toReversed()) {
         if (target?.parent === level) break
         if (directory.isAbsent(app, level)) continue
@@ -302,9 +312,14 @@ export class Leaf {
       }
     }
     const most = [...wanted.values()].sort((a, z) => z.shards - a.shards)
-    for (const { app, scope } of most.slice(0, searchNodeLimits.findsPerRoundMax)) {
+    for (const { app, scope } of most.slice(0, isLost ? searchNodeLimits.findsPerRoundMax : 1)) {
       await directory.find(app, scope, signal)
     }
+  }
+
+  /** Some shard has no aggregator at all. */
+  get #hasLost(): boolean {
+    return this.#assigned.values().some(({ target }) => target === undefined)
   }
 
   async #pause(delayMs: number, signal: AbortSignal): Promise<void> {

@@ -13,6 +13,8 @@ export const searchNodeLimits = {
   appendLogBytesMax: 256 * 1024,
   /** Look-ups in the DHT in one round of looking for nearer aggregators. */
   findsPerRoundMax: 4,
+  /** One look-up for a nearer aggregator than the one at hand. */
+  nearerEveryMs: 30_000,
   /** A look-up that found nothing is not repeated for so long, and each time for four times as long. */
   absentMs: 20_000,
   absentMsMax: 3_600_000,

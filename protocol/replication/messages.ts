@@ -49,8 +49,11 @@ export function decodeComparison(body: Uint8Array): Comparison {
   return decodeAs(comparisonShape, body, 'compare')
 }
 
-/** One per shard. notHeld: the answerer does not hold it (any more, or yet). */
-const verdicts = ['equal', 'differs', 'notHeld'] as const
+/**
+ * One per shard. notHeld: the answerer does not hold it (any more, or yet). coming: they differ, and the answerer has
+ * yet to push what is new, so that looking closer would only find what is on its way.
+ */
+const verdicts = ['equal', 'differs', 'notHeld', 'coming'] as const
 const comparedShape = array(struct({ records: choice(...verdicts), sameSet: boolean }), compareShardsMax)
 export type Compared = Typed<typeof comparedShape>[number]
 

@@ -196,7 +196,12 @@ async function openHolder(crypto: CryptoProvider, folder: string, host: string, 
     digests,
     receipts,
   }
-  const reconcile = new Reconcile({ ...parts, announceTo: () => {}, onEqual: () => {} })
+  const reconcile = new Reconcile({
+    ...parts,
+    announceTo: () => {},
+    isComing: () => false,
+    onEqual: () => {},
+  })
   rpc.handle('shard/push', async ({ from, body }) => {
     const outcomes = await ingest.accept(decodePush(body), { from: 'peer', node: from })
     return encodeReceipts(outcomes.map(({ outcome }) => (outcome === 'refused' ? 'never' : 'held')))
