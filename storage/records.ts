@@ -43,6 +43,8 @@ import { decodeWinner, isDeleted, winnerExpiresMs } from './winner-entry.ts'
 
 const latestMax = 1000
 const logMax = 10_000
+/** Read one by one: less processor and no waiting for a turn; beyond, the disk might hold up everybody else. */
+const getAtOnceMax = 64
 
 export class KvRecords implements Records {
   readonly #kv: Kv
@@ -81,6 +83,7 @@ export class KvRecords implements Records {
   }
 
   async getMany(shard: Uint8Array, refs: readonly RecordRef[]): Promise<(StoredRecord | undefined)[]> {
+    if (refs.length <= getAtOnceMax) return refs.map((ref) => this.get(shard, ref))
     const keys = refs.map(encodeRef)
     const orders = await this.#kv.getMany(keys.map((key) => keyOf(tags.order, shard, key)))
     const liveKeys = orders.map((order, i) =>
@@ -175,7 +178,13 @@ export class KvRecords implements Records {
   }
 
   async log(shard: Uint8Array, afterPosition: number, limit: number): Promise<LogEntry[]> {
-    const entries = await readPages(this.#kv, keyOf(tags.log, shard), afterPosition, Math.min(limit, logMax))
+    const last = this.logHead(shard)
+    if (last <= afterPosition) return []
+    const entries = await readPages(this.#kv, keyOf(tags.log, shard), {
+      after: afterPosition,
+      last,
+      limit: Math.min(limit, logMax),
+    })
     return entries.map(({ index, ref }) => ({ position: index, ref }))
   }
 

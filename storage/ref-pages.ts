@@ -79,29 +79,46 @@ export function sameRef(slot: Uint8Array, ref: Uint8Array): boolean {
   return equalBytes(slot, ref)
 }
 
-/** Entries after `after`, oldest first, from what is on disk. */
+interface Entry {
+  readonly index: number
+  readonly ref: RecordRef
+}
+
+/** So many pages are read one by one at once, which costs a tenth of opening an iterator and takes no turn. */
+const pagesAtOnceMax = 4
+
+/** Entries after `after` and up to `last`, the newest there is; oldest first, from what is on disk. */
 export async function readPages(
   kv: Kv,
   prefix: Uint8Array,
-  after: number,
-  limit: number,
-): Promise<{ index: number; ref: RecordRef }[]> {
-  const entries: { index: number; ref: RecordRef }[] = []
+  { after, last, limit }: { readonly after: number; readonly last: number; readonly limit: number },
+): Promise<Entry[]> {
+  const entries: Entry[] = []
   let page = Math.floor(after / pageSlots)
+  const take = (value: Uint8Array): void => {
+    for (let slot = 0; slot * refBytes < value.length && entries.length < limit; slot++) {
+      const index = page * pageSlots + slot + 1
+      if (index > after && !isEmpty(value, slot))
+        entries.push({ index, ref: decodeRef(value, slot * refBytes) })
+    }
+  }
+  const lastPage = Math.floor((Math.min(last, after + limit) - 1) / pageSlots)
+  if (lastPage - page < pagesAtOnceMax) {
+    for (; page <= lastPage; page++) {
+      take(kv.get(keyOf(prefix[0] as number, prefix.subarray(1), uintPart(page))) ?? noBytes)
+    }
+    return entries
+  }
   while (entries.length < limit) {
     const pages = Math.min(1000, Math.ceil((limit - entries.length) / pageSlots) + 1)
     const found = await kv.range({
       gte: keyOf(prefix[0] as number, prefix.subarray(1), uintPart(page)),
-      lte: keyOf(prefix[0] as number, prefix.subarray(1), lastPage),
+      lte: keyOf(prefix[0] as number, prefix.subarray(1), endPage),
       limit: pages,
     })
     for (const { key, value } of found) {
       page = readUint(key, prefix.length)
-      for (let slot = 0; slot * refBytes < value.length; slot++) {
-        const index = page * pageSlots + slot + 1
-        if (index <= after || isEmpty(value, slot)) continue
-        if (entries.length < limit) entries.push({ index, ref: decodeRef(value, slot * refBytes) })
-      }
+      take(value)
     }
     if (found.length < pages) break
     page++
@@ -109,7 +126,8 @@ export async function readPages(
   return entries
 }
 
-const lastPage = new Uint8Array(8).fill(0xff)
+const noBytes = new Uint8Array(0)
+const endPage = new Uint8Array(8).fill(0xff)
 
 /** Which slots of a page are taken. */
 export function takenSlots(value: Uint8Array): number[] {

@@ -9,7 +9,7 @@ import type { StagedBatch } from './staged-batch.ts'
 import type { ShardInfo, ShardStatus } from './types.ts'
 
 /** Shards whose writing state stays in memory, some 2 KB each. */
-const cachedShardsMax = 1024
+const cachedShardsMax = 8192
 const cachedDevicesMax = 64
 
 const statuses = ['hosted', 'partial', 'removing'] as const

@@ -55,6 +55,7 @@ export class Push {
   /** Shards of the message that is being gathered or waits for its answer. */
   readonly #underWay = new Map<NodeId, Set<string>>()
   readonly #senders = new Map<NodeId, Promise<void>>()
+  readonly #retries = new Set<() => void>()
   readonly #fromPeers = new Set<string>()
   #signal: AbortSignal | undefined
 
@@ -71,6 +72,8 @@ export class Push {
     if (signal.aborted) resolve()
     await promise
     await Promise.all(this.#senders.values())
+    for (const cancel of this.#retries) cancel()
+    this.#retries.clear()
   }
 
   stored(arrivals: readonly Arrival[]): void {
@@ -126,10 +129,10 @@ export class Push {
   async #send(node: NodeId, signal: AbortSignal): Promise<void> {
     const { rpc, clock, log } = this.#parts
     while (!signal.aborted) {
-      const portions = await this.#gather(node)
-      if (portions.length === 0) return
-      const records = portions.flatMap((portion) => portion.records)
       try {
+        const portions = await this.#gather(node)
+        if (portions.length === 0) return
+        const records = portions.flatMap((portion) => portion.records)
         if (records.length > 0) {
           const body = encodePush(records.map(({ bytes }) => bytes))
           const reply = await rpc.request(node, 'shard/push', body, { signal, timeoutMs: 30_000 })
@@ -140,9 +143,9 @@ export class Push {
       } catch (error) {
         if (signal.aborted) return
         log.debug('push.failed', { node, code: asOnehopError(error).code })
-        for (const { owner } of portions) this.#dirty.get(node)?.set(toHex(owner), owner)
-        if (!this.#dirty.has(node))
-          this.#dirty.set(node, new Map(portions.map(({ owner }) => [toHex(owner), owner])))
+        const dirty = this.#dirty.get(node) ?? new Map<string, IdentityId>()
+        this.#dirty.set(node, dirty)
+        for (const name of this.#underWay.get(node) ?? []) dirty.set(name, fromHex(name, 32) as IdentityId)
         await clock.sleep(retryMs, signal).catch(() => {})
       }
     }
@@ -154,6 +157,7 @@ export class Push {
     const dirty = this.#dirty.get(node)
     const underWay = new Set<string>()
     this.#underWay.set(node, underWay)
+    const begun: { readonly owner: IdentityId; readonly position: number }[] = []
     let records = 0
     let bytes = 0
     for (const [name, owner] of dirty ?? []) {
@@ -164,8 +168,11 @@ export class Push {
       }
       dirty?.delete(name)
       underWay.add(name)
-      const portion = await this.#portion(node, owner, pushRecordsMax - records, pushBytesMax - bytes)
-      if (portion === undefined) continue
+      const from = this.#from(node, owner)
+      const head = this.#parts.store.records.logHead(owner)
+      if (from === undefined) begun.push({ owner, position: head })
+      if (from === undefined || from >= head) continue
+      const portion = await this.#portion(node, owner, from, pushRecordsMax - records, pushBytesMax - bytes)
       if (portion.position < this.#parts.store.records.logHead(owner)) dirty?.set(name, owner)
       portions.push(portion)
       records += portion.records.length
@@ -173,26 +180,25 @@ export class Push {
       if (portion.position === portion.from) break // nothing more fits
     }
     if (dirty?.size === 0) this.#dirty.delete(node)
+    // Together: one after the other, hundreds of them held up what there was to send for a minute.
+    if (begun.length > 0) await this.#moveCursors(node, begun)
     return portions.filter(({ from, position }) => position > from)
+  }
+
+  /** A newcomer is filled by one member, whatever the origin; for the others (undefined) it begins where the log stands. */
+  #from(node: NodeId, owner: IdentityId): number | undefined {
+    return this.#cursor(node, owner)?.position ?? (this.#parts.leads(owner) ? 0 : undefined)
   }
 
   async #portion(
     node: NodeId,
     owner: IdentityId,
+    from: number,
     recordsMax: number,
     bytesMax: number,
-  ): Promise<Portion | undefined> {
-    const { store, leads } = this.#parts
-    const head = store.records.logHead(owner)
-    const cursor = this.#cursor(node, owner)
-    // A newcomer is filled by one member, whatever the origin; the others begin where the log stands.
-    const isFill = cursor === undefined && leads(owner)
-    const from = cursor?.position ?? (isFill ? 0 : undefined)
-    if (from === undefined) {
-      await store.cursors.set(this.#name(node, owner), { epoch: 0, position: head })
-      return undefined
-    }
-    if (from >= head) return undefined
+  ): Promise<Portion> {
+    const { store } = this.#parts
+    const isFill = this.#cursor(node, owner) === undefined
     const entries = await store.records.log(owner, from, recordsMax)
     const sent = entries.filter(({ ref }) => isFill || !this.#fromPeers.has(toHex(ref.id)))
     const stored = await store.records.getMany(
@@ -217,7 +223,7 @@ export class Push {
 
   /** Cursors move over what is held or can never be; at the first `later` they stop, and the shard waits. */
   async #settle(node: NodeId, portions: readonly Portion[], receipts: readonly Receipt[]): Promise<void> {
-    const { store, receipts: book, announceTo, log, clock } = this.#parts
+    const { receipts: book, announceTo, log, clock } = this.#parts
     let next = 0
     const settled: Portion[] = []
     for (const portion of portions) {
@@ -232,13 +238,23 @@ export class Push {
         continue
       }
       announceTo(node, portion.owner)
-      clock.after(retryMs, () => this.to(node, portion.owner))
+      const cancel = clock.after(retryMs, () => {
+        this.#retries.delete(cancel)
+        this.to(node, portion.owner)
+      })
+      this.#retries.add(cancel)
     }
-    if (settled.length === 0) return
+    if (settled.length > 0) await this.#moveCursors(node, settled)
+  }
+
+  async #moveCursors(
+    node: NodeId,
+    to: readonly { readonly owner: IdentityId; readonly position: number }[],
+  ): Promise<void> {
+    const { store } = this.#parts
     await store.write((batch) => {
-      for (const { owner, position } of settled) {
+      for (const { owner, position } of to)
         store.cursors.setIn(batch, this.#name(node, owner), { epoch: 0, position })
-      }
     })
   }
 
