@@ -33,6 +33,7 @@ export class Hosting {
   #inOrder: readonly Hosted[] | undefined
   /** Asked for every lease that is granted: never counted anew. */
   #leasedBytes = 0
+  #changes = 0
 
   private constructor(store: Store) {
     this.#store = store
@@ -57,6 +58,11 @@ export class Hosting {
 
   has(owner: IdentityId): boolean {
     return this.#hosted.has(toHex(owner))
+  }
+
+  /** Grows whenever a shard comes or goes. */
+  get changes(): number {
+    return this.#changes
   }
 
   get size(): number {
@@ -95,6 +101,7 @@ export class Hosting {
     const before = this.get(owner)
     if (before === undefined) return false
     this.#hosted.delete(toHex(owner))
+    this.#changes++
     this.#leasedBytes -= leasedBytesOf(before)
     this.#inOrder = undefined
     await this.#store.documents.delete(kind, owner)
@@ -124,6 +131,7 @@ export class Hosting {
   #set(hosted: Hosted): void {
     const before = this.get(hosted.owner)
     this.#hosted.set(toHex(hosted.owner), hosted)
+    this.#changes++
     this.#leasedBytes += leasedBytesOf(hosted) - (before === undefined ? 0 : leasedBytesOf(before))
   }
 

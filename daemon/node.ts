@@ -112,6 +112,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   const neighbours = new Neighbours({
     ...base,
     heartbeatMs: config.hosting.heartbeatMs,
+    suspectAfterMs: config.hosting.suspectAfterMs,
     describe: (to) => ({ ...describe(), offeredBytes: leases.offeredBytes(to) }),
   })
   const replicaSets = new ReplicaSets(store, crypto, identities)
@@ -167,6 +168,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     schemas,
     ingest,
     leads: (owner) => placement.leads(owner),
+    leadChanges: () => placement.changes,
     aggregate: config.aggregate,
     config: config.search,
     heartbeatMs: config.hosting.heartbeatMs,

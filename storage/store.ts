@@ -2,6 +2,7 @@ import type { Clock } from '../protocol/ports.ts'
 import { KvCursors } from './cursors.ts'
 import { feedEntriesMax, KvFeeds } from './feeds.ts'
 import { GroupCommit, type GroupLimits, groupLimits } from './group-commit.ts'
+import { CachedKv } from './kv-cache.ts'
 import type { Kv } from './kv.ts'
 import { formatVersion, migrate } from './migrations.ts'
 import { KvRecords } from './records.ts'
@@ -22,7 +23,7 @@ export interface StoreOptions {
 /** Brings the format up to date and returns a store that is ready. Closing the store closes `kv`. */
 export async function openStore(kv: Kv, options: StoreOptions): Promise<Store> {
   await migrate(kv)
-  const store = new KvStore(kv, options)
+  const store = new KvStore(new CachedKv(kv), options)
   await store.shards.resumeRemovals()
   return store
 }

@@ -1,10 +1,11 @@
 import type { Sodium } from 'sodium-native'
+import { equalBytes } from '../../protocol/bytes.ts'
 import { keyBytes, nonceBytes, requireLength, sealBytes } from '../../protocol/crypto/lengths.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import { isStrictlyFormed } from '../../protocol/crypto/strict.ts'
 import { hashing } from './hashing.ts'
 
-/** libsodium does the arithmetic, OpenSSL the hashing. Nothing secret is kept between calls. */
+/** libsodium does the arithmetic, OpenSSL the hashing. What is made of a seed is kept as long as its caller keeps the seed. */
 export function nativeCrypto(sodium: Sodium, random: (length: number) => Uint8Array): CryptoProvider {
   return {
     name: 'sodium-native',
@@ -16,16 +17,28 @@ export function nativeCrypto(sodium: Sodium, random: (length: number) => Uint8Ar
   }
 }
 
+interface Pair {
+  readonly publicKey: Uint8Array
+  /** The seed, then the public key. */
+  readonly secretKey: Uint8Array
+}
+
 function signing(sodium: Sodium): Pick<CryptoProvider, 'signingPublicKey' | 'sign' | 'verifyStrict'> {
-  function keyPair(seed: Uint8Array): { publicKey: Uint8Array; secretKey: Uint8Array } {
+  /** Making the pair costs as much as a signature. The seed lies beside it: bytes that were overwritten make another. */
+  const pairs = new WeakMap<Uint8Array, Pair>()
+  function keyPair(seed: Uint8Array): Pair {
     requireLength(seed, keyBytes, 'seed')
+    const known = pairs.get(seed)
+    if (known !== undefined && equalBytes(known.secretKey.subarray(0, keyBytes), seed)) return known
     const publicKey = new Uint8Array(keyBytes)
     const secretKey = new Uint8Array(64)
     sodium.crypto_sign_seed_keypair(publicKey, secretKey, seed)
-    return { publicKey, secretKey }
+    const pair = { publicKey, secretKey }
+    pairs.set(seed, pair)
+    return pair
   }
   return {
-    signingPublicKey: (seed) => keyPair(seed).publicKey,
+    signingPublicKey: (seed) => keyPair(seed).publicKey.slice(),
     sign(message, seed) {
       const signature = new Uint8Array(64)
       sodium.crypto_sign_detached(signature, message, keyPair(seed).secretKey)

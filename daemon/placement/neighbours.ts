@@ -20,6 +20,8 @@ export interface NeighboursParts {
   readonly clock: Clock
   readonly log: Log
   readonly heartbeatMs: number
+  /** One that was silent for so long is passed over. */
+  readonly suspectAfterMs: number
   /** What is said of this node to that one; the offer differs with who asks. */
   readonly describe: (to: NodeId) => Hello
 }
@@ -38,6 +40,10 @@ export class Neighbours {
   readonly #watched = new Set<NodeId>()
   readonly #listeners = new Set<(neighbour: Neighbour) => void>()
   readonly #startedMs: number
+  #suspects = ''
+  #suspicions = 0
+  /** No node becomes suspect before; monotonic. */
+  #nextSuspicionMs = 0
 
   constructor(parts: NeighboursParts) {
     this.#parts = parts
@@ -65,6 +71,26 @@ export class Neighbours {
     if (node === this.#parts.rpc.self) return 0
     const silenceMs = this.#parts.clock.monotonicMs() - (this.#known.get(node)?.heardMs ?? this.#startedMs)
     return silenceMs <= this.#parts.heartbeatMs * 2 ? 0 : silenceMs
+  }
+
+  isSuspect(node: NodeId): boolean {
+    return this.awayMs(node) >= this.#parts.suspectAfterMs
+  }
+
+  /** Grows whenever some node became suspect or is so no more: what was computed from that holds until then. */
+  get suspicions(): number {
+    const { clock, heartbeatMs, suspectAfterMs, rpc } = this.#parts
+    const nowMs = clock.monotonicMs()
+    if (nowMs < this.#nextSuspicionMs) return this.#suspicions
+    const afterMs = Math.max(suspectAfterMs, heartbeatMs * 2)
+    const heard = [this.#startedMs, ...[...this.#known.values()].map(({ heardMs }) => heardMs)]
+    const ahead = heard.map((heardMs) => heardMs + afterMs).filter((ms) => ms > nowMs)
+    this.#nextSuspicionMs = Math.min(nowMs + heartbeatMs, ...ahead)
+    const here = [rpc.self, ...this.#known.keys()].filter((node) => !this.isSuspect(node)).toSorted()
+    const suspects = `${this.awayMs('') >= suspectAfterMs} ${here.join()}`
+    if (suspects !== this.#suspects) this.#suspicions++
+    this.#suspects = suspects
+    return this.#suspicions
   }
 
   /** Nodes that offered to hold so many bytes, as the chooser wants them. */
@@ -133,6 +159,7 @@ export class Neighbours {
 
   #heard(node: NodeId, hello: Hello, latencyMs: number | undefined): void {
     const before = this.#known.get(node)
+    if (before === undefined || this.isSuspect(node)) this.#nextSuspicionMs = 0
     const neighbour: Neighbour = {
       node,
       hello,

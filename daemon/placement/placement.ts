@@ -48,10 +48,16 @@ export interface Proposal {
 /** Willing nodes named beside the members, from which the members may fill a seat without the owner. */
 const standbyMax = 4
 
+const leadersMax = 65_536
+
 /** How shards get their holders: proposes, takes what was signed, tells the members. Repair is in repair.ts. */
 export class Placement {
   readonly #parts: PlacementParts
   readonly distribution: Distribution
+  /** By owner; good as long as nobody becomes suspect or is heard again. */
+  readonly #leaders = new Map<string, NodeId>()
+  #suspicions = -1
+  #changes = 0
   readonly #joined = new Set<(owner: IdentityId) => void>()
 
   constructor(parts: PlacementParts) {
@@ -59,6 +65,8 @@ export class Placement {
     this.distribution = new Distribution(parts)
     // Before anybody else hears of the set, so that its records wait for it: see Push.
     parts.replicaSets.onChanged((chain) => {
+      this.#leaders.delete(toHex(chain.newest.owner))
+      this.#changes++
       if (this.leads(chain.newest.owner)) this.distribution.announce(chain)
     })
     parts.rpc.handle('shard/take', async ({ body }) => encodeTaken(await this.#take(decodePlaced(body))))
@@ -119,18 +127,36 @@ export class Placement {
 
   /** The first member, in the set's order, that this node hears: who pushes streams, feeds search, repairs. */
   leader(owner: IdentityId): NodeId | undefined {
-    const members = this.#parts.replicaSets.members(owner)
-    return members.find((node) => this.#parts.neighbours.awayMs(node) < this.#parts.config.suspectAfterMs)
+    const { neighbours, replicaSets } = this.#parts
+    this.#look()
+    const name = toHex(owner)
+    const known = this.#leaders.get(name)
+    if (known !== undefined) return known
+    const leader = replicaSets.members(owner).find((node) => !neighbours.isSuspect(node))
+    if (leader !== undefined) this.#leaders.set(name, leader)
+    return leader
   }
 
   /** True when this node speaks for the shard: its leader, or its only holder as long as it has no set. */
   leads(owner: IdentityId): boolean {
-    if (!this.#parts.hosting.has(owner)) return false
+    const hosted = this.#parts.hosting.get(owner)
+    if (hosted === undefined) return false
     const leader = this.leader(owner)
-    return (
-      leader === this.#parts.rpc.self ||
-      (leader === undefined && this.#parts.hosting.get(owner)?.person === true)
-    )
+    return leader === undefined ? hosted.person : leader === this.#parts.rpc.self
+  }
+
+  /** Grows whenever `leads` may answer otherwise for some shard: until then nobody has to look at all of them again. */
+  get changes(): number {
+    this.#look()
+    return this.#changes + this.#parts.hosting.changes
+  }
+
+  #look(): void {
+    const { suspicions } = this.#parts.neighbours
+    if (suspicions === this.#suspicions && this.#leaders.size < leadersMax) return
+    this.#suspicions = suspicions
+    this.#changes++
+    this.#leaders.clear()
   }
 
   #firstSet(

@@ -24,6 +24,7 @@ interface Assigned {
 }
 
 const lookMs = 1_000
+const placesAtOnce = 256
 
 /** Sees to it that every shard that this node speaks for is told to the nearest aggregator of each hierarchy. */
 export class Leaf {
@@ -35,6 +36,7 @@ export class Leaf {
   readonly #leading = new Map<string, IdentityId>()
   /** Led shards whose place was looked up for every app. */
   readonly #placed = new Set<string>()
+  #leadChanges = -1
   /** When a nearer aggregator is looked for next; monotonic. */
   #nearerMs = 0
   #wake: (() => void) | undefined
@@ -137,27 +139,39 @@ export class Leaf {
 
   /** Looks at every shard: who leads it now, where it stands, which aggregator is nearest. */
   async #review(): Promise<void> {
-    const { hosting, leads } = this.#parts
-    const leading = new Set<string>()
-    for (const { owner } of hosting.list()) {
-      if (!leads(owner)) continue
-      leading.add(toHex(owner))
-      this.#leading.set(toHex(owner), owner)
-    }
-    const apps = new Set(await this.#parts.schemas.apps())
-    for (const [name, owner] of this.#leading) {
-      if (!leading.has(name)) await this.#release(name, owner)
-      else if (!this.#placed.has(name)) {
-        this.#placed.add(name)
-        await this.#place(owner, apps)
-      }
-    }
+    const changes = this.#parts.leadChanges()
+    if (changes !== this.#leadChanges) await this.#reviewLeads()
+    this.#leadChanges = changes
     await this.#retarget()
     for (const [name, { uplink, source }] of this.#uplinks) {
       if (!source.isEmpty) continue
       this.#uplinks.delete(name)
       await uplink.stop()
     }
+  }
+
+  async #reviewLeads(): Promise<void> {
+    const { hosting, leads, schemas } = this.#parts
+    const leading = new Set<string>()
+    for (const { owner } of hosting.list()) {
+      if (!leads(owner)) continue
+      leading.add(toHex(owner))
+      this.#leading.set(toHex(owner), owner)
+    }
+    const apps = new Set(await schemas.apps())
+    // Many at once share a write to the disk: after a neighbour's end there are hundreds.
+    let works: Promise<void>[] = []
+    for (const [name, owner] of this.#leading) {
+      if (!leading.has(name)) works.push(this.#release(name, owner))
+      else if (!this.#placed.has(name)) {
+        this.#placed.add(name)
+        works.push(this.#place(owner, apps))
+      }
+      if (works.length < placesAtOnce) continue
+      await Promise.all(works)
+      works = []
+    }
+    await Promise.all(works)
   }
 
   /** Shards whose place is known stay where they stand until a record says otherwise; who is nearest may change. */

@@ -26,6 +26,8 @@ export interface SearchParts {
   readonly ingest: Pick<Ingest, 'onStored'>
   /** True when this node speaks for the shard. */
   readonly leads: (owner: IdentityId) => boolean
+  /** Grows whenever `leads` may answer otherwise. */
+  readonly leadChanges: () => number
   readonly aggregate: Config['aggregate']
   readonly config: Config['search']
   /** Sources tell that they are there this often; one that is silent for two and a half is missing. */

@@ -27,6 +27,9 @@ import { type Joined, Served } from './served.ts'
 import { Source } from './source.ts'
 import { type Wanted, WantedAuthors } from './wanted.ts'
 
+/** All shards are looked at when somebody else leads some; and so often, for those who are served for a session's sake. */
+const lookEveryMs = 60_000
+
 export interface StreamsParts {
   readonly rpc: Rpc
   readonly crypto: CryptoProvider
@@ -40,8 +43,8 @@ export interface StreamsParts {
   readonly ingest: Ingest
   readonly finder: Pick<Finder, 'findMany'>
   readonly replicaSets: Pick<ReplicaSets, 'members'>
-  readonly placement: Pick<Placement, 'leads'>
-  readonly neighbours: Pick<Neighbours, 'awayMs' | 'watch'>
+  readonly placement: Pick<Placement, 'leads' | 'changes'>
+  readonly neighbours: Pick<Neighbours, 'isSuspect' | 'watch'>
 }
 
 export interface StreamCounts {
@@ -86,7 +89,7 @@ export class Streams {
   private constructor(parts: StreamsParts, source: Source) {
     this.#parts = parts
     this.#source = source
-    const isSuspect = (node: NodeId): boolean => parts.neighbours.awayMs(node) >= parts.config.suspectAfterMs
+    const isSuspect = (node: NodeId): boolean => parts.neighbours.isSuspect(node)
     this.#feeds = new FeedWriter(parts.store, this.#wanted)
     const shared = { ...parts, wanted: this.#wanted, feeds: this.#feeds, isSuspect }
     this.#intake = new Intake(shared)
@@ -278,17 +281,24 @@ export class Streams {
   /** Looks at the whole now and then: who leads, who is away, what changed hands. */
   async #watch(signal: AbortSignal): Promise<void> {
     const { clock, config, hosting, placement, schemas, log } = this.#parts
+    let lookedAt = -1
+    let lookMs = 0
     while (!signal.aborted) {
       try {
         for (const app of this.#collections.keys()) {
           const schema = await schemas.newest(app)
           if (schema !== undefined) this.#learn(schema)
         }
-        for (const { owner } of hosting.list()) {
-          if (placement.leads(owner)) void this.#served.serve(owner, false)
-          else this.#served.release(owner)
+        const { changes } = placement
+        if (changes !== lookedAt || clock.monotonicMs() >= lookMs) {
+          lookedAt = changes
+          lookMs = clock.monotonicMs() + lookEveryMs
+          for (const { owner } of hosting.list()) {
+            if (placement.leads(owner)) void this.#served.serve(owner, false)
+            else this.#served.release(owner)
+          }
+          for (const wanted of this.#wanted.all()) this.#checkPlace(wanted)
         }
-        for (const wanted of this.#wanted.all()) this.#checkPlace(wanted)
         this.#following.leaveSuspects()
       } catch (error) {
         log.error('stream.watch-fault', { error: String(error) })

@@ -68,7 +68,7 @@ export function configOf(
       bootstrap: [...bootstrap],
       mdns: false,
       allowDial: ['127.0.0.0/8'],
-      providesPerS: 0.25,
+      providesPerS: 0.05,
       inboundConnectionsPerS: 200,
     },
     hosting: {

@@ -76,6 +76,7 @@ export async function startSearchNode({
   const { rpc, routing } = member
   const clock = systemClock
   const random = { bytes: (length: number) => new Uint8Array(randomBytes(length)) }
+  let looks = 0
   const store = await openStore(kv, { clock })
   const identities = new Identities(store, crypto)
   const schemas = new Schemas(store)
@@ -100,6 +101,7 @@ export async function startSearchNode({
       ingest,
     },
     leads: leads ?? ((owner) => hosting.has(owner)),
+    leadChanges: () => looks++,
     aggregate: [...aggregate],
     config: { registerEveryMs: 300, batchMs: 10 },
     heartbeatMs,
