@@ -40,6 +40,9 @@ const retryMsMax = 10 * 60_000
 const idleMs = 60_000
 /** Overslept by so many times the pause: the machine is busy with something better. */
 const lagFactor = 4
+const lagMsMin = 20
+/** Without peers, or with enough under way. */
+const notReadyMs = 200
 
 export function createProvideQueue(options: ProvideQueueOptions): ProvideQueue {
   const { routing, clock, log } = options
@@ -79,16 +82,22 @@ export function createProvideQueue(options: ProvideQueueOptions): ProvideQueue {
     wake = undefined
   }
 
+  /** When the next one that nobody waits for may go. */
+  let nextMs = clock.monotonicMs()
+
   const loop = async (): Promise<void> => {
     while (!closing.signal.aborted) {
       const nowMs = clock.monotonicMs()
       // Without peers every attempt would fail and wait; with the first peer all can start at once.
-      const key = running.size < concurrency && routing.size() > 0 ? schedule.take(nowMs) : undefined
+      const isReady = running.size < concurrency && routing.size() > 0
+      const isUrgent = schedule.hasUrgent()
+      const key = isReady && (isUrgent || nowMs >= nextMs) ? schedule.take(nowMs) : undefined
       if (key === undefined) {
-        const nextMs = schedule.nextMs()
-        const waitMs =
-          running.size >= concurrency || routing.size() === 0 ? 200 : (nextMs ?? Infinity) - nowMs
-        await pause(Math.max(1, Math.min(idleMs, nextMs === undefined ? idleMs : waitMs)))
+        const dueMs = schedule.nextMs() ?? Infinity
+        const waitMs = isReady ? Math.min(idleMs, Math.max(dueMs, nextMs) - nowMs) : notReadyMs
+        await pause(Math.max(1, waitMs))
+        const lagMs = clock.monotonicMs() - nowMs - waitMs
+        if (lagMs > lagMsMin) nextMs = clock.monotonicMs() + Math.min(lagMs * lagFactor, 2_000)
         continue
       }
       const work = provide(key).finally(() => {
@@ -96,11 +105,8 @@ export function createProvideQueue(options: ProvideQueueOptions): ProvideQueue {
         wake?.()
       })
       running.add(work)
-      // Somebody waits for the urgent ones, and they are few: only `concurrency` and the machine's breath pace them.
-      const pauseMs = schedule.hasUrgent() ? 0 : 1_000 / options.perS
-      await clock.sleep(pauseMs, closing.signal).catch(() => {})
-      const lagMs = clock.monotonicMs() - nowMs - pauseMs
-      if (lagMs > 20) await clock.sleep(Math.min(lagMs * lagFactor, 2_000), closing.signal).catch(() => {})
+      // Somebody waits for the urgent ones, and they are few: only `concurrency` paces them.
+      if (!schedule.hasUrgent()) nextMs = nowMs + 1_000 / options.perS
     }
   }
   const looping = loop()

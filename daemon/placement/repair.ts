@@ -142,19 +142,24 @@ export class Repair {
     )
     if (drafts.length === 0) return
     await this.#gatherSignatures(drafts, signal)
-    let mended = 0
-    for (const { before, step, document, signatures } of drafts) {
-      if (signatures.length < signaturesNeeded(step, before.newest)) continue
-      const set = unpackReplicaSet(this.#parts.crypto, packReplicaSet(document, signatures))
-      try {
-        const { chain, isNews } = await this.#parts.replicaSets.accept(makeChain([...before.sets, set]).bytes)
-        if (isNews) this.#parts.distribution.announce(chain)
-        mended++
-      } catch (error) {
-        this.#parts.log.warn('repair.refused', { owner: toHex(step.owner), error: String(error) })
-      }
-    }
+    const mends = drafts.map((draft) => this.#accept(draft))
+    const mended = (await Promise.all(mends)).filter(Boolean).length
     this.#parts.log.info('repair.round', { drafts: drafts.length, mended })
+  }
+
+  /** True when enough signed: the step is taken, and told to everybody. */
+  async #accept({ before, step, document, signatures }: Draft): Promise<boolean> {
+    if (signatures.length < signaturesNeeded(step, before.newest)) return false
+    const { crypto, replicaSets, distribution, log } = this.#parts
+    const set = unpackReplicaSet(crypto, packReplicaSet(document, signatures))
+    try {
+      const { chain, isNews } = await replicaSets.accept(makeChain([...before.sets, set]).bytes)
+      if (isNews) distribution.announce(chain)
+      return true
+    } catch (error) {
+      log.warn('repair.refused', { owner: toHex(step.owner), error: String(error) })
+      return false
+    }
   }
 
   /**

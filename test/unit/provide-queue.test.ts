@@ -62,6 +62,16 @@ test('keys go out at the set pace, urgent ones first and faster', async () => {
   expect(queue.stats()).toMatchObject({ keys: 4, queued: 0, provided: 4, failed: 0 })
 })
 
+test('one that somebody waits for does not wait for the pace of the others', async () => {
+  const { queue, clock, keys } = create(0.01)
+  for (const number of [1, 2, 3]) queue.add(key(number))
+  await clock.advance(10)
+  expect(keys()).toEqual([1])
+  queue.add(key(3), { urgent: true })
+  await clock.advance(10)
+  expect(keys()).toEqual([1, 3])
+})
+
 test('every record is renewed within its validity, not all at one moment', async () => {
   const { queue, clock, calls } = create(100)
   for (let number = 0; number < 50; number++) queue.add(key(number))

@@ -37,6 +37,7 @@ export const dht: Phase = {
         return state.provided >= provided
       })
     }
+    progress.say(`${trial.named.length} named users are announced`)
     const bootstrap = processes.named('nairobi').bootstrap
     const ninth = await processes.startOther(ninthNode, [bootstrap])
     try {
