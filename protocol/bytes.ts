@@ -42,20 +42,43 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 const hexDigits = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+const hexCodes = hexDigits.map((digits): [number, number] => [digits.charCodeAt(0), digits.charCodeAt(1)])
+const highCodes = Uint8Array.from(hexCodes, ([high]) => high)
+const lowCodes = Uint8Array.from(hexCodes, ([, low]) => low)
+const idCodes = new Array<number>(64).fill(0)
 
+/** Ids are the names of nearly everything, and the text of one is made three times as fast in one piece. */
 export function toHex(bytes: Uint8Array): string {
-  let text = ''
-  for (const byte of bytes) text += hexDigits[byte]
-  return text
+  if (bytes.length !== 32) {
+    let text = ''
+    for (const byte of bytes) text += hexDigits[byte]
+    return text
+  }
+  for (let i = 0; i < 32; i++) {
+    const byte = bytes[i] as number
+    idCodes[2 * i] = highCodes[byte] as number
+    idCodes[2 * i + 1] = lowCodes[byte] as number
+  }
+  return String.fromCharCode.apply(null, idCodes)
 }
 
 /** Undefined when the text is not lower-case hex of the given length in bytes. */
 export function fromHex(text: string, lengthBytes?: number): Uint8Array | undefined {
-  if (!/^(?:[0-9a-f]{2})*$/.test(text)) return undefined
+  if (text.length % 2 !== 0) return undefined
   if (lengthBytes !== undefined && text.length !== lengthBytes * 2) return undefined
   const bytes = new Uint8Array(text.length / 2)
-  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(text.slice(i * 2, i * 2 + 2), 16)
+  for (let i = 0; i < bytes.length; i++) {
+    const high = digitOf(text.charCodeAt(2 * i))
+    const low = digitOf(text.charCodeAt(2 * i + 1))
+    if (high < 0 || low < 0) return undefined
+    bytes[i] = high * 16 + low
+  }
   return bytes
+}
+
+function digitOf(code: number): number {
+  if (code >= 0x30 && code <= 0x39) return code - 0x30
+  return code >= 0x61 && code <= 0x66 ? code - 0x57 : -1
 }
 
 export function toBase64Url(bytes: Uint8Array): string {

@@ -17,7 +17,10 @@ export interface Gater {
   readonly lookup: LookupFunction
   /** Whether this address may be remembered for, and dialled to reach, this peer. */
   permits(peer: PeerId | undefined, address: Multiaddr): boolean
-  /** Addresses that mDNS or pairing vouches for: local ones are dialled for this peer alone. */
+  /**
+   * All addresses that mDNS vouches for now: local ones are dialled for this peer alone. Earlier ones are forgotten,
+   * or a neighbour that moves often would run out of places, and dials would wait at doors that it has left.
+   */
   learn(peer: PeerId, addresses: readonly Multiaddr[]): void
   denies(node: NodeId | undefined): boolean
   deny(nodes: readonly NodeId[]): void
@@ -67,7 +70,7 @@ export function createGater(options: {
       denied = new Set(nodes.slice(0, netLimits.deniedNodesMax))
     },
     learn(peer, addresses) {
-      const hosts = new Set(learnt.get(peer.toString()))
+      const hosts = new Set<string>()
       for (const address of addresses) {
         const host = hostOf(address)
         if (host?.kind !== 'ip') continue

@@ -1,9 +1,8 @@
 /** The real network: libp2p with the settings that were found to work, each with its reason. */
 import { noise } from '@chainsafe/libp2p-noise'
 import { identify } from '@libp2p/identify'
-import type { PeerUpdate } from '@libp2p/interface'
+import type { PeerInfo, PeerUpdate } from '@libp2p/interface'
 import { kadDHT, passthroughMapper } from '@libp2p/kad-dht'
-import { mdns } from '@libp2p/mdns'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { webSockets } from '@libp2p/websockets'
@@ -23,8 +22,9 @@ import { discover } from './discovery.ts'
 import { createFrameStream } from './frame-stream.ts'
 import type { Gater } from './gater.ts'
 import { createGater } from './gater.ts'
+import { discoverByMdns } from './mdns.ts'
 import { netLimits } from './net-limits.ts'
-import { formatAddress, peerIdOf, privateKeyOfSeed } from './node-id.ts'
+import { formatAddress, nodeIdOf, peerIdOf, privateKeyOfSeed } from './node-id.ts'
 import { openPeerFolder } from './peer-folder.ts'
 import { createRouting } from './routing.ts'
 import type { RpcBudgets, RpcStats } from './rpc-endpoint.ts'
@@ -73,10 +73,22 @@ export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promis
   })
   const datastore =
     options.folder === undefined ? undefined : await openPeerFolder(options.folder, self, clock)
-  const libp2p = await createNode(options, privateKey, gater, datastore).catch(async (error: unknown) => {
-    await datastore?.close()
-    throw startError(error, config.listen)
-  })
+  const ready = Promise.withResolvers<ReturnType<typeof createDialer>>()
+  /** Neighbours answer while we still start, and again and again: who is not connected is dialled each time. */
+  const onNeighbour = ({ id, multiaddrs }: PeerInfo): void => {
+    const meet = async (): Promise<void> => {
+      await libp2p.peerStore.merge(id, { multiaddrs })
+      const node = nodeIdOf(id)
+      if (node !== undefined) (await ready.promise).meet(node)
+    }
+    meet().catch((error: unknown) => log.debug('net.neighbour-failed', { peer: id.toString(), error }))
+  }
+  const libp2p = await createNode(options, privateKey, gater, datastore, onNeighbour).catch(
+    async (error: unknown) => {
+      await datastore?.close()
+      throw startError(error, config.listen)
+    },
+  )
 
   const pruneAddresses = keepFewAddresses(libp2p, log)
   libp2p.addEventListener('peer:update', pruneAddresses)
@@ -112,6 +124,7 @@ export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promis
   }
   const started = dialer
   const { meet } = started
+  ready.resolve(started)
   const { dht } = libp2p.services
   background.push(discover({ libp2p, dht, clock, log, signal: closing.signal, meet }))
 
@@ -150,6 +163,7 @@ function createNode(
   privateKey: Awaited<ReturnType<typeof privateKeyOfSeed>>,
   gater: Gater,
   datastore: LevelDatastore | undefined,
+  onNeighbour: (neighbour: PeerInfo) => void,
 ) {
   const { listen, network } = options.config
   const validityMs = options.providerValidityMs ?? providerValidityMs
@@ -199,7 +213,7 @@ function createNode(
       maxPeerAge: validityMs * addressAgeFactor,
       addressFilter: (peer, address) => gater.permits(peer, address),
     },
-    peerDiscovery: network.mdns ? [discoverByMdns(gater)] : [],
+    peerDiscovery: network.mdns ? [discoverByMdns(gater, onNeighbour)] : [],
     services: {
       identify: identify({ maxObservedAddresses: 4 }),
       ping: ping({ maxInboundStreams: 8 }),
@@ -221,16 +235,6 @@ function createNode(
       }),
     },
   })
-}
-
-/** Wraps mDNS so that the gater hears of a neighbour before anything dials it. */
-function discoverByMdns(gater: Gater): ReturnType<typeof mdns> {
-  const create = mdns({ serviceTag: '_onehop._udp.local', interval: 20_000 })
-  return (components) => {
-    const discovery = create(components)
-    discovery.addEventListener('peer', (event) => gater.learn(event.detail.id, event.detail.multiaddrs))
-    return discovery
-  }
 }
 
 /**

@@ -1,7 +1,7 @@
 import { concatBytes, toHex, utf8 } from '../../protocol/bytes.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import { limits } from '../../protocol/limits.ts'
-import type { ReplicaSetChain } from '../../protocol/placement/chain.ts'
+import { unpackChain, type ReplicaSetChain } from '../../protocol/placement/chain.ts'
 import {
   decodeIds,
   decodePlaced,
@@ -142,14 +142,14 @@ export class Finder {
 
   /** True when the first of them is known afterwards. What a stranger says is checked like everything. */
   async #ask(node: NodeId, owners: readonly IdentityId[], signal: AbortSignal): Promise<boolean> {
-    const { rpc, identities, replicaSets, log } = this.#parts
+    const { rpc, crypto, identities, replicaSets, log } = this.#parts
     try {
       const answers = decodePlaced(await rpc.request(node, 'shard/locate', encodeIds(owners), { signal }))
       // One by one: a bad answer about one owner must not hide the good ones.
       const checks = answers.map(async (answer, i) => {
         if (answer === undefined || owners[i] === undefined) return
         await identities.accept(owners[i], answer.log)
-        await replicaSets.accept(answer.chain)
+        await replicaSets.accept(unpackChain(crypto, answer.chain))
       })
       for (const check of await Promise.allSettled(checks)) {
         if (check.status === 'rejected') log.warn('find.refused', { node, error: String(check.reason) })

@@ -111,7 +111,7 @@ export class Placement {
   async commit(packed: Uint8Array): Promise<ReplicaSetChain> {
     const set = unpackReplicaSet(this.#parts.crypto, packed)
     if (set.step !== 0) throw new OnehopError('BAD_REQUEST', 'an owner signs the first set of an epoch')
-    const { chain, isNews } = await this.#parts.replicaSets.accept(makeChain([set]).bytes)
+    const { chain, isNews } = await this.#parts.replicaSets.accept(makeChain([set]))
     if (!isNews && toHex(chain.newest.hash) !== toHex(set.hash)) {
       throw new OnehopError('STALE', `a newer replica set of ${toHex(set.owner)} is known`)
     }
@@ -233,9 +233,10 @@ export class Placement {
   async #take(placed: readonly (Placed | undefined)[]): Promise<boolean[]> {
     const results = await Promise.allSettled(
       placed.slice(0, limits.placementShardsMax).map(async (one) => {
-        if (one === undefined || !this.#concerns(one)) return false
-        await this.#parts.identities.accept(undefined, one.log)
-        const { chain } = await this.#parts.replicaSets.accept(one.chain)
+        const told = one && unpackChain(this.#parts.crypto, one.chain)
+        if (told === undefined || !this.#concerns(told.newest.owner)) return false
+        await this.#parts.identities.accept(undefined, one?.log as Uint8Array)
+        const { chain } = await this.#parts.replicaSets.accept(told)
         return chain
       }),
     )
@@ -253,9 +254,8 @@ export class Placement {
   }
 
   /** Strangers' shards are not kept: anybody could fill this disk with people whom nobody here knows. */
-  #concerns({ chain }: Placed): boolean {
-    const { crypto, hosting, leases, replicaSets } = this.#parts
-    const { owner } = unpackChain(crypto, chain).newest
+  #concerns(owner: IdentityId): boolean {
+    const { hosting, leases, replicaSets } = this.#parts
     return hosting.has(owner) || leases.granted(owner) !== undefined || replicaSets.get(owner) !== undefined
   }
 

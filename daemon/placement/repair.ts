@@ -153,7 +153,7 @@ export class Repair {
     const { crypto, replicaSets, distribution, log } = this.#parts
     const set = unpackReplicaSet(crypto, packReplicaSet(document, signatures))
     try {
-      const { chain, isNews } = await replicaSets.accept(makeChain([...before.sets, set]).bytes)
+      const { chain, isNews } = await replicaSets.accept(makeChain([...before.sets, set]))
       if (isNews) distribution.announce(chain)
       return true
     } catch (error) {

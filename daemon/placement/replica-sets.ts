@@ -45,11 +45,10 @@ export class ReplicaSets {
   }
 
   /**
-   * Keeps the chain if it is newer than the one known. Throws BAD_MESSAGE, UNKNOWN_IDENTITY (its owner's log must
+   * Keeps the chain if it is newer than the one known. Throws UNKNOWN_IDENTITY (its owner's log must
    * come first) or FORBIDDEN when a signature that it needs is missing.
    */
-  async accept(packed: Uint8Array): Promise<{ chain: ReplicaSetChain; isNews: boolean }> {
-    const chain = unpackChain(this.#crypto, packed)
+  async accept(chain: ReplicaSetChain): Promise<{ chain: ReplicaSetChain; isNews: boolean }> {
     const owner = chain.newest.owner
     const known = this.get(owner)
     if (known !== undefined && compareReplicaSets(chain.newest, known.newest) >= 0) {
@@ -66,7 +65,7 @@ export class ReplicaSets {
       const stored = this.#store.documents.getIn(batch, kind, owner)
       // Another may have come in while this one was checked.
       if (stored !== undefined && !isNewer(chain, unpackChain(this.#crypto, stored))) return false
-      this.#store.documents.putIn(batch, kind, owner, packed)
+      this.#store.documents.putIn(batch, kind, owner, chain.bytes)
       return true
     })
     if (!isNews) return { chain: this.get(owner) ?? chain, isNews }

@@ -68,6 +68,8 @@ export class Replication {
   /** When this node and that one were last found equal; monotonic. */
   readonly #comparedMs = new Map<NodeId, number>()
   readonly #comparing = new Map<NodeId, Promise<void>>()
+  /** When a shard last joined; monotonic. */
+  #joinedMs = -Infinity
   /** After how long what joined is compared with a node again. */
   readonly #joinPauseMs = new Map<NodeId, number>()
   readonly #unknownSchemas = new Map<string, NodeId>()
@@ -118,6 +120,7 @@ export class Replication {
         this.holders.refresh(owner)
         this.#joining.set(toHex(owner), owner)
         this.#joinPauseMs.clear()
+        this.#joinedMs = this.#parts.clock.monotonicMs()
         // Sets a cursor for each holder while the log is empty: what is written here later goes to all of them.
         this.push.shard(owner)
       }),
@@ -174,13 +177,16 @@ export class Replication {
       while (!signal.aborted) {
         const nowMs = clock.monotonicMs()
         const connected = new Set(rpc.connected())
-        const joining = this.#joiningByNode()
-        for (const node of this.holders.nodes()) {
-          if (neighbours.awayMs(node) > 0 || !connected.has(node)) continue
-          const sinceMs = nowMs - (this.#comparedMs.get(node) ?? -Infinity)
-          if (sinceMs >= config.reconcileEveryMs) void this.compareWith(node, signal)
-          else if (joining.has(node) && sinceMs >= (this.#joinPauseMs.get(node) ?? joinCompareMs))
-            void this.compareWith(node, signal, joining.get(node))
+        // While more and more join, once in a while is enough.
+        const pauseMs = nowMs - this.#joinedMs < joinCompareMs ? joinCompareMsMax : joinCompareMs
+        const due = this.holders.nodes().filter((node) => {
+          if (neighbours.awayMs(node) > 0 || !connected.has(node)) return false
+          return this.#sinceMs(node, nowMs) >= (this.#joinPauseMs.get(node) ?? pauseMs)
+        })
+        const joining = due.length > 0 ? this.#joiningByNode() : undefined
+        for (const node of due) {
+          if (this.#sinceMs(node, nowMs) >= config.reconcileEveryMs) void this.compareWith(node, signal)
+          else if (joining?.has(node)) void this.compareWith(node, signal, joining.get(node))
         }
         await this.#fetchSchemas(signal)
         await clock.sleep(joinCompareMs, signal)
@@ -190,6 +196,10 @@ export class Replication {
     } finally {
       stop()
     }
+  }
+
+  #sinceMs(node: NodeId, nowMs: number): number {
+    return nowMs - (this.#comparedMs.get(node) ?? -Infinity)
   }
 
   async #compare(node: NodeId, wanted: readonly IdentityId[], signal: AbortSignal): Promise<void> {

@@ -234,7 +234,7 @@ async function openHolder(crypto: CryptoProvider, folder: string, host: string, 
       })
       const signature = signReplicaSet(crypto, unsigned, author.device.seed)
       const set = unpackReplicaSet(crypto, packReplicaSet(unsigned, [signature]))
-      await replicaSets.accept(makeChain([set]).bytes)
+      await replicaSets.accept(makeChain([set]))
     },
     async accept(records: readonly Uint8Array[]): Promise<void> {
       for (const { outcome } of await ingest.accept(records, { from: 'peer', node: rpc.self }))
