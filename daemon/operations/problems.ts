@@ -43,9 +43,10 @@ function fewCopies({ config, replicaSets, hosted }: ProblemParts): Problem[] {
   ]
 }
 
-function awayReplicas({ config, neighbours, replicaSets, hosted }: ProblemParts): Problem[] {
-  const members = new Set(hosted.flatMap(({ owner }) => replicaSets.members(owner)))
-  const away = [...members].filter((node) => neighbours.awayMs(node) >= config.hosting.suspectAfterMs)
+function awayReplicas({ neighbours, replicaSets, hosted }: ProblemParts): Problem[] {
+  const members = new Set<string>()
+  for (const { owner } of hosted) for (const node of replicaSets.members(owner)) members.add(node)
+  const away = [...members].filter((node) => neighbours.isSuspect(node))
   return away.map((node) =>
     problem(
       'REPLICA_AWAY',

@@ -33,7 +33,7 @@ import type { NodeId, Rpc } from '../net/rpc.ts'
 import type { Distribution } from './distribution.ts'
 import type { Leases } from './leases.ts'
 import { candidateOf, type Neighbours } from './neighbours.ts'
-import { memberIds, type ReplicaSets } from './replica-sets.ts'
+import type { ReplicaSets } from './replica-sets.ts'
 
 export interface RepairParts {
   readonly rpc: Rpc
@@ -112,7 +112,7 @@ export class Repair {
       const chain = replicaSets.get(owner)
       if (chain === undefined) continue
       const { newest } = chain
-      const members = memberIds(newest)
+      const members = replicaSets.members(owner)
       const coordinator = members.find((node) => awayMs(node) < config.suspectAfterMs)
       if (coordinator !== rpc.self) continue
       const isWhole = members.every((node) => awayMs(node) < config.replaceAfterMs)

@@ -3,7 +3,7 @@ import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import type { IdentityState } from '../../protocol/identity/types.ts'
 import { checkChain, unpackChain, type ReplicaSetChain } from '../../protocol/placement/chain.ts'
-import { compareReplicaSets, type SignedReplicaSet } from '../../protocol/placement/replica-set.ts'
+import { compareReplicaSets } from '../../protocol/placement/replica-set.ts'
 import type { IdentityId } from '../../protocol/record/types.ts'
 import type { Store } from '../../storage/types.ts'
 import type { Identities } from '../identities.ts'
@@ -12,6 +12,13 @@ import type { NodeId } from '../net/rpc.ts'
 const kind = 'replica-set'
 /** Decoded chains kept in memory: those of the shards held here and of the people followed from here. */
 const chainsMax = 32_768
+const nodesMax = 4_096
+
+/** Member ids are spelt out once for each set: every heartbeat looks at those of thousands. */
+interface Known {
+  readonly chain: ReplicaSetChain
+  readonly members: readonly NodeId[]
+}
 
 export type ReplicaSetListener = (chain: ReplicaSetChain, before: ReplicaSetChain | undefined) => void
 
@@ -20,7 +27,9 @@ export class ReplicaSets {
   readonly #store: Store
   readonly #crypto: CryptoProvider
   readonly #identities: Identities
-  readonly #chains = new Map<string, ReplicaSetChain>()
+  readonly #chains = new Map<string, Known>()
+  /** Thousands of shards have the same few members: one text for each of these. */
+  readonly #nodes = new Map<NodeId, NodeId>()
   readonly #listeners = new Set<ReplicaSetListener>()
 
   constructor(store: Store, crypto: CryptoProvider, identities: Identities) {
@@ -30,18 +39,20 @@ export class ReplicaSets {
   }
 
   get(owner: IdentityId): ReplicaSetChain | undefined {
-    const name = toHex(owner)
-    const known = this.#chains.get(name)
-    if (known !== undefined) return known
-    const bytes = this.#store.documents.get(kind, owner)
-    if (bytes === undefined) return undefined
-    return this.#remember(name, unpackChain(this.#crypto, bytes))
+    return this.#known(owner)?.chain
   }
 
   /** Nodes that hold the shard, in their order; empty when its set is not known. */
   members(owner: IdentityId): readonly NodeId[] {
-    const set = this.get(owner)?.newest
-    return set === undefined ? [] : memberIds(set)
+    return this.#known(owner)?.members ?? []
+  }
+
+  #known(owner: IdentityId): Known | undefined {
+    const name = toHex(owner)
+    const known = this.#chains.get(name)
+    if (known !== undefined) return known
+    const bytes = this.#store.documents.get(kind, owner)
+    return bytes === undefined ? undefined : this.#remember(name, unpackChain(this.#crypto, bytes))
   }
 
   /**
@@ -79,11 +90,21 @@ export class ReplicaSets {
     return () => this.#listeners.delete(listener)
   }
 
-  #remember(name: string, chain: ReplicaSetChain): ReplicaSetChain {
+  #remember(name: string, chain: ReplicaSetChain): Known {
+    const members = chain.newest.members.map(({ node }) => this.#intern(toHex(node)))
+    const known = { chain, members }
     this.#chains.delete(name)
-    this.#chains.set(name, chain)
+    this.#chains.set(name, known)
     if (this.#chains.size > chainsMax) this.#chains.delete(this.#chains.keys().next().value as string)
-    return chain
+    return known
+  }
+
+  #intern(node: NodeId): NodeId {
+    const known = this.#nodes.get(node)
+    if (known !== undefined) return known
+    if (this.#nodes.size >= nodesMax) this.#nodes.clear()
+    this.#nodes.set(node, node)
+    return node
   }
 }
 
@@ -97,15 +118,4 @@ function mayPlace(state: IdentityState, key: Uint8Array): boolean {
     if (equalBytes(device.key, key)) return device.role === 'owner' && device.revoked === undefined
   }
   return state.recovery !== undefined && equalBytes(state.recovery.key, key)
-}
-
-const idsBySet = new WeakMap<SignedReplicaSet, readonly NodeId[]>()
-
-/** Spelt out once for each set: every heartbeat looks at the members of thousands. */
-export function memberIds(set: SignedReplicaSet): readonly NodeId[] {
-  const known = idsBySet.get(set)
-  if (known !== undefined) return known
-  const ids = set.members.map(({ node }) => toHex(node))
-  idsBySet.set(set, ids)
-  return ids
 }
