@@ -6,7 +6,7 @@ import { countLost } from '../model/equal.ts'
 import { pace } from '../plan.ts'
 import type { Phase, Trial } from '../trial.ts'
 import { until } from '../waiting.ts'
-import { countCopies, recordsHeld } from './copies.ts'
+import { countCopies, recordsHeld, recordsToCome } from './copies.ts'
 import { doomed } from './nearest.ts'
 
 const restoredWithinMs = pace.replaceAfterMs + 45_000
@@ -60,6 +60,11 @@ export const kill: Phase = {
       copiesRestoredS: Number.NaN,
     }
     await until('copies back', { withinMs: restoredWithinMs, everyMs: 1_500, signal }, async () => {
+      const left = await recordsToCome(trial)
+      if (left > 0) {
+        progress.say(`${left} copies of records are to come`)
+        return false
+      }
       const counted = await countCopies(trial, only)
       waiting = counted.filter(({ holders, wanted }) => holders < wanted).length
       if (waiting > 0) progress.say(`${waiting} of ${orphaned.length} shards have a seat to fill`)

@@ -6,10 +6,11 @@ import { Draw } from '../data/draw.ts'
 import { percentile, rounded } from '../figures.ts'
 import { decode, type HomePage, readHome, sessionOf } from '../model/reading.ts'
 import type { Phase, Trial } from '../trial.ts'
-import { until } from '../waiting.ts'
+import { inParallel, until } from '../waiting.ts'
 
 const sampled = 240
 const feedLength = 50
+const visitorsAtOnce = 6
 const settleWithinMs = 60_000
 
 /** Home pages of people of all homes, one request each, compared with the model: feed, names, thumbnails, pictures. */
@@ -37,13 +38,12 @@ export const pages: Phase = {
     let waiting = [...sessions.keys()]
     try {
       await until('all feeds', { withinMs: settleWithinMs, everyMs: 500, signal }, async () => {
-        const wrong: number[] = []
-        for (const number of waiting) {
+        const wrong = await inParallel(waiting, visitorsAtOnce, async (number) => {
           const page = await readHome(sessions.get(number) as never, writer.id(number), signal)
-          if (compareFeed(trial, number, page).mismatch) wrong.push(number)
-        }
-        waiting = wrong
-        return wrong.length === 0
+          return compareFeed(trial, number, page).mismatch ? number : undefined
+        })
+        waiting = wrong.filter((number) => number !== undefined)
+        return waiting.length === 0
       })
       progress.say(
         `feeds of ${sessions.size} people are as in the model after ${rounded((performance.now() - startedMs) / 1000)} s`,
