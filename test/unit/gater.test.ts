@@ -52,6 +52,13 @@ test('what mDNS says holds for that neighbour alone, and never leads to loopback
   expect(gater.permits(peerIdOf(other), addresses[0] as Multiaddr)).toBe(false)
 })
 
+test('a neighbour that has moved is dialled where it is now alone', () => {
+  const gater = create()
+  const homes = Array.from({ length: 20 }, (_, i) => at(`/ip4/192.168.${i + 1}.5/tcp/1`))
+  for (const home of homes) gater.learn(peerIdOf(peer), [home])
+  expect(homes.filter((home) => gater.permits(peerIdOf(peer), home))).toEqual(homes.slice(-1))
+})
+
 test('a learnt neighbour has at most eight addresses', () => {
   const gater = create()
   const addresses = Array.from({ length: 20 }, (_, i) => at(`/ip4/192.168.1.${i + 1}/tcp/1`))
