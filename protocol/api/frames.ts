@@ -9,6 +9,7 @@
  */
 import { concatBytes } from '../bytes.ts'
 import { decode, encode } from '../codec.ts'
+import { utf8Length } from '../codec-measure.ts'
 import { OnehopError } from '../errors.ts'
 import { apiLimits } from './limits.ts'
 
@@ -56,8 +57,10 @@ export function decodeFrame(bytes: Uint8Array): Frame {
     throw new OnehopError('BAD_MESSAGE', 'bad frame id')
   const named = typeof kind === 'number' ? kinds[kind] : undefined
   if (named === undefined) throw new OnehopError('BAD_MESSAGE', 'unknown frame kind')
-  if (typeof operation !== 'string' || operation.length > operationBytesMax) {
+  if (typeof operation !== 'string' || utf8Length(operation) > operationBytesMax) {
     throw new OnehopError('BAD_MESSAGE', 'bad operation name in a frame')
   }
+  if (named !== 'request' && operation !== '')
+    throw new OnehopError('BAD_MESSAGE', 'only a request names an operation')
   return { id, kind: named, operation, payload }
 }

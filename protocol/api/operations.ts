@@ -319,7 +319,7 @@ export const operations = {
     'admin',
     {
       hosts: list(
-        fields({ log, quotaBytes: optional(uint()), label: optional(text(64)) }),
+        fields({ log, quotaBytes: optional(uint()), label: optional(text(64)) }, 'closed'),
         apiLimits.hostsPerRequestMax,
       ),
     },
