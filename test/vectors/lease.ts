@@ -1,0 +1,119 @@
+/** Makes lease.json, as record.ts makes record.json. */
+import { writeFileSync } from 'node:fs'
+import { nodeCrypto } from '../../daemon/crypto/node-crypto.ts'
+import { concatBytes, toHex } from '../../protocol/bytes.ts'
+import { encode } from '../../protocol/codec.ts'
+import { contexts, signedMessage } from '../../protocol/context.ts'
+import { limits } from '../../protocol/limits.ts'
+import { signLease, type Lease } from '../../protocol/placement/lease.ts'
+import { writtenMs } from '../support/people.ts'
+import { createSeededRandom } from '../support/seeded-random.ts'
+import { plain } from './record.ts'
+import { framing, invalidCases, raw, type InvalidCase, type Wire } from './wire.ts'
+
+export interface LeaseVectors {
+  readonly about: string
+  readonly valid: readonly {
+    readonly name: string
+    readonly bytes: string
+    /** Of the host. */
+    readonly seed: string
+    readonly value: unknown
+  }[]
+  readonly unsigned: readonly { readonly name: string; readonly bytes: string }[]
+  readonly invalid: readonly InvalidCase[]
+}
+
+export function leaseVectors(): LeaseVectors {
+  const random = createSeededRandom(0x1ea5e)
+  const crypto = nodeCrypto((length) => random.bytes(length))
+  const [seed, homeSeed, owner] = [random.bytes(32), random.bytes(32), random.bytes(32)]
+  const [host, home] = [crypto.signingPublicKey(seed), crypto.signingPublicKey(homeSeed)]
+  const lease: Lease = {
+    host,
+    owner,
+    shard: owner,
+    home,
+    bytes: 50_000_000,
+    largestRecordBytes: limits.recordBytesMax,
+    expiresMs: writtenMs,
+  }
+  const most = Number.MAX_SAFE_INTEGER
+  const valid: Record<string, Lease> = {
+    'fifty megabytes': lease,
+    'nothing, and long over its time': { ...lease, bytes: 0, largestRecordBytes: 0, expiresMs: 0 },
+    'the largest numbers': { ...lease, bytes: most, largestRecordBytes: most, expiresMs: most },
+    'a host for itself': { ...lease, home: host },
+  }
+  const items: readonly unknown[] = [
+    contexts.lease,
+    1,
+    host,
+    owner,
+    owner,
+    home,
+    lease.bytes,
+    lease.largestRecordBytes,
+    lease.expiresMs,
+  ]
+  const document = encode(items)
+  const signature = crypto.sign(signedMessage(contexts.lease, document), seed)
+  const unsigned: Record<string, Uint8Array> = {
+    'the home signs for the host': signLease(crypto, lease, homeSeed),
+    'a signature of zeros': encode([document, new Uint8Array(64)]),
+    'one byte more than was signed': encode([encode(items.with(6, lease.bytes + 1)), signature]),
+    'a longer time than was signed': encode([encode(items.with(8, most)), signature]),
+    'another host than signed': encode([encode(items.with(2, home)), signature]),
+    'signed for another purpose': encode([
+      document,
+      crypto.sign(signedMessage(contexts.replicaSet, document), seed),
+    ]),
+    'signed without its context': encode([document, crypto.sign(document, seed)]),
+  }
+  const signed = (bytes: Uint8Array): Wire =>
+    raw(encode([bytes, crypto.sign(signedMessage(contexts.lease, bytes), seed)]))
+  const changed = (at: number, value: unknown): Wire => signed(encode(items.with(at, value)))
+  return {
+    about:
+      'what hosts promise; bytes in hex. Unsigned ones are leases, but not of the host that they name. ' +
+      'Whether a lease is over its time is for whoever has a clock',
+    valid: Object.entries(valid).map(([name, value]) => ({
+      name,
+      bytes: toHex(signLease(crypto, value, seed)),
+      seed: toHex(seed),
+      value: plain(value),
+    })),
+    unsigned: Object.entries(unsigned).map(([name, bytes]) => ({ name, bytes: toHex(bytes) })),
+    invalid: invalidCases({
+      ...framing(signLease(crypto, lease, seed)),
+      'another context': changed(0, contexts.replicaSet),
+      'version of tomorrow': changed(1, 2),
+      'a host of 31 bytes': changed(2, host.subarray(1)),
+      'no owner': changed(3, null),
+      'a shard of 33 bytes': changed(4, new Uint8Array(33)),
+      'a home in hex': changed(5, toHex(home)),
+      'fewer than no bytes': changed(6, -1),
+      'half a byte': changed(6, 0.5),
+      'bytes beyond 2^53': changed(6, 2n ** 53n),
+      'no largest record': changed(7, null),
+      'an expiry in words': changed(8, '2026'),
+      'one item too many': signed(encode([...items, null])),
+      'one item too few': signed(encode(items.slice(0, -1))),
+      'a document that is not the shortest CBOR': signed(
+        concatBytes(Uint8Array.of(0x98, items.length), document.subarray(1)),
+      ),
+      'a document with a byte behind it': signed(concatBytes(document, new Uint8Array(1))),
+      'a document of no bytes': signed(new Uint8Array()),
+      'a document that is not wrapped in bytes': raw(encode([items, signature])),
+      'no signature': raw(encode([document])),
+      'null for a signature': raw(encode([document, null])),
+      'a signature of 63 bytes': raw(encode([document, signature.subarray(1)])),
+      'two signatures': raw(encode([document, signature, signature])),
+    }),
+  }
+}
+
+if (import.meta.main) {
+  const text = `${JSON.stringify(leaseVectors(), undefined, 1)}\n`
+  writeFileSync(new URL('lease.json', import.meta.url), text)
+}
