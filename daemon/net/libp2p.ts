@@ -109,6 +109,7 @@ export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promis
     await dialer?.close()
     libp2p.removeEventListener('peer:update', pruneAddresses)
     await libp2p.stop()
+    libp2p.services.ownAddresses.quiet()
     await datastore?.close()
   }
   let dialer: ReturnType<typeof createDialer> | undefined
@@ -217,6 +218,7 @@ function createNode(
     services: {
       identify: identify({ maxObservedAddresses: 4 }),
       ping: ping({ maxInboundStreams: 8 }),
+      ownAddresses,
       dht: kadDHT({
         protocol: '/onehop/kad/1.0.0',
         // Every node that runs this serves: waiting for a public address would leave a LAN without a DHT.
@@ -235,6 +237,17 @@ function createNode(
       }),
     },
   })
+}
+
+/**
+ * libp2p notes its own addresses a second after a listener opened or closed, also when all of it has stopped and the disk
+ * is closed, and keeps the process alive meanwhile.
+ */
+function ownAddresses({ addressManager }: { readonly addressManager: object }): { quiet(): void } {
+  const { _updatePeerStoreAddresses: note } = addressManager as {
+    readonly _updatePeerStoreAddresses?: { stop?(): void }
+  }
+  return { quiet: () => note?.stop?.() }
 }
 
 /**
