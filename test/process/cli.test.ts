@@ -11,11 +11,18 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
+import { get } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
+import type { Duplex } from 'node:stream'
 import { join, resolve } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { microblog } from '../../client/microblog.ts'
+import { fullAddress } from '../../daemon/net/node-id.ts'
+import { fromHex } from '../../protocol/bytes.ts'
+import { httpCaller, socketClient } from '../support/api-client.ts'
 import { until } from '../support/until.ts'
 
 const bin = resolve(import.meta.dirname, '../../dist/cli/bin.js')
@@ -64,6 +71,20 @@ async function start(
   child.stdout?.on('data', (part: Buffer) => (text += part.toString()))
   await until(() => text.includes('\n') || child.exitCode !== null, 60_000)
   return { child, ready: JSON.parse(text) as Record<string, unknown> }
+}
+
+/** A WebSocket that opens and then neither reads nor closes, as of a phone that has walked out of range. */
+async function silentSocket(port: number): Promise<Duplex> {
+  const headers = {
+    connection: 'Upgrade',
+    upgrade: 'websocket',
+    'sec-websocket-version': '13',
+    'sec-websocket-key': 'c2lsZW50IHNpbGVudCBzaQ==',
+  }
+  const request = get({ host: '127.0.0.1', port, path: '/api/v1/socket', headers })
+  const [, socket] = (await once(request, 'upgrade')) as [IncomingMessage, Duplex]
+  socket.on('error', () => {})
+  return socket.pause()
 }
 
 beforeEach(() => {
@@ -194,6 +215,37 @@ test('SIGTERM closes the node, and runtime.json goes with it', async () => {
   await once(child, 'close')
   expect(child.exitCode).toBe(0)
   expect(existsSync(runtime)).toBe(false)
+})
+
+test('SIGINT with a neighbour, a live query and a silent WebSocket: ends with 0, and the state opens again', async () => {
+  const neighbour = await start(['--state', join(home, 'neighbour')])
+  const addresses = (neighbour.ready['addresses'] as string[]).filter((address) =>
+    /\/tcp\/\d+$/.test(address),
+  )
+  const bootstrap = addresses.map((address) => fullAddress(neighbour.ready['node'] as string, address))
+  const network = ['--set', `network.bootstrap=${JSON.stringify(bootstrap)}`]
+  const { child, ready } = await start(network)
+  const dashboard = new URL(ready['dashboard'] as string)
+  const port = Number(dashboard.port)
+  const token = dashboard.hash.replace('#token=', '')
+  const call = httpCaller(port, token)
+  await until(async () => (await call('admin.status', {})).peers.some(({ connected }) => connected))
+  const me = onehop(['init', '--user', 'Ada', '--json']).json()
+  expect(onehop(['put', 'posts', '{"text":"hello"}']).status).toBe(0)
+
+  const live = await socketClient(port, { token })
+  const feed = { of: 'feed', owner: fromHex(me['identity'] as string), app: microblog.id, name: '' }
+  const { frames } = live.open('live.open', feed)
+  expect((await frames.next()).value).toMatchObject({ kind: 'reply' })
+  const silent = await silentSocket(port)
+
+  child.kill('SIGINT')
+  await until(() => child.exitCode !== null || child.signalCode !== null, 20_000)
+  expect(child.exitCode).toBe(0)
+  await live.closed
+  silent.destroy()
+  expect((await start(network)).ready['node']).toBe(ready['node'])
+  expect(onehop(['status', '--json']).json()).toMatchObject({ hostedTotal: 1, storage: { records: 2 } })
 })
 
 test('a node that was killed does not run: the next start takes over', async () => {
