@@ -67,11 +67,11 @@ export function adminOperations(parts: AdminOperationsParts): Pick<Operations, N
   }
 
   return {
-    async 'admin.status'({ after, limit = 100 }) {
+    async 'admin.status'({ after, limit = 100, brief = false }) {
       const people = hosting.inOrder()
       const from = after === undefined ? 0 : people.findIndex(({ owner }) => compareBytes(owner, after) > 0)
       const page = from < 0 ? [] : people.slice(from, from + limit)
-      const hosted = page.map((one) => describeHosted(parts, one))
+      const hosted = page.map((one) => describeHosted(parts, one, brief))
       const last = page.at(-1)
       const more = from >= 0 && from + limit < people.length
       const { problems, records, bytes } = summary()
@@ -214,13 +214,17 @@ function describePeers(neighbours: Neighbours, network: Network): Status['peers'
     }))
 }
 
-function describeHosted(parts: AdminOperationsParts, hosted: Hosted): Status['hosted'][number] {
+function describeHosted(
+  parts: AdminOperationsParts,
+  hosted: Hosted,
+  brief: boolean,
+): Status['hosted'][number] {
   const { store, replicaSets, replication, neighbours, network } = parts
   const { owner, quotaBytes, label } = hosted
   const shard = store.shards.get(owner)
   const set = replicaSets.get(owner)?.newest
-  const replicas = replicaSets
-    .members(owner)
+  const members = brief ? [] : replicaSets.members(owner)
+  const replicas = members
     .filter((node) => node !== network.rpc.self)
     .map((node) => ({
       node: fromHex(node, 32) as Uint8Array,
@@ -235,7 +239,7 @@ function describeHosted(parts: AdminOperationsParts, hosted: Hosted): Status['ho
     bytes: (shard?.recordBytes ?? 0) + (shard?.blobBytes ?? 0),
     quotaBytes,
     replicas,
-    copies: current + (replication.isJoining(owner) ? 0 : 1),
+    copies: brief ? 0 : current + (replication.isJoining(owner) ? 0 : 1),
     copiesWanted: (set?.copies ?? 0) + 1,
   }
 }

@@ -242,7 +242,12 @@ export const operations = {
   // ---- administration
   'admin.status': unary(
     'admin',
-    { after: optional(key32()), limit: optional(uint(apiLimits.hostedPerStatusMax)) },
+    // brief: sizes alone, without the replicas of each shard; for programs that look at thousands again and again.
+    {
+      after: optional(key32()),
+      limit: optional(uint(apiLimits.hostedPerStatusMax)),
+      brief: optional(boolean()),
+    },
     {
       node: key32(),
       version: text(64),

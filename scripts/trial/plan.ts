@@ -44,7 +44,7 @@ export function isOnIsland({ region }: Pick<NodePlan, 'region'>): boolean {
 export const pace = {
   heartbeatMs: 2_500,
   suspectAfterMs: 6_000,
-  replaceAfterMs: 15_000,
+  replaceAfterMs: 12_000,
   registerEveryMs: 5_000,
 } as const
 

@@ -65,7 +65,7 @@ export async function recordsHeld(node: NodeProcess, signal: AbortSignal): Promi
   const held = new Map<string, number>()
   let after: Uint8Array | undefined
   do {
-    const request = { limit: 200, ...(after && { after }) }
+    const request = { limit: 200, brief: true, ...(after && { after }) }
     const { hosted, next } = await node.admin('admin.status', request, { signal })
     for (const { identity, records } of hosted) held.set(toHex(identity), records)
     after = next ?? undefined
