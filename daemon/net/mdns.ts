@@ -14,6 +14,9 @@ type Service = PeerDiscovery & Startable & { readonly mdns?: EventEmitter }
 /**
  * Wraps libp2p's mDNS so that the gater hears of a neighbour before anything dials it, and so that every answer is
  * told: libp2p passes on who is new alone, and neighbours whose link was cut would stay strangers.
+ *
+ * Questions and answers leave by the default route alone. Where there is none, as on a bare cable between two boxes,
+ * `ip route add 224.0.0.0/4 dev eth0` gives them a way.
  */
 export function discoverByMdns(gater: Gater, onNeighbour: (neighbour: PeerInfo) => void) {
   const create = mdns({ serviceTag: '_onehop._udp.local', interval: askEveryMs })

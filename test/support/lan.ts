@@ -114,7 +114,7 @@ function enter(pid: number): string[] {
 
 /** Resolves when the namespace is there: `cat` runs in it, and says what it is told. */
 async function holdNamespace(command: readonly string[]): Promise<ChildProcess> {
-  const [program = '', ...args] = [...command, 'cat']
+  const [program, ...args] = [...command, 'cat']
   const holder = spawn(program, args, { stdio: 'pipe', env: environment() })
   let words = ''
   holder.stderr.on('data', (data: Buffer) => (words += data.toString()))
