@@ -21,6 +21,9 @@ interface Entry {
   failures: number
 }
 
+/** Somebody waits: a few more tries, at once, before it rests like any other. */
+const urgentTriesMax = 3
+
 export class ProvideSchedule {
   readonly #options: ProvideScheduleOptions
   readonly #entries = new Map<string, Entry>()
@@ -73,7 +76,14 @@ export class ProvideSchedule {
 
   failed(key: string, nowMs: number): void {
     const { retryMs, retryMsMax, jitter } = this.#options
-    const failures = (this.#entries.get(key)?.failures ?? 0) + 1
+    const entry = this.#entries.get(key)
+    const failures = (entry?.failures ?? 0) + 1
+    if (entry?.state === 'running' && entry.urgent && failures <= urgentTriesMax) {
+      this.#runningCount--
+      Object.assign(entry, { state: 'queued', failures })
+      this.#urgent.add(key)
+      return
+    }
     const pauseMs = Math.min(retryMsMax, retryMs * 2 ** Math.min(20, failures - 1))
     this.#rest(key, nowMs + pauseMs * (0.75 + jitter() / 2), failures)
   }
@@ -105,15 +115,12 @@ export class ProvideSchedule {
   }
 
   #pop(nowMs: number): string | undefined {
-    for (const queue of [this.#urgent, this.#fresh]) {
-      for (const key of queue) {
-        queue.delete(key)
-        return key
-      }
-    }
+    const urgent = takeFirst(this.#urgent)
+    if (urgent !== undefined) return urgent
+    // Before the fresh: thousands of these, at a slow pace, must not let a record lapse that others rely on.
     this.#dropStale()
     const next = this.#resting.at(-1)
-    if (next === undefined || next.dueMs > nowMs) return undefined
+    if (next === undefined || next.dueMs > nowMs) return takeFirst(this.#fresh)
     this.#resting.pop()
     return next.key
   }
@@ -141,4 +148,12 @@ export class ProvideSchedule {
       this.#resting.pop()
     }
   }
+}
+
+function takeFirst(queue: Set<string>): string | undefined {
+  for (const key of queue) {
+    queue.delete(key)
+    return key
+  }
+  return undefined
 }

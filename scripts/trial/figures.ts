@@ -1,5 +1,8 @@
+import type { Machine } from './machine.ts'
+
 /** What `--json` writes. Times are as a client saw them. */
 export interface Figures {
+  machine: Machine
   nodes: number
   nodesReadyS: number
   users: number

@@ -72,6 +72,19 @@ test('one that somebody waits for does not wait for the pace of the others', asy
   expect(keys()).toEqual([1, 3])
 })
 
+test('what failed is tried again before thousands that are fresh, and at once where somebody waits', async () => {
+  const { queue, clock, keys, world } = create(0.1)
+  world.fails = true
+  queue.add(key(1), { urgent: true })
+  await clock.advance(10)
+  expect(keys()).toEqual([1, 1, 1, 1])
+  for (let number = 2; number < 22; number++) queue.add(key(number))
+  world.fails = false
+  await clock.advance(60_000)
+  expect(keys().slice(4)).toContain(1)
+  expect(keys().slice(4)).not.toContain(21)
+})
+
 test('every record is renewed within its validity, not all at one moment', async () => {
   const { queue, clock, calls } = create(100)
   for (let number = 0; number < 50; number++) queue.add(key(number))
