@@ -1,16 +1,15 @@
 /**
- * A daemon process as people start it: time from fork until it answers HTTP, resident memory and processor time when
+ * A node as people start it, the built command: time from its start until it answers HTTP, resident memory and processor time when
  * idle, resident memory after 10,000 records from clients over HTTP. The limit is a process with the same libp2p set
  * and classic-level and nothing else. Both in turns, each three times.
  */
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { adminCall } from '../../../cli/daemon.ts'
 import { microblog } from '../../../client/microblog.ts'
 import { loadCrypto } from '../../../daemon/crypto/index.ts'
 import { Author } from '../author.ts'
-import { type Child, startChild } from '../child.ts'
-import type { DaemonStarted } from '../daemon-child.ts'
+import { startBuiltDaemon, usageOf } from '../built-daemon.ts'
+import { startChild } from '../child.ts'
 import type { BenchContext, BenchResult } from '../result.ts'
 import { median } from '../statistics.ts'
 
@@ -18,9 +17,8 @@ const rounds = 3
 const total = 10_000
 const batchRecords = 250
 /** What the start leaves behind is gone by then. */
-const settleMs = 5_000
-const idleMs = 10_000
-const mb = 2 ** 20
+const settleMs = 3_000
+const idleMs = 6_000
 
 interface Idle {
   readonly rssMb: number
@@ -37,18 +35,13 @@ export async function bench({ folder, note }: BenchContext): Promise<BenchResult
         join(folder, `bare-${round}`),
       ])
       bare.startS.push(await secondsTo(() => child.next()))
-      bare.idle.push(await idle(child))
+      bare.idle.push(await idle(child.pid))
     }
-    const startMs = performance.now()
-    await using child = startChild(resolve(import.meta.dirname, '../daemon-child.ts'), [
-      join(folder, `node-${round}`),
-    ])
-    const { http, token } = (await child.next()) as DaemonStarted
-    await fetch(`${http}/api/v1/node.info`, { method: 'POST', headers: json, body: '{}' })
-    daemon.startS.push((performance.now() - startMs) / 1000)
-    daemon.idle.push(await idle(child))
+    await using daemonHere = await startBuiltDaemon(join(folder, `node-${round}`))
+    const { pid, call, startS } = daemonHere
+    daemon.startS.push(startS)
+    daemon.idle.push(await idle(pid))
 
-    const call = adminCall(http, token)
     const author = new Author(crypto)
     await call('schema.put', { schema: microblog.bytes })
     await call('admin.host.add', { hosts: [{ log: author.log }] })
@@ -58,7 +51,7 @@ export async function bench({ folder, note }: BenchContext): Promise<BenchResult
       })
       if (results.some(({ outcome }) => outcome !== 'stored')) throw new Error('a record was not stored')
     }
-    daemon.fullMb.push((await idle(child)).rssMb)
+    daemon.fullMb.push((await idle(pid)).rssMb)
     note(
       `round ${round + 1}: start ${daemon.startS.at(-1)?.toFixed(2)} s, idle ${daemon.idle.at(-1)?.rssMb.toFixed(0)} MB`,
     )
@@ -78,24 +71,16 @@ export async function bench({ folder, note }: BenchContext): Promise<BenchResult
   }
 }
 
-const json = { 'content-type': 'application/json' }
-
 async function secondsTo(action: () => Promise<unknown>): Promise<number> {
   const startMs = performance.now()
   await action()
   return (performance.now() - startMs) / 1000
 }
 
-async function idle(child: Child): Promise<Idle> {
+async function idle(pid: number): Promise<Idle> {
   await sleep(settleMs)
-  const before = await usage(child)
+  const before = usageOf(pid)
   await sleep(idleMs)
-  const after = await usage(child)
-  const cpuUs = after.cpu.user + after.cpu.system - before.cpu.user - before.cpu.system
-  return { rssMb: after.rssBytes / mb, cpuPercent: cpuUs / (idleMs * 10) }
-}
-
-async function usage(child: Child): Promise<{ rssBytes: number; cpu: NodeJS.CpuUsage }> {
-  child.send('usage')
-  return (await child.next()) as { rssBytes: number; cpu: NodeJS.CpuUsage }
+  const after = usageOf(pid)
+  return { rssMb: after.rssMb, cpuPercent: ((after.cpuS - before.cpuS) / (idleMs / 1000)) * 100 }
 }
