@@ -158,6 +158,8 @@ export class Push {
     const underWay = new Set<string>()
     this.#underWay.set(node, underWay)
     const begun: { readonly owner: IdentityId; readonly position: number }[] = []
+    // Each shard once: where it goes on is known when this message is answered.
+    const goesOn: IdentityId[] = []
     let records = 0
     let bytes = 0
     for (const [name, owner] of dirty ?? []) {
@@ -173,12 +175,13 @@ export class Push {
       if (from === undefined) begun.push({ owner, position: head })
       if (from === undefined || from >= head) continue
       const portion = await this.#portion(node, owner, from, pushRecordsMax - records, pushBytesMax - bytes)
-      if (portion.position < this.#parts.store.records.logHead(owner)) dirty?.set(name, owner)
+      if (portion.position < this.#parts.store.records.logHead(owner)) goesOn.push(owner)
       portions.push(portion)
       records += portion.records.length
       for (const record of portion.records) bytes += record.bytes.length + 5
       if (portion.position === portion.from) break // nothing more fits
     }
+    for (const owner of goesOn) dirty?.set(toHex(owner), owner)
     if (dirty?.size === 0) this.#dirty.delete(node)
     // Together: one after the other, hundreds of them held up what there was to send for a minute.
     if (begun.length > 0) await this.#moveCursors(node, begun)

@@ -131,6 +131,8 @@ export class ShardSource implements LogSource {
       for (const entry of stretch.entries) entries.push(placedEntry(entry, ++position, '', hierarchy))
       steps.push({ owner, from, position: stretch.position, departing: true })
     }
+    // Each shard once: where it goes on is known when this portion is confirmed.
+    const goesOn: string[] = []
     for (const name of this.#dirty) {
       const shard = this.#scopes.get(name)
       this.#dirty.delete(name)
@@ -155,8 +157,9 @@ export class ShardSource implements LogSource {
         }
       }
       steps.push({ owner, from, position: stretch.position, departing: false })
-      if (stretch.position < this.#parts.store.records.logHead(owner)) this.#dirty.add(name)
+      if (stretch.position < this.#parts.store.records.logHead(owner)) goesOn.push(name)
     }
+    for (const name of goesOn) this.#dirty.add(name)
     if (steps.length === 0) return undefined
     const scopes = new Map(this.#scopes)
     return {

@@ -303,6 +303,22 @@ describe('search in a neighbourhood', () => {
     expect(idsOf(whole)).toEqual(healed.hits)
   }, 60_000)
 
+  it('comes to the end of a shard that has a thousand things to keep and one to tell', async () => {
+    const network = createMemoryNetwork({ clock: systemClock, random: createSeededRandom(5) })
+    const home = await start({ network, id: nodeId(1) })
+    const writer = newWriter()
+    await home.host(writer)
+    await home.write(
+      item(writer, 'profile', { place: towns[0] }),
+      ...Array.from({ length: 1_100 }, (_, i) => item(writer, 'likes', { what: `number ${i}` })),
+      item(writer, 'posts', { text: 'at last some jazz' }),
+    )
+    // All of it is there before anybody asks, so that it takes several messages.
+    const africa = await start({ network, id: nodeId(101), aggregate: [{ app, scope: '/geo/africa' }] })
+    await greet([africa, home])
+    await untilTotal(home, '/geo/africa', 'jazz', 1)
+  })
+
   it('hears a shard from the holder that speaks for it, and takes nothing that does not verify', async () => {
     const network = createMemoryNetwork({ clock: systemClock, random: createSeededRandom(3) })
     let leader = nodeId(1)

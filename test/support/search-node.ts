@@ -45,6 +45,11 @@ export const townSchema = defineSchema({
       stream: true,
       fields: { text: { type: 'text', max: 2000, required: true, search: { geo: 'world' } } },
     },
+    // Nobody outside the town searches for them.
+    likes: {
+      key: 'none',
+      fields: { what: { type: 'text', max: 200, required: true, search: { geo: 'town' } } },
+    },
   },
 })
 
@@ -186,7 +191,7 @@ let counter = 0
 /** The person's next record, as an app would write it. */
 export function item(
   writer: Writer,
-  collection: 'profile' | 'posts',
+  collection: 'profile' | 'posts' | 'likes',
   value: ItemValue,
   changes: Partial<RecordDraft> = {},
 ): SignedRecord {
