@@ -2,12 +2,15 @@ import { tags } from './keys.ts'
 import { keyText } from './kv-memory.ts'
 import type { Kv, KvEntry, KvRange, KvWrite } from './kv.ts'
 
-/** Small values that are asked for again and again: shard heads, counts, cursors. Some 300 bytes each. */
+/** Small values that are asked for again and again: shard heads, counts, cursors. */
 const hotTags: ReadonlySet<number> = new Set([tags.head, tags.counts, tags.cursor])
+/** Some 300 bytes each: a head and three cursors of 7,000 shards and a little more. */
 const hotMax = 32_768
-/** What was just written is read back at once by everybody who passes it on. Less than 1 KB each. */
+/** What was just written is read back at once by everybody who passes it on. */
 const recentTags: ReadonlySet<number> = new Set([tags.log, tags.order, tags.live])
+/** Less than 1 KB each; four times what one message between nodes takes. */
 const recentMax = 4_096
+/** Long ones are read from the disk: a few of them would cost as much memory as all others. */
 const recentBytesMax = 2_048
 
 /**
@@ -18,12 +21,15 @@ export class CachedKv implements Kv {
   readonly #kv: Kv
   readonly #hot = new Map<string, Uint8Array | undefined>()
   readonly #recent = new Map<string, Uint8Array>()
+  /** A batch failed: whether it is on the disk shows when the database was opened anew, so nothing is believed until then. */
+  #isInDoubt = false
 
   constructor(kv: Kv) {
     this.#kv = kv
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
+    if (this.#isInDoubt) return this.#kv.get(key)
     const tag = key[0] as number
     if (hotTags.has(tag)) {
       const text = keyText(key)
@@ -49,7 +55,14 @@ export class CachedKv implements Kv {
   }
 
   async batch(writes: readonly KvWrite[]): Promise<void> {
-    await this.#kv.batch(writes)
+    try {
+      await this.#kv.batch(writes)
+    } catch (error) {
+      this.#forget()
+      this.#isInDoubt = true
+      throw error
+    }
+    this.#isInDoubt = false
     for (const write of writes) {
       const tag = write.key[0] as number
       const value = write.type === 'put' ? write.value : undefined
@@ -61,8 +74,14 @@ export class CachedKv implements Kv {
   }
 
   async close(): Promise<void> {
-    await this.#kv.close()
+    const closed = this.#kv.close()
     // From now on every read fails as the database's own does.
+    this.#isInDoubt = true
+    await closed
+    this.#forget()
+  }
+
+  #forget(): void {
     this.#hot.clear()
     this.#recent.clear()
   }

@@ -40,6 +40,7 @@ const retryMsMax = 10 * 60_000
 const idleMs = 60_000
 /** Overslept by so many times the pause: the machine is busy with something better. */
 const lagFactor = 4
+/** Timers of a machine at rest are late by a few milliseconds. */
 const lagMsMin = 20
 /** Without peers, or with enough under way. */
 const notReadyMs = 200

@@ -48,6 +48,7 @@ export interface Proposal {
 /** Willing nodes named beside the members, from which the members may fill a seat without the owner. */
 const standbyMax = 4
 
+/** Shards held here and authors followed from here, with room; beyond, all are computed anew. */
 const leadersMax = 65_536
 
 /** How shards get their holders: proposes, takes what was signed, tells the members. Repair is in repair.ts. */
@@ -233,9 +234,10 @@ export class Placement {
   async #take(placed: readonly (Placed | undefined)[]): Promise<boolean[]> {
     const results = await Promise.allSettled(
       placed.slice(0, limits.placementShardsMax).map(async (one) => {
-        const told = one && unpackChain(this.#parts.crypto, one.chain)
-        if (told === undefined || !this.#concerns(told.newest.owner)) return false
-        await this.#parts.identities.accept(undefined, one?.log as Uint8Array)
+        if (one === undefined) return false
+        const told = unpackChain(this.#parts.crypto, one.chain)
+        if (!this.#concerns(told.newest.owner)) return false
+        await this.#parts.identities.accept(undefined, one.log)
         const { chain } = await this.#parts.replicaSets.accept(told)
         return chain
       }),

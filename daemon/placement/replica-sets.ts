@@ -12,6 +12,7 @@ import type { NodeId } from '../net/rpc.ts'
 const kind = 'replica-set'
 /** Decoded chains kept in memory: those of the shards held here and of the people followed from here. */
 const chainsMax = 32_768
+/** Four times the neighbours that a node remembers. */
 const nodesMax = 4_096
 
 /** Member ids are spelt out once for each set: every heartbeat looks at those of thousands. */

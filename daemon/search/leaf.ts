@@ -24,6 +24,7 @@ interface Assigned {
 }
 
 const lookMs = 1_000
+/** They share a write to the disk; others get a turn in between. */
 const placesAtOnce = 256
 
 /** Sees to it that every shard that this node speaks for is told to the nearest aggregator of each hierarchy. */

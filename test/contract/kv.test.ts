@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
 import { systemClock } from '../../daemon/clock.ts'
+import { CachedKv } from '../../storage/kv-cache.ts'
 import { openLevelKv } from '../../storage/kv-level.ts'
 import { MemoryKv } from '../../storage/kv-memory.ts'
 import { kvContract } from './kv.ts'
@@ -13,6 +14,8 @@ afterAll(async () => {
 })
 
 kvContract('a database in memory', async () => new MemoryKv())
+
+kvContract('a little memory before a database', async () => new CachedKv(new MemoryKv()))
 
 kvContract('a database on disk', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'onehop-kv-'))

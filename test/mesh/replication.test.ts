@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { microblog } from '../../client/microblog.ts'
 import { fromHex, toHex } from '../../protocol/bytes.ts'
 import { unpackChain } from '../../protocol/placement/chain.ts'
+import { decodeStored } from '../../storage/stored-record.ts'
 import { createMesh, type Mesh, type MeshNode } from '../support/mesh.ts'
 import { Resident } from '../support/resident.ts'
 
@@ -18,6 +19,12 @@ async function recordsOn(meshNode: MeshNode, owner: Uint8Array): Promise<string[
 async function holders(mesh: Mesh, at: MeshNode, owner: Uint8Array): Promise<string[]> {
   const { replicaSet } = await mesh.wait(at.call('replica-set.get', { owner }))
   return unpackChain(mesh.crypto, replicaSet).newest.members.map((member) => toHex(member.node))
+}
+
+/** What a holder says of itself and the others: how many of them have all that it has. */
+async function copiesAt(mesh: Mesh, holder: MeshNode, owner: Uint8Array): Promise<number | undefined> {
+  const { hosted } = await mesh.wait(holder.call('admin.status', {}))
+  return hosted.find(({ identity }) => toHex(identity) === toHex(owner))?.copies
 }
 
 /** A person at home on node 0 with three copies elsewhere and some posts. */
@@ -126,7 +133,34 @@ test('the home itself is lost: the others go on and make the copies good again',
   for (const id of await holders(mesh, replica, ada.id)) {
     const holder = mesh.nodes.find((one) => one.id === id) as MeshNode
     await mesh.until(async () => (await recordsOn(holder, ada.id)).length === posts.length, 30_000)
+    // The newcomer among them was compared with the one who leads now, and counts itself.
+    await mesh.until(async () => (await copiesAt(mesh, holder, ada.id)) === 4, 30_000)
   }
+})
+
+test('whoever joined counts itself once it has everything, and the others once they were compared', async () => {
+  const { mesh, ada, posts } = await story()
+  await using _ = mesh
+  for (const id of (await holders(mesh, node(mesh, 0), ada.id)).slice(1)) {
+    const holder = mesh.nodes.find((one) => one.id === id) as MeshNode
+    // The leader and itself: whom else the leader filled, it has not heard.
+    await mesh.until(async () => ((await copiesAt(mesh, holder, ada.id)) ?? 0) >= 2, 10_000)
+    expect(holder.store.shards.get(ada.id)?.records).toBe(posts.length)
+    await mesh.until(async () => (await copiesAt(mesh, holder, ada.id)) === 4, 30_000)
+  }
+})
+
+test('what no push knows of is found by comparing', async () => {
+  const { mesh, ada, posts } = await story()
+  await using _ = mesh
+  const [, id] = await holders(mesh, node(mesh, 0), ada.id)
+  const replica = mesh.nodes.find((one) => one.id === id) as MeshNode
+  await mesh.until(() => replica.store.shards.get(ada.id)?.records === posts.length, 5_000)
+  // Straight onto the disk, as after a crash between a write and its outbox.
+  const bytes = ada.sign('posts', { text: 'on one disk alone' })
+  const record = decodeStored({ ref: { clock: 0n, id: new Uint8Array(32) }, bytes })
+  await mesh.wait(replica.store.records.put([{ record, bytes }], { hosted: true }))
+  await mesh.until(async () => (await recordsOn(node(mesh, 0), ada.id)).includes(toHex(record.id)), 60_000)
 })
 
 test('closing leaves no timer', async () => {

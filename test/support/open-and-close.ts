@@ -7,7 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { microblog } from '../../client/microblog.ts'
-import { nextTurn } from '../../daemon/clock.ts'
+import { systemClock } from '../../daemon/clock.ts'
 import type { Config } from '../../daemon/config.ts'
 import { defaultConfig } from '../../daemon/config.ts'
 import { loadCrypto } from '../../daemon/crypto/index.ts'
@@ -46,9 +46,11 @@ const start = (config: Config): Promise<Daemon> => startDaemon({ config, version
 const portOf = ({ local }: Daemon): number => Number(new URL(local).port)
 const callerOf = (daemon: Daemon) => httpCaller(portOf(daemon), daemon.adminToken)
 
+/** Requests to the disk end a turn after they were answered, and libp2p's queues tell that they are empty a millisecond later. */
+const settleMs = 20
+
 async function kept(): Promise<Record<string, number>> {
-  // Requests to the disk end a turn after they were answered.
-  await nextTurn()
+  await systemClock.sleep(settleMs, new AbortController().signal)
   const counts: Record<string, number> = {}
   for (const kind of process.getActiveResourcesInfo()) counts[kind] = (counts[kind] ?? 0) + 1
   return counts

@@ -235,7 +235,11 @@ export const goodMessages: Messages = {
   },
   'session.close': { request: { 'nothing to say': {} }, reply: { 'nothing to say': {} } },
   'admin.status': {
-    request: { 'the first': {}, 'the next two hundred': { after: owner, limit: 200 } },
+    request: {
+      'the first': {},
+      'the next two hundred': { after: owner, limit: 200 },
+      'sizes alone': { brief: true },
+    },
     reply: {
       'a busy node': {
         node,
