@@ -1,20 +1,15 @@
 /**
- * The rules of one entry: given what the entries before it say, is it allowed, and what holds after it? Signatures
- * are checked elsewhere. Whether an entry is allowed depends on its own ancestors alone, so every machine agrees
- * on it, whatever else that machine has seen.
+ * The rules of one entry of a person's log: given what the entries before it say, is it allowed, and what holds after
+ * it? Signatures are checked elsewhere. Whether an entry is allowed depends on its own ancestors alone, so every
+ * machine agrees on it, whatever else that machine has seen. Groups have rules of their own, in apply-group.ts.
  */
 import { equalBytes, toHex } from '../bytes.ts'
-import { OnehopError } from '../errors.ts'
 import { limits } from '../limits.ts'
-import type { Admission, Box, BoxState, DeviceState, EntryBody, IdentityState, SignedEntry } from './types.ts'
-
-/** What a log says, without the log. */
-export type Facts = Pick<IdentityState, 'id' | 'type' | 'recovery' | 'devices' | 'members' | 'boxes'>
-
-type BodyOf<K extends EntryBody['kind']> = Extract<EntryBody, { kind: K }>
+import { broken, nextBox, withoutAuthor, type BodyOf, type Facts } from './facts.ts'
+import type { Admission, DeviceState, SignedEntry } from './types.ts'
 
 /** Where a key stands among those that may extend the log: recovery 0, then owners by admission. */
-export function rankOf(facts: Facts, signer: Uint8Array): number | undefined {
+export function rankOfKey(facts: Facts, signer: Uint8Array): number | undefined {
   if (facts.recovery !== undefined && equalBytes(facts.recovery.key, signer)) return 0
   const device = facts.devices.get(toHex(signer))
   return device?.revoked === undefined ? device?.rank : undefined
@@ -22,11 +17,11 @@ export function rankOf(facts: Facts, signer: Uint8Array): number | undefined {
 
 export function applyGenesis(entry: SignedEntry): Facts {
   const { body } = entry
-  if (body.kind !== 'genesisPerson') throw unsupported(entry)
+  if (body.kind !== 'genesisPerson') throw broken(entry, 'it begins no log of a person')
   const { device, recovery } = body
   if (!equalBytes(device.key, entry.signer)) throw broken(entry, 'the first device signs its own admission')
   if (device.role !== 'owner' || device.probation) throw broken(entry, 'the first device is a full owner')
-  if (entry.author !== undefined) throw broken(entry, "an author is named in a group's log alone")
+  withoutAuthor(entry)
   if (recovery !== undefined && equalBytes(recovery.key, device.key)) {
     throw broken(entry, 'the recovery key is kept apart from the device')
   }
@@ -36,19 +31,20 @@ export function applyGenesis(entry: SignedEntry): Facts {
     recovery,
     devices: new Map([[toHex(device.key), admitted(device, entry.signer, 1)]]),
     members: new Map(),
+    formerMembers: new Map(),
     boxes: [],
   }
-  return { ...facts, boxes: nextBox(facts, entry, body.box, device.boxKey) }
+  return withBox(facts, entry, body.box, device.boxKey)
 }
 
-/** Throws BAD_IDENTITY, or UNSUPPORTED for kinds whose rules are not written yet. */
+/** Throws BAD_IDENTITY. */
 export function applyEntry(facts: Facts, entry: SignedEntry): Facts {
   const { body } = entry
   if (entry.identity === undefined || !equalBytes(entry.identity, facts.id)) {
     throw broken(entry, 'it belongs to another identity')
   }
-  if (entry.author !== undefined) throw broken(entry, "an author is named in a group's log alone")
-  const rank = rankOf(facts, entry.signer)
+  withoutAuthor(entry)
+  const rank = rankOfKey(facts, entry.signer)
   if (rank === undefined) throw broken(entry, 'its signer may not extend the log')
   switch (body.kind) {
     case 'addDevice':
@@ -57,21 +53,19 @@ export function applyEntry(facts: Facts, entry: SignedEntry): Facts {
       return vouch(facts, entry, body, rank)
     case 'revokeDevice':
       return revokeDevice(facts, entry, body)
+    case 'rotate':
+      return rotate(facts, entry, body)
     case 'epoch':
-      if (body.authorHeads.length > 0) throw broken(entry, "an author is named in a group's log alone")
-      return { ...facts, boxes: nextBox(facts, entry, body.box, senderBoxKey(facts, entry)) }
+      return withBox(facts, entry, body.box, senderBoxKey(facts, entry))
     default:
-      throw unsupported(entry)
+      throw broken(entry, "it is of a group's log")
   }
 }
 
 function addDevice(facts: Facts, entry: SignedEntry, body: BodyOf<'addDevice'>): Facts {
   const { device } = body
   const name = toHex(device.key)
-  if (
-    facts.devices.has(name) ||
-    (facts.recovery !== undefined && equalBytes(facts.recovery.key, device.key))
-  ) {
+  if (isKnown(facts, device.key)) {
     throw broken(entry, 'a key is admitted once, and never again after its revocation')
   }
   const live = [...facts.devices.values()].filter((of) => of.revoked === undefined)
@@ -83,10 +77,9 @@ function addDevice(facts: Facts, entry: SignedEntry, body: BodyOf<'addDevice'>):
   for (const grant of body.grants) {
     if (!boxes.some((box) => box.epoch === grant.epoch))
       throw broken(entry, `no epoch ${grant.epoch} to grant`)
+    const wrap = { recipientEpoch: 0, sealed: grant.sealed, senderBoxKey: sender }
     boxes = boxes.map((box) =>
-      box.epoch === grant.epoch
-        ? { ...box, wraps: new Map(box.wraps).set(name, { sealed: grant.sealed, senderBoxKey: sender }) }
-        : box,
+      box.epoch === grant.epoch ? { ...box, wraps: new Map(box.wraps).set(name, wrap) } : box,
     )
   }
   return { ...facts, boxes, devices: new Map(facts.devices).set(name, admitted(device, entry.signer, rank)) }
@@ -108,7 +101,7 @@ function revokeDevice(facts: Facts, entry: SignedEntry, body: BodyOf<'revokeDevi
   // Otherwise nobody could ever extend the log, not even to revoke the next key.
   if (
     facts.recovery === undefined &&
-    [...devices.values()].every((of) => rankOf(after, of.key) === undefined)
+    [...devices.values()].every((of) => rankOfKey(after, of.key) === undefined)
   ) {
     throw broken(entry, 'the last owner stays until there is a recovery key')
   }
@@ -116,27 +109,43 @@ function revokeDevice(facts: Facts, entry: SignedEntry, body: BodyOf<'revokeDevi
     if (facts.boxes.at(-1)?.wraps.has(name) !== true) return after
     throw broken(entry, 'a device that can read is shut out by a new epoch')
   }
-  return { ...after, boxes: nextBox(after, entry, body.box, senderBoxKey(facts, entry)) }
+  // Who revokes itself wraps the next secret all the same, with the key that it had.
+  return withBox(after, entry, body.box, senderBoxKey(facts, entry))
 }
 
-function nextBox(facts: Facts, entry: SignedEntry, box: Box, sender: Uint8Array): readonly BoxState[] {
-  const epoch = (facts.boxes.at(-1)?.epoch ?? 0) + 1
-  if (box.epoch !== epoch) throw broken(entry, `epoch ${epoch} expected`)
-  const wraps = new Map<string, { sealed: Uint8Array; senderBoxKey: Uint8Array }>()
+/**
+ * New recovery words. Any key with a rank may name them; whoever holds the former words can still take that back, by a
+ * branch from before it that outranks all others, unless the rotation is signed by those words themselves.
+ */
+function rotate(facts: Facts, entry: SignedEntry, body: BodyOf<'rotate'>): Facts {
+  const { recovery, box } = body
+  if (recovery === undefined) throw broken(entry, 'it names no recovery key; a new epoch alone is an epoch')
+  if (isKnown(facts, recovery.key)) throw broken(entry, 'a recovery key is new, and no device')
+  if (box === undefined) throw broken(entry, 'a new recovery key comes with an epoch that it can open')
+  return withBox({ ...facts, recovery }, entry, box, senderBoxKey(facts, entry))
+}
+
+function withBox(facts: Facts, entry: SignedEntry, box: BodyOf<'epoch'>['box'], sender: Uint8Array): Facts {
   const recoveryName = facts.recovery === undefined ? undefined : toHex(facts.recovery.key)
-  for (const wrap of box.wraps) {
-    const name = toHex(wrap.recipient)
+  for (const { recipient, recipientEpoch } of box.wraps) {
+    const name = toHex(recipient)
     const device = facts.devices.get(name)
     if (name !== recoveryName && (device === undefined || device.revoked !== undefined)) {
       throw broken(entry, 'a box secret goes to devices of the identity alone')
     }
-    if (wrap.recipientEpoch !== 0) throw broken(entry, 'the keys of devices have no epochs')
-    wraps.set(name, { sealed: wrap.sealed, senderBoxKey: sender })
+    if (recipientEpoch !== 0) throw broken(entry, 'the keys of devices have no epochs')
   }
-  if (recoveryName !== undefined && !wraps.has(recoveryName)) {
+  const next = nextBox(facts, entry, box, sender)
+  if (recoveryName !== undefined && !next.wraps.has(recoveryName)) {
     throw broken(entry, 'every box secret goes to the recovery key too')
   }
-  return [...facts.boxes, { epoch, publicKey: box.publicKey, chain: box.chain, wraps }]
+  return { ...facts, boxes: [...facts.boxes, next] }
+}
+
+function isKnown(facts: Facts, key: Uint8Array): boolean {
+  return (
+    facts.devices.has(toHex(key)) || (facts.recovery !== undefined && equalBytes(facts.recovery.key, key))
+  )
 }
 
 function senderBoxKey(facts: Facts, entry: SignedEntry): Uint8Array {
@@ -154,12 +163,4 @@ function liveDevice(facts: Facts, entry: SignedEntry, key: Uint8Array): DeviceSt
 
 function admitted(device: Admission, addedBy: Uint8Array, rank: number | undefined): DeviceState {
   return { ...device, addedBy, rank, revoked: undefined }
-}
-
-export function broken(entry: SignedEntry, message: string): OnehopError {
-  return new OnehopError('BAD_IDENTITY', `entry ${toHex(entry.hash)} (${entry.body.kind}): ${message}`)
-}
-
-function unsupported(entry: SignedEntry): OnehopError {
-  return new OnehopError('UNSUPPORTED', `entry ${toHex(entry.hash)}: ${entry.body.kind} is not supported yet`)
 }

@@ -18,17 +18,24 @@ export interface BoxSecret {
   readonly secret: Uint8Array
 }
 
+/** Whoever is given a box secret: a device or the recovery key, or in a group a member, by the newest epoch of theirs. */
+export interface Recipient {
+  readonly key: Uint8Array
+  readonly boxKey: Uint8Array
+  readonly epoch?: number
+}
+
 /** A new epoch, its secret wrapped from `sender` to the recipients. Throws BAD_REQUEST for a key of small order. */
 export function makeBox(
   crypto: CryptoProvider,
   sender: Pick<DeviceSecrets, 'boxSecret'>,
-  recipients: readonly { readonly key: Uint8Array; readonly boxKey: Uint8Array }[],
+  recipients: readonly Recipient[],
   next: BoxSecret,
   before?: BoxSecret,
 ): Box {
-  const wraps = recipients.map(({ key, boxKey }) => ({
+  const wraps = recipients.map(({ key, boxKey, epoch = 0 }) => ({
     recipient: key,
-    recipientEpoch: 0,
+    recipientEpoch: epoch,
     sealed: wrapSecret(crypto, sender, boxKey, next.secret),
   }))
   return {
@@ -59,12 +66,32 @@ export function openBoxSecret(
   state: IdentityState,
   device: Pick<DeviceSecrets, 'key' | 'boxSecret'>,
 ): BoxSecret | undefined {
-  const name = toHex(device.key)
+  return openNewest(crypto, state, device.key, () => device.boxSecret)
+}
+
+/** The newest box secret of a group that was wrapped to this member, whose own box secrets are asked for by epoch. */
+export function openGroupSecret(
+  crypto: CryptoProvider,
+  group: IdentityState,
+  member: IdentityId,
+  boxSecretAt: (epoch: number) => Uint8Array | undefined,
+): BoxSecret | undefined {
+  return openNewest(crypto, group, member, boxSecretAt)
+}
+
+function openNewest(
+  crypto: CryptoProvider,
+  state: IdentityState,
+  recipient: Uint8Array,
+  secretAt: (recipientEpoch: number) => Uint8Array | undefined,
+): BoxSecret | undefined {
+  const name = toHex(recipient)
   for (const box of state.boxes.toReversed()) {
     const wrap = box.wraps.get(name)
-    if (wrap === undefined) continue
+    const own = wrap && secretAt(wrap.recipientEpoch)
+    if (wrap === undefined || own === undefined) continue
     const [nonce, sealed] = [wrap.sealed.subarray(0, nonceBytes), wrap.sealed.subarray(nonceBytes)]
-    const secret = crypto.boxOpen(sealed, nonce, wrap.senderBoxKey, device.boxSecret)
+    const secret = crypto.boxOpen(sealed, nonce, wrap.senderBoxKey, own)
     if (secret !== undefined && fits(crypto, box, secret)) return { epoch: box.epoch, secret }
   }
   return undefined

@@ -2,31 +2,41 @@ import { compareBytes, equalBytes, fromHex, toHex } from '../bytes.ts'
 import type { CryptoProvider } from '../crypto/provider.ts'
 import { OnehopError } from '../errors.ts'
 import { limits } from '../limits.ts'
-import { applyEntry, applyGenesis, broken, type Facts } from './apply.ts'
 import { possessionMessage } from './entry.ts'
-import { History } from './history.ts'
-import type { IdentityState, SignedEntry } from './types.ts'
+import { broken, type Facts } from './facts.ts'
+import { groupRules, personRules, voidEntries } from './group.ts'
+import { History, type Rules } from './history.ts'
+import type { IdentityState, People, SignedEntry } from './types.ts'
+
+const nobody: People = () => undefined
 
 /**
- * What a log says, from its entries in any order. Throws BAD_IDENTITY (a rule is broken, or an entry is missing),
- * BAD_SIGNATURE, UNSUPPORTED, TOO_LARGE.
+ * What a log says, from its entries in any order. `people` gives the logs of a group's members. Throws BAD_IDENTITY (a
+ * rule is broken, or an entry is missing), BAD_SIGNATURE, TOO_LARGE, and UNKNOWN_IDENTITY where a member's log is
+ * missing or older than an entry knows it.
  */
-export function replay(crypto: CryptoProvider, entries: readonly SignedEntry[]): IdentityState {
+export function replay(
+  crypto: CryptoProvider,
+  entries: readonly SignedEntry[],
+  people: People = nobody,
+): IdentityState {
   const genesis = entries.find((entry) => entry.identity === undefined)
   if (genesis === undefined) throw new OnehopError('BAD_IDENTITY', 'a log begins with a genesis')
-  const facts = applyGenesis(genesis)
+  const rules = rulesOf(genesis, people)
+  const facts = rules.genesis(genesis)
   checkSignatures(crypto, genesis, facts.id)
-  return append(crypto, linearState(facts, [genesis]), entries)
+  return append(crypto, linearState(facts, [genesis]), entries, people)
 }
 
 /**
- * The state with these entries too, or the same state when it has them all. Equal sets of entries give equal states,
+ * The state with these entries too (in a group some may come to nothing: `dropped` names them), or the same state when it has them all. Equal sets of entries give equal states,
  * in whatever order and portions they came. Throws as `replay` does, and then nothing was added.
  */
 export function append(
   crypto: CryptoProvider,
   state: IdentityState,
   entries: readonly SignedEntry[],
+  people: People = nobody,
 ): IdentityState {
   const known = new Set(state.entries.map((entry) => toHex(entry.hash)))
   const fresh = entries.filter((entry) => {
@@ -47,7 +57,13 @@ export function append(
     if (!checked.has(entry)) checkSignatures(crypto, entry, state.id)
     checked.add(entry)
   }
-  return appendChain(state, fresh, check) ?? appendBranches(state, fresh, check)
+  if (state.type === 'group') return appendBranches(state, fresh, check, people)
+  return appendChain(state, fresh, check) ?? appendBranches(state, fresh, check, people)
+}
+
+/** What a group's log says now that a member's has grown. A person's depends on nobody else's. */
+export function refreshed(state: IdentityState, people: People): IdentityState {
+  return state.type === 'group' ? appendBranches(state, [], () => {}, people) : state
 }
 
 /** Nearly every log is a chain, and grows by one entry at a time. */
@@ -63,7 +79,7 @@ function appendChain(
     const [previous, ...others] = entry.previous
     if (previous === undefined || others.length > 0 || !equalBytes(previous, head)) return undefined
     check(entry)
-    facts = applyEntry(facts, entry)
+    facts = personRules.apply(facts, entry)
     head = entry.hash
   }
   return linearState(facts, [...state.entries, ...fresh])
@@ -73,13 +89,14 @@ function appendBranches(
   state: IdentityState,
   fresh: readonly SignedEntry[],
   check: (entry: SignedEntry) => void,
+  people: People,
 ): IdentityState {
-  const history = new History()
+  const rules = rulesOf(state.entries[0] as SignedEntry, people)
+  let history = new History(rules)
   for (const entry of state.entries) history.add(entry)
-  const present = history.names()
   let waiting = [...fresh]
   while (waiting.length > 0) {
-    const ready = waiting.filter((entry) => entry.previous.every((previous) => present.has(toHex(previous))))
+    const ready = waiting.filter((entry) => entry.previous.every((previous) => history.has(toHex(previous))))
     if (ready.length === 0) {
       // Smallest first, so that the same entries are refused with the same words.
       const [stuck] = waiting.toSorted((a, b) => compareBytes(a.hash, b.hash)) as [SignedEntry]
@@ -88,9 +105,14 @@ function appendBranches(
     for (const entry of ready) {
       check(entry)
       history.add(entry)
-      present.add(toHex(entry.hash))
     }
-    waiting = waiting.filter((entry) => !present.has(toHex(entry.hash)))
+    waiting = waiting.filter((entry) => !history.has(toHex(entry.hash)))
+  }
+  const isVoid = state.type === 'group' ? voidEntries(history, people, state.id) : new Set<string>()
+  if (isVoid.size > 0) {
+    const entries = history.inOrder()
+    history = new History(rules, isVoid)
+    for (const entry of entries) history.add(entry)
   }
   const heads = history.headsOf(history.names())
   const { facts, applied } = history.outcome(heads)
@@ -102,10 +124,14 @@ function appendBranches(
   }
 }
 
+function rulesOf(genesis: SignedEntry, people: People): Rules {
+  return genesis.body.kind === 'genesisGroup' ? groupRules(people) : personRules
+}
+
 function linearState(facts: Facts, entries: readonly SignedEntry[]): IdentityState {
-  const { id, type, recovery, devices, members, boxes } = facts
+  const { id, type, recovery, devices, members, formerMembers, boxes } = facts
   const heads = [(entries.at(-1) as SignedEntry).hash]
-  return { id, type, recovery, devices, members, boxes, heads, entries, dropped: new Set() }
+  return { id, type, recovery, devices, members, formerMembers, boxes, heads, entries, dropped: new Set() }
 }
 
 function checkSignatures(crypto: CryptoProvider, entry: SignedEntry, identity: Uint8Array): void {

@@ -1,5 +1,5 @@
 /** How a device extends its identity's log: each makes one entry, which the caller appends and stores. */
-import { compareBytes, concatBytes, emptyBytes, toHex, utf8 } from '../bytes.ts'
+import { compareBytes, concatBytes, emptyBytes, equalBytes, toHex, utf8 } from '../bytes.ts'
 import { derivations } from '../context.ts'
 import type { CryptoProvider } from '../crypto/provider.ts'
 import { OnehopError } from '../errors.ts'
@@ -11,6 +11,7 @@ import { replay } from './log.ts'
 import type {
   Admission,
   DeviceSecrets,
+  DeviceState,
   EntryBody,
   IdentityState,
   RecoveryKeys,
@@ -106,17 +107,33 @@ export function revokeDevice(
 ): { readonly entry: SignedEntry; readonly box: BoxSecret | undefined } {
   const sorted = numbers.toSorted((a, b) => compareBytes(a.owner, b.owner))
   const body = { kind: 'revokeDevice', device, numbers: sorted } as const
-  const readers = state.boxes.at(-1)?.wraps
-  if (readers?.has(toHex(device)) !== true) {
+  if (!readersOf(state).some(({ key }) => equalBytes(key, device))) {
     return { entry: extend(crypto, state, signer, { ...body, box: undefined }), box: undefined }
   }
   const before = newestBox(crypto, state, signer)
   const next = { epoch: before.epoch + 1, secret: crypto.random(32) }
-  const staying = [...state.devices].filter(([name]) => readers.has(name) && name !== toHex(device))
-  const devices = staying.map(([, of]) => of).filter((of) => of.revoked === undefined)
-  const recipients = state.recovery === undefined ? devices : [...devices, state.recovery]
+  const staying = readersOf(state).filter(({ key }) => !equalBytes(key, device))
+  const recipients = state.recovery === undefined ? staying : [...staying, state.recovery]
   const box = makeBox(crypto, signer, recipients, next, before)
   return { entry: extend(crypto, state, signer, { ...body, box }), box: next }
+}
+
+/** By any key with a rank: new recovery words in place of those before, or of none, and an epoch that they open. */
+export function rotate(
+  crypto: CryptoProvider,
+  state: IdentityState,
+  signer: DeviceSecrets,
+  recovery: DeviceSecrets,
+): { readonly entry: SignedEntry; readonly box: BoxSecret } {
+  const before = newestBox(crypto, state, signer)
+  const next = { epoch: before.epoch + 1, secret: crypto.random(32) }
+  const keys: RecoveryKeys = { key: recovery.key, boxKey: recovery.boxKey }
+  const box = makeBox(crypto, signer, [...readersOf(state), keys], next, before)
+  const possession = provePossession(crypto, state.id, recovery)
+  return {
+    entry: extend(crypto, state, signer, { kind: 'rotate', recovery: keys, box }, possession),
+    box: next,
+  }
 }
 
 /**
@@ -154,6 +171,14 @@ function extend(
 ): SignedEntry {
   const previous = state.heads.slice(0, limits.identityPreviousMax)
   return signEntry(crypto, { identity: state.id, previous, author: undefined, body }, signer, possession)
+}
+
+/** Devices that hold the newest box secret, and are to hold the next. */
+function readersOf(state: IdentityState): DeviceState[] {
+  const wraps = state.boxes.at(-1)?.wraps
+  return [...state.devices.values()].filter(
+    ({ key, revoked }) => revoked === undefined && wraps?.has(toHex(key)) === true,
+  )
 }
 
 function newestBox(crypto: CryptoProvider, state: IdentityState, device: DeviceSecrets): BoxSecret {

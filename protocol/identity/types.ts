@@ -155,10 +155,26 @@ export interface Revocation {
   readonly numbers: ReadonlyMap<string, RevokedNumbers>
 }
 
+/** A box secret as it was wrapped to one recipient. */
+export interface WrapState extends Pick<Wrap, 'recipientEpoch' | 'sealed'> {
+  readonly senderBoxKey: Uint8Array
+}
+
 export interface BoxState extends Omit<Box, 'wraps'> {
   /** By recipient in hex. */
-  readonly wraps: ReadonlyMap<string, { readonly sealed: Uint8Array; readonly senderBoxKey: Uint8Array }>
+  readonly wraps: ReadonlyMap<string, WrapState>
 }
+
+export interface MemberState extends Member {
+  /** Order of admission, from 1, those who founded the group first. Owners alone may extend the log. */
+  readonly rank: number
+}
+
+/** Of somebody who was a member: by device in hex, which records count. Of other devices none does. */
+export type FormerMember = ReadonlyMap<string, RemovedNumbers>
+
+/** The newest known state of an identity: whose devices sign in a group's log is said in the logs of its members. */
+export type People = (identity: IdentityId) => IdentityState | undefined
 
 /** What a log says. Immutable: appending makes another. */
 export interface IdentityState {
@@ -167,15 +183,17 @@ export interface IdentityState {
   readonly recovery: RecoveryKeys | undefined
   /** By device key in hex, in order of admission; revoked ones too. */
   readonly devices: ReadonlyMap<string, DeviceState>
-  /** By identity id in hex; of a group only. */
-  readonly members: ReadonlyMap<string, Member>
+  /** By identity id in hex, in order of admission; of a group only. */
+  readonly members: ReadonlyMap<string, MemberState>
+  /** By identity id in hex. */
+  readonly formerMembers: ReadonlyMap<string, FormerMember>
   /** Ascending by epoch. */
   readonly boxes: readonly BoxState[]
   /** Hashes of the entries that no other follows, ascending. */
   readonly heads: readonly Uint8Array[]
   /** Every entry, parents first and then by hash: equal sets are equal lists. */
   readonly entries: readonly SignedEntry[]
-  /** Hashes in hex of valid entries on branches that lost. */
+  /** Hashes in hex of entries that do nothing: on a branch that lost, or in a group's log not allowed (any more). */
   readonly dropped: ReadonlySet<string>
 }
 

@@ -64,12 +64,22 @@ function checkRevocation(header: RecordHeader, device: DeviceState): Refusal | u
 function checkRight(header: RecordHeader, device: DeviceState, owner: IdentityState): Refusal | undefined {
   if (!equalBytes(header.owner, header.author)) {
     if (owner.type !== 'group') return refuse('FORBIDDEN', "only a group's shard takes records of others")
-    const member = owner.members.get(toHex(header.author))
-    if (member === undefined) return refuse('FORBIDDEN', 'the author is not a member of the group')
-    if (member.role === 'reader') return refuse('FORBIDDEN', 'the author may only read in the group')
+    const refusal = checkMembership(header, owner)
+    if (refusal !== undefined) return refusal
   }
   if (holds(device, header.app, header.collection, 'write', clockMs(header.clock))) return undefined
   return refuse('FORBIDDEN', `the device has no leave to write ${header.app} ${header.collection}`)
+}
+
+function checkMembership(header: RecordHeader, group: IdentityState): Refusal | undefined {
+  const name = toHex(header.author)
+  const member = group.members.get(name)
+  if (member !== undefined && member.role !== 'reader') return undefined
+  const former = group.formerMembers.get(name)
+  if (header.number <= (former?.get(toHex(header.device))?.lastNumber ?? 0)) return undefined
+  if (member !== undefined) return refuse('FORBIDDEN', 'the author may only read in the group')
+  if (former !== undefined) return refuse('FORBIDDEN', 'the author left the group before this record')
+  return refuse('FORBIDDEN', 'the author is not a member of the group')
 }
 
 function refuse(code: ErrorCode, message: string): Refusal {

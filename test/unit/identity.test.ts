@@ -14,6 +14,7 @@ import {
   ownerAdmission,
   provePossession,
   revokeDevice,
+  rotate,
   vouch,
 } from '../../protocol/identity/make.ts'
 import type {
@@ -136,23 +137,46 @@ describe('identity log', () => {
     )
   })
 
-  it('says plainly which kinds have to wait', () => {
-    const body: EntryBody = { kind: 'rotate', recovery: undefined, box: undefined }
-    expect(codeOf(() => append(crypto, two, [entryOf(two, first, body)]))).toBe('UNSUPPORTED')
-    const group: EntryBody = {
-      kind: 'genesisGroup',
-      nonce: new Uint8Array(16),
-      authorHeads: two.heads,
-      members: [{ identity: two.id, role: 'owner' }],
-      box: undefined,
+  it('takes new recovery words from a key with a rank, with an epoch that they open', () => {
+    const [words, others] = [newDevice(), newDevice()]
+    const { entry, box } = rotate(crypto, two, second, words)
+    const state = append(crypto, two, [entry])
+    expect(state.recovery).toEqual(pub(words))
+    expect(openBoxSecret(crypto, state, words)).toEqual(box)
+    expect(openBoxSecret(crypto, state, first)).toEqual(box)
+    expect(boxSecretOf(crypto, state, box, 1)).toEqual(firstBox.secret)
+    const again = append(crypto, state, [rotate(crypto, state, words, others).entry])
+    expect(again.recovery).toEqual(pub(others))
+    expect(codeOf(() => append(crypto, again, [admit(again, words, third)]))).toBe('BAD_IDENTITY')
+    expect(device(append(crypto, again, [admit(again, others, third)]), third).rank).toBe(3)
+    const refused: Record<string, EntryBody> = {
+      'no keys': { kind: 'rotate', recovery: undefined, box: undefined },
     }
-    const genesis = signEntry(
-      crypto,
-      { identity: undefined, previous: [], author: two.id, body: group },
-      first,
+    for (const [why, body] of Object.entries(refused)) {
+      expect([why, codeOf(() => append(crypto, two, [entryOf(two, first, body)]))]).toEqual([
+        why,
+        'BAD_IDENTITY',
+      ])
+    }
+    const blind = append(crypto, two, [admit(two, first, third, undefined, false)])
+    expect(codeOf(() => append(crypto, blind, [rotate(crypto, blind, first, third).entry]))).toBe(
+      'BAD_IDENTITY',
     )
-    expect(decodeEntry(crypto, encodeEntry(genesis)).body).toEqual(group)
-    expect(codeOf(() => replay(crypto, [genesis]))).toBe('UNSUPPORTED')
+    expect(codeOf(() => append(crypto, state, [rotate(crypto, state, first, words).entry]))).toBe(
+      'BAD_IDENTITY',
+    )
+    const bare = signEntry(
+      crypto,
+      {
+        identity: two.id,
+        previous: two.heads,
+        author: undefined,
+        body: { kind: 'rotate', recovery: pub(words), box: undefined },
+      },
+      first,
+      provePossession(crypto, two.id, words),
+    )
+    expect(codeOf(() => append(crypto, two, [bare]))).toBe('BAD_IDENTITY')
   })
 
   it('is bounded', () => {
@@ -258,6 +282,22 @@ describe('forks', () => {
     settle(three, [[left], [right], [own]])
     const base = append(crypto, three, [left])
     settle(base, [[inner[0] as SignedEntry], [inner[1] as SignedEntry], [right]])
+  })
+
+  it('go to the words, and of the words to those that gave way to others', () => {
+    const [words, new1, new2] = [newDevice(), newDevice(), newDevice()]
+    const { state: person } = createIdentity(crypto, first, { recovery: pub(words) })
+    // A thief with the phone names words of its own; the person's words undo it.
+    const thief = rotate(crypto, person, first, new1).entry
+    const honest = revokeDevice(crypto, person, words, first.key, []).entry
+    const undone = settle(person, [[thief], [honest]])
+    expect(undone.recovery).toEqual(pub(words))
+    expect(device(undone, first).revoked).toBeDefined()
+    // A thief with the words loses to the rotation that the words themselves signed.
+    const rotated = rotate(crypto, person, words, new2).entry
+    const late = settle(person, [[honest], [rotated]])
+    expect(late.recovery).toEqual(pub(new2))
+    expect(device(late, first).revoked).toBeUndefined()
   })
 
   it('admit the same device once', () => {

@@ -27,6 +27,15 @@ interface RecordFile {
 interface IdentityFile {
   kinds: { wire: string; hash: string; body: unknown }[]
   valid: { name: string; log: string; id: string; heads: string[]; devices: unknown[]; dropped: string[] }[]
+  groups: {
+    name: string
+    log: string
+    people: string[]
+    id: string
+    members: unknown[]
+    formerMembers: { identity: string }[]
+    dropped: string[]
+  }[]
   base: string
   invalid: { name: string; code: string; entry: string }[]
 }
@@ -90,6 +99,17 @@ describe('identity vectors', () => {
     expect(
       [...state.devices.values()].map((of) => plain({ ...of, revoked: of.revoked !== undefined })),
     ).toMatchObject(devices)
+  })
+
+  it.each(file.groups)('accept a group: $name', ({ log, people, id, members, formerMembers, dropped }) => {
+    const known = people.map((one) => replay(crypto, decodeLog(crypto, hex(one))))
+    const state = replay(crypto, decodeLog(crypto, hex(log)).reverse(), (wanted) =>
+      known.find((one) => toHex(one.id) === toHex(wanted)),
+    )
+    expect(toHex(state.id)).toBe(id)
+    expect([...state.members.values()].map((one) => plain(one))).toEqual(members)
+    expect([...state.formerMembers.keys()]).toEqual(formerMembers.map(({ identity }) => identity))
+    expect([...state.dropped].toSorted()).toEqual(dropped)
   })
 
   it.each(file.invalid)('refuse $name', ({ entry, code }) => {

@@ -271,7 +271,7 @@ describe('verifyRecord', () => {
       id: new Uint8Array(32).fill(9),
       type: 'group',
       devices: new Map(),
-      members: new Map([[toHex(bob.state.id), { identity: bob.state.id, role }]]),
+      members: new Map([[toHex(bob.state.id), { identity: bob.state.id, role, rank: 1 }]]),
     })
     const club = member('writer')
     const check = (owner: IdentityState, author: typeof bob): string => {

@@ -1,11 +1,12 @@
 /** Makes identity.json, as record.ts makes record.json. */
 import { writeFileSync } from 'node:fs'
-import { compareBytes, toHex } from '../../protocol/bytes.ts'
+import { compareBytes, equalBytes, toHex } from '../../protocol/bytes.ts'
 import { encode } from '../../protocol/codec.ts'
 import { contexts, signedMessage } from '../../protocol/context.ts'
 import { encodeEntry, encodeLog, signEntry } from '../../protocol/identity/entry.ts'
 import { openBoxSecret, privateKeyFor } from '../../protocol/identity/box.ts'
-import { append } from '../../protocol/identity/log.ts'
+import { append, refreshed } from '../../protocol/identity/log.ts'
+import { addMember, createGroup, removeMember } from '../../protocol/identity/make-group.ts'
 import {
   addDevice,
   createIdentity,
@@ -14,10 +15,17 @@ import {
   ownerAdmission,
   provePossession,
   revokeDevice,
+  rotate,
   vouch,
 } from '../../protocol/identity/make.ts'
-import type { DeviceSecrets, EntryBody, IdentityState, SignedEntry } from '../../protocol/identity/types.ts'
-import { seededCrypto } from '../support/people.ts'
+import type {
+  DeviceSecrets,
+  EntryBody,
+  IdentityState,
+  People,
+  SignedEntry,
+} from '../../protocol/identity/types.ts'
+import { createPerson, seededCrypto } from '../support/people.ts'
 import { plain } from './record.ts'
 
 export function identityVectors(): object {
@@ -86,6 +94,10 @@ export function identityVectors(): object {
     ...malformed(crypto, phone, two),
   }
   const boxSecret = openBoxSecret(crypto, revoked, phone)
+  // Drawn after all others, whose bytes stay as they were.
+  valid['other recovery words, by the words before them'] = append(crypto, two, [
+    rotate(crypto, two, words, device()).entry,
+  ])
   return {
     about: 'logs and what they say; entries that must not follow the log `base`; bytes in hex',
     seeds: {
@@ -110,6 +122,7 @@ export function identityVectors(): object {
       epochs: state.boxes.map((box) => plain({ epoch: box.epoch, publicKey: box.publicKey })),
       dropped: [...state.dropped].toSorted(),
     })),
+    groups: groupVectors(crypto),
     base: toHex(encodeLog(two.entries)),
     invalid: Object.entries(invalid).map(([name, [code, entry]]) => ({ name, code, entry: toHex(entry) })),
     numberList: {
@@ -128,7 +141,59 @@ export function identityVectors(): object {
   }
 }
 
-/** One of each kind; those whose rules are not written yet are at least read. */
+/** Logs of groups with those of the people in them, as far as the verdict depends on these. */
+function groupVectors(crypto: ReturnType<typeof seededCrypto>): object[] {
+  const [ada, bob] = [createPerson(crypto), createPerson(crypto)]
+  const laptop = deviceFromSeed(crypto, crypto.random(32))
+  const possession = provePossession(crypto, ada.state.id, laptop)
+  const two = append(crypto, ada.state, [
+    addDevice(crypto, ada.state, ada.device, ownerAdmission(laptop, false), possession),
+  ])
+  const peopleOf =
+    (first: IdentityState): People =>
+    (id) =>
+      [first, bob.state].find((state) => equalBytes(state.id, id))
+  const people = peopleOf(two)
+  const signer = { person: two, device: laptop }
+  const { state: founded, box } = createGroup(crypto, { person: two, device: ada.device }, [], {
+    people,
+    isSealed: true,
+  })
+  const member = { identity: bob.state.id, role: 'writer' } as const
+  const joined = append(
+    crypto,
+    founded,
+    [addMember(crypto, founded, signer, member, { people, box })],
+    people,
+  )
+  const numbers = [{ device: bob.device.key, lastNumber: 2, listHash: new Uint8Array(32) }]
+  const { entry } = removeMember(crypto, joined, signer, bob.state.id, { numbers, people, before: box })
+  const left = append(crypto, joined, [entry], people)
+  const last = joined.heads[0] as Uint8Array
+  const named = { owner: founded.id, lastNumber: 0, listHash: new Uint8Array(32), lastEntry: last }
+  const robbed = append(crypto, two, [revokeDevice(crypto, two, ada.device, laptop.key, [named]).entry])
+  const told: readonly [string, IdentityState, IdentityState][] = [
+    ['founded, sealed', founded, two],
+    ['a writer added by another device of the founder', joined, two],
+    ['the writer removed, with the numbers that count', left, two],
+    ['that device revoked, with the last of its entries that counts', refreshed(left, peopleOf(robbed)), robbed],
+  ]
+  return told.map(([name, state, founder]) => ({
+    name,
+    log: toHex(encodeLog(state.entries)),
+    people: [founder, bob.state].map((one) => toHex(encodeLog(one.entries))),
+    id: toHex(state.id),
+    members: [...state.members.values()].map((one) => plain(one)),
+    formerMembers: [...state.formerMembers].map(([identity, of]) => ({
+      identity,
+      numbers: [...of.values()].map((one) => plain(one)),
+    })),
+    epochs: state.boxes.map(({ epoch, publicKey }) => plain({ epoch, publicKey })),
+    dropped: [...state.dropped].toSorted(),
+  }))
+}
+
+/** One of each kind, as it is read and written. */
 function everyKind(
   crypto: ReturnType<typeof seededCrypto>,
   phone: DeviceSecrets,

@@ -1,0 +1,35 @@
+/** What the rules of persons' and of groups' logs have in common. */
+import { toHex } from '../bytes.ts'
+import { OnehopError } from '../errors.ts'
+import type { Box, BoxState, EntryBody, IdentityState, SignedEntry } from './types.ts'
+
+/** What a log says, without the log. */
+export type Facts = Pick<
+  IdentityState,
+  'id' | 'type' | 'recovery' | 'devices' | 'members' | 'formerMembers' | 'boxes'
+>
+
+export type BodyOf<K extends EntryBody['kind']> = Extract<EntryBody, { kind: K }>
+
+/** The epoch after the newest one. To whom its secret may be wrapped is the caller's to check. */
+export function nextBox(facts: Facts, entry: SignedEntry, box: Box, senderBoxKey: Uint8Array): BoxState {
+  const epoch = (facts.boxes.at(-1)?.epoch ?? 0) + 1
+  if (box.epoch !== epoch) throw broken(entry, `epoch ${epoch} expected`)
+  const wraps = box.wraps.map(
+    ({ recipient, recipientEpoch, sealed }) =>
+      [toHex(recipient), { recipientEpoch, sealed, senderBoxKey }] as const,
+  )
+  return { epoch, publicKey: box.publicKey, chain: box.chain, wraps: new Map(wraps) }
+}
+
+/** Throws BAD_IDENTITY where a person's entry names an author, or heads of an author's log. */
+export function withoutAuthor(entry: SignedEntry): void {
+  const { author, body } = entry
+  if (author !== undefined || ('authorHeads' in body && body.authorHeads.length > 0)) {
+    throw broken(entry, "an author is named in a group's log alone")
+  }
+}
+
+export function broken(entry: SignedEntry, message: string): OnehopError {
+  return new OnehopError('BAD_IDENTITY', `entry ${toHex(entry.hash)} (${entry.body.kind}): ${message}`)
+}

@@ -1,0 +1,145 @@
+/** How an owner's device of a member founds a group and extends its log: each makes one entry. */
+import { compareBytes, equalBytes, toHex } from '../bytes.ts'
+import type { CryptoProvider } from '../crypto/provider.ts'
+import { OnehopError } from '../errors.ts'
+import { limits } from '../limits.ts'
+import type { IdentityId } from '../record/types.ts'
+import { makeBox, wrapSecret, type BoxSecret, type Recipient } from './box.ts'
+import { signEntry } from './entry.ts'
+import { replay } from './log.ts'
+import type {
+  DeviceSecrets,
+  EntryBody,
+  IdentityState,
+  Member,
+  People,
+  RemovedNumbers,
+  SignedEntry,
+} from './types.ts'
+
+/** Who signs: a member, by one of their owner's devices. */
+export interface GroupSigner {
+  readonly person: IdentityState
+  readonly device: DeviceSecrets
+}
+
+/**
+ * A group, founded by the signer, who owns it. `isSealed` gives it a box secret, for sections that members alone read.
+ * `people` knows everybody named. Throws UNKNOWN_IDENTITY where it does not.
+ */
+export function createGroup(
+  crypto: CryptoProvider,
+  signer: GroupSigner,
+  members: readonly Member[],
+  options: { readonly people: People; readonly isSealed: boolean },
+): { readonly entry: SignedEntry; readonly state: IdentityState; readonly box: BoxSecret | undefined } {
+  const founder: Member = { identity: signer.person.id, role: 'owner' }
+  const all = [founder, ...members.filter(({ identity }) => !equalBytes(identity, signer.person.id))]
+  const sorted = all.toSorted((a, b) => compareBytes(a.identity, b.identity))
+  const box = options.isSealed ? { epoch: 1, secret: crypto.random(32) } : undefined
+  const recipients = sorted.map(({ identity }) => recipientOf(identity, options.people))
+  const entry = signEntry(
+    crypto,
+    {
+      identity: undefined,
+      previous: [],
+      author: signer.person.id,
+      body: {
+        kind: 'genesisGroup',
+        nonce: crypto.random(16),
+        authorHeads: headsOf(signer.person),
+        members: sorted,
+        box: box && makeBox(crypto, signer.device, recipients, box),
+      },
+    },
+    signer.device,
+  )
+  return { entry, state: replay(crypto, [entry], options.people), box }
+}
+
+/** With `box`, the group's newest secret, the member is given it, and so reads what was sealed before. */
+export function addMember(
+  crypto: CryptoProvider,
+  group: IdentityState,
+  signer: GroupSigner,
+  member: Member,
+  options: { readonly people: People; readonly box?: BoxSecret | undefined },
+): SignedEntry {
+  const { box, people } = options
+  const grants = box === undefined ? [] : [grantOf(crypto, signer, recipientOf(member.identity, people), box)]
+  return extendGroup(crypto, group, signer, {
+    kind: 'addMember',
+    authorHeads: headsOf(signer.person),
+    member,
+    grants,
+  })
+}
+
+export function changeMember(
+  crypto: CryptoProvider,
+  group: IdentityState,
+  signer: GroupSigner,
+  member: Member,
+): SignedEntry {
+  return extendGroup(crypto, group, signer, {
+    kind: 'changeMember',
+    authorHeads: headsOf(signer.person),
+    member,
+  })
+}
+
+/**
+ * `numbers` says which records of the member count, by device. Where the group has a secret, `before` is its newest: what
+ * is written from now on is sealed under the next, which the member does not get.
+ */
+export function removeMember(
+  crypto: CryptoProvider,
+  group: IdentityState,
+  signer: GroupSigner,
+  identity: IdentityId,
+  options: {
+    readonly numbers: readonly RemovedNumbers[]
+    readonly people: People
+    readonly before?: BoxSecret | undefined
+  },
+): { readonly entry: SignedEntry; readonly box: BoxSecret | undefined } {
+  const { numbers, people, before } = options
+  const next = before && { epoch: before.epoch + 1, secret: crypto.random(32) }
+  const staying = [...group.members.values()].filter((member) => !equalBytes(member.identity, identity))
+  const recipients = staying.map((member) => recipientOf(member.identity, people))
+  const body: EntryBody = {
+    kind: 'removeMember',
+    authorHeads: headsOf(signer.person),
+    identity,
+    numbers: numbers.toSorted((a, b) => compareBytes(a.device, b.device)),
+    box: next && makeBox(crypto, signer.device, recipients, next, before),
+  }
+  return { entry: extendGroup(crypto, group, signer, body), box: next }
+}
+
+function extendGroup(
+  crypto: CryptoProvider,
+  group: IdentityState,
+  signer: GroupSigner,
+  body: EntryBody,
+): SignedEntry {
+  const previous = group.heads.slice(0, limits.identityPreviousMax)
+  const header = { identity: group.id, previous, author: signer.person.id, body }
+  return signEntry(crypto, header, signer.device)
+}
+
+function headsOf(person: IdentityState): readonly Uint8Array[] {
+  return person.heads.slice(0, limits.identityPreviousMax)
+}
+
+function recipientOf(identity: IdentityId, people: People): Recipient {
+  const newest = people(identity)?.boxes.at(-1)
+  if (newest === undefined)
+    throw new OnehopError('UNKNOWN_IDENTITY', `the log of ${toHex(identity)} is not here`)
+  return { key: identity, boxKey: newest.publicKey, epoch: newest.epoch }
+}
+
+function grantOf(crypto: CryptoProvider, signer: GroupSigner, to: Recipient, box: BoxSecret) {
+  const sealed = wrapSecret(crypto, signer.device, to.boxKey, box.secret)
+  return { epoch: box.epoch, wrap: { recipient: to.key, recipientEpoch: to.epoch ?? 0, sealed } }
+}

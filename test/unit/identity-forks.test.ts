@@ -1,0 +1,166 @@
+import { describe, expect, it } from 'vitest'
+import { loadCrypto } from '../../daemon/crypto/index.ts'
+import { toHex } from '../../protocol/bytes.ts'
+import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
+import { OnehopError } from '../../protocol/errors.ts'
+import { rankOfKey } from '../../protocol/identity/apply.ts'
+import { append, replay } from '../../protocol/identity/log.ts'
+import {
+  addDevice,
+  createIdentity,
+  deviceFromSeed,
+  ownerAdmission,
+  provePossession,
+  revokeDevice,
+  rotate,
+  vouch,
+} from '../../protocol/identity/make.ts'
+import type { DeviceSecrets, IdentityState, SignedEntry } from '../../protocol/identity/types.ts'
+import { createSeededRandom } from '../support/seeded-random.ts'
+
+// Signatures are looked at elsewhere: here thousands of histories are.
+const random = createSeededRandom(5)
+const crypto: CryptoProvider = { ...(await loadCrypto({ random })), verifyStrict: () => true }
+
+const newDevice = (): DeviceSecrets => deviceFromSeed(crypto, crypto.random(32))
+const [words, first, second, third, added] = [newDevice(), newDevice(), newDevice(), newDevice(), newDevice()]
+const keys: readonly DeviceSecrets[] = [words, first, second, third]
+
+const base = grown(createIdentity(crypto, first, { recovery: words }).state, [
+  (state) => admit(state, first, second, false),
+  (state) => admit(state, second, third, true),
+])
+
+type Step = (state: IdentityState) => SignedEntry
+
+/** What any of the four keys can do: let somebody in, shut another out, itself too, vouch, change the words. */
+const steps: readonly Step[] = keys.flatMap((signer): Step[] => [
+  (state) => admit(state, signer, added, false),
+  (state) => admit(state, signer, newDevice(), true),
+  ...[first, second, third].map(
+    ({ key }): Step =>
+      (state) =>
+        revokeDevice(crypto, state, signer, key, []).entry,
+  ),
+  (state) => vouch(crypto, state, signer, third.key),
+  (state) => rotate(crypto, state, signer, newDevice()).entry,
+])
+
+describe('what a log says', () => {
+  it('is the same for two entries made at once, in whichever order they come', () => {
+    let forks = 0
+    for (const one of steps) {
+      for (const other of steps) {
+        const branches = [branch(base, [one]), branch(base, [other])]
+        if (branches.some(({ length }) => length === 0)) continue
+        settle(branches as SignedEntry[][])
+        forks++
+      }
+    }
+    expect(forks).toBeGreaterThan(400)
+  })
+
+  it('is the same for branches of two and of three heads, in every order that can be', () => {
+    const draw = createSeededRandom(6)
+    const any = (): Step => steps[Math.floor(draw.next() * steps.length)] as Step
+    for (let i = 0; i < 400; i++) {
+      const branches = [branch(base, [any(), any()]), branch(base, [any(), any()]), branch(base, [any()])]
+      const made = branches.filter(({ length }) => length > 0)
+      if (made.length > 1) settle(made)
+    }
+  })
+
+  it('is the same for a fork within a fork, and goes on from there', () => {
+    const draw = createSeededRandom(7)
+    const any = (): Step => steps[Math.floor(draw.next() * steps.length)] as Step
+    for (let i = 0; i < 200; i++) {
+      const [left] = branch(base, [any()])
+      if (left === undefined) continue
+      const inner = append(crypto, base, [left])
+      const branches = [branch(inner, [any()]), branch(inner, [any()])].filter(({ length }) => length > 0)
+      const right = branch(base, [any()])
+      if (right.length === 0 || branches.length === 0) continue
+      const settled = settle([...branches, right], inner)
+      // Somebody can always go on: the log is never frozen.
+      const [able] = keys.filter(({ key }) => rankOfKey(settled, key) !== undefined)
+      if (able === undefined) expect(liveRanks(settled)).not.toEqual([])
+      else expect(append(crypto, settled, [admit(settled, able, newDevice(), false)]).heads.length).toBe(1)
+    }
+  })
+})
+
+/** Whatever a lower-ranked key did meanwhile, the higher one comes out of it as it went in, or gave itself up. */
+it('no branch harms the key that outranks it', () => {
+  for (const [rank, victim] of keys.entries()) {
+    for (const own of steps) {
+      const [honest] = branch(base, [own])
+      if (honest === undefined || toHex(honest.signer) !== toHex(victim.key)) continue
+      for (const theirs of steps) {
+        const [attack] = branch(base, [theirs])
+        if (attack === undefined || (rankOfKey(base, attack.signer) ?? 0) <= rank) continue
+        const settled = append(crypto, append(crypto, base, [attack]), [honest])
+        const alone = append(crypto, base, [honest])
+        expect(rankOfKey(settled, victim.key)).toBe(rankOfKey(alone, victim.key))
+      }
+    }
+  }
+})
+
+/** All orders in which entries may arrive, each one at a time: one verdict. */
+function settle(branches: readonly SignedEntry[][], from = base): IdentityState {
+  let settled: IdentityState | undefined
+  for (const order of interleavings(branches)) {
+    let state = from
+    for (const entry of order) state = append(crypto, state, [entry])
+    settled ??= state
+    expect(state).toEqual(settled)
+  }
+  const all = (settled as IdentityState).entries
+  expect(replay(crypto, all.toReversed())).toEqual(settled)
+  expect(liveRanks(settled as IdentityState).length).toBeGreaterThan(0)
+  return settled as IdentityState
+}
+
+function liveRanks(state: IdentityState): number[] {
+  const ranks = [...state.devices.values()].flatMap(({ key }) => rankOfKey(state, key) ?? [])
+  return state.recovery === undefined ? ranks : [0, ...ranks]
+}
+
+/** As far as the rules allow. */
+function branch(from: IdentityState, plan: readonly Step[]): SignedEntry[] {
+  const entries: SignedEntry[] = []
+  let state = from
+  for (const step of plan) {
+    try {
+      const entry = step(state)
+      state = append(crypto, state, [entry])
+      entries.push(entry)
+    } catch (error) {
+      if (!(error instanceof OnehopError)) throw error
+      break
+    }
+  }
+  return entries
+}
+
+function grown(state: IdentityState, plan: readonly Step[]): IdentityState {
+  return append(crypto, state, branch(state, plan))
+}
+
+function admit(state: IdentityState, signer: DeviceSecrets, of: DeviceSecrets, probation: boolean) {
+  const reads = state.boxes.at(-1)?.wraps.has(toHex(signer.key)) === true
+  const possession = provePossession(crypto, state.id, of)
+  return addDevice(crypto, state, signer, ownerAdmission(of, probation), possession, { readsPrivate: reads })
+}
+
+/** Every order that keeps the order within each branch. */
+function interleavings<T>(branches: readonly (readonly T[])[]): T[][] {
+  const open = branches.filter((one) => one.length > 0)
+  if (open.length === 0) return [[]]
+  return open.flatMap((one) =>
+    interleavings(open.map((other) => (other === one ? other.slice(1) : other))).map((rest) => [
+      one[0] as T,
+      ...rest,
+    ]),
+  )
+}
