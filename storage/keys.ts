@@ -24,6 +24,7 @@ export const tags = {
   table: 0x74, // t
   winner: 0x77, // w
   removing: 0x78, // x
+  dropped: 0x7a, // z
 } as const
 
 /** What lies under a shard besides its head, which goes last when the shard is removed. */
@@ -36,6 +37,7 @@ export const shardTags = [
   tags.counts,
   tags.equivocation,
   tags.cursor,
+  tags.dropped,
 ]
 
 export const idBytes = 32
@@ -70,6 +72,16 @@ export function encodeRef(ref: RecordRef): Uint8Array {
 
 export function decodeRef(bytes: Uint8Array, offset = 0): RecordRef {
   return { clock: readClock(bytes, offset), id: bytes.slice(offset + 8, offset + refBytes) }
+}
+
+/** The first place in the order of a shard after a record. */
+export function refAfter({ clock, id }: RecordRef): RecordRef {
+  const next = Uint8Array.from(id)
+  for (let i = next.length - 1; i >= 0; i--) {
+    next[i] = ((next[i] as number) + 1) & 0xff
+    if (next[i] !== 0) return { clock, id: next }
+  }
+  return { clock: clock + 1n, id: next }
 }
 
 export function encodeClock(clock: bigint): Uint8Array {

@@ -151,30 +151,30 @@ function fillSections(record: VerifiedRecord, held: Uint8Array): Uint8Array | un
 }
 
 /** The bytes of a record, wherever they lie, staged writes included. */
-function readHeld(batch: StagedBatch, shard: Uint8Array, ref: Uint8Array): Uint8Array | undefined {
+export function readHeld(batch: StagedBatch, shard: Uint8Array, ref: Uint8Array): Uint8Array | undefined {
   const order = batch.getRarelyRead(keyOf(tags.order, shard, ref))
   if (order === undefined || order[0] !== orderLive) return order?.subarray(1)
   return batch.getRarelyRead(keyOf(tags.live, shard, order.subarray(1), ref))
 }
 
-function putOrder(batch: StagedBatch, shard: ShardState, ref: Uint8Array, value: Uint8Array): void {
+export function putOrder(batch: StagedBatch, shard: ShardState, ref: Uint8Array, value: Uint8Array): void {
   batch.putRarelyRead(spaceKey(tags.order, shard.shard, ref), value)
 }
 
-function hereValue(bytes: Uint8Array): Uint8Array {
+export function hereValue(bytes: Uint8Array): Uint8Array {
   const value = scratch(1 + bytes.length)
   value[0] = orderHere
   value.set(bytes, 1)
   return value
 }
 
-function appendLog(shard: ShardState, ref: Uint8Array): number {
+export function appendLog(shard: ShardState, ref: Uint8Array): number {
   const position = ++shard.head.logHead
   shard.log.set(position, ref)
   return position
 }
 
-function countItem(collection: CollectionState, winner: Uint8Array, change: 1 | -1): void {
+export function countItem(collection: CollectionState, winner: Uint8Array, change: 1 | -1): void {
   collection.live += change
   if (winnerExpiresMs(winner) !== 0) collection.expiring += change
   collection.dirty = true

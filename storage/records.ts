@@ -12,6 +12,7 @@ import {
   placePart,
   prefixEnd,
   readUint,
+  refAfter,
   refBytes,
   tags,
   uintPart,
@@ -24,10 +25,14 @@ import { pageSlots, readPages, slotRef, takenSlots } from './ref-pages.ts'
 import { orderLive, readCounts, readHead, type ShardStates } from './shard-state.ts'
 import type { StagedBatch } from './staged-batch.ts'
 import { decodeStored } from './stored-record.ts'
+import { decodeItemName, itemText, stageDrops, winnersAmong } from './record-dropper.ts'
 import type {
+  Drop,
+  DroppedItem,
   Equivocation,
   IncomingRecord,
   Intervals,
+  ItemName,
   LatestOptions,
   LogEntry,
   OrderBound,
@@ -42,6 +47,9 @@ import type {
 import { decodeWinner, isDeleted, winnerExpiresMs } from './winner-entry.ts'
 
 const latestMax = 1000
+/** Each may bring a write for a winner; a batch stays within what one sync takes. */
+const dropsAtOnceMax = 1024
+const scanRecords = 1000
 const logMax = 10_000
 /** Read one by one: less processor and no waiting for a turn; beyond, the disk might hold up everybody else. */
 const getAtOnceMax = 64
@@ -66,6 +74,28 @@ export class KvRecords implements Records {
 
   putIn(batch: StoreBatch, records: readonly IncomingRecord[], options: PutOptions): PutOutcome[] {
     return stageRecords(batch as StagedBatch, this.#states, records, options)
+  }
+
+  async drop(shard: Uint8Array, drops: readonly Drop[]): Promise<DroppedItem[]> {
+    const found: DroppedItem[] = []
+    for (let start = 0; start < drops.length; start += dropsAtOnceMax) {
+      const some = drops.slice(start, start + dropsAtOnceMax)
+      // Others write meanwhile: what came after this place of the log is looked at within the batch.
+      const logHead = this.logHead(shard)
+      const items = winnersAmong(this.#kv, this, shard, some)
+      const versions = items.size > 0 ? await this.#versions(shard, items) : []
+      found.push(
+        ...(await this.#commit.submit((batch) =>
+          stageDrops(batch, this.#states, shard, some, versions, logHead),
+        )),
+      )
+    }
+    return found
+  }
+
+  droppedItem(shard: Uint8Array, ref: RecordRef): ItemName | undefined {
+    const value = this.#kv.get(keyOf(tags.dropped, shard, encodeRef(ref)))
+    return value && decodeItemName(value)
   }
 
   get(shard: Uint8Array, ref: RecordRef): StoredRecord | undefined {
@@ -200,6 +230,16 @@ export class KvRecords implements Records {
     return this.#seenUnder(keyOf(tags.numbers, shard))
   }
 
+  async numbers(shard: Uint8Array, device: Uint8Array): Promise<{ number: number; ref: RecordRef }[]> {
+    const prefix = keyOf(tags.numbers, shard, device)
+    const entries = await readPages(this.#kv, prefix, {
+      after: 0,
+      last: Number.MAX_SAFE_INTEGER,
+      limit: Infinity,
+    })
+    return entries.map(({ index, ref }) => ({ number: index, ref }))
+  }
+
   byNumber(shard: Uint8Array, device: Uint8Array, number: number): RecordRef | undefined {
     const page = this.#kv.get(
       keyOf(tags.numbers, shard, device, uintPart(Math.floor((number - 1) / pageSlots))),
@@ -216,6 +256,21 @@ export class KvRecords implements Records {
       first: decodeRef(value),
       second: decodeRef(value, refBytes),
     }))
+  }
+
+  /** All records of these items, wherever they stand in the shard. */
+  async #versions(shard: Uint8Array, items: ReadonlySet<string>): Promise<StoredRecord[]> {
+    const versions: StoredRecord[] = []
+    let range: OrderRange = { limit: scanRecords }
+    for (;;) {
+      const refs = await this.refs(shard, range)
+      for (const stored of await this.getMany(shard, refs)) {
+        if (stored !== undefined && items.has(itemText(decodeStored(stored)))) versions.push(stored)
+      }
+      const last = refs.at(-1)
+      if (last === undefined || refs.length < scanRecords) return versions
+      range = { limit: scanRecords, from: refAfter(last) }
+    }
   }
 
   /** The number lists themselves say what was seen; keeping intervals beside them would cost a write per batch. */

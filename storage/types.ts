@@ -53,6 +53,25 @@ export type ShardStatus =
   /** Only records of followed streams are copied here. */
   | 'partial'
 
+/** A record that counts no more: its device was revoked, and the revocation does not name it. */
+export interface Drop {
+  readonly ref: RecordRef
+  /** Where another record rightly bears its number: that one, or undefined for one that is still to come. */
+  readonly rightful?: { readonly ref: RecordRef | undefined }
+}
+
+export interface ItemName {
+  readonly app: string
+  readonly collection: string
+  readonly itemKey: Uint8Array
+}
+
+/** An item that showed what was dropped. */
+export interface DroppedItem extends ItemName {
+  /** What it shows (or hides) now: the best of the versions that are left. Undefined when there is none. */
+  readonly restored: StoredRecord | undefined
+}
+
 export interface PutOptions {
   /** Status of a shard that this put creates: hosted, or else partial. A known shard keeps its status. */
   readonly hosted: boolean
@@ -95,6 +114,14 @@ export interface Records {
   put(records: readonly IncomingRecord[], options: PutOptions): Promise<PutOutcome[]>
   putIn(batch: StoreBatch, records: readonly IncomingRecord[], options: PutOptions): PutOutcome[]
 
+  /**
+   * Takes records out; winners are chosen anew among the versions that are left. A restored one enters the arrival log
+   * again, in place of a lost one stands its ref, of which `droppedItem` tells. Reads the whole shard when winners go.
+   */
+  drop(shard: IdentityId, drops: readonly Drop[]): Promise<DroppedItem[]>
+  /** Which item a dropped winner belonged to, where no other version took its place. */
+  droppedItem(shard: IdentityId, ref: RecordRef): ItemName | undefined
+
   get(shard: IdentityId, ref: RecordRef): StoredRecord | undefined
   getMany(shard: IdentityId, refs: readonly RecordRef[]): Promise<(StoredRecord | undefined)[]>
   /** Synchronous and fast. Undefined when nothing was ever stored, or it is deleted or expired. */
@@ -117,6 +144,8 @@ export interface Records {
   seen(shard: IdentityId, device: DeviceKey): Promise<Intervals>
   /** The same for every device that wrote in this shard. */
   seenAll(shard: IdentityId): Promise<{ device: DeviceKey; intervals: Intervals }[]>
+  /** Every number of a device with the record that bears it (the one that came first), ascending. */
+  numbers(shard: IdentityId, device: DeviceKey): Promise<{ number: number; ref: RecordRef }[]>
   /** The record that bears a number (the one that came first, should the device have equivocated). */
   byNumber(shard: IdentityId, device: DeviceKey, number: number): RecordRef | undefined
   equivocations(shard: IdentityId): Promise<Equivocation[]>

@@ -3,6 +3,7 @@ import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import { setBelow, type ReconcileSet } from '../../protocol/reconcile/set.ts'
 import { reconcileVector } from '../../protocol/reconcile/vector.ts'
 import type { IdentityId, RecordRef } from '../../protocol/record/types.ts'
+import { refAfter } from '../../storage/keys.ts'
 import type { OrderRange, Store } from '../../storage/types.ts'
 import { RunningSums } from './running-sums.ts'
 
@@ -62,17 +63,7 @@ export class Digests {
       refs.push(...page)
       const last = page.at(-1)
       if (page.length < pageRecords || last === undefined) return refs
-      range = { limit: pageRecords, from: successor(last) }
+      range = { limit: pageRecords, from: refAfter(last) }
     }
   }
-}
-
-/** The first place after a record: its id plus one. */
-function successor({ clock, id }: RecordRef): RecordRef {
-  const next = Uint8Array.from(id)
-  for (let i = next.length - 1; i >= 0; i--) {
-    next[i] = ((next[i] as number) + 1) & 0xff
-    if (next[i] !== 0) return { clock, id: next }
-  }
-  return { clock: clock + 1n, id: next }
 }
