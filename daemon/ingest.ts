@@ -5,6 +5,7 @@ import { limits } from '../protocol/limits.ts'
 import type { Clock } from '../protocol/ports.ts'
 import { clockMs, isClockAhead } from '../protocol/record/clock.ts'
 import { readSection } from '../protocol/record/section.ts'
+import { deviceOf } from '../protocol/identity/access.ts'
 import type { IdentityState } from '../protocol/identity/types.ts'
 import type {
   IdentityId,
@@ -18,11 +19,13 @@ import { decodeRecord } from '../protocol/record/wire.ts'
 import { checkFieldValue } from '../protocol/schema/check-value.ts'
 import type { Schema } from '../protocol/schema/schema.ts'
 import { checkSections, sectionKind } from '../protocol/schema/sections.ts'
-import type { IncomingRecord, PutOptions, PutOutcome, Store } from '../storage/types.ts'
+import { decodeStored } from '../storage/stored-record.ts'
+import type { Drop, DroppedItem, IncomingRecord, PutOptions, PutOutcome, Store } from '../storage/types.ts'
 import { nextTurn } from './clock.ts'
 import type { Hosting } from './hosting.ts'
 import type { Identities } from './identities.ts'
 import type { NodeId } from './net/rpc.ts'
+import { isSettled } from './replication/revoked-lists.ts'
 import type { Schemas } from './schemas.ts'
 
 /** Where a record came from: its author's app, another holder of the shard, or an author's node that streams it. */
@@ -30,6 +33,8 @@ export type Source =
   | { readonly from: 'client' }
   | { readonly from: 'peer'; readonly node: NodeId }
   | { readonly from: 'stream'; readonly node: NodeId }
+  /** Held here already: what outshone it was dropped. */
+  | { readonly from: 'own' }
 
 export type Outcome =
   | { readonly outcome: 'stored' | 'known'; readonly id: RecordId }
@@ -48,6 +53,9 @@ export interface Arrival extends IncomingRecord {
 }
 
 export type StoredListener = (arrivals: readonly Arrival[]) => void
+
+/** Items that showed what was dropped, and show something else or nothing now. */
+export type DroppedListener = (owner: IdentityId, items: readonly DroppedItem[]) => void
 
 export interface IngestParts {
   readonly crypto: CryptoProvider
@@ -81,6 +89,7 @@ interface OwnerHere {
 export class Ingest {
   readonly #parts: IngestParts
   readonly #listeners = new Set<StoredListener>()
+  readonly #dropListeners = new Set<DroppedListener>()
 
   constructor(parts: IngestParts) {
     this.#parts = parts
@@ -107,6 +116,25 @@ export class Ingest {
   onStored(listener: StoredListener): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  /** Takes out what counts no more. What is restored in its place is told as an arrival. */
+  async drop(owner: IdentityId, drops: readonly Drop[]): Promise<void> {
+    const items = await this.#parts.store.records.drop(owner, drops)
+    for (const listener of this.#dropListeners) listener(owner, items)
+    this.#tell(
+      items.flatMap(({ restored }) => {
+        if (restored === undefined) return []
+        const put = { state: 'filled', winner: true, equivocates: undefined, position: undefined } as const
+        return [{ record: decodeStored(restored), bytes: restored.bytes, put, source: { from: 'own' } }]
+      }),
+    )
+  }
+
+  /** Before `onStored` tells of what is restored. */
+  onDropped(listener: DroppedListener): () => void {
+    this.#dropListeners.add(listener)
+    return () => this.#dropListeners.delete(listener)
   }
 
   async #acceptSlice(
@@ -169,6 +197,10 @@ export class Ingest {
     const verdict = verifyRecord(crypto, record, owner, author)
     if (!verdict.ok) return refuse(verdict.code, verdict.message)
 
+    if (!this.#isListed(verdict.record, author)) {
+      const device = toHex(header.device)
+      return refuse('REVOKED', `${device} was revoked, and its record ${header.number} was another one`)
+    }
     const nowMs = clock.nowMs()
     if (isClockAhead(header.clock, nowMs)) {
       const aheadS = Math.round((clockMs(header.clock) - nowMs) / 1000)
@@ -186,6 +218,15 @@ export class Ingest {
     }
     here.roomBytes -= bytes.length
     return { record: verdict.record, bytes }
+  }
+
+  /** A thief may sign numbers anew from before the revocation: only the records that it lists count. */
+  #isListed({ header, id }: VerifiedRecord, author: IdentityState): boolean {
+    if (deviceOf(author, header.device)?.revoked === undefined) return true
+    const { store } = this.#parts
+    const held = store.records.byNumber(header.owner, header.device, header.number)
+    if (held !== undefined && equalBytes(held.id, id)) return true
+    return !isSettled(store, header.owner, header.device, author)
   }
 
   #lookUp(owner: IdentityId): OwnerHere {

@@ -33,6 +33,7 @@ import { Repair } from './placement/repair.ts'
 import { ReplicaSets } from './placement/replica-sets.ts'
 import { BlobCopies } from './replication/blob-copies.ts'
 import { Replication } from './replication/replication.ts'
+import { Revocations } from './replication/revocations.ts'
 import { Schemas } from './schemas.ts'
 import { Search } from './search/search.ts'
 import { Streams } from './streams/streams.ts'
@@ -143,8 +144,12 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     replicaSets,
     placement,
     neighbours,
-    onComplete: announce,
+    onComplete(owner) {
+      announce(owner)
+      revocations.look(owner)
+    },
   })
+  const revocations = new Revocations({ ...base, ingest, holders: replication.holders })
   const blobCopies = new BlobCopies({ ...base, blobs, holders: replication.holders })
 
   // Posts of others, and pages.
@@ -248,7 +253,10 @@ export async function createNode(ports: NodePorts): Promise<Node> {
 
   identities.onGrown((state) => {
     const chain = hosting.has(state.id) ? replicaSets.get(state.id) : undefined
-    if (chain !== undefined) placement.distribution.announce(chain)
+    if (chain === undefined) return
+    placement.distribution.announce(chain)
+    // Followers' nodes hold records too: of a revoked device those after the last that counts go there as here.
+    for (const node of streams.servingNodes(state.id)) placement.distribution.announceTo(node, state.id)
   })
   replicaSets.onChanged(({ newest }) => {
     const isHome = newest.members[0] !== undefined && toHex(newest.members[0].node) === rpc.self
@@ -261,6 +269,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   tasks.start('neighbours', (signal) => neighbours.run(signal))
   tasks.start('distribution', (signal) => placement.distribution.run(signal))
   tasks.start('replication', (signal) => replication.run(signal))
+  tasks.start('revocations', (signal) => revocations.run(signal))
   tasks.start('blobs', (signal) => blobCopies.run(signal))
   tasks.start('streams', (signal) => streams.run(signal))
   tasks.start('search', (signal) => search.run(signal))

@@ -1,4 +1,4 @@
-import { concatBytes, fromUtf8 } from '../protocol/bytes.ts'
+import { concatBytes } from '../protocol/bytes.ts'
 import { itemKey } from '../protocol/record/merge.ts'
 import type { SignedRecord, VerifiedRecord } from '../protocol/record/types.ts'
 import { encodeRef, keyOf, namePart, refBytes, spaceKey, tags } from './keys.ts'
@@ -66,6 +66,7 @@ export function stageDrops(
     state.head.records--
     state.head.recordBytes -= bytes.length
     batch.delete(keyOf(tags.order, shard, ref))
+    batch.put(keyOf(tags.dropped, shard, ref), bytes)
     if (drop.rightful !== undefined) {
       const rightful = drop.rightful.ref
       state
@@ -89,16 +90,6 @@ export function itemText(record: SignedRecord): string {
   return `${app}\0${collection}\0${keyText(itemKey(record))}`
 }
 
-export function decodeItemName(value: Uint8Array): ItemName {
-  const appEnd = 1 + (value[0] as number)
-  const collectionEnd = appEnd + 1 + (value[appEnd] as number)
-  return {
-    app: fromUtf8(value.subarray(1, appEnd)),
-    collection: fromUtf8(value.subarray(appEnd + 1, collectionEnd)),
-    itemKey: value.slice(collectionEnd),
-  }
-}
-
 function restore(
   batch: StagedBatch,
   state: ShardState,
@@ -115,11 +106,10 @@ function restore(
     const entry = encodeWinner(version.ref, version.record)
     if (best === undefined || beats(entry, best.entry)) best = { entry, version }
   }
+  // Whoever reads the log learns of both: what went, then what stands in its place.
+  appendLog(state, droppedRef)
   if (best === undefined) {
     batch.delete(winnerKey)
-    const named = concatBytes(namePart(app, 255), namePart(name, 255), item.itemKey)
-    batch.put(keyOf(tags.dropped, state.shard, droppedRef), named)
-    appendLog(state, droppedRef)
     return { ...item, restored: undefined }
   }
   const { entry, version } = best

@@ -58,15 +58,27 @@ function stageRecord(batch: StagedBatch, shard: ShardState, { record, bytes }: I
     // Only a number seen before can mean a record known before.
     const same = sameRef(slot, ref)
     const held = readHeld(batch, shard.shard, ref)
-    if (same || held !== undefined) return fillKnown(batch, shard, collection, { record, bytes }, ref, held)
-    equivocates = decodeRef(slot)
-    const key = keyOf(tags.equivocation, shard.shard, header.device, uintPart(header.number), record.id)
-    batch.put(key, concatBytes(slot, ref))
+    const returns = held === undefined && bringBack(batch, shard, ref)
+    if (!returns && (same || held !== undefined))
+      return fillKnown(batch, shard, collection, { record, bytes }, ref, held)
+    if (!same) {
+      equivocates = decodeRef(slot)
+      const key = keyOf(tags.equivocation, shard.shard, header.device, uintPart(header.number), record.id)
+      batch.put(key, concatBytes(slot, ref))
+    }
   }
   shard.head.records++
   shard.head.recordBytes += bytes.length
   const winner = stageVersion(batch, shard, collection, { record, bytes }, ref)
   return { state: 'stored', winner, equivocates, position: appendLog(shard, ref) }
+}
+
+/** True for a record that was dropped: what made it so does not hold any more, or it would not be put. */
+function bringBack(batch: StagedBatch, shard: ShardState, ref: Uint8Array): boolean {
+  const key = keyOf(tags.dropped, shard.shard, ref)
+  if (batch.get(key) === undefined) return false
+  batch.delete(key)
+  return true
 }
 
 /** Puts a new version in its place, and the version that it supersedes in its own. True when it wins. */

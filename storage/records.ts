@@ -25,14 +25,13 @@ import { pageSlots, readPages, slotRef, takenSlots } from './ref-pages.ts'
 import { orderLive, readCounts, readHead, type ShardStates } from './shard-state.ts'
 import type { StagedBatch } from './staged-batch.ts'
 import { decodeStored } from './stored-record.ts'
-import { decodeItemName, itemText, stageDrops, winnersAmong } from './record-dropper.ts'
+import { itemText, stageDrops, winnersAmong } from './record-dropper.ts'
 import type {
   Drop,
   DroppedItem,
   Equivocation,
   IncomingRecord,
   Intervals,
-  ItemName,
   LatestOptions,
   LogEntry,
   OrderBound,
@@ -93,9 +92,19 @@ export class KvRecords implements Records {
     return found
   }
 
-  droppedItem(shard: Uint8Array, ref: RecordRef): ItemName | undefined {
-    const value = this.#kv.get(keyOf(tags.dropped, shard, encodeRef(ref)))
-    return value && decodeItemName(value)
+  dropped(shard: Uint8Array, ref: RecordRef): StoredRecord | undefined {
+    const bytes = this.#kv.get(keyOf(tags.dropped, shard, encodeRef(ref)))
+    return bytes && { ref, bytes }
+  }
+
+  async allDropped(shard: Uint8Array, after?: RecordRef): Promise<StoredRecord[]> {
+    const prefix = keyOf(tags.dropped, shard)
+    const entries = await this.#kv.range({
+      ...(after ? { gt: keyOf(tags.dropped, shard, encodeRef(after)) } : { gte: prefix }),
+      lt: prefixEnd(prefix) as Uint8Array,
+      limit: scanRecords,
+    })
+    return entries.map(({ key, value }) => ({ ref: decodeRef(key, prefix.length), bytes: value }))
   }
 
   get(shard: Uint8Array, ref: RecordRef): StoredRecord | undefined {

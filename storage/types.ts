@@ -115,12 +115,15 @@ export interface Records {
   putIn(batch: StoreBatch, records: readonly IncomingRecord[], options: PutOptions): PutOutcome[]
 
   /**
-   * Takes records out; winners are chosen anew among the versions that are left. A restored one enters the arrival log
-   * again, in place of a lost one stands its ref, of which `droppedItem` tells. Reads the whole shard when winners go.
+   * Takes records out; winners are chosen anew among the versions that are left. The ref of a lost winner enters the
+   * arrival log again, and after it that of the one restored in its place. What was dropped is kept aside, as what made
+   * it so may turn out not to hold: putting it again brings it back. Reads the whole shard when winners go.
    */
   drop(shard: IdentityId, drops: readonly Drop[]): Promise<DroppedItem[]>
-  /** Which item a dropped winner belonged to, where no other version took its place. */
-  droppedItem(shard: IdentityId, ref: RecordRef): ItemName | undefined
+  /** A record that was dropped and is kept aside; what `log` names and `get` does not find may be one. */
+  dropped(shard: IdentityId, ref: RecordRef): StoredRecord | undefined
+  /** All of them, 1,000 at a time, in order. */
+  allDropped(shard: IdentityId, after?: RecordRef): Promise<StoredRecord[]>
 
   get(shard: IdentityId, ref: RecordRef): StoredRecord | undefined
   getMany(shard: IdentityId, refs: readonly RecordRef[]): Promise<(StoredRecord | undefined)[]>

@@ -4,7 +4,7 @@ import type { RequestOf } from '../../protocol/api/operations.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import type { Clock } from '../../protocol/ports.ts'
 import type { IdentityId } from '../../protocol/record/types.ts'
-import type { Store } from '../../storage/types.ts'
+import type { DroppedItem, Store } from '../../storage/types.ts'
 import type { Call, LiveAnswer } from '../api/operations.ts'
 import type { Hosting } from '../hosting.ts'
 import type { Arrival, Ingest } from '../ingest.ts'
@@ -67,6 +67,7 @@ export class Live {
     this.#epoch = Math.floor(parts.clock.nowMs())
     this.#stops = [
       parts.ingest.onStored((arrivals) => this.#stored(arrivals)),
+      parts.ingest.onDropped((owner, items) => this.#dropped(owner, items)),
       parts.streams.onFeed((change) => this.#fed(change)),
       parts.views.onChanged((owner) => this.#pageChanged(owner)),
     ]
@@ -178,6 +179,15 @@ export class Live {
       if (queries === undefined) continue
       const position = this.#logPosition(owner, put.position ?? this.#parts.store.records.logHead(owner))
       for (const query of queries) this.#send(query, position, record, bytes)
+    }
+  }
+
+  /** No event takes a record back: the reader reads the list again. */
+  #dropped(owner: IdentityId, items: readonly DroppedItem[]): void {
+    const position = this.#logPosition(owner, this.#parts.store.records.logHead(owner))
+    for (const { app, collection } of items) {
+      for (const query of this.#lists.get(listName(toHex(owner), app, collection)) ?? [])
+        query.queue.reset(position)
     }
   }
 

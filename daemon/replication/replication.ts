@@ -266,7 +266,7 @@ export class Replication {
   /** A replica serves pages too, once the home is gone: it fetches the schemas that its shards' records name. */
   #noteSchemas(arrivals: readonly Arrival[]): void {
     for (const { record, source } of arrivals) {
-      if (source.from === 'client') continue
+      if (!('node' in source)) continue
       const { schema } = record.header
       if (this.#unknownSchemas.size >= unknownSchemasMax) return // the next record that names it asks again
       if (this.#parts.schemas.get(schema) === undefined) this.#unknownSchemas.set(toHex(schema), source.node)

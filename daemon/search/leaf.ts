@@ -65,6 +65,9 @@ export class Leaf {
     const { ingest, directory, config } = this.#parts
     const stops = [
       ingest.onStored((arrivals) => this.#stored(arrivals)),
+      ingest.onDropped((owner, items) => {
+        for (const app of new Set(items.map((item) => item.app))) this.#touch(toHex(owner), owner, app)
+      }),
       directory.onChanged(() => this.#wake?.()),
     ]
     try {

@@ -23,7 +23,7 @@ export interface SearchParts {
   readonly identities: Identities
   readonly schemas: Schemas
   readonly hosting: Pick<Hosting, 'list' | 'has'>
-  readonly ingest: Pick<Ingest, 'onStored'>
+  readonly ingest: Pick<Ingest, 'onStored' | 'onDropped'>
   /** True when this node speaks for the shard. */
   readonly leads: (owner: IdentityId) => boolean
   /** Grows whenever `leads` may answer otherwise. */

@@ -2,7 +2,7 @@ import { concatBytes, fromHex, toHex, utf8 } from '../../protocol/bytes.ts'
 import { encode } from '../../protocol/codec.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import { isHidden, itemKey } from '../../protocol/record/merge.ts'
-import type { IdentityId, VerifiedRecord } from '../../protocol/record/types.ts'
+import type { IdentityId, RecordRef, VerifiedRecord } from '../../protocol/record/types.ts'
 import { encodeRecord } from '../../protocol/record/wire.ts'
 import { isScope, scopeDepth, scopeHierarchy } from '../../protocol/scope.ts'
 import type { Analyser } from '../../protocol/search/analysis.ts'
@@ -81,7 +81,8 @@ export async function readStretch(
   let used = 0
   for (const [i, { position: next }] of arrived.entries()) {
     const one = stored[i]
-    const entry = one && entryOf(decodeStored(one))
+    const gone = one === undefined ? store.records.dropped(owner, refs[i] as RecordRef) : undefined
+    const entry = one === undefined ? gone && removalOf(decodeStored(gone)) : entryOf(decodeStored(one))
     const size = entry === undefined ? 0 : entry.operation === 'put' ? entry.record.length + 300 : 48
     if (entry !== undefined) {
       if (entries.length > 0 && (used + size > room.bytes || entries.length >= room.entries)) break
@@ -91,6 +92,14 @@ export async function readStretch(
     position = next
   }
   return { entries, bytes: used, position }
+
+  /** It was told, perhaps, before its device was revoked. What stands in its place now is told by the next entry. */
+  function removalOf(record: VerifiedRecord): Unplaced | undefined {
+    const { header } = record
+    if (header.app !== target.app || header.collection.startsWith('~')) return undefined
+    const item = itemHash(crypto.sha256, { ...header, itemKey: itemKey(record) })
+    return { operation: 'remove', item }
+  }
 
   function entryOf(record: VerifiedRecord): Unplaced | undefined {
     const { header } = record
@@ -123,12 +132,12 @@ export async function readRemovals(
   entriesMax: number,
 ): Promise<Stretch> {
   const arrived = await parts.store.records.log(owner, from, entriesMax)
-  const stored = await parts.store.records.getMany(
-    owner,
-    arrived.map(({ ref }) => ref),
-  )
+  const { records } = parts.store
+  const refs = arrived.map(({ ref }) => ref)
+  const stored = await records.getMany(owner, refs)
   const items = new Map<string, Uint8Array>()
-  for (const one of stored) {
+  for (const [i, held] of stored.entries()) {
+    const one = held ?? records.dropped(owner, refs[i] as RecordRef)
     const record = one && decodeStored(one)
     if (record === undefined || record.header.app !== target.app || record.header.collection.startsWith('~'))
       continue

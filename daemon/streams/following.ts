@@ -12,7 +12,7 @@ import type { NodeId, Rpc } from '../net/rpc.ts'
 import type { Delivery, Intake } from './intake.ts'
 import { compareRefs } from './source.ts'
 import { retryAfterMs, streamLimits } from './stream-limits.ts'
-import { Wake } from './wake.ts'
+import { Wake } from '../wake.ts'
 import type { Wanted, WantedAuthors } from './wanted.ts'
 
 export interface FollowingParts {

@@ -4,7 +4,7 @@ import type { CursorName, Store } from '../../storage/types.ts'
 import type { FeedWriter, StreamRecord } from './feed-writer.ts'
 import { readLog } from './log-reader.ts'
 import { streamLimits } from './stream-limits.ts'
-import { Wake } from './wake.ts'
+import { Wake } from '../wake.ts'
 import type { Wanted, WantedAuthors } from './wanted.ts'
 
 export interface LocalAuthorsParts {

@@ -4,7 +4,7 @@ import type { NodeId } from '../net/rpc.ts'
 import type { Finder } from '../placement/find.ts'
 import type { ReplicaSets } from '../placement/replica-sets.ts'
 import { retryAfterMs, streamLimits } from './stream-limits.ts'
-import { Wake } from './wake.ts'
+import { Wake } from '../wake.ts'
 import type { Wanted, WantedAuthors } from './wanted.ts'
 
 export interface SeekerParts {

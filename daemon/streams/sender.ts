@@ -10,7 +10,7 @@ import type { NodeId, Rpc } from '../net/rpc.ts'
 import { carriedBytes, readLog } from './log-reader.ts'
 import type { Registration, Registrations } from './registrations.ts'
 import { retryAfterMs, streamLimits } from './stream-limits.ts'
-import { Wake } from './wake.ts'
+import { Wake } from '../wake.ts'
 
 export interface SenderParts {
   readonly rpc: Rpc

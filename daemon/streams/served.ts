@@ -5,13 +5,13 @@ import { itemKey } from '../../protocol/record/merge.ts'
 import type { IdentityId, RecordRef, VerifiedRecord } from '../../protocol/record/types.ts'
 import type { Collection, Schema } from '../../protocol/schema/schema.ts'
 import { decodeStored } from '../../storage/stored-record.ts'
-import type { CursorName, Store } from '../../storage/types.ts'
+import type { DroppedItem, CursorName, Store } from '../../storage/types.ts'
 import type { Arrival } from '../ingest.ts'
 import type { Schemas } from '../schemas.ts'
 import type { FeedWriter, StreamRecord } from './feed-writer.ts'
 import { type Edge, followedAuthor, type Follows, itemOf } from './follows.ts'
 import { streamLimits } from './stream-limits.ts'
-import { Wake } from './wake.ts'
+import { Wake } from '../wake.ts'
 import type { Wanted } from './wanted.ts'
 
 /** Somebody follows somebody since just now: what is known of the author goes into this one feed. */
@@ -137,6 +137,15 @@ export class Served {
     const item = `${record.header.app} ${record.header.collection} ${keyText}`
     if (person.waiting !== undefined) person.waiting.push({ record, item })
     else this.#take(owner, record, item, collection, put.position ?? 0)
+  }
+
+  /** A follow that somebody signed in this person's name: nothing is left of it. */
+  dropped(owner: string, items: readonly DroppedItem[]): void {
+    if (!this.#people.has(owner)) return
+    for (const { app, collection, itemKey, restored } of items) {
+      if (restored === undefined)
+        this.#parts.onEdge(owner, `${app} ${collection} ${toHex(itemKey)}`, undefined)
+    }
   }
 
   #take(owner: string, record: VerifiedRecord, item: string, collection: Collection, position: number): void {

@@ -129,7 +129,10 @@ export class Streams {
   /** Until the signal aborts. Everybody whom this node leads is served soon after. */
   async run(signal: AbortSignal): Promise<void> {
     this.#signal = signal
-    const stop = this.#parts.ingest.onStored((arrivals) => this.#stored(arrivals))
+    const stops = [
+      this.#parts.ingest.onStored((arrivals) => this.#stored(arrivals)),
+      this.#parts.ingest.onDropped((owner, items) => this.#served.dropped(toHex(owner), items)),
+    ]
     try {
       await Promise.all([
         this.#source.run(signal),
@@ -140,9 +143,14 @@ export class Streams {
         this.#watch(signal),
       ])
     } finally {
-      stop()
+      for (const stop of stops) stop()
       await Promise.all(this.#tasks)
     }
+  }
+
+  /** Nodes to which the author's posts go from here. */
+  servingNodes(author: IdentityId): ReadonlySet<NodeId> {
+    return new Set([...this.#source.registrations.of(toHex(author))].map(({ node }) => node))
   }
 
   /** A session of this person was opened here: from now on their feed is kept here. Resolves when it is begun. */

@@ -14,7 +14,7 @@ import { type FeedPlan, planView, type ViewPlan } from '../../protocol/query/vie
 import type { IdentityId } from '../../protocol/record/types.ts'
 import type { Schema } from '../../protocol/schema/schema.ts'
 import { decodeStored } from '../../storage/stored-record.ts'
-import type { Store } from '../../storage/types.ts'
+import type { DroppedItem, Store } from '../../storage/types.ts'
 import type { Hosting } from '../hosting.ts'
 import type { Arrival, Ingest } from '../ingest.ts'
 import type { Schemas } from '../schemas.ts'
@@ -65,6 +65,7 @@ export class Views {
     this.feeds = new FeedReader(parts.store, parts.streams, this.#shown)
     this.#stops = [
       parts.ingest.onStored((arrivals) => this.#stored(arrivals)),
+      parts.ingest.onDropped((owner, items) => this.#dropped(owner, items)),
       parts.streams.onFeed((change) => this.#fed(change)),
     ]
   }
@@ -109,6 +110,15 @@ export class Views {
       }
       if (this.#parts.hosting.has(owner)) this.#drop(name)
     }
+  }
+
+  #dropped(owner: IdentityId, items: readonly DroppedItem[]): void {
+    const name = toHex(owner)
+    this.#shown.drop(owner)
+    for (const app of new Set(items.map((item) => item.app))) {
+      for (const follower of this.#parts.streams.followersHere(app, name)) this.#drop(follower)
+    }
+    if (this.#parts.hosting.has(owner)) this.#drop(name)
   }
 
   #fed({ app, author, owners, records }: FeedChange): void {

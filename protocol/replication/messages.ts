@@ -1,4 +1,4 @@
-/** What holders of one shard say to each other. Methods `shard/push`, `compare`, `reconcile`, `fetch`, `schema`. */
+/** What holders of one shard say to each other. Methods `shard/push`, `compare`, `reconcile`, `fetch`, `numbers`, `schema`. */
 import { encode } from '../codec.ts'
 import { limits } from '../limits.ts'
 import { array, boolean, bytes, choice, decodeAs, nullable, struct, u64, uint, type Typed } from '../shape.ts'
@@ -94,6 +94,32 @@ export function encodeFetched(records: readonly (Uint8Array | undefined)[]): Uin
 
 export function decodeFetched(body: Uint8Array): (Uint8Array | undefined)[] {
   return decodeAs(array(nullable(recordBytes), pushRecordsMax), body, 'fetched')
+}
+
+const numbersAskShape = struct({ owner: id, device: id, after: uint() })
+export type NumbersAsk = Typed<typeof numbersAskShape>
+
+/** Numbers in one answer: some 350 KB. */
+export const numbersMax = 8_192
+
+export function encodeNumbersAsk({ owner, device, after }: NumbersAsk): Uint8Array {
+  return encode([owner, device, after])
+}
+
+export function decodeNumbersAsk(body: Uint8Array): NumbersAsk {
+  return decodeAs(numbersAskShape, body, 'numbers')
+}
+
+const numbersShape = array(struct({ number: uint(), id }), numbersMax)
+export type Numbered = Typed<typeof numbersShape>[number]
+
+/** Ascending by number; as many as may be in one answer when there are more. */
+export function encodeNumbers(numbers: readonly Numbered[]): Uint8Array {
+  return encode(numbers.map(({ number, id: record }) => [number, record]))
+}
+
+export function decodeNumbers(body: Uint8Array): Numbered[] {
+  return decodeAs(numbersShape, body, 'numbers')
 }
 
 const blobShape = struct({ blob: id, index: uint(65_535) })

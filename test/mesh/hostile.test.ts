@@ -54,6 +54,7 @@ const methods: readonly Method[] = [
   'shard/hello',
   'shard/lease',
   'shard/locate',
+  'shard/numbers',
   'shard/push',
   'shard/reconcile',
   'shard/schema',
@@ -428,6 +429,7 @@ test("strangers read and fill no shard: seats count, not a peer's word", async (
   const blob = new Uint8Array(32).fill(1)
   expect(await ask('shard/reconcile', encode([ada.owner, until, Uint8Array.of(0x61)]))).toBe('FORBIDDEN')
   expect(await ask('shard/fetch', encode([ada.owner, [blob]]))).toBe('FORBIDDEN')
+  expect(await ask('shard/numbers', encode([ada.owner, blob, 0]))).toBe('FORBIDDEN')
   expect(await ask('shard/blob-offer', encode([ada.owner, blob]))).toBe('FORBIDDEN')
   expect(await ask('shard/compare', encode([until, [[ada.owner, null, new Uint8Array(16)]]]))).toEqual(
     encode([[2, true]]),

@@ -21,12 +21,13 @@ export class Resident {
   readonly #nowMs: () => number
   #number = 0
 
-  constructor(mesh: Mesh, schema: Schema) {
+  /** `person`: who they are already, by this device of theirs. */
+  constructor(mesh: Mesh, schema: Schema, person?: Person) {
     this.#crypto = mesh.crypto
     this.#schema = schema
     this.#clock = new HybridClock()
     this.#nowMs = () => mesh.clock.nowMs()
-    this.person = createPerson(mesh.crypto)
+    this.person = person ?? createPerson(mesh.crypto)
   }
 
   get id(): Uint8Array {
@@ -83,6 +84,11 @@ export class Resident {
       this.person.device.seed,
     )
     return encodeRecord(record)
+  }
+
+  /** What the next record is numbered less one; for a device that goes back. */
+  set numbered(number: number) {
+    this.#number = number
   }
 
   /** Signs and writes; throws when the node refuses. Answers the record's id in hex. */

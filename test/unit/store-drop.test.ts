@@ -96,9 +96,13 @@ test('what is dropped leaves the store as if it had never come, whatever comes i
       const everything = all.map(({ incoming }) => incoming)
       expect(await shown(store, everything)).toStrictEqual(await shown(other, everything))
       for (const incoming of gone) expect(store.records.get(ada, refOf(incoming))).toBeUndefined()
-      // It does not come back as something new.
-      const again = await store.records.put(gone, hosted)
-      expect(again.every(({ state }) => state === 'known')).toBe(true)
+      // And put again, it is as if it had never left.
+      expect(await store.records.allDropped(ada)).toHaveLength(gone.length)
+      await store.records.put(gone, hosted)
+      await other.records.put(gone, hosted)
+      expect(await shown(store, everything)).toStrictEqual(await shown(other, everything))
+      expect(await store.records.allDropped(ada)).toHaveLength(0)
+      expect(await store.records.equivocations(ada)).toStrictEqual([])
     }),
     { numRuns: 150 },
   )
@@ -117,15 +121,12 @@ test('a restored version arrives again, and of an item that is gone the log stil
   ])
   const log = await store.records.log(ada, 3, 10)
   expect(log).toStrictEqual([
-    { position: 4, ref: refOf(mine) },
-    { position: 5, ref: refOf(alone) },
+    { position: 4, ref: refOf(theirs) },
+    { position: 5, ref: refOf(mine) },
+    { position: 6, ref: refOf(alone) },
   ])
-  expect(store.records.droppedItem(ada, refOf(alone))).toStrictEqual({
-    app,
-    collection: 'posts',
-    itemKey: Uint8Array.of(2),
-  })
-  expect(store.records.droppedItem(ada, refOf(mine))).toBeUndefined()
+  expect(store.records.dropped(ada, refOf(alone))?.bytes).toStrictEqual(alone.bytes)
+  expect(store.records.dropped(ada, refOf(mine))).toBeUndefined()
   expect(await store.records.drop(ada, [{ ref: refOf(theirs) }])).toStrictEqual([])
 })
 

@@ -20,6 +20,33 @@ const one = Uint8Array.of(0x81)
 const chunk = limits.blobChunkBytes
 
 export const replicationKinds = {
+  numbersAsk: messageKind(replication.encodeNumbersAsk, replication.decodeNumbersAsk, {
+    good: {
+      'from the first': { owner, device: other, after: 0 },
+      'from the next': { owner, device: other, after: 8_192 },
+    },
+    refused: {
+      'a device of 31 bytes': [owner, other.subarray(1), 0],
+      'a negative number': [owner, other, -1],
+      'no number': [owner, other],
+    },
+  }),
+  numbers: messageKind(replication.encodeNumbers, replication.decodeNumbers, {
+    good: {
+      'two numbers': [
+        { number: 1, id: owner },
+        { number: 3, id: other },
+      ],
+      none: [],
+    },
+    full: { 'as many as fit': arrayOf(replication.numbersMax, [1, owner]) },
+    refused: {
+      'one too many': arrayOf(replication.numbersMax + 1, [1, owner]),
+      'an id of 31 bytes': [[1, owner.subarray(1)]],
+      'null for an id': [[1, null]],
+      'a number in words': [['1', owner]],
+    },
+  }),
   push: messageKind(replication.encodePush, replication.decodePush, {
     good: { 'two records': [record, message], 'no record': [] },
     full: {

@@ -68,7 +68,7 @@ export async function bench({ folder, note }: BenchContext): Promise<BenchResult
     const startMs = performance.now()
     await Promise.all(Array.from({ length: callers }, caller))
     const perS = (records.length * 1000) / (performance.now() - startMs)
-    cpuUs[source.from] = threadUs(cpu) / records.length
+    cpuUs[source.from === 'peer' ? 'peer' : 'client'] = threadUs(cpu) / records.length
     batches.push(store.stats().batches - before)
     return perS
   }

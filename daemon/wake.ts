@@ -1,4 +1,4 @@
-import type { Clock } from '../../protocol/ports.ts'
+import type { Clock } from '../protocol/ports.ts'
 
 /** Something to do, for one who waits. Told while nobody waits, it is remembered. */
 export class Wake {
