@@ -1,13 +1,18 @@
-import { toHex } from '../protocol/bytes.ts'
+import { concatBytes, toHex } from '../protocol/bytes.ts'
+import { decode, encode } from '../protocol/codec.ts'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { OnehopError } from '../protocol/errors.ts'
 import { decodeLog, encodeLog } from '../protocol/identity/entry.ts'
 import { append, replay } from '../protocol/identity/log.ts'
+import { heldBack, probationMs } from '../protocol/identity/probation.ts'
 import type { IdentityState } from '../protocol/identity/types.ts'
-import type { IdentityId } from '../protocol/record/types.ts'
-import type { Store } from '../storage/types.ts'
+import type { Clock } from '../protocol/ports.ts'
+import type { DeviceKey, IdentityId } from '../protocol/record/types.ts'
+import type { Store, StoreBatch } from '../storage/types.ts'
 
 const kind = 'identity'
+/** By identity and device on probation: Unix milliseconds when it was first known here. */
+const knownKind = 'device-known'
 
 /** States kept replayed. A state is some kilobytes; the rest are replayed from the store in about 0.2 ms. */
 const statesMax = 8_192
@@ -16,12 +21,14 @@ const statesMax = 8_192
 export class Identities {
   readonly #store: Store
   readonly #crypto: CryptoProvider
+  readonly #clock: Pick<Clock, 'nowMs'>
   readonly #states = new Map<string, IdentityState>()
   readonly #listeners = new Set<(state: IdentityState) => void>()
 
-  constructor(store: Store, crypto: CryptoProvider) {
+  constructor(store: Store, crypto: CryptoProvider, clock: Pick<Clock, 'nowMs'>) {
     this.#store = store
     this.#crypto = crypto
+    this.#clock = clock
   }
 
   get(id: IdentityId): IdentityState | undefined {
@@ -45,11 +52,13 @@ export class Identities {
 
   /**
    * Takes in a log or new entries of one. Throws what `append` throws, and then nothing changed. The whole
-   * decision is made inside the batch, so that two phones that append at once both keep their entry.
+   * decision is made inside the batch, so that two phones that append at once both keep their entry. `isFirst`: a device
+   * brings its own entries, and nobody has accepted them yet; FORBIDDEN where it is on probation.
    */
   async accept(
     id: IdentityId | undefined,
     encoded: Uint8Array,
+    { isFirst = false }: { readonly isFirst?: boolean } = {},
   ): Promise<{ state: IdentityState; added: number }> {
     const entries = decodeLog(this.#crypto, encoded)
     const genesis = entries.find((entry) => entry.identity === undefined)
@@ -67,6 +76,8 @@ export class Identities {
       if (toHex(after.id) !== toHex(owner)) {
         throw new OnehopError('BAD_IDENTITY', `the log is of ${toHex(after.id)}, not of ${toHex(owner)}`)
       }
+      if (isFirst) this.#checkProbation(batch, before, after)
+      this.#noteProbation(batch, before, after)
       this.#store.documents.putIn(batch, kind, owner, encodeLog(after.entries))
       return { state: after, added: after.entries.length - (before?.entries.length ?? 0) }
     })
@@ -79,6 +90,36 @@ export class Identities {
   onGrown(listener: (state: IdentityState) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  #checkProbation(batch: StoreBatch, before: IdentityState | undefined, after: IdentityState): void {
+    const known = new Set(before?.entries.map(({ hash }) => toHex(hash)))
+    const knownForMs = (device: DeviceKey): number => {
+      if (before?.devices.has(toHex(device)) !== true) return 0
+      const since = this.#store.documents.getIn(batch, knownKind, concatBytes(after.id, device))
+      return since === undefined ? Infinity : this.#clock.nowMs() - (decode(since) as number)
+    }
+    for (const entry of after.entries) {
+      const held = known.has(toHex(entry.hash)) ? undefined : heldBack(after, entry, knownForMs)
+      if (held === undefined) continue
+      const hours = Math.ceil((probationMs - knownForMs(held)) / 3_600_000)
+      throw new OnehopError(
+        'FORBIDDEN',
+        `device ${toHex(held)} is new: for ${hours} h it adds and revokes nothing`,
+        {
+          help: 'Do it with an older device, or vouch for the new one there.',
+        },
+      )
+    }
+  }
+
+  /** Since when a device on probation has been known here. */
+  #noteProbation(batch: StoreBatch, before: IdentityState | undefined, after: IdentityState): void {
+    for (const [name, { key, probation }] of after.devices) {
+      if (!probation || before?.devices.has(name) === true) continue
+      const since = encode(Math.floor(this.#clock.nowMs()))
+      this.#store.documents.putIn(batch, knownKind, concatBytes(after.id, key), since)
+    }
   }
 
   #remember(name: string, state: IdentityState): void {

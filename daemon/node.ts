@@ -90,7 +90,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   let http: { addresses: readonly string[]; page: string } = { addresses: [], page: '' }
 
   // What it knows.
-  const identities = new Identities(store, crypto)
+  const identities = new Identities(store, crypto, clock)
   const schemas = new Schemas(store)
   const hosting = await Hosting.open(store)
   const ingest = new Ingest({ crypto, clock, store, identities, schemas, hosting })

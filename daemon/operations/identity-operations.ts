@@ -36,7 +36,7 @@ export function identityOperations(parts: IdentityOperationsParts): Pick<Operati
       if (!hosting.has(identity)) {
         throw new OnehopError('NOT_HOSTED', `this node does not hold the shard of ${toHex(identity)}`)
       }
-      const { added } = await identities.accept(identity, log)
+      const { added } = await identities.accept(identity, log, { isFirst: true })
       return { added }
     },
 

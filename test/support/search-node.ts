@@ -83,7 +83,7 @@ export async function startSearchNode({
   const random = { bytes: (length: number) => new Uint8Array(randomBytes(length)) }
   let looks = 0
   const store = await openStore(kv, { clock })
-  const identities = new Identities(store, crypto)
+  const identities = new Identities(store, crypto, systemClock)
   const schemas = new Schemas(store)
   await schemas.learn(townSchema)
   const hosting = await Hosting.open(store)

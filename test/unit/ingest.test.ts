@@ -16,7 +16,7 @@ async function home(quotaBytes: number) {
   const crypto = await loadCrypto()
   const kv = new MemoryKv()
   const store = await openStore(kv, { clock: systemClock })
-  const identities = new Identities(store, crypto)
+  const identities = new Identities(store, crypto, systemClock)
   const schemas = new Schemas(store)
   const hosting = await Hosting.open(store)
   const ingest = new Ingest({ crypto, clock: systemClock, store, identities, schemas, hosting })

@@ -29,7 +29,7 @@ export async function bench({ folder, note }: BenchContext): Promise<BenchResult
   const crypto = await loadCrypto()
   const kv = await openLevelKv(join(folder, 'store'), { clock: systemClock })
   await using store = await openStore(kv, { clock: systemClock })
-  const identities = new Identities(store, crypto)
+  const identities = new Identities(store, crypto, systemClock)
   const schemas = new Schemas(store)
   const hosting = await Hosting.open(store)
   const ingest = new Ingest({ crypto, clock: systemClock, store, identities, schemas, hosting })

@@ -170,7 +170,7 @@ async function openHolder(crypto: CryptoProvider, folder: string, host: string, 
       return reply
     },
   }
-  const identities = new Identities(store, crypto)
+  const identities = new Identities(store, crypto, systemClock)
   const hosting = await Hosting.open(store)
   const replicaSets = new ReplicaSets(store, crypto, identities)
   const holders = new Holders(rpc.self, hosting, replicaSets)
