@@ -163,7 +163,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     neighbours,
   })
   const views = new Views({ clock, store, hosting, schemas, ingest, streams })
-  const live = new Live({ self: rpc.self, clock, store, hosting, ingest, streams, views })
+  const live = new Live({ self: rpc.self, clock, store, hosting, identities, ingest, streams, views })
 
   // Searches.
   const search = await Search.open({
@@ -224,12 +224,12 @@ export async function createNode(ports: NodePorts): Promise<Node> {
       box: self.boxKey,
       possession: provePossession(crypto, identity, self),
     }),
-    ...identityOperations({ identities, hosting, schemas, finder, search }),
+    ...identityOperations({ config: config.hosting, identities, hosting, schemas, finder, search }),
     ...recordOperations({ clock, ingest, replication }),
     ...search.operations,
-    ...readOperations({ clock, store, hosting, schemas, streams, views, live }),
-    ...blobOperations({ crypto, blobs, hosting, copies: blobCopies }),
-    ...placementOperations({ config: config.hosting, finder, placement }),
+    ...readOperations({ clock, store, hosting, identities, schemas, streams, views, live }),
+    ...blobOperations({ crypto, blobs, hosting, identities, copies: blobCopies }),
+    ...placementOperations({ config: config.hosting, identities, finder, placement }),
     ...adminOperations({
       ...base,
       version: ports.version,

@@ -31,6 +31,7 @@ export function signedMessage(context: Context, document: Uint8Array): Uint8Arra
 export const derivations = {
   section: 'onehop/section-key/1',
   privateAudience: 'onehop/private-key/1',
+  groupAudience: 'onehop/group-key/1',
   deviceBox: 'onehop/device-box/1',
   boxChain: 'onehop/box-chain/1',
   blinding: 'onehop/blind-key/1',

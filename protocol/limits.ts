@@ -37,6 +37,8 @@ export const limits = {
   identityPreviousMax: 8,
   /** In one entry; larger groups get their wraps as records. */
   identityWrapsMax: 64,
+  /** Logs of people that travel with a group's: its members and as many who were. */
+  identityPeopleMax: 128,
   schemaBytesMax: 64 * 1024,
   schemaCollectionsMax: 64,
   schemaFieldsMax: 64,

@@ -7,6 +7,7 @@ import { apiLimits } from '../../protocol/api/limits.ts'
 import type { BlobManifest, BlobStore } from '../../storage/types.ts'
 import type { Operations } from '../api/operations.ts'
 import type { Hosting } from '../hosting.ts'
+import type { Identities } from '../identities.ts'
 import type { BlobCopies } from '../replication/blob-copies.ts'
 import { requireOwner } from './caller.ts'
 
@@ -14,6 +15,7 @@ export interface BlobOperationsParts {
   readonly crypto: CryptoProvider
   readonly blobs: BlobStore
   readonly hosting: Hosting
+  readonly identities: Identities
   readonly copies: BlobCopies
 }
 
@@ -23,6 +25,7 @@ export function blobOperations({
   crypto,
   blobs,
   hosting,
+  identities,
   copies,
 }: BlobOperationsParts): Pick<Operations, Names> {
   const known = async (blob: Uint8Array): Promise<BlobManifest> => {
@@ -32,7 +35,7 @@ export function blobOperations({
   }
   return {
     async 'blob.begin'({ owner, manifest }, { caller }) {
-      requireOwner(caller, owner)
+      requireOwner(identities, caller, owner, ['owner', 'writer'])
       const blob = crypto.sha256(manifest)
       const { size } = await blobs.putManifest(blob, manifest)
       if (!hosting.hasRoom(owner, size))
@@ -43,7 +46,7 @@ export function blobOperations({
     },
 
     async 'blob.put'({ owner, blob, index, chunk }, { caller }) {
-      requireOwner(caller, owner)
+      requireOwner(identities, caller, owner, ['owner', 'writer'])
       if (!copies.isHeldFor(owner, blob))
         throw new OnehopError('BAD_REQUEST', 'begin the blob with its manifest')
       await blobs.putChunk(blob, index, chunk)

@@ -29,6 +29,7 @@ import {
   item,
   log,
   pairingStatus,
+  people,
   position,
   problem,
   range,
@@ -55,9 +56,12 @@ export const operations = {
   ),
 
   // ---- identities, schemas
-  'identity.get': unary('anyone', { identity: key32() }, { log }),
+  /** `people`: where it is a group, the logs of its members, without which its own says nothing. */
+  'identity.get': unary('anyone', { identity: key32() }, { log, people }),
   /** `log`: an identity log, or the entries that this node lacks. The reply tells how many were new. */
-  'identity.append': unary('signed', { identity: key32(), log }, { added: uint() }),
+  'identity.append': unary('signed', { identity: key32(), log, people: optional(people) }, { added: uint() }),
+  /** A group that the session's person owns comes to live here, beside them. */
+  'identity.host': unary('session', { identity: key32(), label: optional(text(64)) }, {}),
   'schema.put': unary(
     'session',
     { schema: bytesMax(limits.schemaBytesMax) },

@@ -87,10 +87,20 @@ export const goodMessages: Messages = {
       'a node nowhere': { node, version: '', clockMs: 0, addresses: [], roles: [], region: null },
     },
   },
-  'identity.get': { request: { 'a person': { identity: owner } }, reply: { 'a log': { log } } },
+  'identity.get': {
+    request: { 'a person': { identity: owner } },
+    reply: { 'a log': { log, people: [] }, 'of a group': { log, people: [log, document] } },
+  },
   'identity.append': {
-    request: { 'some entries': { identity: owner, log } },
+    request: {
+      'some entries': { identity: owner, log },
+      'of a group': { identity: owner, log, people: [log] },
+    },
     reply: { 'two were new': { added: 2 } },
+  },
+  'identity.host': {
+    request: { 'a group': { identity: owner }, 'a club by its name': { identity: owner, label: 'Club' } },
+    reply: { 'it lives here': {} },
   },
   'schema.put': {
     request: { 'a schema': { schema: document } },
