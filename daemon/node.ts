@@ -10,6 +10,7 @@ import { createDispatch, type Dispatch } from './api/dispatch.ts'
 import { createNodeInfo } from './api/node-info.ts'
 import type { Operations } from './api/operations.ts'
 import { createSessions, type Sessions } from './api/sessions.ts'
+import { createSignedRequests, type SignedRequests } from './api/signed-requests.ts'
 import { serveApiStreams } from './api/stream.ts'
 import type { Config, Setting } from './config.ts'
 import { Hosting } from './hosting.ts'
@@ -65,6 +66,7 @@ export interface Node extends AsyncDisposable {
   readonly id: NodeId
   readonly dispatch: Dispatch
   readonly sessions: Sessions
+  readonly signedRequests: SignedRequests
   /** Where the API and the pages answer: part of what the node says of itself from now on. */
   announceHttp(addresses: readonly string[], page: string): void
   /** Aborts when somebody asked the node to stop. */
@@ -181,6 +183,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   const admit = (owner: IdentityId, device: DeviceKey): void =>
     admitDevice(identities, hosting, owner, device)
   const sessions = createSessions({ crypto, clock, random, node: self.key, admit })
+  const signedRequests = createSignedRequests({ crypto, clock, node: self.key, admit })
   const pairing = createPairing({
     network,
     crypto,
@@ -271,6 +274,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     id: rpc.self,
     dispatch,
     sessions,
+    signedRequests,
     stopped: stopping.signal,
     announceHttp(httpAddresses, page) {
       http = { addresses: httpAddresses, page }

@@ -100,6 +100,7 @@ export async function startDaemon(options: StartOptions): Promise<Daemon> {
     rules: config.http,
     dispatch: node.dispatch,
     sessions: node.sessions,
+    signedRequests: node.signedRequests,
     adminToken,
     pages: pagesFolder(),
     clock: systemClock,

@@ -7,6 +7,9 @@ export const serverLimits = {
   sessionsMax: 20_000,
   /** Tabs and a warm second connection of one device. */
   sessionsPerDeviceMax: 16,
+  /** Signed requests remembered for a minute, at about 150 bytes each: sixty a second of one device, ten times that in all. */
+  noncesPerDeviceMax: 4_096,
+  noncesMax: 40_960,
   headersTimeoutMs: 10_000,
   /** The whole request, body included: a megabyte over a bad link. */
   requestTimeoutMs: 30_000,

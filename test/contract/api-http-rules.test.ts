@@ -346,6 +346,7 @@ test('a port that is taken is named', async () => {
     rules: { hosts: [], origins: [] },
     dispatch: api.dispatch,
     sessions: api.sessions,
+    signedRequests: api.signedRequests,
     adminToken,
     pages: undefined,
     clock: systemClock,
