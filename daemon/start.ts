@@ -101,6 +101,7 @@ export async function startDaemon(options: StartOptions): Promise<Daemon> {
     dispatch: node.dispatch,
     sessions: node.sessions,
     signedRequests: node.signedRequests,
+    appTokens: node.appTokens,
     adminToken,
     pages: pagesFolder(),
     clock: systemClock,

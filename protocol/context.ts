@@ -15,6 +15,7 @@ export const contexts = {
   advert: 'onehop/advert/1',
   logHead: 'onehop/log-head/1',
   scope: 'onehop/scope/1',
+  appToken: 'onehop/app-token/1',
 } as const
 
 export type Context = (typeof contexts)[keyof typeof contexts]

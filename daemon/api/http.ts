@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream'
 import { emptyBytes, toHex } from '../../protocol/bytes.ts'
 import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
 import type { Clock, Log } from '../../protocol/ports.ts'
+import type { AppTokens } from './app-tokens.ts'
 import { bearerToken, identifyCaller, isLoopback } from './auth.ts'
 import { apiLimits } from '../../protocol/api/limits.ts'
 import { authorise } from './dispatch.ts'
@@ -28,6 +29,7 @@ export interface HttpOptions {
   readonly dispatch: Dispatch
   readonly sessions: Pick<Sessions, 'find' | 'begin'>
   readonly signedRequests: SignedRequests
+  readonly appTokens: Pick<AppTokens, 'find' | 'admitsOrigin'>
   readonly adminToken: string
   readonly pages: string | undefined
   readonly clock: Clock
@@ -55,7 +57,9 @@ export async function openHttpServer(options: HttpOptions): Promise<HttpServer> 
     // Behind a proxy on this machine everybody looks local.
     const forwarded = request.headers['x-forwarded-for'] ?? request.headers.forwarded
     const loopback = forwarded === undefined && isLoopback(request.socket.remoteAddress)
-    return (token) => identifyCaller(token, loopback, options.sessions, options.adminToken)
+    const findApp = (token: string): Caller | undefined =>
+      options.appTokens.find(token, request.headers.origin)
+    return (token) => identifyCaller(token, loopback, options.sessions, options.adminToken, findApp)
   }
 
   /** Whoever signed the request, or brought a token. What was signed is read whole, and checked, before any route. */
@@ -73,7 +77,9 @@ export async function openHttpServer(options: HttpOptions): Promise<HttpServer> 
 
   const corsFor = (request: IncomingMessage): Record<string, string> => {
     const { host, origin } = request.headers
-    const allowed = checkOrigin({ host, origin, localAddress: request.socket.localAddress }, rules)
+    const { localAddress } = request.socket
+    const admits = (site: string): boolean => options.appTokens.admitsOrigin(site)
+    const allowed = checkOrigin({ host, origin, localAddress }, rules, admits)
     return allowed === undefined ? {} : { 'access-control-allow-origin': allowed, vary: 'origin' }
   }
 

@@ -25,6 +25,9 @@ export const strangerDevice = deviceFromSeed(testCrypto, random.bytes(32))
 export const adminToken = toHex(random.bytes(32))
 export const replicaSet = Uint8Array.of(1, 2, 3)
 
+/** Apps are in test/mesh/app-tokens.test.ts. */
+export const noAppTokens = { find: () => undefined, admitsOrigin: () => false }
+
 export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} }
 
 /** A node's API with operations that hold nothing: enough to see who gets through to them. */
@@ -84,7 +87,7 @@ export function createApiNode(more: Partial<Operations> = {}, clock: Clock = sys
     },
     ...more,
   }
-  const dispatch = createDispatch(operations, silentLog)
+  const dispatch = createDispatch(operations, silentLog, { viewCollections: async () => undefined })
   return {
     node: nodeKeys.key,
     dispatch,
@@ -103,6 +106,7 @@ export function createApiNode(more: Partial<Operations> = {}, clock: Clock = sys
         dispatch,
         sessions,
         signedRequests,
+        appTokens: noAppTokens,
         adminToken,
         pages: options.pages,
         clock: systemClock,
