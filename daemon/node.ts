@@ -6,10 +6,12 @@ import type { Hello } from '../protocol/placement/messages.ts'
 import type { Clock, Log, Random } from '../protocol/ports.ts'
 import type { DeviceKey, IdentityId } from '../protocol/record/types.ts'
 import type { BlobStore, Store } from '../storage/types.ts'
+import { AppTokens } from './api/app-tokens.ts'
 import { createDispatch, type Dispatch } from './api/dispatch.ts'
 import { createNodeInfo } from './api/node-info.ts'
 import type { Operations } from './api/operations.ts'
 import { createSessions, type Sessions } from './api/sessions.ts'
+import { createSignedRequests, type SignedRequests } from './api/signed-requests.ts'
 import { serveApiStreams } from './api/stream.ts'
 import type { Config, Setting } from './config.ts'
 import { Hosting } from './hosting.ts'
@@ -24,6 +26,7 @@ import { identityOperations } from './operations/identity-operations.ts'
 import { numberOperations } from './operations/number-operations.ts'
 import { placementOperations } from './operations/placement-operations.ts'
 import { recordOperations } from './operations/record-operations.ts'
+import { tokenOperations } from './operations/token-operations.ts'
 import { createPairing, type Pairing } from './pairing/pairing.ts'
 import { Finder, shardKey } from './placement/find.ts'
 import { Leases } from './placement/leases.ts'
@@ -66,6 +69,8 @@ export interface Node extends AsyncDisposable {
   readonly id: NodeId
   readonly dispatch: Dispatch
   readonly sessions: Sessions
+  readonly signedRequests: SignedRequests
+  readonly appTokens: AppTokens
   /** Where the API and the pages answer: part of what the node says of itself from now on. */
   announceHttp(addresses: readonly string[], page: string): void
   /** Aborts when somebody asked the node to stop. */
@@ -186,6 +191,12 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   const admit = (owner: IdentityId, device: DeviceKey): void =>
     admitDevice(identities, hosting, owner, device)
   const sessions = createSessions({ crypto, clock, random, node: self.key, admit })
+  const signedRequests = createSignedRequests({ crypto, clock, node: self.key, admit })
+  const admitOwner = (owner: IdentityId, device: DeviceKey): void => {
+    admit(owner, device)
+    requireOwnersKey(identities, owner, device)
+  }
+  const appTokens = await AppTokens.open({ crypto, clock, random, store, node: self.key, admitOwner })
   const pairing = createPairing({
     network,
     crypto,
@@ -217,6 +228,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
       addresses,
     }),
     ...sessions.operations,
+    ...tokenOperations({ tokens: appTokens, admitOwner }),
     ...pairing.operations,
     ...numberOperations({ store }),
     'admin.prove': async ({ identity }) => ({
@@ -248,7 +260,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
       stop: () => stopping.abort(),
     }),
   }
-  const dispatch = createDispatch(operations, log)
+  const dispatch = createDispatch(operations, log, schemas)
   serveApiStreams(network, dispatch, sessions)
 
   identities.onGrown((state) => {
@@ -280,6 +292,8 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     id: rpc.self,
     dispatch,
     sessions,
+    signedRequests,
+    appTokens,
     stopped: stopping.signal,
     announceHttp(httpAddresses, page) {
       http = { addresses: httpAddresses, page }
@@ -312,6 +326,11 @@ function admitDevice(identities: Identities, hosting: Hosting, owner: IdentityId
   const known = identities.get(owner)?.devices.get(toHex(device))
   if (known === undefined) throw new OnehopError('FORBIDDEN', `device ${toHex(device)} was never admitted`)
   if (known.revoked !== undefined) throw new OnehopError('REVOKED', `device ${toHex(device)} was revoked`)
+}
+
+function requireOwnersKey(identities: Identities, owner: IdentityId, device: DeviceKey): void {
+  if (identities.get(owner)?.devices.get(toHex(device))?.role === 'owner') return
+  throw new OnehopError('FORBIDDEN', `device ${toHex(device)} is not one of the owner's`)
 }
 
 /** What a page can dial: WebSocket first, and those only. */

@@ -2,7 +2,7 @@ import { concatBytes, utf8 } from './bytes.ts'
 
 /**
  * One context string for each kind of signature. None is a prefix of another, of libp2p's (`libp2p-…`) or of
- * RFC 9421's (`"@…`), and a zero byte ends each, so a signature made for one purpose fits no other.
+ * RFC 9421's (`"…`), and a zero byte ends each, so a signature made for one purpose fits no other.
  */
 export const contexts = {
   record: 'onehop/record/1',
@@ -15,6 +15,7 @@ export const contexts = {
   advert: 'onehop/advert/1',
   logHead: 'onehop/log-head/1',
   scope: 'onehop/scope/1',
+  appToken: 'onehop/app-token/1',
 } as const
 
 export type Context = (typeof contexts)[keyof typeof contexts]

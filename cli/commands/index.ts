@@ -16,6 +16,7 @@ import { search } from './search.ts'
 import { start } from './start.ts'
 import { status } from './status.ts'
 import { stop } from './stop.ts'
+import { tokens, tokensGrant, tokensRevoke } from './tokens.ts'
 import { view } from './view.ts'
 
 export const commands: readonly Command[] = [
@@ -26,6 +27,9 @@ export const commands: readonly Command[] = [
   pair,
   devices,
   devicesRevoke,
+  tokens,
+  tokensGrant,
+  tokensRevoke,
   schemaCheck,
   schemaApply,
   put,

@@ -243,6 +243,42 @@ export const operations = {
   ),
   'session.close': unary('session', {}, {}),
 
+  // ---- tokens of apps, for an owner's device or the administrator
+  /** `grant`: what an owner's device signed, see app-token.ts. The token is told here and never again. */
+  'token.grant': unary(
+    'session',
+    { grant: bytesMax(apiLimits.tokenGrantBytesMax + 128) },
+    { id: key32(), token: key32(), expiresMs: uint() },
+  ),
+  /** Of the session's person, or of everybody for the administrator, unless an owner is named. Newest first. */
+  'token.list': unary(
+    'session',
+    { owner: optional(key32()) },
+    {
+      tokens: list(
+        fields({
+          id: key32(),
+          owner: key32(),
+          device: key32(),
+          app: name(),
+          label: name(),
+          origin: orNull(text(apiLimits.originBytesMax)),
+          scopes: list(
+            fields({ collection: orNull(name()), access: anyOf('read', 'write') }),
+            apiLimits.tokenScopesMax,
+          ),
+          grantedMs: uint(),
+          expiresMs: uint(),
+          revokedMs: orNull(uint()),
+          /** Since the node started. */
+          usedMs: orNull(uint()),
+        }),
+        apiLimits.tokensPerListMax,
+      ),
+    },
+  ),
+  'token.revoke': unary('session', { owner: key32(), id: key32() }, { revoked: boolean() }),
+
   // ---- administration
   'admin.status': unary(
     'admin',

@@ -167,6 +167,41 @@ test('a life: start, init, put, get, status, stop', async () => {
   expect(onehop(['status']).status).toBe(3)
 })
 
+test('an app is let in, read with, seen and put out', async () => {
+  const { ready } = await start()
+  const { identity } = onehop(['init', '--user', 'Ada', '--json']).json()
+  const granted = onehop([
+    ...['tokens', 'grant', 'Reader', '--collection', 'posts', '--origin', 'https://reader.example', '--json'],
+  ])
+  expect(granted.status, granted.stdout + granted.stderr).toBe(0)
+  const { id, token } = granted.json() as { id: string; token: string }
+  const ask = async (collection: string): Promise<number> =>
+    (
+      await fetch(new URL('/api/v1/feed.list', ready['dashboard'] as string), {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+        body: JSON.stringify({ owner: identity, app: 'example.microblog', collection }),
+      })
+    ).status
+  expect([await ask('posts'), await ask('profile')]).toEqual([200, 403])
+
+  const [seen] = onehop(['tokens', '--json']).stdout.trim().split('\n')
+  expect(JSON.parse(seen ?? '')).toMatchObject({
+    id,
+    label: 'Reader',
+    origin: 'https://reader.example',
+    owner: identity,
+  })
+  expect(onehop(['tokens']).stdout).toMatch(
+    /Reader +example\.microblog: reads posts +https:\/\/reader\.example/,
+  )
+  expect(onehop(['tokens', 'revoke', '00000000']).status).toBe(1)
+  expect(onehop(['tokens', 'revoke', id.slice(0, 8), '--json']).json()).toEqual({ id, revoked: true })
+  expect(await ask('posts')).toBe(401)
+  expect(onehop(['tokens', 'grant', 'Reader', '--origin', 'reader.example', '--json']).status).toBe(1)
+  expect(onehop(['tokens', 'grant', 'Reader', '--days', '91']).status).toBe(2)
+})
+
 test('import brings a file in, tells bad lines by number, and is safe to repeat', async () => {
   await start()
   const file = join(home, 'posts.jsonl')

@@ -244,6 +244,49 @@ export const goodMessages: Messages = {
     reply: { 'a token': { token: id, lifetimeMs: 3_600_000 } },
   },
   'session.close': { request: { 'nothing to say': {} }, reply: { 'nothing to say': {} } },
+  'token.grant': {
+    request: { 'a grant': { grant: document } },
+    reply: { 'a token': { id, token: nonce, expiresMs: writtenMs } },
+  },
+  'token.list': {
+    request: { 'whoever asks': {}, 'of one person': { owner } },
+    reply: {
+      none: { tokens: [] },
+      'one for a site, one for a program that was revoked': {
+        tokens: [
+          {
+            id,
+            owner,
+            device,
+            ...{ app: posts.app, label: 'Reader', origin: 'https://reader.example' },
+            scopes: [
+              { collection: 'posts', access: 'read' },
+              { collection: 'likes', access: 'write' },
+            ],
+            grantedMs: writtenMs,
+            expiresMs: writtenMs + 86_400_000,
+            revokedMs: null,
+            usedMs: writtenMs + 1000,
+          },
+          {
+            id: nonce,
+            owner,
+            device,
+            ...{ app: posts.app, label: 'backup', origin: null },
+            scopes: [{ collection: null, access: 'read' }],
+            grantedMs: writtenMs,
+            expiresMs: writtenMs,
+            revokedMs: writtenMs,
+            usedMs: null,
+          },
+        ],
+      },
+    },
+  },
+  'token.revoke': {
+    request: { 'one token': { owner, id } },
+    reply: { 'it was there': { revoked: true }, 'it was not': { revoked: false } },
+  },
   'admin.status': {
     request: {
       'the first': {},
