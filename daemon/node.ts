@@ -20,6 +20,7 @@ import { createProvideQueue, type ProvideQueue } from './net/provide-queue.ts'
 import type { Network, NodeId } from './net/rpc.ts'
 import { adminOperations } from './operations/admin-operations.ts'
 import { blobOperations } from './operations/blob-operations.ts'
+import { Uploads } from './operations/uploads.ts'
 import { identityOperations } from './operations/identity-operations.ts'
 import { numberOperations } from './operations/number-operations.ts'
 import { placementOperations } from './operations/placement-operations.ts'
@@ -146,6 +147,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     onComplete: announce,
   })
   const blobCopies = new BlobCopies({ ...base, blobs, holders: replication.holders })
+  const uploads = new Uploads({ clock, log, blobs, hosting, copies: blobCopies })
 
   // Posts of others, and pages.
   const streams = await Streams.open({
@@ -223,7 +225,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     ...recordOperations({ clock, ingest, replication }),
     ...search.operations,
     ...readOperations({ clock, store, hosting, schemas, streams, views, live }),
-    ...blobOperations({ crypto, blobs, hosting, copies: blobCopies }),
+    ...blobOperations({ crypto, blobs, hosting, copies: blobCopies, uploads }),
     ...placementOperations({ config: config.hosting, finder, placement }),
     ...adminOperations({
       ...base,
@@ -262,6 +264,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   tasks.start('distribution', (signal) => placement.distribution.run(signal))
   tasks.start('replication', (signal) => replication.run(signal))
   tasks.start('blobs', (signal) => blobCopies.run(signal))
+  tasks.start('uploads', (signal) => uploads.run(signal))
   tasks.start('streams', (signal) => streams.run(signal))
   tasks.start('search', (signal) => search.run(signal))
   tasks.start('repair', (signal) => repair.run(signal))
