@@ -19,7 +19,16 @@ export function readable(source: BlobSource): Readable | undefined {
   if (source instanceof Blob) {
     return {
       size: source.size,
-      slice: async (start, end) => new Uint8Array(await source.slice(start, end).arrayBuffer()),
+      async slice(start, end) {
+        try {
+          return new Uint8Array(await source.slice(start, end).arrayBuffer())
+        } catch (cause) {
+          throw new OnehopError('BAD_REQUEST', 'the file changed while it was read, or is gone', {
+            cause,
+            help: 'Upload it again when nobody writes it.',
+          })
+        }
+      },
     }
   }
   if (!(source instanceof Uint8Array)) return undefined
