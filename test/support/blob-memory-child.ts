@@ -1,6 +1,6 @@
 /**
  * A node and an app in one process that send a file up and read it back; prints what was alive at most above what was
- * before, in bytes, for each way. Run with --expose-gc: what is alive is what the collector leaves.
+ * before, in bytes, for each way, and how often it looked. Run with --expose-gc: what is alive is what the collector leaves.
  */
 import { openAsBlob } from 'node:fs'
 import { mkdtemp, open, rm } from 'node:fs/promises'
@@ -58,7 +58,12 @@ const transport = httpTransport({ address: daemon.local })
 await using app = await connect({ schema: microblog, keys, identity, crypto, transport })
 const file = new BlobFile(crypto.random(2 ** 20))
 
-async function growth(mbOf: number, sealed: boolean): Promise<Record<string, number>> {
+interface Growth {
+  readonly bytes: number
+  readonly looks: number
+}
+
+async function growth(mbOf: number, sealed: boolean): Promise<Record<string, Growth>> {
   const path = join(folder.path, 'file')
   {
     await using handle = await open(path, 'w')
@@ -66,13 +71,16 @@ async function growth(mbOf: number, sealed: boolean): Promise<Record<string, num
   }
   const before = await aliveBytes()
   let most = 0
+  let looks = 0
   const look = async (): Promise<void> => {
+    looks++
     most = Math.max(most, (await aliveBytes()) - before)
   }
-  const taken = (): number => {
-    const bytes = most
+  const taken = (): Growth => {
+    const told = { bytes: most, looks }
     most = 0
-    return bytes
+    looks = 0
+    return told
   }
   const streamed = await app.blobs.put(looking(file.read(mbOf), look), 'a/b', { sealed })
   const streamUp = taken()
