@@ -22,6 +22,7 @@ import { createProvideQueue, type ProvideQueue } from './net/provide-queue.ts'
 import type { Network, NodeId } from './net/rpc.ts'
 import { adminOperations } from './operations/admin-operations.ts'
 import { blobOperations } from './operations/blob-operations.ts'
+import { Uploads } from './operations/uploads.ts'
 import { identityOperations } from './operations/identity-operations.ts'
 import { numberOperations } from './operations/number-operations.ts'
 import { placementOperations } from './operations/placement-operations.ts'
@@ -156,6 +157,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   })
   const revocations = new Revocations({ ...base, ingest, holders: replication.holders })
   const blobCopies = new BlobCopies({ ...base, blobs, holders: replication.holders })
+  const uploads = new Uploads({ clock, log, blobs, hosting, copies: blobCopies })
 
   // Posts of others, and pages.
   const streams = await Streams.open({
@@ -228,7 +230,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
       addresses,
     }),
     ...sessions.operations,
-    ...tokenOperations({ tokens: appTokens, admitOwner }),
+    ...tokenOperations({ tokens: appTokens, identities, admitOwner }),
     ...pairing.operations,
     ...numberOperations({ store }),
     'admin.prove': async ({ identity }) => ({
@@ -240,7 +242,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     ...recordOperations({ clock, ingest, replication }),
     ...search.operations,
     ...readOperations({ clock, store, hosting, identities, schemas, streams, views, live }),
-    ...blobOperations({ crypto, blobs, hosting, identities, copies: blobCopies }),
+    ...blobOperations({ crypto, blobs, hosting, identities, copies: blobCopies, uploads }),
     ...placementOperations({ config: config.hosting, identities, finder, placement }),
     ...adminOperations({
       ...base,
@@ -283,6 +285,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   tasks.start('replication', (signal) => replication.run(signal))
   tasks.start('revocations', (signal) => revocations.run(signal))
   tasks.start('blobs', (signal) => blobCopies.run(signal))
+  tasks.start('uploads', (signal) => uploads.run(signal))
   tasks.start('streams', (signal) => streams.run(signal))
   tasks.start('search', (signal) => search.run(signal))
   tasks.start('repair', (signal) => repair.run(signal))

@@ -31,6 +31,7 @@ export function signedMessage(context: Context, document: Uint8Array): Uint8Arra
 /** What keys and hashes that are not signatures are made for; the first item of what goes into them. */
 export const derivations = {
   section: 'onehop/section-key/1',
+  blobChunk: 'onehop/blob-chunk/1',
   privateAudience: 'onehop/private-key/1',
   groupAudience: 'onehop/group-key/1',
   deviceBox: 'onehop/device-box/1',

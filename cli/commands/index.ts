@@ -1,5 +1,7 @@
 /** Every command, in the order of help. */
 import type { Command } from '../command.ts'
+import { blobGet } from './blob-get.ts'
+import { blobPut } from './blob-put.ts'
 import { configShow } from './config-show.ts'
 import { devices, devicesRevoke } from './devices.ts'
 import { explain } from './explain.ts'
@@ -34,6 +36,8 @@ export const commands: readonly Command[] = [
   schemaApply,
   put,
   get,
+  blobPut,
+  blobGet,
   view,
   search,
   explain,

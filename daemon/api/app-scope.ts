@@ -65,6 +65,9 @@ const scopes: Scopes = {
     of === 'view' ? ofView(owner, app, name, ports) : ofCollection({ owner, app, collection: name }),
   'blob.begin': ofUpload,
   'blob.put': ofUpload,
+  'blob.stage': ofUpload,
+  'blob.commit': ofUpload,
+  'blob.drop': ofUpload,
   'schema.put': ({ schema }) => ({
     owner: undefined,
     app: decodeSchema(schema).id,

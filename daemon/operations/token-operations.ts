@@ -3,20 +3,26 @@ import type { ReplyOf } from '../../protocol/api/operations.ts'
 import type { IdentityId } from '../../protocol/record/types.ts'
 import type { AppToken, AppTokenPorts, AppTokens } from '../api/app-tokens.ts'
 import type { Caller, Operations } from '../api/operations.ts'
+import type { Identities } from '../identities.ts'
 import { requireOwner } from './caller.ts'
 
 export interface TokenOperationsParts {
   readonly tokens: AppTokens
+  readonly identities: Identities
   readonly admitOwner: AppTokenPorts['admitOwner']
 }
 
 type Names = 'token.grant' | 'token.list' | 'token.revoke'
 
 /** Granting, seeing and revoking the tokens of apps: for an owner's device and for whoever runs the node. */
-export function tokenOperations({ tokens, admitOwner }: TokenOperationsParts): Pick<Operations, Names> {
+export function tokenOperations({
+  tokens,
+  identities,
+  admitOwner,
+}: TokenOperationsParts): Pick<Operations, Names> {
   /** A device of the role app speaks for its person elsewhere; what others may read is not its to say. */
   const requireOwnersDevice = (caller: Caller, owner: IdentityId): void => {
-    requireOwner(caller, owner)
+    requireOwner(identities, caller, owner)
     if (caller.kind === 'session') admitOwner(owner, caller.device)
   }
   return {

@@ -3,6 +3,7 @@
  * events. Client and daemon take their types from this one table, the daemon its checks as well.
  * All messages are maps with text keys, so that the JSON form reads well; see fields.ts for the JSON mapping.
  */
+import { blobChunksMax } from '../blob-manifest.ts'
 import { limits } from '../limits.ts'
 import {
   anyOf,
@@ -174,6 +175,25 @@ export const operations = {
     { owner: key32(), blob: key32(), index: uint(), chunk: bytesMax(limits.blobChunkBytes) },
     { complete: boolean() },
   ),
+  /** For a stream that is read once, whose manifest is known at its end: chunks first, under a name that the caller drew. */
+  'blob.stage': unary(
+    'session',
+    {
+      owner: key32(),
+      upload: key32(),
+      index: uint(blobChunksMax - 1),
+      chunk: bytesMax(limits.blobChunkBytes),
+    },
+    {},
+  ),
+  /** The manifest last: what was staged under the name becomes the blob. */
+  'blob.commit': unary(
+    'session',
+    { owner: key32(), upload: key32(), manifest: bytesMax(apiLimits.manifestBytesMax) },
+    { blob: key32(), size: uint() },
+  ),
+  /** What was staged under the name is given up: it would count against the quota for a while. */
+  'blob.drop': unary('session', { owner: key32(), upload: key32() }, {}),
   'blob.manifest': unary(
     'anyone',
     { owner: key32(), blob: key32() },

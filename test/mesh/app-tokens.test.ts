@@ -218,11 +218,16 @@ describe('a token that a person granted', () => {
     ),
   )('%s: no more than its scope, whatever it is asked', async (operation) => {
     const { call } = await tokenFor({ scopes: [{ collection: notesName, access: 'read' }] })
+    const staged = { owner: ada.owner, upload: note.slice(0, 32) }
     const requests: Partial<Record<OperationName, object>> = {
       'schema.put': { schema: microblog.bytes },
       'feed.list': posts(),
       'blob.begin': { owner: ada.owner, manifest: Uint8Array.of(1) },
       'blob.put': { owner: ada.owner, blob: note.slice(0, 32), index: 0, chunk: Uint8Array.of(1) },
+      'blob.stage': { ...staged, index: 0, chunk: Uint8Array.of(1) },
+      'blob.commit': { ...staged, manifest: Uint8Array.of(1) },
+      'blob.drop': staged,
+      'identity.host': { identity: ada.owner },
       'placement.propose': { owners: [ada.owner] },
       'token.grant': { grant: grantOf() },
       'token.revoke': { owner: ada.owner, id: note.slice(0, 32) },

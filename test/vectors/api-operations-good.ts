@@ -196,6 +196,21 @@ export const goodMessages: Messages = {
     request: { 'a chunk': { owner, blob, index: 2, chunk: record } },
     reply: { 'the last one': { complete: true } },
   },
+  'blob.stage': {
+    request: {
+      'a chunk': { owner, upload: id, index: 0, chunk: record },
+      'the last that may be': { owner, upload: id, index: 16_383, chunk: empty },
+    },
+    reply: { 'it is kept': {} },
+  },
+  'blob.commit': {
+    request: { 'all is staged': { owner, upload: id, manifest: document } },
+    reply: { 'it is a blob': { blob, size: 524_289 } },
+  },
+  'blob.drop': {
+    request: { 'an upload': { owner, upload: id } },
+    reply: { 'it is gone': {} },
+  },
   'blob.manifest': {
     request: { 'a blob': { owner, blob } },
     reply: { 'its manifest': { manifest: document } },

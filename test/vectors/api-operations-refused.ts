@@ -175,6 +175,10 @@ export const refusals: readonly Refused[] = [
     'more than a chunk at once': [{ owner, blob: id, offset: 0, length: 262_145 }, 'length'],
     'an offset beyond 2^53': [{ owner, blob: id, offset: 2n ** 53n, length: 1 }, 'offset'],
   }),
+  requests('blob.stage', 'cbor', {
+    'a chunk beyond the last': [{ owner, upload: id, index: 16_384, chunk: record }, 'index'],
+    'an upload of 31 bytes': [{ owner, upload: id.subarray(1), index: 0, chunk: record }, 'upload'],
+  }),
   requests('live.open', 'cbor', {
     'of nothing known': [{ ...live, of: 'table' }, 'of'],
     'of a number': [{ ...live, of: 0 }, 'of'],
