@@ -567,7 +567,7 @@ function scopes(): Uint8Array[] {
   return ['/geo', '/geo/africa/ng/lagos', '/tag/jazz', '/topic/bio-1/x', '/'].map(utf8)
 }
 
-function appends(): Uint8Array[] {
+export function appends(): Uint8Array[] {
   const [batch] = seedsOf('search-messages', 'batch') as [Uint8Array]
   const append = { logs: [new Uint8Array(40)], batch }
   return (['leaf', 'aggregator'] as const).map((kind) => exchange.encodeAppend({ ...append, kind }))

@@ -1,6 +1,7 @@
 /**
  * `npm run fuzz -- [--minutes N] [--decoder NAME] [--seed S] [--json]`: inputs made of valid messages, led by what code
- * they reach, for every decoder in turn. `--hex H` (or `--file F`) tries one input again. Exits 1 when one is found that
+ * they reach, for every decoder, node-to-node method,
+ * operation and wire in turn. `--hex H` (or `--file F`) tries one input again. Exits 1 when one is found that
  * must not be.
  */
 import { readFileSync } from 'node:fs'
@@ -8,6 +9,8 @@ import { parseArgs } from 'node:util'
 import { fromHex } from '../../protocol/bytes.ts'
 import { Coverage } from './coverage.ts'
 import { decoders } from './decoders.ts'
+import { openServices } from './services.ts'
+import { openWires } from './wires.ts'
 import { check, type Found, fuzz, type FuzzResult } from './fuzzer.ts'
 import { replayOf } from './replay.ts'
 
@@ -25,10 +28,13 @@ const { values } = parseArgs({
   },
 })
 
-const targets = decoders.filter(({ name }) => values.decoder === undefined || name === values.decoder)
+await using services = await openServices()
+await using wires = await openWires()
+const all = [...decoders, ...services.targets, ...wires.targets]
+const targets = all.filter(({ name }) => values.decoder === undefined || name === values.decoder)
 if (targets.length === 0) {
   process.stderr.write(
-    `There is no ${values.decoder}. There are:\n${decoders.map(({ name }) => `  ${name}\n`).join('')}`,
+    `There is no ${values.decoder}. There are:\n${all.map(({ name }) => `  ${name}\n`).join('')}`,
   )
   process.exit(2)
 }
