@@ -291,6 +291,18 @@ export const decoders: readonly DecoderEntry[] = [
     replication.encodeFetched,
   ),
   decoder(
+    `${r}:decodeNumbersAsk`,
+    seedsOf('replication-messages', 'numbersAsk'),
+    replication.decodeNumbersAsk,
+    replication.encodeNumbersAsk,
+  ),
+  decoder(
+    `${r}:decodeNumbers`,
+    seedsOf('replication-messages', 'numbers'),
+    replication.decodeNumbers,
+    replication.encodeNumbers,
+  ),
+  decoder(
     `${r}:decodeChunkRequest`,
     seedsOf('replication-messages', 'chunkRequest'),
     replication.decodeChunkRequest,
@@ -445,6 +457,7 @@ export const notByThemselves: Readonly<Record<string, string>> = {
   'shape.ts:parse': 'whoever has a shape calls it: nearly all of the table',
   'shape.ts:decodeAs': 'the same, with bytes',
   'identity/box.ts:openBoxSecret': 'opens what nacl.box authenticated; 32 bytes or nothing',
+  'identity/box.ts:openGroupSecret': 'the same, for a group',
   'record/section.ts:openSection': 'readSection, after secretbox authenticated the bytes',
   'schema/validate.ts:parseSchema': 'decodeSchema, after the codec',
 }

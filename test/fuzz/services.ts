@@ -38,6 +38,7 @@ const messages: Readonly<Record<Method, () => Uint8Array[]>> = {
   'shard/hello': () => seedsOf('placement-messages', 'hello'),
   'shard/lease': () => seedsOf('placement-messages', 'leaseAsks'),
   'shard/locate': () => seedsOf('placement-messages', 'ids'),
+  'shard/numbers': () => seedsOf('replication-messages', 'numbersAsk'),
   'shard/push': () => seedsOf('replication-messages', 'push'),
   'shard/reconcile': () => seedsOf('replication-messages', 'reconcile'),
   'shard/schema': () => seedsOf('replication-messages', 'hash'),
