@@ -82,7 +82,7 @@ export function bytes(min: number, max = min): Shape<Uint8Array> {
   }
 }
 
-export function literal<const T extends string | number | boolean>(wanted: T): Shape<T> {
+export function literal<const T extends string | number | boolean | null>(wanted: T): Shape<T> {
   return (value) => {
     if (value === wanted) return wanted
     throw new Mismatch(JSON.stringify(wanted))

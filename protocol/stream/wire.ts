@@ -41,7 +41,8 @@ const modes = ['push', 'wait'] as const
 const cursorShape = struct({ source: id, epoch: uint(), position: uint() })
 const authorCursors = array(struct({ author: id, cursor: nullable(cursorShape) }), limits.streamAuthorsMax, 1)
 const headShape = struct({ epoch: uint(), head: uint() })
-const nothing = nullable(literal(0))
+/** null and not a second thing that would be read as it. */
+const nothing = literal(null)
 
 const entryShape = struct({ position: uint(), record: bytes(1, limits.recordBytesMax) })
 const batchShape = mapped(

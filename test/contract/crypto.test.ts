@@ -1,33 +1,19 @@
-import type { Sodium } from 'sodium-native'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { firstThatPasses, loadCrypto } from '../../daemon/crypto/index.ts'
-import { nativeCrypto } from '../../daemon/crypto/native.ts'
 import { nodeCrypto } from '../../daemon/crypto/node-crypto.ts'
 import { systemRandom } from '../../daemon/random.ts'
 import { toHex, utf8 } from '../../protocol/bytes.ts'
-import { portableCrypto } from '../../protocol/crypto/portable.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import { passesSelfTest } from '../../protocol/crypto/self-test.ts'
+import { cryptoProviders } from '../support/crypto-providers.ts'
 import { readAllVectors } from '../support/crypto-vectors.ts'
 import { cryptoContract, hex } from './crypto.ts'
 
 const random = (length: number): Uint8Array => systemRandom.bytes(length)
 
-/** Undefined where it has no binary for the platform. */
-const sodium = await import('sodium-native').then(
-  ({ default: library }) => library,
-  () => undefined,
-)
-
-const providers = [
-  { name: 'portable', isHere: true, make: () => portableCrypto(random) },
-  { name: 'node-crypto', isHere: true, make: () => nodeCrypto(random) },
-  { name: 'sodium-native', isHere: sodium !== undefined, make: () => nativeCrypto(sodium as Sodium, random) },
-]
-
 const all = readAllVectors()
 
-for (const { name, isHere, make } of providers) {
+for (const { name, isHere, make } of cryptoProviders) {
   describe.skipIf(!isHere)(`${name} (skipped where it has no binary)`, () => {
     cryptoContract(name, async () => make())
     describe.skipIf(all === undefined)('all vectors (skipped without the data folder)', () => {
@@ -87,7 +73,7 @@ function passesAll(make: () => CryptoProvider, step: number): void {
 describe('choosing a provider', () => {
   test('the fastest that is there', async () => {
     const crypto = await loadCrypto()
-    expect(crypto.name).toBe(sodium === undefined ? 'node-crypto' : 'sodium-native')
+    expect(crypto.name).toBe(cryptoProviders.findLast(({ isHere }) => isHere)?.name)
   })
 
   test('randomness comes from where it is handed in', async () => {

@@ -14,7 +14,7 @@ import type { Caller } from '../../daemon/api/operations.ts'
 import { loadCrypto } from '../../daemon/crypto/index.ts'
 import { defaultConfig, type Config } from '../../daemon/config.ts'
 import { createMemoryNetwork, type LinkSettings, type MemoryNetwork } from '../../daemon/net/rpc-memory.ts'
-import type { NodeId } from '../../daemon/net/rpc.ts'
+import type { Network, NodeId } from '../../daemon/net/rpc.ts'
 import { createNode, type Node } from '../../daemon/node.ts'
 import { createSeededRandom, type SeededRandom } from './seeded-random.ts'
 import { createVirtualClock, type VirtualClock } from './virtual-clock.ts'
@@ -30,6 +30,8 @@ export interface MeshOptions {
   readonly seed?: number
   readonly link?: Partial<LinkSettings>
   readonly log?: Log
+  /** Sees a node's place in the network before the node does. */
+  readonly onJoin?: (network: Network, index: number) => void
   /** The i-th node's settings. */
   readonly config?: (index: number) => MeshConfig
 }
@@ -120,6 +122,7 @@ export async function createMesh(count: number, options: MeshOptions = {}): Prom
     disks.set(index, disk)
     const seed = seedOf(index)
     const place = network.join(toHex(crypto.signingPublicKey(seed)))
+    options.onJoin?.(place, index)
     const config = meshConfig(index, options.config?.(index) ?? {})
     const mount = new MountedKv(disk.kv)
     mounts.set(index, mount)

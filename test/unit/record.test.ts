@@ -13,6 +13,8 @@ import { clockOf } from '../../protocol/record/clock.ts'
 import { verifyRecord } from '../../protocol/record/verify.ts'
 import type { DraftSection, FieldValue, SignedRecord } from '../../protocol/record/types.ts'
 import { decodeRecord, encodeRecord, wireBytes, withholdSections } from '../../protocol/record/wire.ts'
+import { bytesOf, groupOrder, numberOf } from '../verdicts/points.ts'
+import { signAgain } from '../support/second-signature.ts'
 import { createPerson, recordBy, seededCrypto, writtenMs } from '../support/people.ts'
 
 const crypto = seededCrypto(1)
@@ -295,9 +297,28 @@ describe('verifyRecord', () => {
 
   it('gives the id to the record and not to its signature', () => {
     const record = recordBy(crypto, ada)
-    const forged = { ...record, signature: new Uint8Array(64) }
-    expect(decodeRecord(crypto, encodeRecord(forged)).id).toEqual(record.id)
-    expect(verifyRecord(crypto, forged, ada.state)).toMatchObject({ code: 'BAD_SIGNATURE' })
+    const { signature, message } = record
+    // Whoever holds the key can sign once more with another nonce; whoever does not can add the group order to S.
+    const other = signAgain(message, ada.device.seed)
+    const raised = concatBytes(
+      signature.subarray(0, 32),
+      bytesOf(numberOf(signature.subarray(32)) + groupOrder),
+    )
+    expect(other).not.toEqual(signature)
+    for (const [changed, counts] of [
+      [other, true],
+      [raised, false],
+      [new Uint8Array(64), false],
+    ] as const) {
+      const again = decodeRecord(crypto, encodeRecord({ ...record, signature: changed }))
+      expect(again.signature).toEqual(changed)
+      expect(again.id).toEqual(record.id)
+      // A second signature is no second record: nothing is proved by it.
+      expect(isEquivocation(record, again)).toBe(false)
+      const verified = verifyRecord(crypto, again, ada.state)
+      if (counts) expect(verified).toMatchObject({ ok: true })
+      else expect(verified).toMatchObject({ code: 'BAD_SIGNATURE' })
+    }
   })
 })
 

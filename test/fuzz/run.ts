@@ -1,0 +1,117 @@
+/**
+ * `npm run fuzz -- [--minutes N] [--decoder NAME] [--seed S] [--json]`: inputs made of valid messages, led by what code
+ * they reach, for every decoder, node-to-node method,
+ * operation and wire in turn. `--hex H` (or `--file F`) tries one input again. Exits 1 when one is found that
+ * must not be.
+ */
+import { readFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { fromHex } from '../../protocol/bytes.ts'
+import { Coverage } from './coverage.ts'
+import { decoders } from './decoders.ts'
+import { openServices } from './services.ts'
+import { openWires } from './wires.ts'
+import { check, type Found, fuzz, type FuzzResult } from './fuzzer.ts'
+import { replayOf } from './replay.ts'
+
+/** One turn of one target; then the next, so that all get their share. */
+const turnInputs = 4_000
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '10' },
+    decoder: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+    hex: { type: 'string' },
+    file: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
+})
+
+await using services = await openServices()
+await using wires = await openWires()
+const all = [...decoders, ...services.targets, ...wires.targets]
+const targets = all.filter(({ name }) => values.decoder === undefined || name === values.decoder)
+if (targets.length === 0) {
+  process.stderr.write(
+    `There is no ${values.decoder}. There are:\n${all.map(({ name }) => `  ${name}\n`).join('')}`,
+  )
+  process.exit(2)
+}
+
+const given = values.file === undefined ? values.hex : readFileSync(values.file, 'utf8').trim()
+if (given !== undefined) await replay(given)
+else await run(number(values.minutes, 'minutes'), number(values.seed, 'seed'))
+
+async function replay(text: string): Promise<void> {
+  const input = fromHex(text)
+  const [target] = targets
+  if (input === undefined || target === undefined || targets.length > 1) {
+    process.stderr.write('--hex takes lower-case hex, and --decoder the name of one decoder\n')
+    process.exit(2)
+  }
+  const slowest = { ms: 0 }
+  const { problem, wasTaken } = await check(target, input, slowest)
+  process.stdout.write(
+    `${target.name}: ${problem ?? (wasTaken ? 'taken' : 'refused')}, ${slowest.ms.toFixed(1)} ms\n`,
+  )
+  process.exitCode = problem === undefined ? 0 : 1
+}
+
+async function run(minutes: number, seed: number): Promise<void> {
+  const untilMs = performance.now() + minutes * 60_000
+  const coverage = await Coverage.start((url) => /\/(protocol|daemon)\/[^?]*\.ts/.test(url))
+  const sums = new Map<string, FuzzResult>()
+  const faults: Found[] = []
+  for (let turn = 0; performance.now() < untilMs; turn++) {
+    for (const target of targets) {
+      if (performance.now() >= untilMs) break
+      const kept = sums.get(target.name)?.kept ?? []
+      const result = await fuzz(target, { seed: seed + turn, inputs: turnInputs, untilMs, coverage, kept })
+      for (const fault of result.faults) {
+        if (faults.some(({ target: of, problem }) => of === fault.target && problem === fault.problem))
+          continue
+        faults.push(fault)
+        process.stderr.write(`${replayOf(fault)}\n`)
+      }
+      sums.set(target.name, added(sums.get(target.name), result))
+    }
+    process.stderr.write(
+      `turn ${turn + 1}: ${coverage.functions} functions reached, ${faults.length} faults\n`,
+    )
+  }
+  await coverage.stop()
+  const results = [...sums.values()]
+  for (const { target, inputs, taken, kept, slowestMs } of results) {
+    process.stderr.write(
+      `${target.padEnd(52)} ${inputs} inputs, ${taken} taken, ${kept.length} kept, ${slowestMs.toFixed(1)} ms at most\n`,
+    )
+  }
+  const inputs = results.reduce((sum, of) => sum + of.inputs, 0)
+  const summary = {
+    seed,
+    inputs,
+    targets: results.length,
+    faults: faults.map((of) => ({ ...of, replay: replayOf(of) })),
+  }
+  if (values.json) process.stdout.write(`${JSON.stringify(summary)}\n`)
+  else process.stdout.write(`${inputs} inputs to ${results.length} targets, ${faults.length} faults\n`)
+  process.exitCode = faults.length > 0 ? 1 : 0
+}
+
+function added(before: FuzzResult | undefined, result: FuzzResult): FuzzResult {
+  if (before === undefined) return result
+  return {
+    ...result,
+    inputs: before.inputs + result.inputs,
+    taken: before.taken + result.taken,
+    slowestMs: Math.max(before.slowestMs, result.slowestMs),
+  }
+}
+
+function number(text: string, name: string): number {
+  const value = Number(text)
+  if (Number.isFinite(value) && value >= 0) return value
+  process.stderr.write(`--${name} needs a number, not ${text}\n`)
+  process.exit(2)
+}
