@@ -37,6 +37,10 @@ export const limits = {
   identityPreviousMax: 8,
   /** In one entry; larger groups get their wraps as records. */
   identityWrapsMax: 64,
+  /** Recovery keys of one log that are looked up: words are replaced a few times in a life. */
+  recoveryKeysMax: 8,
+  /** Identities that may claim one recovery key: who made the words has one, the rest are made up by others. */
+  recoveryFoundMax: 8,
   schemaBytesMax: 64 * 1024,
   schemaCollectionsMax: 64,
   schemaFieldsMax: 64,
