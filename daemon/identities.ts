@@ -1,10 +1,11 @@
-import { concatBytes, toHex } from '../protocol/bytes.ts'
+import { concatBytes, emptyBytes, toHex } from '../protocol/bytes.ts'
 import { decode, encode } from '../protocol/codec.ts'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { OnehopError } from '../protocol/errors.ts'
 import { decodeLog, encodeLog } from '../protocol/identity/entry.ts'
 import { append, replay } from '../protocol/identity/log.ts'
 import { heldBack, probationMs } from '../protocol/identity/probation.ts'
+import { recoveryKeysIn } from '../protocol/identity/recovery.ts'
 import type { IdentityState } from '../protocol/identity/types.ts'
 import type { Clock } from '../protocol/ports.ts'
 import type { DeviceKey, IdentityId } from '../protocol/record/types.ts'
@@ -13,6 +14,8 @@ import type { Store, StoreBatch } from '../storage/types.ts'
 const kind = 'identity'
 /** By identity and device on probation: Unix milliseconds when it was first known here. */
 const knownKind = 'device-known'
+/** Empty documents by recovery key and identity: which logs name or named which recovery key. */
+export const recoveryKind = 'recovery'
 
 /** States kept replayed. A state is some kilobytes; the rest are replayed from the store in about 0.2 ms. */
 const statesMax = 8_192
@@ -79,6 +82,9 @@ export class Identities {
       if (isFirst) this.#checkProbation(batch, before, after)
       this.#noteProbation(batch, before, after)
       this.#store.documents.putIn(batch, kind, owner, encodeLog(after.entries))
+      for (const key of recoveryKeysIn(after)) {
+        this.#store.documents.putIn(batch, recoveryKind, concatBytes(key, owner), emptyBytes)
+      }
       return { state: after, added: after.entries.length - (before?.entries.length ?? 0) }
     })
     this.#remember(toHex(owner), state)

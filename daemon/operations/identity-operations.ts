@@ -4,6 +4,7 @@ import type { Operations } from '../api/operations.ts'
 import type { Hosting } from '../hosting.ts'
 import type { Identities } from '../identities.ts'
 import type { Finder } from '../placement/find.ts'
+import type { Recoveries } from '../placement/recoveries.ts'
 import type { Schemas } from '../schemas.ts'
 import type { Search } from '../search/search.ts'
 
@@ -12,13 +13,14 @@ export interface IdentityOperationsParts {
   readonly hosting: Hosting
   readonly schemas: Schemas
   readonly finder: Finder
+  readonly recoveries: Recoveries
   readonly search: Pick<Search, 'identityLog'>
 }
 
-type Names = 'identity.get' | 'identity.append' | 'schema.put' | 'schema.get'
+type Names = 'identity.get' | 'identity.append' | 'identity.recover' | 'schema.put' | 'schema.get'
 
 export function identityOperations(parts: IdentityOperationsParts): Pick<Operations, Names> {
-  const { identities, hosting, schemas, finder, search } = parts
+  const { identities, hosting, schemas, finder, recoveries, search } = parts
   return {
     async 'identity.get'({ identity }, { signal }) {
       // Who showed a record of theirs has the log; else the replica set is found, which travels with it.
@@ -38,6 +40,16 @@ export function identityOperations(parts: IdentityOperationsParts): Pick<Operati
       }
       const { added } = await identities.accept(identity, log, { isFirst: true })
       return { added }
+    },
+
+    async 'identity.recover'({ recoveryKey }, { signal }) {
+      const found = await recoveries.find(recoveryKey, signal)
+      if (found.length === 0) {
+        throw new OnehopError('NOT_FOUND', 'nobody asked knows these recovery words', {
+          help: 'Check the words. A node that was just started may need a minute to meet others: try again then.',
+        })
+      }
+      return { found: found.map(({ log, chain = null }) => ({ log, replicaSet: chain })) }
     },
 
     async 'schema.put'({ schema }) {

@@ -1,4 +1,4 @@
-import { fromHex, toHex } from '../../protocol/bytes.ts'
+import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
@@ -95,11 +95,24 @@ export class Placement {
     const said = this.#parts.describe()
     const home = candidateOf(this.#parts.rpc.self, said)
     const candidates = neighbours.candidates(leaseBytes)
-    const rules = { count: copies, held: [home], near: home.region }
-    const chosen = owners.map((owner) => chooseHolders(crypto.sha256, owner, candidates, rules))
-    const leases = await this.#gatherLeases(owners, chosen, leaseBytes, signal)
+    const seats = owners.map((owner) => this.#formerHolders(owner))
+    await this.#learn(seats.flat())
+    const former = seats.map((held) => held.map(candidateOfSeat))
+    const kept = await this.#gatherLeases(owners, former, leaseBytes, signal)
+    const staying = owners.map((owner, i) =>
+      (former[i] as Candidate[])
+        .filter((one) => kept.has(leaseName(owner, one)))
+        .slice(0, limits.replicaSetMembersMax - 1),
+    )
+    const chosen = owners.map((owner, i) => {
+      const held = [home, ...(staying[i] as Candidate[])]
+      const count = Math.max(0, copies - held.length + 1)
+      return chooseHolders(crypto.sha256, owner, candidates, { count, held, near: home.region })
+    })
+    const leases = new Map([...kept, ...(await this.#gatherLeases(owners, chosen, leaseBytes, signal))])
     return owners.map((owner, i) => {
-      const members = (chosen[i] as Candidate[]).filter((one) => leases.has(leaseName(owner, one)))
+      const fresh = (chosen[i] as Candidate[]).filter((one) => leases.has(leaseName(owner, one)))
+      const members = [...(staying[i] as Candidate[]), ...fresh]
       return {
         owner,
         unsigned: encodeReplicaSet(this.#firstSet(owner, members, candidates, copies, said)),
@@ -108,19 +121,45 @@ export class Placement {
     })
   }
 
+  /**
+   * A person moves in whose shard others hold: from those the records have to come, so each that answers keeps its
+   * seat, whatever its place among the candidates. Of a shard that lived here already the choice is made anew.
+   */
+  #formerHolders(owner: IdentityId): readonly Seat[] {
+    const { replicaSets, rpc } = this.#parts
+    const seats = replicaSets.get(owner)?.newest.members ?? []
+    if (seats[0] === undefined || toHex(seats[0].node) === rpc.self) return []
+    return seats.filter(({ node }) => toHex(node) !== rpc.self)
+  }
+
+  /** Where members of a set can be dialled that this node may never have met. */
+  async #learn(seats: readonly Seat[]): Promise<void> {
+    const { routing, log } = this.#parts
+    const learning = seats.map(({ node, addresses }) =>
+      routing.learn({ node: toHex(node), addresses: addresses.filter((one) => !one.endsWith('/http')) }),
+    )
+    for (const result of await Promise.allSettled(learning))
+      if (result.status === 'rejected') log.debug('placement.address', { error: String(result.reason) })
+  }
+
   /** Takes the set that a device of the owner signed, and sees to it that every member hears of it. */
   async commit(packed: Uint8Array): Promise<ReplicaSetChain> {
     const set = unpackReplicaSet(this.#parts.crypto, packed)
     if (set.step !== 0) throw new OnehopError('BAD_REQUEST', 'an owner signs the first set of an epoch')
+    const former = this.#formerHolders(set.owner)
     const { chain, isNews } = await this.#parts.replicaSets.accept(makeChain([set]))
     if (!isNews && toHex(chain.newest.hash) !== toHex(set.hash)) {
       throw new OnehopError('STALE', `a newer replica set of ${toHex(set.owner)} is known`)
     }
     this.distribution.announce(chain)
+    if (former.length > 0 && this.#parts.hosting.has(set.owner)) {
+      for (const { node } of former) this.distribution.announceTo(toHex(node), set.owner)
+      for (const listener of this.#joined) listener(set.owner)
+    }
     return chain
   }
 
-  /** Calls back with each shard that others placed here; returns the way to stop. */
+  /** Calls back with each shard whose records others hold and have to bring; returns the way to stop. */
   onJoined(listener: (owner: IdentityId) => void): () => void {
     this.#joined.add(listener)
     return () => this.#joined.delete(listener)
@@ -169,7 +208,8 @@ export class Placement {
   ): ReplicaSet {
     const { crypto, clock, config, replicaSets, rpc } = this.#parts
     const known = replicaSets.get(owner)?.newest
-    const others = candidates.filter((candidate) => !members.includes(candidate))
+    const seated = new Set(members.map(({ node }) => toHex(node)))
+    const others = candidates.filter(({ node }) => !seated.has(toHex(node)))
     const standby = chooseHolders(crypto.sha256, owner, others, {
       count: standbyMax,
       held: [candidateOf(rpc.self, said)],
@@ -184,7 +224,7 @@ export class Placement {
       previous: known?.hash,
       members: [
         { node: fromHex(rpc.self, 32) as Uint8Array, role: 'home', region, operator, addresses },
-        ...members.map((candidate) => this.#seat(candidate)),
+        ...members.map((candidate) => this.#seat(candidate, known?.members)),
       ],
       standby: standby.map((candidate) => this.#seat(candidate)),
       copies,
@@ -192,9 +232,11 @@ export class Placement {
     }
   }
 
-  #seat(candidate: Candidate): Seat {
+  #seat(candidate: Candidate, former: readonly Seat[] = []): Seat {
     const { region, operator } = candidate
-    const addresses = this.#parts.neighbours.get(toHex(candidate.node))?.hello.addresses ?? []
+    const before = former.find(({ node }) => equalBytes(node, candidate.node))
+    const addresses =
+      this.#parts.neighbours.get(toHex(candidate.node))?.hello.addresses ?? before?.addresses ?? []
     return { node: candidate.node, role: 'replica', addresses, operator, region }
   }
 
@@ -285,6 +327,10 @@ export class Placement {
       for (const listener of this.#joined) listener(lease.owner)
     }
   }
+}
+
+function candidateOfSeat(seat: Seat): Candidate {
+  return candidateOf(toHex(seat.node), seat)
 }
 
 function leaseName(owner: IdentityId, candidate: Candidate): string {

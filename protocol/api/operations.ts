@@ -58,6 +58,15 @@ export const operations = {
   'identity.get': unary('anyone', { identity: key32() }, { log }),
   /** `log`: an identity log, or the entries that this node lacks. The reply tells how many were new. */
   'identity.append': unary('signed', { identity: key32(), log }, { added: uint() }),
+  /**
+   * By recovery words: the identities that name or named this recovery key, here or through the DHT. A genesis may name
+   * anybody's key, so there may be several, and the caller has to choose.
+   */
+  'identity.recover': unary(
+    'anyone',
+    { recoveryKey: key32() },
+    { found: list(fields({ log, replicaSet: orNull(document) }), limits.recoveryFoundMax) },
+  ),
   'schema.put': unary(
     'session',
     { schema: bytesMax(limits.schemaBytesMax) },

@@ -92,6 +92,18 @@ export const goodMessages: Messages = {
     request: { 'some entries': { identity: owner, log } },
     reply: { 'two were new': { added: 2 } },
   },
+  'identity.recover': {
+    request: { 'a recovery key': { recoveryKey: device } },
+    reply: {
+      'an identity and who holds it': { found: [{ log, replicaSet: document }] },
+      'two that claim the key, one placed nowhere': {
+        found: [
+          { log, replicaSet: null },
+          { log, replicaSet: document },
+        ],
+      },
+    },
+  },
   'schema.put': {
     request: { 'a schema': { schema: document } },
     reply: { 'its name': { schema, app: posts.app } },
