@@ -10,6 +10,7 @@ import { init } from './init.ts'
 import { pair } from './pair.ts'
 import { paths } from './paths.ts'
 import { put } from './put.ts'
+import { recover } from './recover.ts'
 import { schemaApply } from './schema-apply.ts'
 import { schemaCheck } from './schema-check.ts'
 import { search } from './search.ts'
@@ -26,6 +27,7 @@ export const commands: readonly Command[] = [
   pair,
   devices,
   devicesRevoke,
+  recover,
   schemaCheck,
   schemaApply,
   put,
