@@ -41,7 +41,8 @@ export async function showWords(screen: Screen, words: readonly string[]): Promi
           return answers
         }),
       async wrong(numbers) {
-        output.words(output.yellow(`Word ${numbers.join(' and word ')} is another than what you typed.`))
+        const which = numbers.length === 1 ? 'That is not word' : 'Those are not words'
+        output.words(output.yellow(`${which} ${numbers.join(' and ')}.`))
         await ask('Press Enter to see the words again. ')
       },
     }),

@@ -19,6 +19,7 @@ import type { Identities } from '../identities.ts'
 import type { NodeId, Routing, Rpc } from '../net/rpc.ts'
 import { Distribution } from './distribution.ts'
 import type { Leases } from './leases.ts'
+import { learnSeats, mustBeBrought, seatsToKeep } from './moving-in.ts'
 import { candidateOf, type Neighbours } from './neighbours.ts'
 import type { ReplicaSets } from './replica-sets.ts'
 
@@ -95,9 +96,9 @@ export class Placement {
     const said = this.#parts.describe()
     const home = candidateOf(this.#parts.rpc.self, said)
     const candidates = neighbours.candidates(leaseBytes)
-    const seats = owners.map((owner) => this.#formerHolders(owner))
-    await this.#learn(seats.flat())
-    const former = seats.map((held) => held.map(candidateOfSeat))
+    const seats = owners.map((owner) => seatsToKeep(this.#parts.replicaSets.get(owner)?.newest, home.node))
+    await learnSeats(this.#parts.routing, this.#parts.log, seats.flat())
+    const former = seats.map((held) => held.map((seat) => candidateOf(toHex(seat.node), seat)))
     const kept = await this.#gatherLeases(owners, former, leaseBytes, signal)
     const staying = owners.map((owner, i) =>
       (former[i] as Candidate[])
@@ -121,41 +122,21 @@ export class Placement {
     })
   }
 
-  /**
-   * A person moves in whose shard others hold: from those the records have to come, so each that answers keeps its
-   * seat, whatever its place among the candidates. Of a shard that lived here already the choice is made anew.
-   */
-  #formerHolders(owner: IdentityId): readonly Seat[] {
-    const { replicaSets, rpc } = this.#parts
-    const seats = replicaSets.get(owner)?.newest.members ?? []
-    if (seats[0] === undefined || toHex(seats[0].node) === rpc.self) return []
-    return seats.filter(({ node }) => toHex(node) !== rpc.self)
-  }
-
-  /** Where members of a set can be dialled that this node may never have met. */
-  async #learn(seats: readonly Seat[]): Promise<void> {
-    const { routing, log } = this.#parts
-    const learning = seats.map(({ node, addresses }) =>
-      routing.learn({ node: toHex(node), addresses: addresses.filter((one) => !one.endsWith('/http')) }),
-    )
-    for (const result of await Promise.allSettled(learning))
-      if (result.status === 'rejected') log.debug('placement.address', { error: String(result.reason) })
-  }
-
   /** Takes the set that a device of the owner signed, and sees to it that every member hears of it. */
   async commit(packed: Uint8Array): Promise<ReplicaSetChain> {
     const set = unpackReplicaSet(this.#parts.crypto, packed)
     if (set.step !== 0) throw new OnehopError('BAD_REQUEST', 'an owner signs the first set of an epoch')
-    const former = this.#formerHolders(set.owner)
-    const { chain, isNews } = await this.#parts.replicaSets.accept(makeChain([set]))
+    const { hosting, replicaSets, rpc } = this.#parts
+    const before = replicaSets.get(set.owner)?.newest
+    const { chain, isNews } = await replicaSets.accept(makeChain([set]))
     if (!isNews && toHex(chain.newest.hash) !== toHex(set.hash)) {
       throw new OnehopError('STALE', `a newer replica set of ${toHex(set.owner)} is known`)
     }
     this.distribution.announce(chain)
-    if (former.length > 0 && this.#parts.hosting.has(set.owner)) {
-      for (const { node } of former) this.distribution.announceTo(toHex(node), set.owner)
+    const self = fromHex(rpc.self, 32) as Uint8Array
+    for (const { node } of seatsToKeep(before, self)) this.distribution.announceTo(toHex(node), set.owner)
+    if (isNews && hosting.has(set.owner) && mustBeBrought(before, set, self))
       for (const listener of this.#joined) listener(set.owner)
-    }
     return chain
   }
 
@@ -327,10 +308,6 @@ export class Placement {
       for (const listener of this.#joined) listener(lease.owner)
     }
   }
-}
-
-function candidateOfSeat(seat: Seat): Candidate {
-  return candidateOf(toHex(seat.node), seat)
 }
 
 function leaseName(owner: IdentityId, candidate: Candidate): string {

@@ -1,6 +1,6 @@
 import { parsePairingLink } from '../../../protocol/pairing/link.ts'
 import { systemClock } from '../../clock.ts'
-import { microblog, pair } from '../../index.ts'
+import { microblog, openIdentity, pair } from '../../index.ts'
 import type { Identity, KeyStore, PairingRun } from '../../index.ts'
 import { actionButton, element, fill } from '../parts/element.ts'
 import { icon } from '../parts/icon.ts'
@@ -8,6 +8,7 @@ import { notice } from '../parts/notice.ts'
 import { countdown } from '../parts/words.ts'
 import { keepHomeNode } from './home-node.ts'
 import { mayHoldOwnerKey } from './owner-key.ts'
+import { prepareWords } from './pending-words.ts'
 import type { Introduction } from './welcome-screen.ts'
 
 const labelMax = 40
@@ -25,13 +26,17 @@ export async function pairWithNode(
   const cancelled = new AbortController()
   const role = mayHoldOwnerKey() ? 'owner' : 'app'
   showConnecting(root, () => cancelled.abort())
+  // Before the identity that names them: made the other way round, a phone that dies between has none.
+  const isNew = role === 'owner' && (await openIdentity({ keys })) === undefined
+  const recovery = isNew ? (await prepareWords(keys)).keys : undefined
   let run: PairingRun
   try {
     run = await pair(link, {
       keys,
       role,
-      label: role === 'owner' ? `${name.slice(0, labelMax)}’s phone` : name.slice(0, labelMax),
+      label: labelOf(name.slice(0, labelMax), role),
       schemas: [microblog],
+      recovery,
       signal: cancelled.signal,
     })
   } catch (error) {
@@ -53,6 +58,12 @@ export async function pairWithNode(
   } finally {
     ended.abort()
   }
+}
+
+/** Who came back from recovery words was not asked for a name. */
+function labelOf(name: string, role: 'owner' | 'app'): string {
+  if (name === '') return 'A phone'
+  return role === 'owner' ? `${name}’s phone` : name
 }
 
 function showConnecting(root: HTMLElement, back: () => void): void {

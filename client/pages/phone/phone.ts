@@ -4,6 +4,7 @@ import { connect, httpTransport, microblog } from '../../index.ts'
 import type { App, Identity, KeyStore } from '../../index.ts'
 import { readHomeNode, wayToNode } from './home-node.ts'
 import type { HomePage, Microblog, Post } from './post.ts'
+import { forgetWords, readPendingWords } from './pending-words.ts'
 import { readRememberedHome, rememberHome } from './remembered.ts'
 
 /** Own posts of this visit, until the node's answers carry them. */
@@ -15,6 +16,8 @@ export class Phone {
   /** Newest first. */
   written: readonly Post[] = []
   home: HomePage | undefined
+  /** Recovery words that were not written down yet. */
+  words: readonly string[] | undefined
   #app: Promise<App<Microblog>> | undefined
   readonly #listeners = new Set<() => void>()
 
@@ -26,6 +29,7 @@ export class Phone {
   static async open(keys: KeyStore, identity: Identity): Promise<Phone> {
     const phone = new Phone(keys, identity)
     phone.home = await readRememberedHome(keys)
+    phone.words = await readPendingWords(keys)
     return phone
   }
 
@@ -69,6 +73,13 @@ export class Phone {
     this.home = page
     this.changed()
     await rememberHome(this.keys, page)
+  }
+
+  /** They were written down: from now on no device has them. */
+  async forgetWords(): Promise<void> {
+    await forgetWords(this.keys)
+    this.words = undefined
+    this.changed()
   }
 
   /** Adds a post of this phone, or puts its newer state in place of the older. */
