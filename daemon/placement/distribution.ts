@@ -1,4 +1,4 @@
-import { fromHex, toHex } from '../../protocol/bytes.ts'
+import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts'
 import { asOnehopError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { ReplicaSetChain } from '../../protocol/placement/chain.ts'
@@ -137,14 +137,17 @@ export class Distribution {
     return batch
   }
 
-  /** Unless a newer set came up while this one was on its way. */
+  /** Unless a newer set or a longer log came up while this one was on its way: a revocation must not be left behind. */
   #settle(node: NodeId, name: string, sent?: Placed): void {
-    const newest = this.#parts.replicaSets.get(fromHex(name, 32) as IdentityId)
+    const owner = fromHex(name, 32) as IdentityId
+    const newest = this.#parts.replicaSets.get(owner)
+    const log = this.#parts.identities.log(owner)
     if (sent !== undefined && newest !== undefined && newest.bytes !== sent.chain) return
+    if (sent !== undefined && log !== undefined && !equalBytes(log, sent.log)) return
     const owners = this.#waiting.get(node)
     owners?.delete(name)
     if (owners?.size === 0) this.#waiting.delete(node)
     if (sent === undefined) return
-    for (const listener of this.#listeners) listener(node, fromHex(name, 32) as IdentityId)
+    for (const listener of this.#listeners) listener(node, owner)
   }
 }
