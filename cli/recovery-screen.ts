@@ -8,7 +8,7 @@ import { text as readAll } from 'node:stream/consumers'
 import { systemRandom } from '../client/random.ts'
 import { OnehopError } from '../protocol/errors.ts'
 import { drawAskedBack, wrongAnswers } from '../protocol/identity/recovery.ts'
-import type { Call, Context } from './command.ts'
+import type { Call, Context, Option } from './command.ts'
 import { NeedsAction } from './failure.ts'
 import { columns } from './output.ts'
 
@@ -20,8 +20,36 @@ const leaveSecondScreen = '\u001b[2J\u001b[?1049l'
 /** Beyond, it is no file of words. */
 const wordsBytesMax = 4_096
 
+export const wordsFileOption = {
+  type: 'string',
+  value: 'FILE',
+  help: 'write the recovery words there, not to the terminal',
+} as const satisfies Option
+
+/** To the person: into the file that is named, else onto the terminal and two of them asked back. */
+export async function handOutWords(
+  screen: Screen,
+  words: readonly string[],
+  file: string | undefined,
+  otherwise = '',
+): Promise<void> {
+  const { output, context } = screen
+  if (file !== undefined) {
+    await writeWords(file, words)
+    if (!output.json)
+      output.words(`Your recovery words are in ${file}. Put it where no other machine reads it.`)
+    return
+  }
+  if (output.json || !output.watched || context.stdin.isTTY !== true) {
+    throw new NeedsAction('BAD_REQUEST', 'recovery words can be shown at a terminal only', {
+      help: `Run this at a terminal, or say where they go (--words-file FILE)${otherwise}.`,
+    })
+  }
+  await showWords(screen, words)
+}
+
 /** Shows them until they were written down. What is typed to prove it stays nowhere either. */
-export async function showWords(screen: Screen, words: readonly string[]): Promise<void> {
+async function showWords(screen: Screen, words: readonly string[]): Promise<void> {
   const { output, context } = screen
   await withLines(context, (ask) =>
     askBack(words, {

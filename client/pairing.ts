@@ -2,7 +2,7 @@ import { equalBytes } from '../protocol/bytes.ts'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { asOnehopError, OnehopError } from '../protocol/errors.ts'
 import { provePossession } from '../protocol/identity/make.ts'
-import type { DeviceSecrets, RecoveryKeys } from '../protocol/identity/types.ts'
+import type { DeviceSecrets } from '../protocol/identity/types.ts'
 import {
   decodePairingMessage,
   encodePairingMessage,
@@ -35,8 +35,6 @@ export interface PairOptions {
   readonly crypto?: CryptoProvider | undefined
   /** owner: this device has, or now makes, the identity, and admits the node. app: an owner's device admits this one. */
   readonly role?: PairingRole | undefined
-  /** Named by an identity that is made now; see makeRecovery. */
-  readonly recovery?: RecoveryKeys | undefined
   /** What the node shows its person; at most 64 bytes. */
   readonly label?: string | undefined
   readonly dial?: DialNode | undefined

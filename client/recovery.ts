@@ -10,6 +10,7 @@ import {
   ownerAdmission,
   provePossession,
   revokeDevice,
+  rotate,
 } from '../protocol/identity/make.ts'
 import {
   makeRecoveryWords,
@@ -33,7 +34,7 @@ const searchTimeoutMs = 30_000
 export interface NewRecovery {
   /** To be shown once, written down and asked back; kept nowhere. */
   readonly words: readonly string[]
-  /** What `makeIdentity` takes. */
+  /** What `makeIdentity` takes; an identity that is there already takes the words by `replaceRecovery`. */
   readonly keys: RecoveryKeys
 }
 
@@ -42,6 +43,27 @@ export function makeRecovery(crypto: CryptoProvider = defaultCrypto()): NewRecov
   requireOwnerPlace('shows no recovery words', 'make them with: onehop init --user NAME')
   const words = makeRecoveryWords(crypto)
   return { words, keys: recoveryKeysOf(recoveryFromWords(crypto, words)) }
+}
+
+export interface ReplaceOptions {
+  readonly identity: Identity
+  /** To a node that hosts the identity. */
+  readonly transport: Pick<Transport, 'call'>
+  readonly words: readonly string[]
+  readonly crypto?: CryptoProvider | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * By an owner's device: puts new words in force, in place of those before or of none. The node hears of it before this
+ * device believes it: words that nobody else knows of would find nothing.
+ */
+export async function replaceRecovery(options: ReplaceOptions): Promise<void> {
+  const { identity, transport, words, crypto = defaultCrypto(), signal } = options
+  const { entry } = rotate(crypto, identity.state, identity.device, recoveryFromWords(crypto, words))
+  const log = encodeLog([...identity.state.entries, entry])
+  await transport.call('identity.append', { identity: identity.id, log }, { signal })
+  await identity.learn(log)
 }
 
 export interface RecoverOptions extends IdentityPorts {

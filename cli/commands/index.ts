@@ -11,6 +11,7 @@ import { pair } from './pair.ts'
 import { paths } from './paths.ts'
 import { put } from './put.ts'
 import { recover } from './recover.ts'
+import { recoveryNew } from './recovery-new.ts'
 import { schemaApply } from './schema-apply.ts'
 import { schemaCheck } from './schema-check.ts'
 import { search } from './search.ts'
@@ -28,6 +29,7 @@ export const commands: readonly Command[] = [
   devices,
   devicesRevoke,
   recover,
+  recoveryNew,
   schemaCheck,
   schemaApply,
   put,

@@ -8,10 +8,10 @@ import { toHex } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import type { Call, Command } from '../command.ts'
 import { exitCodes } from '../exit-code.ts'
-import { NeedsAction, UsageError } from '../failure.ts'
+import { UsageError } from '../failure.ts'
 import { cliDevicePath } from '../key-store.ts'
 import { keepName, moveIn } from '../move-in.ts'
-import { showWords, writeWords } from '../recovery-screen.ts'
+import { handOutWords, wordsFileOption } from '../recovery-screen.ts'
 
 const nameLengthMax = 60
 
@@ -21,11 +21,7 @@ export const init: Command = {
   operands: [],
   options: {
     user: { type: 'string', value: 'NAME', help: 'make the identity of a person with this name' },
-    'words-file': {
-      type: 'string',
-      value: 'FILE',
-      help: 'write the recovery words there, not to the terminal',
-    },
+    'words-file': wordsFileOption,
     'no-recovery': { type: 'boolean', help: 'make no recovery words' },
   },
   examples: [
@@ -93,22 +89,14 @@ async function makePerson(
   call: Call,
   ports: IdentityPorts,
 ): Promise<{ readonly identity: Identity; readonly hasRecovery: boolean }> {
-  const { flags, output, context } = call
+  const { flags } = call
   const file = flags.text('words-file')
   if (flags.on('no-recovery')) {
     if (file !== undefined) throw new UsageError('--words-file and --no-recovery contradict each other')
     return { identity: await makeIdentity(ports), hasRecovery: false }
   }
   const recovery = makeRecovery(ports.crypto)
-  if (file !== undefined) {
-    await writeWords(file, recovery.words)
-    if (!output.json)
-      output.words(`Your recovery words are in ${file}. Put it where no other machine reads it.`)
-  } else if (output.json || !output.watched || context.stdin.isTTY !== true) {
-    throw new NeedsAction('BAD_REQUEST', 'recovery words can be shown at a terminal only', {
-      help: 'Run this at a terminal, or say where they go (--words-file FILE), or go without them (--no-recovery).',
-    })
-  } else await showWords(call, recovery.words)
+  await handOutWords(call, recovery.words, file, ', or go without them (--no-recovery)')
   return { identity: await makeIdentity({ ...ports, recovery: recovery.keys }), hasRecovery: true }
 }
 

@@ -9,6 +9,7 @@ import {
   placeShard,
   publish,
   recoverIdentity,
+  replaceRecovery,
 } from '../../client/index.ts'
 import type { App, Identity, KeyStore, NewRecovery } from '../../client/index.ts'
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
@@ -182,6 +183,33 @@ test('who holds the shard is in the DHT under the recovery key, and after a rest
   expect(found[0]?.replicaSet).not.toBeNull()
 })
 
+test('words that were replaced find the log still, which says so; the new ones open everything', async () => {
+  const told = await story()
+  const { mesh } = told
+  await using _ = mesh
+  const { crypto } = mesh
+  const [fresh, other] = [await mesh.open(6), await mesh.open(7)]
+  await mesh.clock.advance(3_000)
+  const recover = (typed: string, at: MeshNode) =>
+    mesh.wait(recoverIdentity({ words: typed, keys: memoryKeyStore(), crypto, transport: meshTransport(at) }))
+  const { identity } = await recover(words(told), fresh)
+  await moveIn(mesh, fresh, identity)
+  const newer = makeRecovery(crypto).words
+  const transport = meshTransport(fresh)
+  await mesh.wait(replaceRecovery({ identity, transport, words: newer, crypto }))
+  await mesh.until(() =>
+    mesh.nodes.some(({ index, store }) => {
+      const log = store.documents.get('identity', identity.id)
+      return index > 0 && index < 6 && log !== undefined && equalBytes(log, identity.log())
+    }),
+  )
+  await mesh.close(fresh.index)
+  await expect(recover(words(told), other)).rejects.toMatchObject({ code: 'REVOKED' })
+  const back = await recover(newer.join(' '), other)
+  expect(back.identity.role).toBe('owner')
+  expect(back.identity.boxOf(1)?.secret).toEqual(identity.boxOf(1)?.secret)
+})
+
 test('somebody’s invention that names the same words does not pass for the person', async () => {
   const told = await story()
   const { mesh, identity, recovery } = told
@@ -220,6 +248,14 @@ test('other words find nobody, and a device of somebody else is left alone', asy
   await expect(
     mesh.wait(recoverIdentity({ words: other, keys: memoryKeyStore(), crypto, transport })),
   ).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  const many = Array.from({ length: 5 }, () =>
+    fresh.call('identity.recover', { recoveryKey: crypto.random(32) }).then(
+      () => 'found',
+      (error: { code: string }) => error.code,
+    ),
+  )
+  const answers = await mesh.wait(Promise.all(many))
+  expect(answers.toSorted()).toEqual(['BUSY', 'NOT_FOUND', 'NOT_FOUND', 'NOT_FOUND', 'NOT_FOUND'])
   const taken = memoryKeyStore()
   const somebody = await makeIdentity({ keys: taken, crypto })
   const log = somebody.log()

@@ -149,14 +149,23 @@ test(
       whole: true,
     })
 
+    // Somebody saw the paper: other words, and those before open nothing.
+    const newer = join(folder, 'newer.txt')
+    const renewed = onehop('new', fresh, ['recovery', 'new', '--words-file', newer, '--json'])
+    expect(renewed.json(), renewed.said).toMatchObject({ wordsFile: newer, replaced: true })
+    const old = onehop('thief', fresh, ['recover', '--words-file', paper, '--json'])
+    expect([old.status, old.json()['error']]).toEqual([1, expect.objectContaining({ code: 'REVOKED' })])
+    const second = onehop('second', holders[0]!, ['recover', '--words-file', newer, '--wait', '0', '--json'])
+    expect(second.lines()[0], second.said).toMatchObject({ identity: init.json()['identity'] })
+
     // The words are on the paper, and nowhere else: not in what was said, nor on any disk.
     for (const { said } of [init, refused, slip, recover, again])
       expect(said).not.toContain(words.slice(0, 40))
-    const [first = '', second = ''] = words.split(' ')
+    const [first = '', next = ''] = words.split(' ')
     for (const base of [join(folder, 'new'), ...running.map(({ state }) => state)]) {
       for (const file of globSync('**/*', { cwd: base })) {
         const path = join(base, file)
-        if (statSync(path).isFile()) expect(readFileSync(path, 'latin1')).not.toContain(`${first} ${second}`)
+        if (statSync(path).isFile()) expect(readFileSync(path, 'latin1')).not.toContain(`${first} ${next}`)
       }
     }
     expect(meeting.child.exitCode).toBeNull()

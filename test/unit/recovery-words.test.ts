@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { mnemonicToSeedSync } from '@scure/bip39'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { makeRecovery, memoryKeyStore, recoverIdentity } from '../../client/index.ts'
 import { fromHex, toHex } from '../../protocol/bytes.ts'
 import { boxSecretOf, openBoxSecret } from '../../protocol/identity/box.ts'
 import { append } from '../../protocol/identity/log.ts'
@@ -122,6 +123,22 @@ describe('recovery words', () => {
     expect(wrongAnswers(words, [3, 20], ['', answers[1] as string])).toEqual([3])
     expect(wrongAnswers(words, [3, 20], answers.toReversed())).toEqual([3, 20])
     expect(wrongAnswers(words, [3, 20], [])).toEqual([3, 20])
+  })
+})
+
+describe('a page from plain http', () => {
+  afterEach(() => vi.unstubAllGlobals())
+
+  it('is given no words, and takes none', async () => {
+    vi.stubGlobal('isSecureContext', false)
+    expect(() => makeRecovery(crypto)).toThrow('shows no recovery words')
+    let asked = 0
+    const transport = { call: async () => Promise.reject(new Error(`asked ${++asked}`)) }
+    const recovering = recoverIdentity({ words: 'abandon', keys: memoryKeyStore(), transport })
+    await expect(recovering).rejects.toMatchObject({ code: 'FORBIDDEN' })
+    expect(asked).toBe(0)
+    vi.stubGlobal('isSecureContext', true)
+    expect(makeRecovery(crypto).words).toHaveLength(24)
   })
 })
 

@@ -70,8 +70,7 @@ async function settle(phone: Phone, name: string): Promise<void> {
   // An app key comes to a person who has one; out of reach it must not be overwritten.
   const isNew =
     phone.identity.role === 'owner' && phone.home?.profile === undefined && !(await isRecovered(phone.keys))
-  if (phone.words !== undefined && (await keepWords(page, { words: phone.words, id: toHex(phone.id) })))
-    await phone.forgetWords()
+  if (phone.lacksWords) await keepWords(page, phone)
   if (isNew) await editProfile(page, phone, { name }, true)
   await show(phone, undefined)
 }

@@ -1,6 +1,6 @@
 import { parsePairingLink } from '../../../protocol/pairing/link.ts'
 import { systemClock } from '../../clock.ts'
-import { microblog, openIdentity, pair } from '../../index.ts'
+import { microblog, pair } from '../../index.ts'
 import type { Identity, KeyStore, PairingRun } from '../../index.ts'
 import { actionButton, element, fill } from '../parts/element.ts'
 import { icon } from '../parts/icon.ts'
@@ -8,7 +8,6 @@ import { notice } from '../parts/notice.ts'
 import { countdown } from '../parts/words.ts'
 import { keepHomeNode } from './home-node.ts'
 import { mayHoldOwnerKey } from './owner-key.ts'
-import { prepareWords } from './pending-words.ts'
 import type { Introduction } from './welcome-screen.ts'
 
 const labelMax = 40
@@ -26,9 +25,6 @@ export async function pairWithNode(
   const cancelled = new AbortController()
   const role = mayHoldOwnerKey() ? 'owner' : 'app'
   showConnecting(root, () => cancelled.abort())
-  // Before the identity that names them: made the other way round, a phone that dies between has none.
-  const isNew = role === 'owner' && (await openIdentity({ keys })) === undefined
-  const recovery = isNew ? (await prepareWords(keys)).keys : undefined
   let run: PairingRun
   try {
     run = await pair(link, {
@@ -36,7 +32,6 @@ export async function pairWithNode(
       role,
       label: labelOf(name.slice(0, labelMax), role),
       schemas: [microblog],
-      recovery,
       signal: cancelled.signal,
     })
   } catch (error) {

@@ -1,10 +1,9 @@
 /** What every screen of the phone page needs: whose phone it is, the way to the node, and what was just written. */
 import { systemClock } from '../../clock.ts'
-import { connect, httpTransport, microblog } from '../../index.ts'
+import { connect, httpTransport, microblog, replaceRecovery } from '../../index.ts'
 import type { App, Identity, KeyStore } from '../../index.ts'
 import { readHomeNode, wayToNode } from './home-node.ts'
 import type { HomePage, Microblog, Post } from './post.ts'
-import { forgetWords, readPendingWords } from './pending-words.ts'
 import { readRememberedHome, rememberHome } from './remembered.ts'
 
 /** Own posts of this visit, until the node's answers carry them. */
@@ -16,8 +15,6 @@ export class Phone {
   /** Newest first. */
   written: readonly Post[] = []
   home: HomePage | undefined
-  /** Recovery words that were not written down yet. */
-  words: readonly string[] | undefined
   #app: Promise<App<Microblog>> | undefined
   readonly #listeners = new Set<() => void>()
 
@@ -29,7 +26,6 @@ export class Phone {
   static async open(keys: KeyStore, identity: Identity): Promise<Phone> {
     const phone = new Phone(keys, identity)
     phone.home = await readRememberedHome(keys)
-    phone.words = await readPendingWords(keys)
     return phone
   }
 
@@ -75,10 +71,20 @@ export class Phone {
     await rememberHome(this.keys, page)
   }
 
-  /** They were written down: from now on no device has them. */
-  async forgetWords(): Promise<void> {
-    await forgetWords(this.keys)
-    this.words = undefined
+  /** An owner's phone, and no words that would bring its person back. */
+  get lacksWords(): boolean {
+    return this.identity.role === 'owner' && this.identity.state.recovery === undefined
+  }
+
+  /** Puts words in force that were written down. They stay nowhere. */
+  async useWords(words: readonly string[]): Promise<void> {
+    const home = await readHomeNode(this.keys)
+    const transport = home === undefined ? httpTransport({ address: location.origin }) : await wayToNode(home)
+    try {
+      await replaceRecovery({ identity: this.identity, transport, words })
+    } finally {
+      await transport.close()
+    }
     this.changed()
   }
 

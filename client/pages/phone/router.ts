@@ -1,5 +1,5 @@
 /** Which screen stands where, and the bar to go between them. Addresses live in the fragment, so Back works. */
-import { fromHex, toHex } from '../../../protocol/bytes.ts'
+import { fromHex } from '../../../protocol/bytes.ts'
 import { element, fill, whenDone } from '../parts/element.ts'
 import { icon } from '../parts/icon.ts'
 import type { IconName } from '../parts/icon.ts'
@@ -76,9 +76,7 @@ function show(screen: Screen, name: string, argument: string): void {
 }
 
 async function writeWordsDown({ phone, root, signal }: Screen): Promise<void> {
-  const { words } = phone
-  if (words !== undefined && (await keepWords(root, { words, id: toHex(phone.id) })))
-    await phone.forgetWords()
+  if (phone.lacksWords) await keepWords(root, phone)
   if (!signal.aborted) location.hash = '#/home'
 }
 

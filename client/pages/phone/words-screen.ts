@@ -1,35 +1,38 @@
 /** The 24 recovery words: shown, then two of them asked back. */
+import { toHex } from '../../../protocol/bytes.ts'
 import { drawAskedBack, wrongAnswers } from '../../../protocol/identity/recovery.ts'
 import { OnehopError } from '../../../protocol/errors.ts'
-import { defaultCrypto } from '../../index.ts'
+import { defaultCrypto, makeRecovery } from '../../index.ts'
 import { actionButton, element, field, fill } from '../parts/element.ts'
 import { notice, noticePlace } from '../parts/notice.ts'
 import { mayHoldOwnerKey } from './owner-key.ts'
+import type { Phone } from './phone.ts'
 
 /** Enough to tell one's own from any that somebody made up. */
 const idDigits = 12
 
-export interface ShownWords {
-  readonly words: readonly string[]
-  /** In hex: its beginning is worth writing down too. */
-  readonly id: string
-}
-
-/** Resolves with true when both words were typed as they are, with false when the person puts it off. */
-export function keepWords(root: HTMLElement, shown: ShownWords): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<boolean>()
+/**
+ * Makes words for a person who has none. Resolves when both were typed back and the words are in force, or when the
+ * person puts it off: then they are gone, and others are made next time.
+ */
+export function keepWords(root: HTMLElement, phone: Phone): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
   if (!mayHoldOwnerKey()) {
-    fill(root, element('main', { class: 'screen stack' }, plainHttpNotice()))
+    const back = element(
+      'button',
+      { type: 'button', class: 'button quiet', onclick: () => resolve() },
+      'Back',
+    )
+    fill(root, element('main', { class: 'screen stack' }, plainHttpNotice(), back))
     return promise
   }
-  const show = (): void =>
-    showWords(
-      root,
-      shown,
-      () => ask(),
-      () => resolve(false),
-    )
-  const ask = (): void => askBack(root, shown.words, show, () => resolve(true))
+  const { words } = makeRecovery()
+  const written = async (): Promise<void> => {
+    await phone.useWords(words)
+    resolve()
+  }
+  const show = (): void => showWords(root, words, toHex(phone.id), ask, () => resolve())
+  const ask = (): void => askBack(root, words, show, written)
   show()
   return promise
 }
@@ -43,7 +46,13 @@ export function plainHttpNotice(): HTMLElement {
   )
 }
 
-function showWords(root: HTMLElement, { words, id }: ShownWords, done: () => void, later: () => void): void {
+function showWords(
+  root: HTMLElement,
+  words: readonly string[],
+  id: string,
+  done: () => void,
+  later: () => void,
+): void {
   fill(
     root,
     element(
@@ -80,14 +89,19 @@ function showWords(root: HTMLElement, { words, id }: ShownWords, done: () => voi
       element(
         'p',
         { class: 'hint' },
-        'Until then the words stay on this phone, and are lost with it. You are reminded of it.',
+        'Then these words are forgotten, and you are shown others. You are reminded of it.',
       ),
     ),
   )
   window.scrollTo(0, 0)
 }
 
-function askBack(root: HTMLElement, words: readonly string[], again: () => void, done: () => void): void {
+function askBack(
+  root: HTMLElement,
+  words: readonly string[],
+  again: () => void,
+  done: () => Promise<void>,
+): void {
   const problems = noticePlace()
   const asked = drawAskedBack(defaultCrypto())
   const answers = asked.map((number) =>
@@ -115,7 +129,7 @@ function askBack(root: HTMLElement, words: readonly string[], again: () => void,
         },
       )
     }
-    done()
+    await done()
   }
   fill(
     root,
