@@ -1,105 +1,153 @@
-import { concatBytes, equalBytes, toHex } from '../protocol/bytes.ts'
-import { chunkLength, encodeManifest, readManifest } from '../protocol/blob-manifest.ts'
+import { readManifest, chunkLength } from '../protocol/blob-manifest.ts'
 import type { BlobManifest } from '../protocol/blob-manifest.ts'
+import { equalBytes, toHex } from '../protocol/bytes.ts'
 import { OnehopError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
 import type { BlobReference } from '../protocol/schema/value.ts'
+import { sealedLength, withoutPadding } from '../protocol/sealed-blob.ts'
 import type { AppParts } from './app-parts.ts'
+import { plainForm, sealedForm, type BlobForm } from './blob-form.ts'
+import { readable, type BlobSource } from './blob-source.ts'
+import { uploadFile, uploadStream, type UploadOptions } from './blob-upload.ts'
 import type { ReadOptions } from './collection.ts'
 import { clientLimits } from './limits.ts'
 import type { CallOptions } from './transport.ts'
 
-/** What can be read twice: to name a file all of it is hashed before its first byte is sent. */
-export type BlobSource = Blob | Uint8Array | AsyncIterable<Uint8Array>
+/** What finds a file: as a record's field holds it. A sealed file needs its key and size, another only its hash. */
+export type BlobName = Pick<BlobReference, 'hash'> & Partial<BlobReference>
 
-const manifestsMax = 256
+export interface PutOptions extends UploadOptions {
+  /** For a field that is not public: nodes see ciphertext, and who has the reference has the key. */
+  readonly sealed?: boolean | undefined
+}
+
+export interface RangeOptions extends ReadOptions {
+  /** Where to begin, 0 when not given. */
+  readonly offset?: number | undefined
+  /** Cut to the file's end, which it is when not given. */
+  readonly length?: number | undefined
+}
+
+/** A file whose manifest was read and found to be its own. */
+interface OpenFile {
+  readonly hash: Uint8Array
+  readonly manifest: BlobManifest
+  readonly form: BlobForm
+  readonly size: number
+}
 
 /** Files beside the records. Every byte that is handed out was checked against the hash that names the file. */
 export class Blobs {
   readonly #parts: AppParts
   readonly #manifests = new Map<string, BlobManifest>()
+  #chunksKnown = 0
 
   constructor(parts: AppParts) {
     this.#parts = parts
   }
 
-  /** Uploads what the node lacks: a broken upload goes on where it stopped. A stream is gathered in memory first. */
-  async put(source: BlobSource, mime: string, options: CallOptions = {}): Promise<BlobReference> {
+  /**
+   * Uploads a file, holding a few chunks of it. A Blob, File or bytes are read twice, and uploading again sends what
+   * the node lacks (sealed: all, under a new key). A stream is read once and sent to one node: when that one goes
+   * away in the middle, it has to be sent again.
+   */
+  async put(source: BlobSource, mime: string, options: PutOptions = {}): Promise<BlobReference> {
     const { crypto } = this.#parts
-    const owner = this.#parts.self()
-    const file = await readable(source)
-    const count = Math.ceil(file.size / limits.blobChunkBytes)
-    const read = (index: number): Promise<Uint8Array> =>
-      file.slice(index * limits.blobChunkBytes, Math.min(file.size, (index + 1) * limits.blobChunkBytes))
-    const chunks: Uint8Array[] = []
-    for (let index = 0; index < count; index++) chunks.push(crypto.sha256(await read(index)))
-    const manifest = encodeManifest({ size: file.size, chunks })
-    const hash = crypto.sha256(manifest)
-
-    for (let missing = await this.#missing(owner, manifest, hash, options); missing.length > 0; ) {
-      await inParallel(missing, async (index) => {
-        const chunk = await read(index)
-        await this.#parts.callAbout(owner, 'blob.put', { owner, blob: hash, index, chunk }, options)
-      })
-      const left = await this.#missing(owner, manifest, hash, options)
-      if (left.length > 0 && left[0] === missing[0])
-        throw new OnehopError('BUSY', 'the node did not keep what was uploaded')
-      missing = left
-    }
-    return { hash, size: file.size, mime }
+    const key = options.sealed === true ? crypto.random(32) : undefined
+    const form = key === undefined ? plainForm : sealedForm(crypto, key)
+    const file = readable(source)
+    const { hash, size } =
+      file === undefined
+        ? await uploadStream(this.#parts, source as Exclude<BlobSource, Blob | Uint8Array>, form, options)
+        : await uploadFile(this.#parts, file, form, options)
+    return { hash, size, mime, ...(key !== undefined && { key }) }
   }
 
-  /** The whole file, chunk by chunk. */
-  async *get(ref: Pick<BlobReference, 'hash'>, options: ReadOptions = {}): AsyncGenerator<Uint8Array> {
-    const manifest = await this.#manifest(ref.hash, options)
-    for (let index = 0; index < manifest.chunks.length; index++)
-      yield await this.#chunk(ref.hash, manifest, index, options)
+  /** The file or a range of it, chunk by chunk as it is read: a few chunks ahead of the reader and no more. */
+  get(ref: BlobName, options: RangeOptions = {}): ReadableStream<Uint8Array> {
+    const stop = new AbortController()
+    const pieces = this.#pieces(ref, options, stop)
+    return new ReadableStream<Uint8Array>(
+      {
+        async pull(controller) {
+          const next = await pieces.next()
+          if (next.done === true) controller.close()
+          else controller.enqueue(next.value)
+        },
+        async cancel() {
+          stop.abort(new OnehopError('ABORTED', 'the reader left'))
+          await pieces.return(undefined)
+        },
+      },
+      { highWaterMark: 0 },
+    )
   }
 
   /** The whole file in memory: for pictures. Throws TOO_LARGE for a film. */
-  async bytes(ref: Pick<BlobReference, 'hash'>, options: ReadOptions = {}): Promise<Uint8Array> {
-    const { size } = await this.#manifest(ref.hash, options)
-    return this.range(ref, 0, size, options)
+  async bytes(ref: BlobName, options: ReadOptions = {}): Promise<Uint8Array> {
+    return this.range(ref, 0, Number.MAX_SAFE_INTEGER, options)
   }
 
-  /** Cut to the file's end. */
-  async range(
-    ref: Pick<BlobReference, 'hash'>,
-    offset: number,
-    length: number,
-    options: ReadOptions = {},
-  ): Promise<Uint8Array> {
-    if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(length) || offset < 0 || length < 0)
-      throw new OnehopError('BAD_REQUEST', 'a range is two whole numbers')
-    const manifest = await this.#manifest(ref.hash, options)
-    const end = Math.min(manifest.size, offset + length)
-    if (end - offset > clientLimits.blobBytesMax) {
+  /** A range in memory, cut to the file's end. */
+  async range(ref: BlobName, offset: number, length: number, options: ReadOptions = {}): Promise<Uint8Array> {
+    const { size } = await this.#open(ref, options)
+    const wanted = Math.min(size - Math.min(size, offset), length)
+    if (wanted > clientLimits.blobBytesMax) {
       throw new OnehopError('TOO_LARGE', 'this is more than fits in memory', { help: 'Read it with get().' })
     }
-    if (offset >= end) return new Uint8Array(0)
-    const first = Math.floor(offset / limits.blobChunkBytes)
-    const last = Math.floor((end - 1) / limits.blobChunkBytes)
-    const bytes = new Uint8Array(end - offset)
-    const indexes = Array.from({ length: last - first + 1 }, (_, i) => first + i)
-    await inParallel(indexes, async (index) => {
-      const chunk = await this.#chunk(ref.hash, manifest, index, options)
-      const startsAt = index * limits.blobChunkBytes
-      const from = Math.max(0, offset - startsAt)
-      bytes.set(chunk.subarray(from, Math.min(chunk.length, end - startsAt)), startsAt + from - offset)
-    })
+    const bytes = new Uint8Array(Math.max(0, wanted))
+    let at = 0
+    for await (const piece of this.#pieces(ref, { ...options, offset, length }, new AbortController())) {
+      bytes.set(piece, at)
+      at += piece.length
+    }
     return bytes
   }
 
-  async #missing(
-    owner: Uint8Array,
-    manifest: Uint8Array,
-    hash: Uint8Array,
-    options: CallOptions,
-  ): Promise<readonly number[]> {
-    const begun = await this.#parts.callAbout(owner, 'blob.begin', { owner, manifest }, options)
-    if (!equalBytes(begun.blob, hash))
-      throw new OnehopError('BAD_MESSAGE', 'the node names the file otherwise')
-    return begun.missing
+  /** Chunks are fetched a few at once and handed out in order. `stop` ends those under way. */
+  async *#pieces(
+    ref: BlobName,
+    { offset = 0, length = Number.MAX_SAFE_INTEGER, signal, ...options }: RangeOptions,
+    stop: AbortController,
+  ): AsyncGenerator<Uint8Array, undefined> {
+    if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(length) || offset < 0 || length < 0)
+      throw new OnehopError('BAD_REQUEST', 'a range is two whole numbers')
+    const onAbort = (): void => stop.abort(signal?.reason)
+    signal?.addEventListener('abort', onAbort, { once: true })
+    if (signal?.aborted === true) onAbort()
+    try {
+      const reading = { ...options, signal: stop.signal }
+      const file = await this.#open(ref, reading)
+      const { chunkBytes } = file.form
+      const end = Math.min(file.size, offset + length)
+      if (offset >= end) return
+      const waiting: Promise<Uint8Array>[] = []
+      for (let index = Math.floor(offset / chunkBytes), next = index; ; index++) {
+        for (; waiting.length < clientLimits.blobParallel && next * chunkBytes < end; next++) {
+          const fetched = this.#chunk(file, next, reading)
+          // Whoever awaits it hears of it; nobody does when the reader has left.
+          fetched.catch(() => undefined)
+          waiting.push(fetched)
+        }
+        const chunk = await waiting.shift()
+        if (chunk === undefined) return
+        const base = index * chunkBytes
+        yield chunk.subarray(Math.max(0, offset - base), Math.min(chunk.length, end - base))
+      }
+    } finally {
+      signal?.removeEventListener('abort', onAbort)
+      stop.abort(new OnehopError('ABORTED', 'the reader left'))
+    }
+  }
+
+  async #open({ hash, key, size }: BlobName, options: ReadOptions): Promise<OpenFile> {
+    const manifest = await this.#manifest(hash, options)
+    if (key === undefined) return { hash, manifest, form: plainForm, size: manifest.size }
+    if (size === undefined || !Number.isSafeInteger(size) || size < 0)
+      throw new OnehopError('BAD_REQUEST', 'a sealed file needs its size too: give the whole reference')
+    if (sealedLength(size).sealedBytes !== manifest.size)
+      throw new OnehopError('BAD_MESSAGE', `the file is not one of ${size} bytes`)
+    return { hash, manifest, form: sealedForm(this.#parts.crypto, key), size }
   }
 
   async #manifest(hash: Uint8Array, options: ReadOptions): Promise<BlobManifest> {
@@ -109,17 +157,19 @@ export class Blobs {
     const owner = this.#parts.owner(options.owner)
     const reply = await this.#parts.callAbout(owner, 'blob.manifest', { owner, blob: hash }, bare(options))
     const manifest = readManifest(this.#parts.crypto, hash, reply.manifest)
+    if (!this.#manifests.has(name)) this.#chunksKnown += manifest.chunks.length
     this.#manifests.set(name, manifest)
-    if (this.#manifests.size > manifestsMax) {
-      const [oldest] = this.#manifests.keys()
-      if (oldest !== undefined) this.#manifests.delete(oldest)
+    for (const [oldest, { chunks }] of this.#manifests) {
+      const isFew = this.#manifests.size <= clientLimits.manifestsMax
+      if ((isFew && this.#chunksKnown <= clientLimits.manifestChunksMax) || oldest === name) break
+      this.#manifests.delete(oldest)
+      this.#chunksKnown -= chunks.length
     }
     return manifest
   }
 
   async #chunk(
-    hash: Uint8Array,
-    manifest: BlobManifest,
+    { hash, manifest, form, size }: OpenFile,
     index: number,
     options: ReadOptions,
   ): Promise<Uint8Array> {
@@ -133,49 +183,15 @@ export class Blobs {
       !equalBytes(this.#parts.crypto.sha256(bytes), manifest.chunks[index] as Uint8Array)
     )
       throw new OnehopError('BAD_SIGNATURE', `chunk ${index} is not the one that the file's name stands for`)
-    return bytes
+    const opened = form.fromChunk({ index, last: index === manifest.chunks.length - 1 }, bytes)
+    if (opened === undefined)
+      throw new OnehopError('BAD_SIGNATURE', `chunk ${index} does not open with the file's key at its place`)
+    const plain = form === plainForm ? opened : withoutPadding(opened, index, size)
+    if (plain === undefined) throw new OnehopError('BAD_MESSAGE', `the file goes on behind byte ${size}`)
+    return plain
   }
 }
 
-function bare({ owner: _, ...options }: ReadOptions): CallOptions {
-  return options
-}
-
-interface Readable {
-  readonly size: number
-  slice(start: number, end: number): Promise<Uint8Array>
-}
-
-async function readable(source: BlobSource): Promise<Readable> {
-  if (source instanceof Blob) {
-    return {
-      size: source.size,
-      slice: async (start, end) => new Uint8Array(await source.slice(start, end).arrayBuffer()),
-    }
-  }
-  const bytes = source instanceof Uint8Array ? source : await gather(source)
-  return { size: bytes.length, slice: async (start, end) => bytes.subarray(start, end) }
-}
-
-async function gather(parts: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  const gathered: Uint8Array[] = []
-  let length = 0
-  for await (const part of parts) {
-    length += part.length
-    if (length > clientLimits.blobBytesMax) {
-      throw new OnehopError('TOO_LARGE', 'a stream of this length does not fit in memory', {
-        help: 'Hand in a Blob or File, which can be read twice.',
-      })
-    }
-    gathered.push(part)
-  }
-  return concatBytes(...gathered)
-}
-
-async function inParallel<T>(items: readonly T[], action: (item: T) => Promise<void>): Promise<void> {
-  const queue = items.values()
-  const worker = async (): Promise<void> => {
-    for (const item of queue) await action(item)
-  }
-  await Promise.all(Array.from({ length: clientLimits.blobParallel }, worker))
+function bare({ signal, timeoutMs, token }: ReadOptions): CallOptions {
+  return { signal, timeoutMs, token }
 }

@@ -4,11 +4,17 @@ import { readReply } from '../protocol/api/operations.ts'
 import { concatBytes, toHex } from '../protocol/bytes.ts'
 import { decode, encode } from '../protocol/codec.ts'
 import { asOnehopError, OnehopError } from '../protocol/errors.ts'
+import type { CryptoProvider } from '../protocol/crypto/provider.ts'
+import type { DeviceSecrets } from '../protocol/identity/types.ts'
 import type { Clock } from '../protocol/ports.ts'
+import type { IdentityId } from '../protocol/record/types.ts'
 import { systemClock } from './clock.ts'
 import { withDeadline } from './deadline.ts'
 import { clientLimits } from './limits.ts'
-import type { Transport } from './transport.ts'
+import { probe } from './race.ts'
+import { requestSigner } from './request-signer.ts'
+import { openSession, speaksFor } from './session.ts'
+import type { CallOptions, Transport } from './transport.ts'
 import { webSocketTransport } from './websocket.ts'
 import type { OpenSocket } from './websocket.ts'
 
@@ -19,21 +25,40 @@ export interface HttpTransportOptions {
   readonly openSocket?: OpenSocket | undefined
   readonly clock?: Clock | undefined
   readonly timeoutMs?: number | undefined
+  /**
+   * Signs each call that speaks for somebody, in place of a session: nothing to keep, nothing to renew. One question
+   * comes first, for the node's time. Live queries open a session on their WebSocket.
+   */
+  readonly sign?: HttpSigning | undefined
+}
+
+export interface HttpSigning {
+  readonly crypto: CryptoProvider
+  readonly owner: IdentityId
+  readonly device: DeviceSecrets
+  /** The key that the node must have. */
+  readonly node?: Uint8Array | undefined
 }
 
 /** One POST a call, CBOR both ways. Live queries open a WebSocket beside it, once. */
 export function httpTransport(options: HttpTransportOptions): Transport {
   const { clock = systemClock, timeoutMs = clientLimits.callTimeoutMs } = options
   const address = options.address.replace(/\/+$/, '')
-  const send = options.fetch ?? ((input, init) => globalThis.fetch(input, init))
+  const fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init))
   const closed = new AbortController()
+  const { sign } = options
+  let offsetMs: number | undefined
+  const signer = sign && requestSigner({ ...sign, clock, offsetMs: () => offsetMs ?? 0 })
   let socket: Promise<Transport> | undefined
 
-  const call: Transport['call'] = async (operation, request, callOptions = {}) => {
+  const send: Transport['call'] = async (operation, request, callOptions = {}) => {
     if (closed.signal.aborted) throw new OnehopError('CLOSED', 'this connection was closed')
     const body = encode(request, { bytesMax: apiLimits.bodyBytesMax })
     const headers: Record<string, string> = { 'content-type': 'application/cbor', accept: 'application/cbor' }
+    const url = `${address}/api/v1/${operation}`
     if (callOptions.token !== undefined) headers['authorization'] = `Bearer ${toHex(callOptions.token)}`
+    else if (signer !== undefined && speaksFor(operation))
+      Object.assign(headers, signer({ method: 'POST', url, body }))
     return withDeadline(clock, callOptions.timeoutMs ?? timeoutMs, callOptions.signal, async (signal) => {
       let answer: { readonly ok: boolean; readonly bytes: Uint8Array }
       try {
@@ -45,7 +70,7 @@ export function httpTransport(options: HttpTransportOptions): Transport {
           redirect: 'error',
           signal,
         }
-        const response = await send(`${address}/api/v1/${operation}`, init)
+        const response = await fetch(url, init)
         answer = { ok: response.ok, bytes: await readBody(response) }
       } catch (cause) {
         if (signal.aborted) throw signal.reason
@@ -58,16 +83,41 @@ export function httpTransport(options: HttpTransportOptions): Transport {
     })
   }
 
+  const measure = async (callOptions: CallOptions): Promise<void> => {
+    const { signal } = callOptions
+    const racer = { url: address, node: sign?.node }
+    const found = await probe({ call: send }, racer, clock, callOptions.timeoutMs ?? timeoutMs, signal)
+    offsetMs = found.offsetMs
+  }
+
+  const call: Transport['call'] = async (operation, request, callOptions = {}) => {
+    const signs = signer !== undefined && callOptions.token === undefined && speaksFor(operation)
+    if (!signs) return send(operation, request, callOptions)
+    const isFirst = offsetMs === undefined
+    if (isFirst) await measure(callOptions)
+    try {
+      return await send(operation, request, callOptions)
+    } catch (cause) {
+      // One of the two clocks may have been set since.
+      if (isFirst || asOnehopError(cause).code !== 'UNAUTHENTICATED') throw cause
+      await measure(callOptions)
+      return send(operation, request, callOptions)
+    }
+  }
+
   const live = (): Promise<Transport> => {
     if (closed.signal.aborted) throw new OnehopError('CLOSED', 'this connection was closed')
     if (socket !== undefined) return socket
     const { openSocket } = options
-    const opened = webSocketTransport({ address, clock, timeoutMs, openSocket })
+    const dialled = webSocketTransport({ address, clock, timeoutMs, openSocket })
+    const opened = dialled.then((transport) =>
+      sign === undefined ? transport : openSession(transport, { ...sign, clock }),
+    )
     socket = opened
     const forget = (): void => {
       if (socket === opened) socket = undefined
     }
-    opened.then((transport) => transport.closed.addEventListener('abort', forget, { once: true }), forget)
+    dialled.then(({ closed: gone }) => gone.addEventListener('abort', forget, { once: true }), forget)
     return opened
   }
 

@@ -66,7 +66,8 @@ export class Identities {
   learn(state: IdentityState): IdentityState {
     const name = toHex(state.id)
     const before = this.#states.get(name)
-    const joined = before === undefined ? state : append(this.#crypto, before, state.entries)
+    const joined =
+      before === undefined ? state : append(this.#crypto, before, state.entries, (id) => this.known(id))
     // Re-inserted at the end: the map's order is the order of use.
     this.#states.delete(name)
     this.#states.set(name, joined)
@@ -78,8 +79,9 @@ export class Identities {
   }
 
   async #fetch(id: IdentityId, options: CallOptions): Promise<IdentityState> {
-    const { log } = await this.#transport().call('identity.get', { identity: id }, options)
-    const state = replay(this.#crypto, decodeLog(this.#crypto, log))
+    const { log, people } = await this.#transport().call('identity.get', { identity: id }, options)
+    for (const person of people) this.learn(replay(this.#crypto, decodeLog(this.#crypto, person)))
+    const state = replay(this.#crypto, decodeLog(this.#crypto, log), (person) => this.known(person))
     if (!equalBytes(state.id, id))
       throw new OnehopError('BAD_IDENTITY', 'the node sent the log of another identity')
     return this.learn(state)

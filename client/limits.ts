@@ -25,6 +25,9 @@ export const clientLimits = {
   identityFetchesMax: 8,
   /** Chunks of a blob under way at once. */
   blobParallel: 4,
+  /** Chunk lists of blobs kept verified in memory, and the hashes in all of them: some 8 MB. */
+  manifestsMax: 256,
+  manifestChunksMax: 65_536,
   /** Bytes that `blobs.bytes` gathers in memory. */
   blobBytesMax: 256 * 1024 * 1024,
   /** Frames of one live query that wait for a slow reader; the node waits beyond. */

@@ -6,7 +6,13 @@ import type { Clock } from '../protocol/ports.ts'
 import { clockMs } from '../protocol/record/clock.ts'
 import { isHidden, itemKey } from '../protocol/record/merge.ts'
 import { openSection } from '../protocol/record/section.ts'
-import type { Fields, IdentityId, SignedRecord, VerifiedRecord } from '../protocol/record/types.ts'
+import type {
+  Fields,
+  IdentityId,
+  RecordHeader,
+  SignedRecord,
+  VerifiedRecord,
+} from '../protocol/record/types.ts'
 import { verifyRecord } from '../protocol/record/verify.ts'
 import type { Verdict } from '../protocol/record/verify.ts'
 import { decodeRecord } from '../protocol/record/wire.ts'
@@ -66,7 +72,7 @@ export class Reader {
   ): Promise<readonly Verdict[]> {
     const decoded = encoded.map((bytes) => this.#decode(bytes, expected))
     const records = decoded.filter((one) => 'header' in one)
-    const ids = records.flatMap(({ header }) => [header.owner, header.author])
+    const ids = records.flatMap(({ header }) => [header.owner, header.author, ...groupsOf(header)])
     const states = await this.#parts.identities.gather(ids, options)
     return Promise.all(
       decoded.map((one) => ('header' in one ? this.#verify(one, states, options) : Promise.resolve(one))),
@@ -144,4 +150,9 @@ export class Reader {
     if (verdict.ok) seen.add(record)
     return verdict
   }
+}
+
+/** Whom its sections are sealed for. */
+function groupsOf({ sections }: RecordHeader): IdentityId[] {
+  return sections.flatMap(({ audience }) => (typeof audience === 'object' ? [audience.group] : []))
 }

@@ -120,8 +120,8 @@ export function openSession(inner: Transport, options: SessionOptions): Transpor
   return outer
 }
 
-/** Signed requests prove themselves, and the calls about the node and its documents are the same for everybody. */
-function speaksFor(operation: OperationName): boolean {
+/** Records and documents that are signed prove themselves, and the calls about the node and its documents are the same for everybody. */
+export function speaksFor(operation: OperationName): boolean {
   const { rule } = operations[operation]
   if (rule === 'session') return true
   if (rule !== 'anyone') return false

@@ -6,10 +6,12 @@ import type { Hello } from '../protocol/placement/messages.ts'
 import type { Clock, Log, Random } from '../protocol/ports.ts'
 import type { DeviceKey, IdentityId } from '../protocol/record/types.ts'
 import type { BlobStore, Store } from '../storage/types.ts'
+import { AppTokens } from './api/app-tokens.ts'
 import { createDispatch, type Dispatch } from './api/dispatch.ts'
 import { createNodeInfo } from './api/node-info.ts'
 import type { Operations } from './api/operations.ts'
 import { createSessions, type Sessions } from './api/sessions.ts'
+import { createSignedRequests, type SignedRequests } from './api/signed-requests.ts'
 import { serveApiStreams } from './api/stream.ts'
 import type { Config, Setting } from './config.ts'
 import { Hosting } from './hosting.ts'
@@ -20,10 +22,12 @@ import { createProvideQueue, type ProvideQueue } from './net/provide-queue.ts'
 import type { Network, NodeId } from './net/rpc.ts'
 import { adminOperations } from './operations/admin-operations.ts'
 import { blobOperations } from './operations/blob-operations.ts'
+import { Uploads } from './operations/uploads.ts'
 import { identityOperations } from './operations/identity-operations.ts'
 import { numberOperations } from './operations/number-operations.ts'
 import { placementOperations } from './operations/placement-operations.ts'
 import { recordOperations } from './operations/record-operations.ts'
+import { tokenOperations } from './operations/token-operations.ts'
 import { createPairing, type Pairing } from './pairing/pairing.ts'
 import { Finder, shardKey } from './placement/find.ts'
 import { Leases } from './placement/leases.ts'
@@ -67,6 +71,8 @@ export interface Node extends AsyncDisposable {
   readonly id: NodeId
   readonly dispatch: Dispatch
   readonly sessions: Sessions
+  readonly signedRequests: SignedRequests
+  readonly appTokens: AppTokens
   /** Where the API and the pages answer: part of what the node says of itself from now on. */
   announceHttp(addresses: readonly string[], page: string): void
   /** Aborts when somebody asked the node to stop. */
@@ -156,6 +162,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   })
   const revocations = new Revocations({ ...base, ingest, holders: replication.holders })
   const blobCopies = new BlobCopies({ ...base, blobs, holders: replication.holders })
+  const uploads = new Uploads({ clock, log, blobs, hosting, copies: blobCopies })
 
   // Posts of others, and pages.
   const streams = await Streams.open({
@@ -168,7 +175,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     neighbours,
   })
   const views = new Views({ clock, store, hosting, schemas, ingest, streams })
-  const live = new Live({ self: rpc.self, clock, store, hosting, ingest, streams, views })
+  const live = new Live({ self: rpc.self, clock, store, hosting, identities, ingest, streams, views })
 
   // Searches.
   const search = await Search.open({
@@ -191,6 +198,12 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   const admit = (owner: IdentityId, device: DeviceKey): void =>
     admitDevice(identities, hosting, owner, device)
   const sessions = createSessions({ crypto, clock, random, node: self.key, admit })
+  const signedRequests = createSignedRequests({ crypto, clock, node: self.key, admit })
+  const admitOwner = (owner: IdentityId, device: DeviceKey): void => {
+    admit(owner, device)
+    requireOwnersKey(identities, owner, device)
+  }
+  const appTokens = await AppTokens.open({ crypto, clock, random, store, node: self.key, admitOwner })
   const pairing = createPairing({
     network,
     crypto,
@@ -222,6 +235,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
       addresses,
     }),
     ...sessions.operations,
+    ...tokenOperations({ tokens: appTokens, identities, admitOwner }),
     ...pairing.operations,
     ...numberOperations({ store }),
     'admin.prove': async ({ identity }) => ({
@@ -229,12 +243,20 @@ export async function createNode(ports: NodePorts): Promise<Node> {
       box: self.boxKey,
       possession: provePossession(crypto, identity, self),
     }),
-    ...identityOperations({ identities, hosting, schemas, finder, recoveries, search }),
+    ...identityOperations({
+      config: config.hosting,
+      identities,
+      hosting,
+      schemas,
+      finder,
+      recoveries,
+      search,
+    }),
     ...recordOperations({ clock, ingest, replication }),
     ...search.operations,
-    ...readOperations({ clock, store, hosting, schemas, streams, views, live }),
-    ...blobOperations({ crypto, blobs, hosting, copies: blobCopies }),
-    ...placementOperations({ config: config.hosting, finder, placement }),
+    ...readOperations({ clock, store, hosting, identities, schemas, streams, views, live }),
+    ...blobOperations({ crypto, blobs, hosting, identities, copies: blobCopies, uploads }),
+    ...placementOperations({ config: config.hosting, identities, finder, placement }),
     ...adminOperations({
       ...base,
       version: ports.version,
@@ -253,7 +275,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
       stop: () => stopping.abort(),
     }),
   }
-  const dispatch = createDispatch(operations, log)
+  const dispatch = createDispatch(operations, log, schemas)
   serveApiStreams(network, dispatch, sessions)
 
   identities.onGrown((state) => {
@@ -278,6 +300,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   tasks.start('replication', (signal) => replication.run(signal))
   tasks.start('revocations', (signal) => revocations.run(signal))
   tasks.start('blobs', (signal) => blobCopies.run(signal))
+  tasks.start('uploads', (signal) => uploads.run(signal))
   tasks.start('streams', (signal) => streams.run(signal))
   tasks.start('search', (signal) => search.run(signal))
   tasks.start('repair', (signal) => repair.run(signal))
@@ -287,6 +310,8 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     id: rpc.self,
     dispatch,
     sessions,
+    signedRequests,
+    appTokens,
     stopped: stopping.signal,
     announceHttp(httpAddresses, page) {
       http = { addresses: httpAddresses, page }
@@ -319,6 +344,11 @@ function admitDevice(identities: Identities, hosting: Hosting, owner: IdentityId
   const known = identities.get(owner)?.devices.get(toHex(device))
   if (known === undefined) throw new OnehopError('FORBIDDEN', `device ${toHex(device)} was never admitted`)
   if (known.revoked !== undefined) throw new OnehopError('REVOKED', `device ${toHex(device)} was revoked`)
+}
+
+function requireOwnersKey(identities: Identities, owner: IdentityId, device: DeviceKey): void {
+  if (identities.get(owner)?.devices.get(toHex(device))?.role === 'owner') return
+  throw new OnehopError('FORBIDDEN', `device ${toHex(device)} is not one of the owner's`)
 }
 
 /** What a page can dial: WebSocket first, and those only. */

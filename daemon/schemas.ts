@@ -1,5 +1,6 @@
 import { concatBytes, fromUtf8, toHex, utf8 } from '../protocol/bytes.ts'
 import { OnehopError } from '../protocol/errors.ts'
+import { planView, viewCollections } from '../protocol/query/view-plan.ts'
 import { compatible } from '../protocol/schema/compatible.ts'
 import { describeProblems } from '../protocol/schema/problem.ts'
 import type { Schema } from '../protocol/schema/schema.ts'
@@ -41,6 +42,12 @@ export class Schemas {
   /** The same without a look at the disk: undefined also for an app that nobody asked for yet. */
   newestKnown(app: string): Schema | undefined {
     return this.#newest.get(`${putHere} ${app}`) ?? this.#newest.get(`${learned} ${app}`)
+  }
+
+  /** What a view of an app shows; undefined where the app is not known here. Throws UNKNOWN_VIEW. */
+  async viewCollections(app: string, view: string): Promise<readonly string[] | undefined> {
+    const schema = await this.newest(app)
+    return schema && viewCollections(planView(schema, view))
   }
 
   async apps(): Promise<string[]> {

@@ -100,6 +100,8 @@ export async function startDaemon(options: StartOptions): Promise<Daemon> {
     rules: config.http,
     dispatch: node.dispatch,
     sessions: node.sessions,
+    signedRequests: node.signedRequests,
+    appTokens: node.appTokens,
     adminToken,
     pages: pagesFolder(),
     clock: systemClock,

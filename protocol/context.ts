@@ -2,7 +2,7 @@ import { concatBytes, utf8 } from './bytes.ts'
 
 /**
  * One context string for each kind of signature. None is a prefix of another, of libp2p's (`libp2p-…`) or of
- * RFC 9421's (`"@…`), and a zero byte ends each, so a signature made for one purpose fits no other.
+ * RFC 9421's (`"…`), and a zero byte ends each, so a signature made for one purpose fits no other.
  */
 export const contexts = {
   record: 'onehop/record/1',
@@ -15,6 +15,7 @@ export const contexts = {
   advert: 'onehop/advert/1',
   logHead: 'onehop/log-head/1',
   scope: 'onehop/scope/1',
+  appToken: 'onehop/app-token/1',
 } as const
 
 export type Context = (typeof contexts)[keyof typeof contexts]
@@ -30,7 +31,9 @@ export function signedMessage(context: Context, document: Uint8Array): Uint8Arra
 /** What keys and hashes that are not signatures are made for; the first item of what goes into them. */
 export const derivations = {
   section: 'onehop/section-key/1',
+  blobChunk: 'onehop/blob-chunk/1',
   privateAudience: 'onehop/private-key/1',
+  groupAudience: 'onehop/group-key/1',
   deviceBox: 'onehop/device-box/1',
   boxChain: 'onehop/box-chain/1',
   blinding: 'onehop/blind-key/1',

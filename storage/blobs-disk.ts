@@ -18,10 +18,15 @@ export async function openBlobFolder(root: string): Promise<BlobFolder> {
   })
 }
 
+/** Names of 64 letters: a tenth of a megabyte. */
+const syncedMax = 1_000
+
 class DiskBlobFolder implements BlobFolder {
   readonly #root: string
   readonly #aside: string
   #asideCount = 0
+  /** Folders of blobs whose own entries are on disk: a chunk need not see to them again. */
+  readonly #synced = new Set<string>()
 
   constructor(root: string, aside: string) {
     this.#root = root
@@ -65,7 +70,12 @@ class DiskBlobFolder implements BlobFolder {
   }
 
   remove(name: string): Promise<void> {
-    return guard(this.#root, () => rm(this.#folder(name), { recursive: true, force: true }))
+    this.#synced.delete(name)
+    return guard(this.#root, async () => {
+      await rm(this.#folder(name), { recursive: true, force: true })
+      // Of a call that made the folder while it went.
+      this.#synced.delete(name)
+    })
   }
 
   /** File by file: a part of the blob may be here already, and files of one name are equal. Manifest last. */
@@ -102,9 +112,12 @@ class DiskBlobFolder implements BlobFolder {
 
   async #makeFolder(name: string): Promise<string> {
     const folder = this.#folder(name)
+    if (this.#synced.has(name)) return folder
     await mkdir(folder, { recursive: true })
     await syncFolder(dirname(folder))
     await syncFolder(this.#root)
+    if (this.#synced.size >= syncedMax) this.#synced.clear()
+    this.#synced.add(name)
     return folder
   }
 

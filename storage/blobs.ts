@@ -4,7 +4,7 @@ import { equalBytes, toHex } from '../protocol/bytes.ts'
 import { OnehopError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
 import { chunksOf } from './blob-chunks.ts'
-import type { BlobManifest, BlobStore } from './types.ts'
+import type { BlobManifest, BlobStore, StagedBlob } from './types.ts'
 
 /** Where blobs lie; names are hex ids. What is written is on disk (or wherever) when the promise resolves. */
 export interface BlobFolder {
@@ -36,9 +36,20 @@ function decodeManifest(id: Uint8Array, encoded: Uint8Array): BlobManifest {
   return { id, ...readManifest({ sha256 }, id, encoded) }
 }
 
+/** What is asked at every chunk: of a gigabyte the list alone has 130 KB, and the folder 4,096 files. */
+interface KnownBlob {
+  readonly manifest: BlobManifest
+  /** Indexes of the chunks that are here. */
+  readonly here: Set<number>
+}
+
+/** Blobs under way at once; the largest list takes some 3 MB in memory. */
+const knownMax = 8
+
 class FolderBlobs implements BlobStore {
   readonly #folder: BlobFolder
   readonly #underWay = new Set<Promise<unknown>>()
+  readonly #known = new Map<string, Promise<KnownBlob | undefined>>()
   #closed = false
 
   constructor(folder: BlobFolder) {
@@ -47,23 +58,50 @@ class FolderBlobs implements BlobStore {
 
   put(parts: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, bytesMax: number): Promise<BlobManifest> {
     return this.#run(async () => {
-      const stage = await this.#folder.stage()
+      const stage = await this.stage()
       try {
         const chunks: Uint8Array[] = []
         let size = 0
         for await (const chunk of chunksOf(parts, bytesMax)) {
-          if (this.#closed) throw closedError()
-          await stage.writeChunk(chunks.length, chunk)
-          chunks.push(sha256(chunk))
+          chunks.push(await stage.putChunk(chunks.length, chunk))
           size += chunk.length
         }
-        const manifest = encodeManifest({ size, chunks })
-        const id = sha256(manifest)
-        await stage.finish(toHex(id), manifest)
-        return { id, size, chunks }
+        return await stage.finish(encodeManifest({ size, chunks }))
       } catch (error) {
         await stage.abandon()
         throw error
+      }
+    })
+  }
+
+  stage(): Promise<StagedBlob> {
+    return this.#run(async () => {
+      const stage = await this.#folder.stage()
+      const staged = new Map<number, { readonly hash: Uint8Array; readonly length: number }>()
+      return {
+        putChunk: (index, bytes) =>
+          this.#run(async () => {
+            const hash = sha256(bytes)
+            await stage.writeChunk(index, bytes)
+            staged.set(index, { hash, length: bytes.length })
+            return hash
+          }),
+        finish: (manifestBytes) =>
+          this.#run(async () => {
+            const id = sha256(manifestBytes)
+            const manifest = decodeManifest(id, manifestBytes)
+            const isAll = manifest.chunks.every((hash, index) => {
+              const chunk = staged.get(index)
+              return chunk?.length === chunkLength(manifest, index) && equalBytes(chunk.hash, hash)
+            })
+            if (!isAll || staged.size !== manifest.chunks.length)
+              throw new OnehopError('BAD_MESSAGE', 'what was staged is not what the manifest names')
+            await stage.finish(toHex(id), manifestBytes)
+            // Whoever looked before saw a part of it.
+            this.#known.delete(toHex(id))
+            return manifest
+          }),
+        abandon: () => stage.abandon(),
       }
     })
   }
@@ -72,13 +110,15 @@ class FolderBlobs implements BlobStore {
     return this.#run(async () => {
       const manifest = decodeManifest(id, manifestBytes)
       await this.#folder.writeManifest(toHex(id), manifestBytes)
+      // One who is just looking may have found none.
+      this.#known.delete(toHex(id))
       return manifest
     })
   }
 
   putChunk(id: Uint8Array, index: number, bytes: Uint8Array): Promise<void> {
     return this.#run(async () => {
-      const manifest = await this.#manifest(id)
+      const manifest = (await this.#blob(id))?.manifest
       const expected = manifest?.chunks[index]
       if (manifest === undefined || expected === undefined) {
         throw new OnehopError('NOT_FOUND', 'no manifest names this chunk')
@@ -87,23 +127,27 @@ class FolderBlobs implements BlobStore {
         throw new OnehopError('BAD_MESSAGE', `chunk ${index} is not the one that the manifest names`)
       }
       await this.#folder.writeChunk(toHex(id), index, bytes)
+      // Asked again: the first answer may have been forgotten, and one under way may not know of this chunk.
+      const known = await this.#blob(id)
+      known?.here.add(index)
     })
   }
 
-  async has(id: Uint8Array): Promise<boolean> {
-    return (await this.missing(id))?.length === 0
+  has(id: Uint8Array): Promise<boolean> {
+    return this.#run(async () => {
+      const known = await this.#blob(id)
+      return known !== undefined && known.here.size === known.manifest.chunks.length
+    })
   }
 
   manifest(id: Uint8Array): Promise<BlobManifest | undefined> {
-    return this.#run(() => this.#manifest(id))
+    return this.#run(async () => (await this.#blob(id))?.manifest)
   }
 
   missing(id: Uint8Array): Promise<number[] | undefined> {
     return this.#run(async () => {
-      const manifest = await this.#manifest(id)
-      if (manifest === undefined) return undefined
-      const here = await this.#folder.chunkIndexes(toHex(id))
-      return manifest.chunks.map((_, index) => index).filter((index) => !here.has(index))
+      const known = await this.#blob(id)
+      return known?.manifest.chunks.map((_, index) => index).filter((index) => !known.here.has(index))
     })
   }
 
@@ -113,7 +157,7 @@ class FolderBlobs implements BlobStore {
 
   read(id: Uint8Array, start: number, end: number): Promise<Uint8Array> {
     return this.#run(async () => {
-      const manifest = await this.#manifest(id)
+      const manifest = (await this.#blob(id))?.manifest
       if (manifest === undefined) throw new OnehopError('NOT_FOUND', `blob ${toHex(id)} is not here`)
       if (start < 0 || start > end || end > manifest.size) {
         throw new OnehopError(
@@ -137,7 +181,10 @@ class FolderBlobs implements BlobStore {
   }
 
   delete(id: Uint8Array): Promise<void> {
-    return this.#run(() => this.#folder.remove(toHex(id)))
+    return this.#run(async () => {
+      await this.#folder.remove(toHex(id))
+      this.#known.delete(toHex(id))
+    })
   }
 
   async close(): Promise<void> {
@@ -149,9 +196,27 @@ class FolderBlobs implements BlobStore {
     return this.close()
   }
 
-  async #manifest(id: Uint8Array): Promise<BlobManifest | undefined> {
-    const bytes = await this.#folder.readManifest(toHex(id))
-    return bytes && decodeManifest(id, bytes)
+  #blob(id: Uint8Array): Promise<KnownBlob | undefined> {
+    const name = toHex(id)
+    const known = this.#known.get(name)
+    if (known !== undefined) return known
+    const looking = this.#look(id, name)
+    this.#known.set(name, looking)
+    const forget = (): void => {
+      if (this.#known.get(name) === looking) this.#known.delete(name)
+    }
+    looking.then((found) => found ?? forget(), forget)
+    if (this.#known.size > knownMax) {
+      const [oldest] = this.#known.keys()
+      if (oldest !== undefined) this.#known.delete(oldest)
+    }
+    return looking
+  }
+
+  async #look(id: Uint8Array, name: string): Promise<KnownBlob | undefined> {
+    const bytes = await this.#folder.readManifest(name)
+    if (bytes === undefined) return undefined
+    return { manifest: decodeManifest(id, bytes), here: await this.#folder.chunkIndexes(name) }
   }
 
   async #run<T>(action: () => Promise<T>): Promise<T> {

@@ -307,6 +307,15 @@ export interface BlobManifest {
   readonly chunks: readonly Uint8Array[]
 }
 
+/** A blob whose manifest comes last. It is none until it is finished. */
+export interface StagedBlob {
+  /** Chunks in any order; a second one of the same index takes the place of the first. Answers its SHA-256. */
+  putChunk(index: number, bytes: Uint8Array): Promise<Uint8Array>
+  /** BAD_MESSAGE when the chunks are not those that the manifest names. */
+  finish(manifestBytes: Uint8Array): Promise<BlobManifest>
+  abandon(): Promise<void>
+}
+
 /**
  * Blobs by the hash of their chunk list: a range can be verified chunk by chunk without the rest. Implemented on
  * disk (blobs-disk.ts) and in memory (blobs-memory.ts).
@@ -314,6 +323,7 @@ export interface BlobManifest {
 export interface BlobStore extends AsyncDisposable {
   /** Streams a whole blob in; parts may be of any size. TOO_LARGE beyond `bytesMax`. */
   put(parts: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, bytesMax: number): Promise<BlobManifest>
+  stage(): Promise<StagedBlob>
   /** For copies from another node: the manifest first (verified against `id`), then its chunks in any order. */
   putManifest(id: Uint8Array, manifestBytes: Uint8Array): Promise<BlobManifest>
   /** BAD_MESSAGE when the bytes do not hash to what the manifest names. */

@@ -1,5 +1,7 @@
 /** Every command, in the order of help. */
 import type { Command } from '../command.ts'
+import { blobGet } from './blob-get.ts'
+import { blobPut } from './blob-put.ts'
 import { configShow } from './config-show.ts'
 import { devices, devicesRevoke } from './devices.ts'
 import { explain } from './explain.ts'
@@ -18,6 +20,7 @@ import { search } from './search.ts'
 import { start } from './start.ts'
 import { status } from './status.ts'
 import { stop } from './stop.ts'
+import { tokens, tokensGrant, tokensRevoke } from './tokens.ts'
 import { view } from './view.ts'
 
 export const commands: readonly Command[] = [
@@ -28,12 +31,17 @@ export const commands: readonly Command[] = [
   pair,
   devices,
   devicesRevoke,
+  tokens,
+  tokensGrant,
+  tokensRevoke,
   recover,
   recoveryNew,
   schemaCheck,
   schemaApply,
   put,
   get,
+  blobPut,
+  blobGet,
   view,
   search,
   explain,

@@ -1,5 +1,4 @@
-/** One line that overwrites itself, for whoever watches; nothing for a file or a program. */
-import { systemClock } from '../../client/clock.ts'
+import { barOf, createProgressLine } from '../progress-line.ts'
 import type { Output } from '../output.ts'
 import { formatCount } from '../units.ts'
 import type { ImportProgress } from './import-records.ts'
@@ -12,36 +11,15 @@ export interface ProgressBar {
   seconds(): number
 }
 
-const redrawMs = 100
-const barCells = 24
-
 export function createProgressBar(output: Output, sizeBytes: number): ProgressBar {
-  const startMs = systemClock.monotonicMs()
-  const drawn = output.watched && !output.json
-  let shownMs = 0
-  let visible = false
-  const seconds = (): number => (systemClock.monotonicMs() - startMs) / 1000
-  return {
-    seconds,
-    show(progress) {
-      const nowMs = systemClock.monotonicMs()
-      if (!drawn || nowMs - shownMs < redrawMs) return
-      shownMs = nowMs
-      visible = true
-      output.raw(`\r\u001b[K${progressLine(progress, sizeBytes, seconds()).slice(0, output.columns - 1)}`)
-    },
-    end() {
-      if (visible) output.raw('\r\u001b[K')
-      visible = false
-    },
-  }
+  const line = createProgressLine(output)
+  return { ...line, show: (progress) => line.show((seconds) => progressLine(progress, sizeBytes, seconds)) }
 }
 
 function progressLine(progress: ImportProgress, sizeBytes: number, seconds: number): string {
   const { stage, bytesRead, users, stored, known, refused, placed } = progress
   const share = stage === 'placing' ? placed / Math.max(1, users) : bytesRead / Math.max(1, sizeBytes)
-  const filled = Math.round(Math.min(1, share) * barCells)
-  const bar = `${'█'.repeat(filled)}${'░'.repeat(barCells - filled)} ${String(Math.floor(share * 100)).padStart(3)} %`
+  const bar = barOf(share)
   if (stage === 'placing') return `${bar}  replica sets ${formatCount(placed)} of ${formatCount(users)}`
   const perS = Math.round((stored + known) / Math.max(seconds, 0.001))
   const trouble = refused > 0 ? `, ${formatCount(refused)} refused` : ''

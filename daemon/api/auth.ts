@@ -1,4 +1,4 @@
-/** Who is calling: the admin token, a session's token, or nobody known. */
+/** Who is calling: the admin token, an app's token, a session's token, or nobody known. */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { chmod, open, readFile } from 'node:fs/promises'
 import { fromHex, toHex } from '../../protocol/bytes.ts'
@@ -18,12 +18,15 @@ export function identifyCaller(
   loopback: boolean,
   sessions: Pick<Sessions, 'find'>,
   adminToken: string,
+  /** Of apps. */
+  findApp: (token: string) => Caller | undefined = () => undefined,
 ): Caller {
   if (token !== undefined && sameSecret(token, adminToken)) {
     if (loopback) return { kind: 'admin' }
     throw new OnehopError('FORBIDDEN', 'the admin token is good on this machine only')
   }
-  return identifySession(token, sessions)
+  const app = token === undefined ? undefined : findApp(token)
+  return app ?? identifySession(token, sessions)
 }
 
 /** The same where there is no administration. */

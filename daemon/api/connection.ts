@@ -50,8 +50,10 @@ export async function serveConnection(link: FrameLink, ports: ConnectionPorts): 
 
   const serve = async (frame: Frame, call: AbortController): Promise<void> => {
     const { id, operation, payload } = frame
+    const asked = token
+    const caller = ports.identify(asked)
     const { reply, events } = await dispatch.call(operation, payload, 'cbor', {
-      caller: ports.identify(token),
+      caller,
       signal: call.signal,
       token,
       bind: (next) => {
@@ -62,6 +64,8 @@ export async function serveConnection(link: FrameLink, ports: ConnectionPorts): 
     if (events === undefined) return
     for await (const event of events) {
       if (call.signal.aborted) break
+      // A person who revokes an app's token sees it end, live queries too.
+      if (caller.kind === 'app') ports.identify(asked)
       await send(id, 'event', event)
     }
     await send(id, 'end', emptyPayload)

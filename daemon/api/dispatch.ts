@@ -8,10 +8,12 @@ import {
   operations as table,
   readRequest,
 } from '../../protocol/api/operations.ts'
-import type { OperationName } from '../../protocol/api/operations.ts'
+import type { OperationName, RequestOf } from '../../protocol/api/operations.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
 import type { Log } from '../../protocol/ports.ts'
+import { narrow } from './app-scope.ts'
+import type { ScopePorts } from './app-scope.ts'
 import type { Call, Caller, Operations } from './operations.ts'
 
 export interface Dispatched {
@@ -30,7 +32,7 @@ export interface Dispatch {
 }
 
 /** An operation that is not among `operations` answers UNSUPPORTED. */
-export function createDispatch(operations: Partial<Operations>, log: Log): Dispatch {
+export function createDispatch(operations: Partial<Operations>, log: Log, scope: ScopePorts): Dispatch {
   const counts = new Map<string, number>()
   const counted = new WeakSet<OnehopError>()
   const count = (outcome: 'ok' | ErrorCode): void => {
@@ -48,7 +50,7 @@ export function createDispatch(operations: Partial<Operations>, log: Log): Dispa
       try {
         if (!isOperationName(operation)) throw new OnehopError('NOT_FOUND', 'no such operation')
         authorise(table[operation].rule, call.caller)
-        const dispatched = await run(operations, operation, body, form, call)
+        const dispatched = await run({ operations, scope }, operation, body, form, call)
         count('ok')
         return dispatched
       } catch (cause) {
@@ -78,7 +80,7 @@ export function authorise(rule: Rule, caller: Caller): void {
 }
 
 async function run(
-  operations: Partial<Operations>,
+  { operations, scope }: { readonly operations: Partial<Operations>; readonly scope: ScopePorts },
   operation: OperationName,
   body: unknown,
   form: Form,
@@ -87,7 +89,8 @@ async function run(
   if (isSubscription(operation)) {
     const handler = operations[operation]
     if (handler === undefined) throw unsupported(operation)
-    const answer = await handler(readRequest(operation, body, form), call)
+    const request = readRequest(operation, body, form)
+    const answer = await handler(request, await narrowed(operation, request, call, scope))
     return { reply: encodedPayload(answer.reply), events: encodeEvents(answer.events) }
   }
   // The table ties request to handler; the union over all names does not keep that tie.
@@ -95,8 +98,19 @@ async function run(
     | ((request: unknown, call: Call) => Promise<object | Uint8Array>)
     | undefined
   if (handler === undefined) throw unsupported(operation)
-  const answer = await handler(readRequest(operation, body, form), call)
+  const request = readRequest(operation, body, form)
+  const answer = await handler(request, await narrowed(operation, request, call, scope))
   return { reply: answer instanceof Uint8Array ? { bytes: answer } : encodedPayload(answer) }
+}
+
+async function narrowed<N extends OperationName>(
+  operation: N,
+  request: RequestOf<N>,
+  call: Call,
+  scope: ScopePorts,
+): Promise<Call> {
+  const { caller } = call
+  return caller.kind === 'app' ? { ...call, caller: await narrow(operation, request, caller, scope) } : call
 }
 
 async function* encodeEvents(events: AsyncIterable<unknown>): AsyncGenerator<EncodedPayload> {

@@ -2,19 +2,23 @@ import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { emptyBytes } from '../../protocol/bytes.ts'
+import { emptyBytes, toHex } from '../../protocol/bytes.ts'
 import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
 import type { Clock, Log } from '../../protocol/ports.ts'
+import type { AppTokens } from './app-tokens.ts'
 import { bearerToken, identifyCaller, isLoopback } from './auth.ts'
+import { apiLimits } from '../../protocol/api/limits.ts'
 import { authorise } from './dispatch.ts'
 import type { Dispatch } from './dispatch.ts'
-import { answerForm, discardBody, failureAnswer, sendAnswer } from './http-message.ts'
+import { answerForm, discardBody, failureAnswer, readBody, sendAnswer } from './http-message.ts'
 import { serverLimits } from './limits.ts'
-import type { Caller } from './operations.ts'
+import type { Call, Caller } from './operations.ts'
 import { checkOrigin } from './origin.ts'
 import type { OriginRules } from './origin.ts'
 import { createRoutes, findRoute, socketPath } from './routes.ts'
+import type { Visit } from './routes.ts'
 import type { Sessions } from './sessions.ts'
+import type { SignedRequests } from './signed-requests.ts'
 import { createSockets } from './websocket.ts'
 
 export interface HttpOptions {
@@ -23,7 +27,9 @@ export interface HttpOptions {
   readonly port: number
   readonly rules: OriginRules
   readonly dispatch: Dispatch
-  readonly sessions: Pick<Sessions, 'find'>
+  readonly sessions: Pick<Sessions, 'find' | 'begin'>
+  readonly signedRequests: SignedRequests
+  readonly appTokens: Pick<AppTokens, 'find' | 'admitsOrigin'>
   readonly adminToken: string
   readonly pages: string | undefined
   readonly clock: Clock
@@ -51,12 +57,29 @@ export async function openHttpServer(options: HttpOptions): Promise<HttpServer> 
     // Behind a proxy on this machine everybody looks local.
     const forwarded = request.headers['x-forwarded-for'] ?? request.headers.forwarded
     const loopback = forwarded === undefined && isLoopback(request.socket.remoteAddress)
-    return (token) => identifyCaller(token, loopback, options.sessions, options.adminToken)
+    const findApp = (token: string): Caller | undefined =>
+      options.appTokens.find(token, request.headers.origin)
+    return (token) => identifyCaller(token, loopback, options.sessions, options.adminToken, findApp)
+  }
+
+  /** Whoever signed the request, or brought a token. What was signed is read whole, and checked, before any route. */
+  const askedBy = async (request: IncomingMessage): Promise<Asked> => {
+    const signed = options.signedRequests.identify(request)
+    if (signed === undefined) {
+      const token = bearerToken(request.headers.authorization)
+      return { caller: identifyFrom(request)(token), token, readBody: (max) => readBody(request, max) }
+    }
+    const body = await readBody(request, apiLimits.bodyBytesMax)
+    signed.checkBody(body)
+    const { owner, device } = signed
+    return { caller: { kind: 'session', owner, device }, token: undefined, readBody: async () => body }
   }
 
   const corsFor = (request: IncomingMessage): Record<string, string> => {
     const { host, origin } = request.headers
-    const allowed = checkOrigin({ host, origin, localAddress: request.socket.localAddress }, rules)
+    const { localAddress } = request.socket
+    const admits = (site: string): boolean => options.appTokens.admitsOrigin(site)
+    const allowed = checkOrigin({ host, origin, localAddress }, rules, admits)
     return allowed === undefined ? {} : { 'access-control-allow-origin': allowed, vary: 'origin' }
   }
 
@@ -75,10 +98,15 @@ export async function openHttpServer(options: HttpOptions): Promise<HttpServer> 
       }
       const path = pathOf(request)
       const { route, matched } = findRoute(routes, request.method ?? '', path)
-      const token = bearerToken(request.headers.authorization)
-      const caller = identifyFrom(request)(token)
+      const { caller, token, readBody: read } = await askedBy(request)
       if (route.rule !== 'operation') authorise(route.rule, caller)
-      const visit = { request, path, matched, call: { caller, token, signal: call.signal, bind: () => {} } }
+      const visit = {
+        request,
+        path,
+        matched,
+        readBody: read,
+        call: { caller, token, signal: call.signal, bind: () => {} },
+      }
       sendAnswer(response, await route.answer(visit), cors, request.method !== 'HEAD')
     } catch (cause) {
       const error = asOnehopError(cause)
@@ -118,7 +146,13 @@ export async function openHttpServer(options: HttpOptions): Promise<HttpServer> 
       corsFor(request)
       if (pathOf(request) !== socketPath)
         throw new OnehopError('NOT_FOUND', 'there is no WebSocket at this path')
-      const token = bearerToken(request.headers.authorization)
+      const signed = options.signedRequests.identify(request)
+      signed?.checkBody(emptyBytes)
+      // A signature is good once and a WebSocket asks many times: it stands for the session that it could have opened.
+      const token =
+        signed === undefined
+          ? bearerToken(request.headers.authorization)
+          : toHex(options.sessions.begin(signed.owner, signed.device))
       const identify = identifyFrom(request)
       identify(token)
       sockets.upgrade(request, socket, head, token, identify)
@@ -149,9 +183,11 @@ export async function openHttpServer(options: HttpOptions): Promise<HttpServer> 
   }
 }
 
+interface Asked extends Pick<Visit, 'readBody'>, Pick<Call, 'caller' | 'token'> {}
+
 const preflight = {
   'access-control-allow-methods': 'GET, POST',
-  'access-control-allow-headers': 'authorization, content-type',
+  'access-control-allow-headers': 'authorization, content-type, content-digest, signature-input, signature',
   'access-control-max-age': '600',
 } as const
 

@@ -7,6 +7,15 @@ export const serverLimits = {
   sessionsMax: 20_000,
   /** Tabs and a warm second connection of one device. */
   sessionsPerDeviceMax: 16,
+  /** Signed requests remembered for a minute, at about 150 bytes each: sixty a second of one device, ten times that in all. */
+  noncesPerDeviceMax: 4_096,
+  noncesMax: 40_960,
+  /** A person who forgot an app is rid of it after a season. */
+  appTokenLifetimeMsMax: 90 * 24 * 60 * 60_000,
+  /** Revoked ones count until they would have expired. */
+  appTokensPerIdentityMax: 256,
+  /** All in memory, at some kilobytes each. */
+  appTokensMax: 4_096,
   headersTimeoutMs: 10_000,
   /** The whole request, body included: a megabyte over a bad link. */
   requestTimeoutMs: 30_000,

@@ -1,4 +1,5 @@
 /** What an implementation of the client API looks like to the transports that serve it. */
+import type { AppGrant } from '../../protocol/api/app-token.ts'
 import type {
   EventOf,
   ReplyOf,
@@ -13,6 +14,8 @@ export type Caller =
   | { readonly kind: 'anyone' }
   | { readonly kind: 'session'; readonly owner: IdentityId; readonly device: DeviceKey }
   | { readonly kind: 'admin' }
+  /** An app with a token. Never seen by handlers: see app-scope.ts. */
+  | { readonly kind: 'app'; readonly owner: IdentityId; readonly device: DeviceKey; readonly grant: AppGrant }
 
 export interface Call {
   readonly caller: Caller

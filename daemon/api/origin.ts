@@ -1,7 +1,8 @@
 /**
  * Which sites may talk to this node. A page of any site can make a browser send requests here, and with a name that
  * first resolves to its own server and then to ours (DNS rebinding) it can read the answers too. So the Host header
- * must name this node, and an Origin, where there is one, must be this node's page or a site that the config names.
+ * must name this node, and an Origin, where there is one, must be this node's page, a site that the config names, or one that somebody
+ * granted a token.
  */
 import { OnehopError } from '../../protocol/errors.ts'
 
@@ -20,7 +21,12 @@ export interface Addressed {
 }
 
 /** Throws FORBIDDEN. Returns the origin to name in CORS headers, or undefined where none is needed. */
-export function checkOrigin(addressed: Addressed, rules: OriginRules): string | undefined {
+export function checkOrigin(
+  addressed: Addressed,
+  rules: OriginRules,
+  /** Whether somebody granted that site a token. */
+  admits: (origin: string) => boolean = () => false,
+): string | undefined {
   const { host, origin } = addressed
   const url = host === undefined ? null : URL.parse(`http://${host}`)
   const named =
@@ -36,6 +42,7 @@ export function checkOrigin(addressed: Addressed, rules: OriginRules): string | 
   const own = URL.parse(origin)
   const sameScheme = own !== null && (own.protocol === 'http:' || own.protocol === 'https:')
   if (sameScheme && own.origin === origin && own.host === url.host) return undefined
+  if (admits(origin)) return origin
   throw new OnehopError('FORBIDDEN', 'pages of another origin may not call this node', {
     help: 'Add the origin to http.origins in the config, if you trust that site.',
   })

@@ -9,7 +9,7 @@ import { isOperationName, readReply } from '../../protocol/api/operations.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import { isLoopback } from './auth.ts'
 import type { Dispatch } from './dispatch.ts'
-import { answerForm, bodyForm, decodeBody, readBody, replyAnswer } from './http-message.ts'
+import { answerForm, bodyForm, decodeBody, replyAnswer } from './http-message.ts'
 import type { HttpAnswer } from './http-message.ts'
 import type { Call } from './operations.ts'
 import { readPage } from './pages.ts'
@@ -19,6 +19,8 @@ export interface Visit {
   readonly path: string
   /** What the pattern's parentheses matched. */
   readonly matched: readonly string[]
+  /** TOO_LARGE beyond `bytesMax`. */
+  readonly readBody: (bytesMax: number) => Promise<Uint8Array>
   readonly call: Call
 }
 
@@ -45,9 +47,9 @@ export function createRoutes({ dispatch, pages }: RouteParts): readonly Route[] 
       method: 'POST',
       pattern: /^\/api\/v1\/([a-z-]+(?:\.[a-z-]+)+)$/,
       rule: 'operation',
-      async answer({ request, matched, call }) {
+      async answer({ request, matched, readBody, call }) {
         const form = bodyForm(request)
-        const body = decodeBody(await readBody(request, apiLimits.bodyBytesMax), form)
+        const body = decodeBody(await readBody(apiLimits.bodyBytesMax), form)
         const operation = matched[0] ?? ''
         const { reply, events } = await dispatch.call(operation, body, form, call)
         if (events !== undefined || !isOperationName(operation))

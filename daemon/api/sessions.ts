@@ -31,6 +31,8 @@ interface Session {
 }
 
 export interface Sessions {
+  /** A session of a device that has just proven itself in another way. Throws BUSY. */
+  begin(owner: IdentityId, device: DeviceKey): Uint8Array
   /** The session of a token; undefined when it ended or never was. Throws what `admit` throws. */
   find(token: string): { readonly owner: IdentityId; readonly device: DeviceKey } | undefined
   readonly operations: Pick<Operations, 'session.challenge' | 'session.open' | 'session.close'>
@@ -89,7 +91,15 @@ export function createSessions(ports: SessionPorts): Sessions {
     sessions.set(key, session)
   }
 
+  const begin: Sessions['begin'] = (owner, device) => {
+    const token = random.bytes(32)
+    const endsMs = clock.monotonicMs() + serverLimits.sessionLifetimeMs
+    remember(keyOf(toHex(token)), { owner, device, endsMs })
+    return token
+  }
+
   return {
+    begin,
     find(token) {
       if (fromHex(token, 32) === undefined) return undefined
       const session = sessions.get(keyOf(token))
@@ -111,9 +121,7 @@ export function createSessions(ports: SessionPorts): Sessions {
           throw new OnehopError('BAD_SIGNATURE', 'the device did not sign this challenge')
         }
         ports.admit(owner, device)
-        const token = random.bytes(32)
-        const endsMs = clock.monotonicMs() + serverLimits.sessionLifetimeMs
-        remember(keyOf(toHex(token)), { owner, device, endsMs })
+        const token = begin(owner, device)
         usedNonces.set(toHex(nonce), expiresMs)
         call.bind(toHex(token))
         return { token, lifetimeMs: serverLimits.sessionLifetimeMs }

@@ -7,6 +7,7 @@ import type { IdentityId } from '../../protocol/record/types.ts'
 import type { DroppedItem, Store } from '../../storage/types.ts'
 import type { Call, LiveAnswer } from '../api/operations.ts'
 import type { Hosting } from '../hosting.ts'
+import type { Identities } from '../identities.ts'
 import type { Arrival, Ingest } from '../ingest.ts'
 import type { NodeId } from '../net/rpc.ts'
 import { requireOwner, speaksFor } from '../operations/caller.ts'
@@ -22,6 +23,7 @@ export interface LiveParts {
   readonly clock: Clock
   readonly store: Store
   readonly hosting: Hosting
+  readonly identities: Identities
   readonly ingest: Ingest
   readonly streams: Streams
   readonly views: Views
@@ -95,11 +97,11 @@ export class Live {
     if (!this.#parts.hosting.has(owner)) {
       throw new OnehopError('NOT_HOSTED', `this node does not hold the shard of ${toHex(owner)}`)
     }
-    if (of === 'feed') requireOwner(caller, owner)
+    if (of === 'feed') requireOwner(this.#parts.identities, caller, owner)
     const query: Query = {
       request,
       owner: toHex(owner),
-      isOwner: speaksFor(caller, owner),
+      isOwner: speaksFor(this.#parts.identities, caller, owner),
       queue: new LiveQueue(),
     }
     if (of !== 'list' && query.isOwner) await this.#parts.streams.serve(owner)

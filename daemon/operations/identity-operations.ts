@@ -1,14 +1,17 @@
 import { toHex } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import type { Operations } from '../api/operations.ts'
+import type { Config } from '../config.ts'
 import type { Hosting } from '../hosting.ts'
 import type { Identities } from '../identities.ts'
 import type { Finder } from '../placement/find.ts'
 import type { Recoveries } from '../placement/recoveries.ts'
 import type { Schemas } from '../schemas.ts'
 import type { Search } from '../search/search.ts'
+import { requireOwner } from './caller.ts'
 
 export interface IdentityOperationsParts {
+  readonly config: Config['hosting']
   readonly identities: Identities
   readonly hosting: Hosting
   readonly schemas: Schemas
@@ -17,10 +20,16 @@ export interface IdentityOperationsParts {
   readonly search: Pick<Search, 'identityLog'>
 }
 
-type Names = 'identity.get' | 'identity.append' | 'identity.recover' | 'schema.put' | 'schema.get'
+type Names =
+  | 'identity.get'
+  | 'identity.append'
+  | 'identity.host'
+  | 'identity.recover'
+  | 'schema.put'
+  | 'schema.get'
 
 export function identityOperations(parts: IdentityOperationsParts): Pick<Operations, Names> {
-  const { identities, hosting, schemas, finder, recoveries, search } = parts
+  const { config, identities, hosting, schemas, finder, recoveries, search } = parts
   return {
     async 'identity.get'({ identity }, { signal }) {
       // Who showed a record of theirs has the log; else the replica set is found, which travels with it.
@@ -31,15 +40,29 @@ export function identityOperations(parts: IdentityOperationsParts): Pick<Operati
       }
       if (log === undefined)
         throw new OnehopError('UNKNOWN_IDENTITY', `nobody asked knows ${toHex(identity)}`)
-      return { log }
+      return { log, people: identities.people(identity) }
     },
 
-    async 'identity.append'({ identity, log }) {
-      if (!hosting.has(identity)) {
+    async 'identity.append'({ identity, log, people = [] }, { caller }) {
+      // Who lives here may bring a group that is to live here too; and members of groups that do, what their device is.
+      const mayBring =
+        caller.kind === 'session' || hosting.has(identity) || (await identities.isMember(identity))
+      if (!mayBring) {
         throw new OnehopError('NOT_HOSTED', `this node does not hold the shard of ${toHex(identity)}`)
       }
-      const { added } = await identities.accept(identity, log, { isFirst: true })
+      const { added } = await identities.acceptAll(people, identity, log, { isFirst: true })
       return { added }
+    },
+
+    async 'identity.host'({ identity, label = '' }, { caller }) {
+      requireOwner(identities, caller, identity)
+      if (identities.get(identity)?.type !== 'group')
+        throw new OnehopError('BAD_REQUEST', 'a person comes to live on a node by pairing: onehop pair')
+      if (caller.kind === 'session' && hosting.get(caller.owner)?.person !== true)
+        throw new OnehopError('NOT_HOSTED', 'a group comes to live where an owner of it does')
+      const quotaBytes = config.leaseBytes
+      await hosting.add({ owner: identity, person: true, quotaBytes, expiresMs: undefined, label })
+      return {}
     },
 
     async 'identity.recover'({ recoveryKey }, { signal }) {

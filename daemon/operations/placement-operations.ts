@@ -2,12 +2,14 @@ import { toHex } from '../../protocol/bytes.ts'
 import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
 import type { Operations } from '../api/operations.ts'
 import type { Config } from '../config.ts'
+import type { Identities } from '../identities.ts'
 import type { Finder } from '../placement/find.ts'
 import type { Placement } from '../placement/placement.ts'
 import { requireOwner } from './caller.ts'
 
 export interface PlacementOperationsParts {
   readonly config: Config['hosting']
+  readonly identities: Identities
   readonly finder: Finder
   readonly placement: Placement
 }
@@ -15,7 +17,7 @@ export interface PlacementOperationsParts {
 type Names = 'replica-set.get' | 'placement.propose' | 'placement.commit'
 
 export function placementOperations(parts: PlacementOperationsParts): Pick<Operations, Names> {
-  const { config, finder, placement } = parts
+  const { config, identities, finder, placement } = parts
   return {
     async 'replica-set.get'({ owner }, { signal }) {
       const found = await finder.find(owner, signal)
@@ -28,7 +30,7 @@ export function placementOperations(parts: PlacementOperationsParts): Pick<Opera
       { owners, copies = config.copies, bytes = config.leaseBytes },
       { caller, signal },
     ) {
-      for (const owner of owners) requireOwner(caller, owner)
+      for (const owner of owners) requireOwner(identities, caller, owner)
       return { proposals: await placement.propose(owners, copies, bytes, signal) }
     },
 

@@ -2,7 +2,7 @@ import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts'
 import { asOnehopError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { ReplicaSetChain } from '../../protocol/placement/chain.ts'
-import { decodeTaken, encodePlaced, type Placed } from '../../protocol/placement/messages.ts'
+import { decodeTaken, encodePlaced, placedBytes, type Placed } from '../../protocol/placement/messages.ts'
 import type { Clock, Log } from '../../protocol/ports.ts'
 import type { IdentityId } from '../../protocol/record/types.ts'
 import type { Identities } from '../identities.ts'
@@ -124,30 +124,41 @@ export class Distribution {
     let bytes = 0
     for (const name of this.#waiting.get(node) ?? []) {
       const owner = fromHex(name, 32) as IdentityId
-      const chain = this.#parts.replicaSets.get(owner)?.bytes
-      const log = this.#parts.identities.log(owner)
-      if (chain === undefined || log === undefined) {
+      const one = this.#newest(owner)
+      if (one === undefined) {
         this.#settle(node, name)
         continue
       }
-      bytes += chain.length + log.length + 16
+      bytes += placedBytes(one)
       if (batch.length > 0 && (bytes > messageBytes || batch.length === limits.placementShardsMax)) break
-      batch.push({ name, one: { chain, log } })
+      batch.push({ name, one })
     }
     return batch
   }
 
-  /** Unless a newer set or a longer log came up while this one was on its way: a revocation must not be left behind. */
-  #settle(node: NodeId, name: string, sent?: Placed): void {
-    const owner = fromHex(name, 32) as IdentityId
-    const newest = this.#parts.replicaSets.get(owner)
+  #newest(owner: IdentityId): Placed | undefined {
+    const chain = this.#parts.replicaSets.get(owner)?.bytes
     const log = this.#parts.identities.log(owner)
-    if (sent !== undefined && newest !== undefined && newest.bytes !== sent.chain) return
-    if (sent !== undefined && log !== undefined && !equalBytes(log, sent.log)) return
+    if (chain === undefined || log === undefined) return undefined
+    return { chain, log, people: this.#parts.identities.people(owner) }
+  }
+
+  /** Unless a newer set or log came up while this one was on its way. */
+  #settle(node: NodeId, name: string, sent?: Placed): void {
+    const newest = sent && this.#newest(fromHex(name, 32) as IdentityId)
+    if (sent !== undefined && newest !== undefined && !isSame(newest, sent)) return
     const owners = this.#waiting.get(node)
     owners?.delete(name)
     if (owners?.size === 0) this.#waiting.delete(node)
     if (sent === undefined) return
-    for (const listener of this.#listeners) listener(node, owner)
+    for (const listener of this.#listeners) listener(node, fromHex(name, 32) as IdentityId)
   }
+}
+
+function isSame(a: Placed, b: Placed): boolean {
+  if (!equalBytes(a.chain, b.chain) || !equalBytes(a.log, b.log)) return false
+  return (
+    a.people.length === b.people.length &&
+    a.people.every((log, i) => equalBytes(log, b.people[i] as Uint8Array))
+  )
 }

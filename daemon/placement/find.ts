@@ -7,6 +7,7 @@ import {
   decodePlaced,
   encodeIds,
   encodePlaced,
+  placedBytes,
   type Placed,
 } from '../../protocol/placement/messages.ts'
 import type { Clock, Log } from '../../protocol/ports.ts'
@@ -56,8 +57,9 @@ export class Finder {
           const chain = parts.replicaSets.get(owner)?.bytes
           const log = parts.identities.log(owner)
           if (chain === undefined || log === undefined) return undefined
-          room -= chain.length + log.length + 16
-          return room < 0 ? undefined : { chain, log }
+          const one = { chain, log, people: parts.identities.people(owner) }
+          room -= placedBytes(one)
+          return room < 0 ? undefined : one
         }),
       )
     })
@@ -148,7 +150,7 @@ export class Finder {
       // One by one: a bad answer about one owner must not hide the good ones.
       const checks = answers.map(async (answer, i) => {
         if (answer === undefined || owners[i] === undefined) return
-        await identities.accept(owners[i], answer.log)
+        await identities.acceptAll(answer.people, owners[i], answer.log)
         await replicaSets.accept(unpackChain(crypto, answer.chain))
       })
       for (const check of await Promise.allSettled(checks)) {

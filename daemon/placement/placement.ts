@@ -260,7 +260,7 @@ export class Placement {
         if (one === undefined) return false
         const told = unpackChain(this.#parts.crypto, one.chain)
         if (!this.#concerns(told.newest.owner)) return false
-        await this.#parts.identities.accept(undefined, one.log)
+        await this.#parts.identities.acceptAll(one.people, undefined, one.log)
         const { chain } = await this.#parts.replicaSets.accept(told)
         return chain
       }),

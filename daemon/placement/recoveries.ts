@@ -153,7 +153,8 @@ export class Recoveries {
         const log = identities.log(owner)
         if (chain === undefined || log === undefined) return []
         room -= chain.length + log.length + 16
-        return room < 0 ? [] : [{ chain, log }]
+        // A person's log needs nobody else's.
+        return room < 0 ? [] : [{ chain, log, people: [] }]
       })
   }
 

@@ -69,7 +69,7 @@ export class ReplicaSets {
     const state = this.#identities.get(owner)
     if (state === undefined)
       throw new OnehopError('UNKNOWN_IDENTITY', `no identity log of ${toHex(owner)} here`)
-    const problem = checkChain(this.#crypto, chain, owner, (key) => mayPlace(state, key))
+    const problem = checkChain(this.#crypto, chain, owner, (key) => mayPlace(this.#identities, state, key))
     if (problem !== undefined)
       throw new OnehopError('FORBIDDEN', `replica set of ${toHex(owner)}: ${problem}`)
 
@@ -113,8 +113,17 @@ function isNewer(a: ReplicaSetChain, b: ReplicaSetChain): boolean {
   return compareReplicaSets(a.newest, b.newest) < 0
 }
 
-/** Placing is the owner's own act: an app or a node that was granted some collection may not. */
-function mayPlace(state: IdentityState, key: Uint8Array): boolean {
+/**
+ * Placing is the owner's own act: an app or a node that was granted some collection may not. For a group its owners do,
+ * by their owners' devices.
+ */
+function mayPlace(identities: Pick<Identities, 'get'>, state: IdentityState, key: Uint8Array): boolean {
+  if (state.type === 'group') {
+    return [...state.members.values()].some(({ identity, role }) => {
+      const person = role === 'owner' ? identities.get(identity) : undefined
+      return person?.type === 'person' && mayPlace(identities, person, key)
+    })
+  }
   for (const device of state.devices.values()) {
     if (equalBytes(device.key, key)) return device.role === 'owner' && device.revoked === undefined
   }

@@ -1,8 +1,7 @@
-import { equalBytes, toHex } from '../../protocol/bytes.ts'
+import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
 import { numberListHash } from '../../protocol/identity/make.ts'
-import type { RevokedNumbers } from '../../protocol/identity/types.ts'
 import type { Clock, Log } from '../../protocol/ports.ts'
 import type { DeviceKey, IdentityId } from '../../protocol/record/types.ts'
 import {
@@ -20,7 +19,16 @@ import type { Ingest } from '../ingest.ts'
 import type { NodeId, Rpc } from '../net/rpc.ts'
 import { Wake } from '../wake.ts'
 import type { Holders } from './holders.ts'
-import { begin, isSettled, namedNumbers, settle, unsettle, wasBegun } from './revoked-lists.ts'
+import {
+  begin,
+  isSettled,
+  limitOf,
+  settle,
+  unsettle,
+  wasBegun,
+  type Case,
+  type Limit,
+} from './revoked-lists.ts'
 
 export interface RevocationsParts {
   readonly rpc: Rpc
@@ -41,18 +49,13 @@ const doubledMax = 10
 /** A list of so many pages is not fetched: a device that wrote more asks for a person. */
 const pagesMax = 1_000
 
-interface Case {
-  readonly shard: IdentityId
-  readonly device: DeviceKey
-  readonly person: IdentityId
-}
-
 /**
  * Makes a revocation take effect on records. In each shard that is kept here
  *  1. what the device wrote after the named number goes at once, and what it outshone is shown again;
  *  2. of the numbers up to it, only the records count that the revocation lists by hash. Where the own list has another
  *     hash (two records bear a number, or some are missing), other holders are asked for theirs;
  *  3. what was dropped comes back when the revocation loses against another branch of the log.
+ * A group's member who was put out counts as their devices were revoked there.
  */
 export class Revocations {
   readonly #parts: RevocationsParts
@@ -92,59 +95,69 @@ export class Revocations {
     }
   }
 
-  /** The person's log says something new, or their shard has come to be whole here. */
-  look(person: IdentityId): void {
-    const state = this.#parts.identities.get(person)
-    for (const [name, device] of state?.devices ?? []) {
-      const shards = new Map([[toHex(person), person]])
-      for (const { owner } of device.revoked?.numbers.values() ?? []) shards.set(toHex(owner), owner)
-      for (const shard of shards.values()) {
-        const one = { shard, device: device.key, person }
-        if (device.revoked !== undefined || wasBegun(this.#parts.store, shard, device.key))
-          this.#waiting.set(`${toHex(shard)} ${name}`, one)
+  /** The log says something new, or the shard has come to be whole here. */
+  look(id: IdentityId): void {
+    const { identities, store } = this.#parts
+    for (const person of this.#peopleOf(id)) {
+      for (const [name, { key: device, revoked }] of identities.get(person)?.devices ?? []) {
+        const shards = new Map([[toHex(id), id]])
+        for (const { owner } of revoked?.numbers.values() ?? []) shards.set(toHex(owner), owner)
+        for (const shard of shards.values()) {
+          const one = { shard, device, person }
+          if (limitOf(identities, one) !== undefined || wasBegun(store, one))
+            this.#waiting.set(`${toHex(shard)} ${name}`, one)
+        }
       }
     }
     if (this.#waiting.size > 0) this.#wake.set()
+  }
+
+  /** Whose devices write in the shard of a group, or wrote: its members, now and before. */
+  #peopleOf(id: IdentityId): readonly IdentityId[] {
+    const state = this.#parts.identities.get(id)
+    if (state?.type !== 'group') return [id]
+    const former = [...state.formerMembers.keys()].map((name) => fromHex(name, 32) as IdentityId)
+    return [...[...state.members.values()].map(({ identity }) => identity), ...former]
   }
 
   /** True when nothing is left to do. */
   async #settle(one: Case, signal: AbortSignal): Promise<boolean> {
     const { store, identities, ingest } = this.#parts
     const { shard, device } = one
-    const state = identities.get(one.person)
-    if (state === undefined || store.shards.get(shard) === undefined) return true
-    if (state.devices.get(toHex(device))?.revoked === undefined) return this.#undo(one)
-    if (isSettled(store, shard, device, state)) return true
+    if (store.shards.get(shard) === undefined) return true
+    const limit = limitOf(identities, one)
+    if (limit === undefined) return this.#undo(one)
+    if (isSettled(store, one, limit)) return true
     // What was found good before the log grew is on the disk once this is.
     await store.write(() => {})
-    await begin(store, shard, device)
-    const named = namedNumbers(state, device, shard)
-    const last = named?.lastNumber ?? 0
+    await begin(store, one)
     const held = await this.#held(shard, device)
-    const late = held.filter(({ number }) => number > last)
-    if (late.length > 0)
+    const late = held.filter(({ number }) => number > limit.lastNumber)
+    if (late.length > 0) {
       await ingest.drop(
         shard,
         late.map(({ ref }) => ({ ref })),
       )
-    const early = held.filter(({ number }) => number <= last)
+    }
+    const early = held.filter(({ number }) => number <= limit.lastNumber)
     // Of somebody followed from here only some collections are kept: their list cannot be told.
     if (store.shards.get(shard)?.status === 'partial') return true
-    const list = this.#listAmong(one, named, early) ?? (await this.#ask(one, named as RevokedNumbers, signal))
+    const list = this.#listAmong(one, limit, early) ?? (await this.#ask(one, limit, signal))
     if (list === undefined) return false
     const drops = unlisted(early, list)
     if (drops.length > 0) await ingest.drop(shard, drops)
     const numbers = await store.records.numbers(shard, device)
     // A listed record that is not here yet will come; until then its place is kept open.
-    if (numbers.filter(({ number }) => number <= last).length < list.length) return false
-    await settle(store, shard, device, state)
+    if (numbers.filter(({ number }) => number <= limit.lastNumber).length < list.length) return false
+    await settle(store, one, limit)
     return true
   }
 
   /** The revocation does not hold: what it took away is taken in again, as any record is. */
-  async #undo({ shard, device, person }: Case): Promise<boolean> {
+  async #undo(one: Case): Promise<boolean> {
+    const { shard, device, person } = one
     const { store, ingest, rpc } = this.#parts
-    if (!wasBegun(store, shard, device)) return true
+    if (!wasBegun(store, one)) return true
     const from = store.shards.get(shard)?.status === 'partial' ? 'stream' : 'peer'
     let dropped = await store.records.allDropped(shard)
     while (dropped.length > 0) {
@@ -152,7 +165,7 @@ export class Revocations {
       await ingest.accept(bytes, { from, node: rpc.self })
       dropped = await store.records.allDropped(shard, dropped.at(-1)?.ref)
     }
-    await unsettle(store, shard, device)
+    await unsettle(store, one)
     this.#parts.log.info('revocation.undone', { person: toHex(person), device: toHex(device) })
     return true
   }
@@ -169,8 +182,8 @@ export class Revocations {
   }
 
   /** The list that the revocation names, if it can be made of what is held. */
-  #listAmong(one: Case, named: RevokedNumbers | undefined, held: readonly Held[]): Numbered[] | undefined {
-    if (named === undefined || named.lastNumber === 0) return []
+  #listAmong(one: Case, limit: Limit, held: readonly Held[]): Numbered[] | undefined {
+    if (limit.lastNumber === 0) return []
     const { crypto } = this.#parts
     const byNumber = Map.groupBy(held, ({ number }) => number)
     const numbers = [...byNumber.keys()].toSorted((a, b) => a - b)
@@ -183,18 +196,18 @@ export class Revocations {
         const { ref } = rivals[at < 0 ? 0 : (choice >> at) & 1] as Held
         return { number, id: ref.id }
       })
-      if (equalBytes(numberListHash(crypto, one.shard, one.device, list), named.listHash)) return list
+      if (equalBytes(numberListHash(crypto, one.shard, one.device, list), limit.listHash)) return list
     }
     return undefined
   }
 
   /** Another holder's list: its hash proves it. */
-  async #ask(one: Case, named: RevokedNumbers, signal: AbortSignal): Promise<Numbered[] | undefined> {
+  async #ask(one: Case, limit: Limit, signal: AbortSignal): Promise<Numbered[] | undefined> {
     const { crypto, holders, log } = this.#parts
     for (const node of holders.others(one.shard)) {
       try {
-        const list = await this.#listOf(node, one, named.lastNumber, signal)
-        if (equalBytes(numberListHash(crypto, one.shard, one.device, list), named.listHash)) return list
+        const list = await this.#listOf(node, one, limit.lastNumber, signal)
+        if (equalBytes(numberListHash(crypto, one.shard, one.device, list), limit.listHash)) return list
       } catch (error) {
         signal.throwIfAborted()
         log.debug('revocation.list-failed', { node, code: asOnehopError(error).code })

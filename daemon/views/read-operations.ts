@@ -11,6 +11,7 @@ import type { Store, StoredRecord } from '../../storage/types.ts'
 import type { Call, Operations } from '../api/operations.ts'
 import type { Hosting } from '../hosting.ts'
 import type { Live } from '../live/live.ts'
+import type { Identities } from '../identities.ts'
 import { requireOwner, speaksFor } from '../operations/caller.ts'
 import type { Schemas } from '../schemas.ts'
 import type { Streams } from '../streams/streams.ts'
@@ -22,6 +23,7 @@ export interface ReadOperationsParts {
   readonly clock: Clock
   readonly store: Store
   readonly hosting: Hosting
+  readonly identities: Identities
   readonly schemas: Schemas
   readonly streams: Streams
   readonly views: Views
@@ -36,7 +38,7 @@ const noKinds: ReadonlySet<string> = new Set()
 
 /** Reading: pages, feeds, lists, single items, and what is live. Strangers get public sections and no feed. */
 export function readOperations(parts: ReadOperationsParts): Pick<Operations, Names> {
-  const { clock, store, hosting, schemas, streams, views, live } = parts
+  const { clock, store, hosting, identities, schemas, streams, views, live } = parts
 
   const check = async (owner: IdentityId, seen: RequestOf<'record.get'>['seen']): Promise<void> => {
     if (!hosting.has(owner)) {
@@ -45,7 +47,7 @@ export function readOperations(parts: ReadOperationsParts): Pick<Operations, Nam
     for (const { device, intervals } of seen ?? []) await checkSeen(store, owner, device, intervals)
   }
   const audienceOf = (call: Call, owner: IdentityId): Audience =>
-    speaksFor(call.caller, owner) ? 'owner' : 'public'
+    speaksFor(identities, call.caller, owner) ? 'owner' : 'public'
   const shown = (stored: StoredRecord, audience: Audience): Uint8Array =>
     audience === 'owner'
       ? stored.bytes
@@ -107,7 +109,7 @@ export function readOperations(parts: ReadOperationsParts): Pick<Operations, Nam
     },
 
     async 'feed.list'({ owner, app, collection, limit, before, after, seen }, { caller }) {
-      requireOwner(caller, owner)
+      requireOwner(identities, caller, owner)
       await check(owner, seen)
       const { value, requests } = await countRequests(async () => {
         await streams.serve(owner)

@@ -30,4 +30,23 @@ export const apiLimits = {
   /** Live queries in one connection: one for each list on a page, several pages. */
   subscriptionsPerConnectionMax: 64,
   eventRecordsMax: 64,
+  /** A name of 253 characters, scheme and port. */
+  originBytesMax: 270,
+  /** Collections of one app, each named. */
+  tokenScopesMax: 64,
+  /** So many names, keys and an origin. */
+  tokenGrantBytesMax: 8 * 1024,
+  /** All that a person may have at a node. */
+  tokensPerListMax: 256,
+  /** A signed request is good for so long: a slow link and a clock that nobody sets often. */
+  signatureWindowS: 60,
+  /** How far ahead of the node a signer's clock may be. Short: what is dated ahead outlives the node's memory of it. */
+  signatureAheadS: 10,
+  /** 16 characters of base64 are 96 random bits; a UUID and a hash fit. */
+  signatureNonceMin: 16,
+  signatureNonceMax: 64,
+  /** Five are ours; proxies and apps may want some fields covered too. */
+  signatureComponentsMax: 32,
+  /** Signature-Input with as many short names, two keys and a nonce. */
+  signatureFieldBytesMax: 2048,
 } as const

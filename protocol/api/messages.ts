@@ -31,6 +31,8 @@ export const seen = list(
 
 export const record = bytesMax(limits.recordBytesMax)
 export const log = bytesMax(limits.identityLogBytesMax)
+/** Of the members of a group. */
+export const people = list(log, limits.identityPeopleMax)
 export const document = bytesMax(limits.frameBytesMax)
 export const addresses = list(text(256), limits.addressesPerNodeMax)
 

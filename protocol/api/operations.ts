@@ -3,6 +3,7 @@
  * events. Client and daemon take their types from this one table, the daemon its checks as well.
  * All messages are maps with text keys, so that the JSON form reads well; see fields.ts for the JSON mapping.
  */
+import { blobChunksMax } from '../blob-manifest.ts'
 import { limits } from '../limits.ts'
 import {
   anyOf,
@@ -29,6 +30,7 @@ import {
   item,
   log,
   pairingStatus,
+  people,
   position,
   problem,
   range,
@@ -55,9 +57,12 @@ export const operations = {
   ),
 
   // ---- identities, schemas
-  'identity.get': unary('anyone', { identity: key32() }, { log }),
+  /** `people`: where it is a group, the logs of its members, without which its own says nothing. */
+  'identity.get': unary('anyone', { identity: key32() }, { log, people }),
   /** `log`: an identity log, or the entries that this node lacks. The reply tells how many were new. */
-  'identity.append': unary('signed', { identity: key32(), log }, { added: uint() }),
+  'identity.append': unary('signed', { identity: key32(), log, people: optional(people) }, { added: uint() }),
+  /** A group that the session's person owns comes to live here, beside them. */
+  'identity.host': unary('session', { identity: key32(), label: optional(text(64)) }, {}),
   /**
    * By recovery words: the identities that name or named this recovery key, here or through the DHT. A genesis may name
    * anybody's key, so there may be several, and the caller has to choose.
@@ -179,6 +184,25 @@ export const operations = {
     { owner: key32(), blob: key32(), index: uint(), chunk: bytesMax(limits.blobChunkBytes) },
     { complete: boolean() },
   ),
+  /** For a stream that is read once, whose manifest is known at its end: chunks first, under a name that the caller drew. */
+  'blob.stage': unary(
+    'session',
+    {
+      owner: key32(),
+      upload: key32(),
+      index: uint(blobChunksMax - 1),
+      chunk: bytesMax(limits.blobChunkBytes),
+    },
+    {},
+  ),
+  /** The manifest last: what was staged under the name becomes the blob. */
+  'blob.commit': unary(
+    'session',
+    { owner: key32(), upload: key32(), manifest: bytesMax(apiLimits.manifestBytesMax) },
+    { blob: key32(), size: uint() },
+  ),
+  /** What was staged under the name is given up: it would count against the quota for a while. */
+  'blob.drop': unary('session', { owner: key32(), upload: key32() }, {}),
   'blob.manifest': unary(
     'anyone',
     { owner: key32(), blob: key32() },
@@ -247,6 +271,42 @@ export const operations = {
     { token: key32(), lifetimeMs: uint() },
   ),
   'session.close': unary('session', {}, {}),
+
+  // ---- tokens of apps, for an owner's device or the administrator
+  /** `grant`: what an owner's device signed, see app-token.ts. The token is told here and never again. */
+  'token.grant': unary(
+    'session',
+    { grant: bytesMax(apiLimits.tokenGrantBytesMax + 128) },
+    { id: key32(), token: key32(), expiresMs: uint() },
+  ),
+  /** Of the session's person, or of everybody for the administrator, unless an owner is named. Newest first. */
+  'token.list': unary(
+    'session',
+    { owner: optional(key32()) },
+    {
+      tokens: list(
+        fields({
+          id: key32(),
+          owner: key32(),
+          device: key32(),
+          app: name(),
+          label: name(),
+          origin: orNull(text(apiLimits.originBytesMax)),
+          scopes: list(
+            fields({ collection: orNull(name()), access: anyOf('read', 'write') }),
+            apiLimits.tokenScopesMax,
+          ),
+          grantedMs: uint(),
+          expiresMs: uint(),
+          revokedMs: orNull(uint()),
+          /** Since the node started. */
+          usedMs: orNull(uint()),
+        }),
+        apiLimits.tokensPerListMax,
+      ),
+    },
+  ),
+  'token.revoke': unary('session', { owner: key32(), id: key32() }, { revoked: boolean() }),
 
   // ---- administration
   'admin.status': unary(

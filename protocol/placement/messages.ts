@@ -47,12 +47,16 @@ export function decodeLeases(body: Uint8Array): (Uint8Array | undefined)[] {
   return decodeAs(array(nullable(bytes(1, 1024)), limits.placementShardsMax), body, 'leases')
 }
 
-/** A replica set with what is needed to check it. */
-const placed = struct({ chain, log })
+/** A replica set with what is needed to check it: the owner's log, and where the owner is a group its members' logs. */
+const placed = struct({ chain, log, people: array(log, limits.identityPeopleMax) })
 export type Placed = Typed<typeof placed>
 
 export function encodePlaced(many: readonly (Placed | undefined)[]): Uint8Array {
-  return encode(many.map((one) => (one === undefined ? null : [one.chain, one.log])))
+  return encode(many.map((one) => (one === undefined ? null : [one.chain, one.log, one.people])))
+}
+
+export function placedBytes({ chain: packed, log: own, people }: Placed): number {
+  return people.reduce((sum, one) => sum + one.length + 5, packed.length + own.length + 20)
 }
 
 export function decodePlaced(body: Uint8Array): (Placed | undefined)[] {

@@ -49,6 +49,12 @@ export function planView(schema: Schema, name: string): ViewPlan {
   }
 }
 
+/** Every collection whose records a view may show, each once. */
+export function viewCollections({ own, latest, feed, counts }: ViewPlan): readonly string[] {
+  const named = [...latest, ...counts, ...(feed === undefined ? [] : [feed, ...feed.authors])]
+  return [...new Set([...own, ...named.map(({ collection }) => collection)])]
+}
+
 /** The plan of a feed outside a view. Throws UNKNOWN_COLLECTION. */
 export function planFeed(
   schema: Schema,

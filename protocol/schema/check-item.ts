@@ -1,5 +1,6 @@
 import { OnehopError } from '../errors.ts'
 import { checkFieldValue } from './check-value.ts'
+import { checkSealing } from './check-sealing.ts'
 import { type Problem, Problems, describeProblems, nearestWord } from './problem.ts'
 import type { Collection, Schema } from './schema.ts'
 import type { ItemValue } from './value.ts'
@@ -37,7 +38,12 @@ export function checkItem(schema: Schema, collectionName: string, value: unknown
       continue
     }
     const fault = checkFieldValue(field.document, schema.hierarchies, fieldValue)
-    if (fault !== undefined) problems.add(name + fault.at, fault.message, fault.fix)
+    if (fault !== undefined) {
+      problems.add(name + fault.at, fault.message, fault.fix)
+      continue
+    }
+    const open = checkSealing(field, fieldValue)
+    if (open !== undefined) problems.add(name, open.message, open.fix)
   }
   for (const field of collection.fields.values()) {
     if (field.required && !given.has(field.name))

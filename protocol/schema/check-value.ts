@@ -96,7 +96,7 @@ const scalarChecks: Readonly<Record<ScalarType, (check: Check) => Fault | undefi
       typeof value['mime'] === 'string' &&
       mimePattern.test(value['mime']) &&
       (value['key'] === undefined || isBytes(value['key'], 32))
-    if (!isFit) return fault('does not name a file', 'Give { hash, size, mime } as the upload answered')
+    if (!isFit) return fault('does not name a file', 'Give { hash, size, mime, key? } as the upload answered')
     return tooLong(value['size'] as number, max)
   },
   user: ({ value }) =>

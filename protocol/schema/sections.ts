@@ -38,11 +38,14 @@ export function planSections(
 }
 
 const audienceOrder: readonly unknown[] = ['public', 'followers', 'private']
+/** A named group may stand wherever followers may: in the group's own shard, or in that of whoever writes to it. */
+const followersPlace = audienceOrder.indexOf('followers')
 
 /** Equal for fields that share a section, and for the sections that hold them. */
 export function sectionKind(section: Pick<Field, 'heights'> & { readonly audience: unknown }): string {
   const heights = Object.entries(section.heights).toSorted(([a], [b]) => (a < b ? -1 : 1))
-  return JSON.stringify([audienceOrder.indexOf(section.audience), ...heights])
+  const isGroup = typeof section.audience === 'object' && section.audience !== null
+  return JSON.stringify([isGroup ? followersPlace : audienceOrder.indexOf(section.audience), ...heights])
 }
 
 /**

@@ -5,7 +5,7 @@ export type BlobReference = {
   readonly size: number
   /** A media type, such as `image/jpeg`. */
   readonly mime: string
-  /** Only for a sealed file. */
+  /** Of a sealed file, and of no other: stands in sealed sections alone. */
   readonly key?: Uint8Array
 }
 

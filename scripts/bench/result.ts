@@ -23,6 +23,8 @@ export interface BenchResult {
 export type Bench = (context: BenchContext) => Promise<BenchResult>
 
 export interface BenchContext {
+  /** `--mb`, for a bench that says that it takes it. */
+  readonly mb?: number
   /** An empty folder, removed afterwards. */
   readonly folder: string
   /** A line for the person who waits. */

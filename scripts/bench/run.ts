@@ -1,5 +1,5 @@
 /**
- * npm run bench -- NAME [--json]
+ * npm run bench -- NAME [--json] [--mb N]
  * Runs one bench: a table for a person on stderr and, with --json, exactly one JSON object as the last line of
  * stdout. Exits 0 when it could measure, whether the targets are met or not; 1 when it could not; 2 for bad usage.
  */
@@ -33,14 +33,18 @@ function show({ figures, limit, ratio, target, sense, met }: BenchReport): void 
 
 function usage(): string {
   const names = globSync('*.ts', { cwd: benches }).map((file) => basename(file, '.ts'))
-  return `Usage: npm run bench -- NAME [--json]\nBenches: ${names.toSorted().join(', ') || 'none yet'}`
+  return `Usage: npm run bench -- NAME [--json] [--mb N]\nBenches: ${names.toSorted().join(', ') || 'none yet'}`
 }
 
-async function run(name: string, json: boolean): Promise<void> {
-  const { bench } = (await import(join(benches, `${name}.ts`))) as { readonly bench: Bench }
+async function run(name: string, json: boolean, mb: number | undefined): Promise<void> {
+  const { bench, takes = [] } = (await import(join(benches, `${name}.ts`))) as {
+    readonly bench: Bench
+    readonly takes?: readonly string[]
+  }
+  if (mb !== undefined && !takes.includes('mb')) throw new Error(`${name} takes no --mb`)
   const folder = mkdtempSync(join(tmpdir(), `onehop-bench-${name}-`))
   try {
-    const result = await bench({ folder, note: say })
+    const result = await bench({ folder, note: say, ...(mb !== undefined && { mb }) })
     const told = report(name, result, versions(result.packages ?? []))
     show(told)
     if (json) process.stdout.write(`${JSON.stringify(told)}\n`)
@@ -51,14 +55,20 @@ async function run(name: string, json: boolean): Promise<void> {
 
 try {
   const { values, positionals } = parseArgs({
-    options: { json: { type: 'boolean' } },
+    options: { json: { type: 'boolean' }, mb: { type: 'string' } },
     allowPositionals: true,
   })
   const [name = '', ...rest] = positionals
-  if (rest.length > 0 || !/^[a-z][a-z0-9-]*$/.test(name) || !existsSync(join(benches, `${name}.ts`))) {
+  const isAmount = values.mb === undefined || /^[1-9]\d{0,3}$/.test(values.mb)
+  if (
+    !isAmount ||
+    rest.length > 0 ||
+    !/^[a-z][a-z0-9-]*$/.test(name) ||
+    !existsSync(join(benches, `${name}.ts`))
+  ) {
     say(usage())
     process.exitCode = 2
-  } else await run(name, values.json ?? false)
+  } else await run(name, values.json ?? false, values.mb === undefined ? undefined : Number(values.mb))
 } catch (error) {
   const usageError = (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS')
   say(usageError ? `${(error as Error).message}\n${usage()}` : String((error as Error).stack ?? error))

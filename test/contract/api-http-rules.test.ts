@@ -12,7 +12,15 @@ import { toHex } from '../../protocol/bytes.ts'
 import { decode, encode } from '../../protocol/codec.ts'
 import { rawRequest, httpCaller, socketClient } from '../support/api-client.ts'
 import type { RawAnswer } from '../support/api-client.ts'
-import { adminToken, createApiNode, openSession, owner, replicaSet, silentLog } from '../support/api-node.ts'
+import {
+  adminToken,
+  createApiNode,
+  noAppTokens,
+  openSession,
+  owner,
+  replicaSet,
+  silentLog,
+} from '../support/api-node.ts'
 
 const partner = 'https://partner.example'
 const api = createApiNode()
@@ -346,6 +354,8 @@ test('a port that is taken is named', async () => {
     rules: { hosts: [], origins: [] },
     dispatch: api.dispatch,
     sessions: api.sessions,
+    signedRequests: api.signedRequests,
+    appTokens: noAppTokens,
     adminToken,
     pages: undefined,
     clock: systemClock,

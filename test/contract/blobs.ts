@@ -69,6 +69,61 @@ export function blobContract(name: string, make: () => Promise<BlobFolder>): voi
       expect(await blobs.read(id, 0, bytes.length)).toStrictEqual(bytes)
     })
 
+    test('a blob whose manifest comes last is none before, and none when they do not fit', async () => {
+      const bytes = picture(2 * chunkBytes + 10)
+      const chunks = [...parts(bytes, chunkBytes)]
+      const encoded = encode(['onehop/blob/1', bytes.length, chunks.map(sha256)])
+      const id = sha256(encoded)
+      // Whoever looks before keeps nothing of it.
+      expect(await blobs.has(id)).toBe(false)
+      const refused = async (staged: ReadonlyMap<number, Uint8Array>): Promise<void> => {
+        const stage = await blobs.stage()
+        for (const [index, chunk] of staged) await stage.putChunk(index, chunk)
+        await expect(stage.finish(encoded)).rejects.toMatchObject({ code: 'BAD_MESSAGE' })
+        await stage.abandon()
+        expect(await blobs.has(id)).toBe(false)
+      }
+      const [first, second, last] = chunks as [Uint8Array, Uint8Array, Uint8Array]
+      await refused(new Map())
+      await refused(new Map([first, second].entries()))
+      await refused(new Map([second, first, last].entries()))
+      await refused(new Map([first, second, last, last].entries()))
+
+      const stage = await blobs.stage()
+      await stage.putChunk(2, last)
+      await stage.putChunk(0, last)
+      await stage.putChunk(1, second)
+      expect(await stage.putChunk(0, first)).toStrictEqual(sha256(first))
+      expect(await blobs.has(id)).toBe(false)
+      expect((await stage.finish(encoded)).id).toStrictEqual(id)
+      expect(await blobs.has(id)).toBe(true)
+      expect(await blobs.missing(id)).toStrictEqual([])
+      expect(await blobs.read(id, 0, bytes.length)).toStrictEqual(bytes)
+
+      const lengths = [sha256(second.subarray(1)), sha256(last)]
+      const lying = encode(['onehop/blob/1', chunkBytes + 10, lengths])
+      const short = await blobs.stage()
+      await short.putChunk(0, second.subarray(1))
+      await short.putChunk(1, last)
+      await expect(short.finish(lying)).rejects.toMatchObject({ code: 'BAD_MESSAGE' })
+    })
+
+    test('many blobs at once: each knows what it lacks', async () => {
+      const chunks = [...parts(picture(2 * chunkBytes), chunkBytes)] as [Uint8Array, Uint8Array]
+      const made = await Promise.all(
+        Array.from({ length: 20 }, async (_, i) => {
+          const own = Uint8Array.of(i)
+          const all = [...chunks, own]
+          const encoded = encode(['onehop/blob/1', 2 * chunkBytes + 1, all.map(sha256)])
+          const id = sha256(encoded)
+          await blobs.putManifest(id, encoded)
+          await Promise.all(all.map((chunk, index) => blobs.putChunk(id, index, chunk)))
+          return id
+        }),
+      )
+      for (const id of made) expect(await blobs.missing(id)).toStrictEqual([])
+    })
+
     test('a manifest whose size and list differ is refused', async () => {
       const lying = encode(['onehop/blob/1', chunkBytes + 1, [sha256(new Uint8Array(1))]])
       await expect(blobs.putManifest(sha256(lying), lying)).rejects.toMatchObject({ code: 'BAD_MESSAGE' })
@@ -84,6 +139,7 @@ export function blobContract(name: string, make: () => Promise<BlobFolder>): voi
       await blobs.close()
       await expect(blobs.read(id, 0, 5)).rejects.toMatchObject({ code: 'CLOSED' })
       await expect(blobs.put([picture(5)], 5)).rejects.toMatchObject({ code: 'CLOSED' })
+      await expect(blobs.stage()).rejects.toMatchObject({ code: 'CLOSED' })
     })
   })
 }

@@ -340,7 +340,7 @@ test.each([
   const { results } = await mesh.wait(home.call('placement.commit', { replicaSets: [packed] }))
   expect(results[0]).toMatchObject({ hash: null, code: 'FORBIDDEN' })
   const chain = makeChain([unpackReplicaSet(mesh.crypto, packed)]).bytes
-  const taken = await ask('shard/take', encodePlaced([{ chain, log: ada.log }]))
+  const taken = await ask('shard/take', encodePlaced([{ chain, log: ada.log, people: [] }]))
   expect(decodeTaken(taken as Uint8Array)).toEqual([false])
   expect(await onDisk(home)).toEqual(before)
 })
@@ -361,7 +361,7 @@ test('a step that too few members signed changes nothing', async () => {
   })
   const step = packReplicaSet(document, [signReplicaSet(mesh.crypto, document, strangerSeed)])
   const chain = makeChain([known, unpackReplicaSet(mesh.crypto, step)]).bytes
-  const taken = await ask('shard/take', encodePlaced([{ chain, log: ada.log }]))
+  const taken = await ask('shard/take', encodePlaced([{ chain, log: ada.log, people: [] }]))
   expect(decodeTaken(taken as Uint8Array)).toEqual([false])
   expect(await ask('shard/sign-step', encode([document]))).toEqual(encode([null]))
   expect(await onDisk(home)).toEqual(before)
@@ -379,7 +379,7 @@ test('a shard that nobody leased here is not taken, however well it is signed', 
     mesh.crypto,
     packReplicaSet(document, [signReplicaSet(mesh.crypto, document, eve.owning.seed)]),
   )
-  const placed = encodePlaced([{ chain: makeChain([set]).bytes, log: eve.log }])
+  const placed = encodePlaced([{ chain: makeChain([set]).bytes, log: eve.log, people: [] }])
   expect(decodeTaken((await ask('shard/take', placed)) as Uint8Array)).toEqual([false])
   expect(await onDisk(home)).toEqual(before)
 })

@@ -49,7 +49,7 @@ function environment(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
   }
 }
 
-function onehop(args: readonly string[], more: NodeJS.ProcessEnv = {}, input = '') {
+function onehop(args: readonly string[], more: NodeJS.ProcessEnv = {}, input: string | Uint8Array = '') {
   const { status, stdout, stderr } = spawnSync(process.execPath, [bin, ...args], {
     encoding: 'utf8',
     env: environment(more),
@@ -165,6 +165,90 @@ test('a life: start, init, put, get, status, stop', async () => {
   await until(() => child.exitCode !== null)
   expect(child.exitCode).toBe(0)
   expect(onehop(['status']).status).toBe(3)
+})
+
+test('an app is let in, read with, seen and put out', async () => {
+  const { ready } = await start()
+  const { identity } = onehop(['init', '--user', 'Ada', '--json']).json()
+  const granted = onehop([
+    ...['tokens', 'grant', 'Reader', '--collection', 'posts', '--origin', 'https://reader.example', '--json'],
+  ])
+  expect(granted.status, granted.stdout + granted.stderr).toBe(0)
+  const { id, token } = granted.json() as { id: string; token: string }
+  const ask = async (collection: string): Promise<number> =>
+    (
+      await fetch(new URL('/api/v1/feed.list', ready['dashboard'] as string), {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+        body: JSON.stringify({ owner: identity, app: 'example.microblog', collection }),
+      })
+    ).status
+  expect([await ask('posts'), await ask('profile')]).toEqual([200, 403])
+
+  const [seen] = onehop(['tokens', '--json']).stdout.trim().split('\n')
+  expect(JSON.parse(seen ?? '')).toMatchObject({
+    id,
+    label: 'Reader',
+    origin: 'https://reader.example',
+    owner: identity,
+  })
+  expect(onehop(['tokens']).stdout).toMatch(
+    /Reader +example\.microblog: reads posts +https:\/\/reader\.example/,
+  )
+  expect(onehop(['tokens', 'revoke', '00000000']).status).toBe(1)
+  expect(onehop(['tokens', 'revoke', id.slice(0, 8), '--json']).json()).toEqual({ id, revoked: true })
+  expect(await ask('posts')).toBe(401)
+  expect(onehop(['tokens', 'grant', 'Reader', '--origin', 'reader.example', '--json']).status).toBe(1)
+  expect(onehop(['tokens', 'grant', 'Reader', '--days', '91']).status).toBe(2)
+})
+
+test('blob: a file up and down, sealed or not, from a file or a stream, whole and in ranges', async () => {
+  await start()
+  onehop(['init', '--user', 'Ada', '--json'])
+  const file = join(home, 'film.bin')
+  const bytes = Buffer.from(Uint8Array.from({ length: 600_000 }, (_, i) => i * 7 + (i >> 8)))
+  writeFileSync(file, bytes)
+  const out = join(home, 'back.bin')
+  const plain = onehop(['blob', 'put', file, '--mime', 'video/mp4', '--json'])
+  expect(plain.status, plain.stdout + plain.stderr).toBe(0)
+  expect(plain.stderr).toBe('')
+  expect(plain.json()).toEqual({ hash: expect.any(String), size: 600_000, mime: 'video/mp4' })
+  const sealed = onehop(['blob', 'put', '-', '--sealed'], {}, bytes)
+  expect(sealed.json()).toMatchObject({ size: 600_000, key: expect.stringMatching(/^[0-9a-f]{64}$/) })
+  expect(sealed.stderr).toMatch(/^Stored 586 KB/)
+
+  for (const { ref, input } of [
+    { ref: plain.json()['hash'] as string, input: '' },
+    { ref: sealed.stdout, input: '' },
+    { ref: '-', input: sealed.stdout },
+  ]) {
+    const got = onehop(['blob', 'get', ref, '--out', out, '--json'], {}, input)
+    expect(got.json()).toEqual({ out, offset: 0, bytes: 600_000 })
+    expect(readFileSync(out).equals(bytes)).toBe(true)
+    expect(statSync(out).mode & 0o777).toBe(0o600)
+    const range = onehop(['blob', 'get', ref, '--out', out, '--range', '262100-262200', '--json'], {}, input)
+    expect(range.json()).toEqual({ out, offset: 262_100, bytes: 101 })
+    expect(readFileSync(out).equals(bytes.subarray(262_100, 262_201))).toBe(true)
+  }
+
+  // What does not open leaves nothing, and what was there before stays.
+  const otherKey = { ...sealed.json(), key: '0'.repeat(64) }
+  const wrong = onehop(['blob', 'get', JSON.stringify(otherKey), '--out', out, '--json'])
+  expect([wrong.status, wrong.json()]).toEqual([
+    1,
+    { error: expect.objectContaining({ code: 'BAD_SIGNATURE' }) },
+  ])
+  expect(readFileSync(out).length).toBe(101)
+  expect(existsSync(`${out}.part`)).toBe(false)
+  expect(onehop(['blob', 'put', home]).stderr).toMatch(/is a folder/)
+  expect(onehop(['blob', 'put', join(home, 'none')]).stderr).toMatch(/cannot read.*ENOENT.*NOT_FOUND/s)
+  for (const args of [
+    ['get', 'nonsense', '--out', out],
+    ['get', plain.stdout],
+    ['get', plain.stdout, '--out', out, '--range', '5-4'],
+    ['put', file, '--mime', 'film'],
+  ])
+    expect(onehop(['blob', ...args]).status, args.join(' ')).toBe(2)
 })
 
 test('import brings a file in, tells bad lines by number, and is safe to repeat', async () => {

@@ -3,6 +3,7 @@ import { openHttpServer } from '../../daemon/api/http.ts'
 import { createNodeInfo } from '../../daemon/api/node-info.ts'
 import type { Call, Operations } from '../../daemon/api/operations.ts'
 import { createSessions } from '../../daemon/api/sessions.ts'
+import { createSignedRequests } from '../../daemon/api/signed-requests.ts'
 import { systemClock } from '../../daemon/clock.ts'
 import { signSession } from '../../protocol/api/session.ts'
 import type { EventOf, ReplyOf, RequestOf, UnaryName } from '../../protocol/api/operations.ts'
@@ -11,7 +12,7 @@ import { encode } from '../../protocol/codec.ts'
 import { portableCrypto } from '../../protocol/crypto/portable.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import { deviceFromSeed } from '../../protocol/identity/make.ts'
-import type { Log } from '../../protocol/ports.ts'
+import type { Clock, Log } from '../../protocol/ports.ts'
 import { createSeededRandom } from './seeded-random.ts'
 
 const random = createSeededRandom(11)
@@ -24,22 +25,26 @@ export const strangerDevice = deviceFromSeed(testCrypto, random.bytes(32))
 export const adminToken = toHex(random.bytes(32))
 export const replicaSet = Uint8Array.of(1, 2, 3)
 
+/** Apps are in test/mesh/app-tokens.test.ts. */
+export const noAppTokens = { find: () => undefined, admitsOrigin: () => false }
+
 export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} }
 
 /** A node's API with operations that hold nothing: enough to see who gets through to them. */
-export function createApiNode(more: Partial<Operations> = {}) {
+export function createApiNode(more: Partial<Operations> = {}, clock: Clock = systemClock) {
   const revoked = new Set<string>()
-  const sessions = createSessions({
+  const who = {
     crypto: testCrypto,
-    clock: systemClock,
-    random,
+    clock,
     node: nodeKeys.key,
-    admit(identity, key) {
+    admit(identity: Uint8Array, key: Uint8Array) {
       if (toHex(identity) !== toHex(owner)) throw new OnehopError('UNKNOWN_IDENTITY', 'not hosted')
       if (toHex(key) !== toHex(device.key)) throw new OnehopError('FORBIDDEN', 'not a device of the owner')
       if (revoked.has(toHex(key))) throw new OnehopError('REVOKED', 'revoked')
     },
-  })
+  }
+  const sessions = createSessions({ ...who, random })
+  const signedRequests = createSignedRequests(who)
   const opened: Call[] = []
   const operations: Partial<Operations> = {
     ...sessions.operations,
@@ -82,11 +87,12 @@ export function createApiNode(more: Partial<Operations> = {}) {
     },
     ...more,
   }
-  const dispatch = createDispatch(operations, silentLog)
+  const dispatch = createDispatch(operations, silentLog, { viewCollections: async () => undefined })
   return {
     node: nodeKeys.key,
     dispatch,
     sessions,
+    signedRequests,
     /** Calls of live.open, for their signals. */
     opened,
     revoke: (key: Uint8Array) => revoked.add(toHex(key)),
@@ -99,6 +105,8 @@ export function createApiNode(more: Partial<Operations> = {}) {
         rules: { hosts: options.hosts ?? [], origins: options.origins ?? [] },
         dispatch,
         sessions,
+        signedRequests,
+        appTokens: noAppTokens,
         adminToken,
         pages: options.pages,
         clock: systemClock,

@@ -77,7 +77,7 @@ test('every command has what help needs, and its examples parse', () => {
     for (const [line] of command.examples) {
       const words: string[] = line.match(/'[^']*'|"[^"]*"|\S+/g) ?? []
       const at = words.indexOf('onehop')
-      const end = words.findIndex((word, i) => i > at && (word === '|' || word === '<'))
+      const end = words.findIndex((word, i) => i > at && (word === '|' || word === '<' || word === '>'))
       const argv = words
         .slice(at + 1, end < 0 ? undefined : end)
         .map((word) => word.replace(/^['"]|['"]$/g, ''))

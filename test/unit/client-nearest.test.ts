@@ -49,7 +49,7 @@ function neighbourhood(options: { signer?: Person } = {}) {
       roles: [],
       region: null,
     }),
-    'identity.get': () => ({ log: encodeLog(person.state.entries) }),
+    'identity.get': () => ({ log: encodeLog(person.state.entries), people: [] }),
     'replica-set.get': () => ({ replicaSet: chain.bytes, source: 'local' as const }),
     'record.get': () => ({ records: [null] }),
   })

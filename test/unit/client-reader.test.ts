@@ -51,7 +51,7 @@ async function readerOf(handlers: Handlers) {
       roles: [],
       region: null,
     }),
-    'identity.get': ({ identity }) => ({ log: logs.get(toHex(identity))! }),
+    'identity.get': ({ identity }) => ({ log: logs.get(toHex(identity))!, people: [] }),
     ...handlers,
   })
   const opened = connect({ schema: microblog, transport: node.transport, owner: ada.state.id, clock, crypto })

@@ -6,6 +6,7 @@ import { microblog } from '../../client/microblog.ts'
 import { toHex, utf8 } from '../../protocol/bytes.ts'
 import { decode, encode } from '../../protocol/codec.ts'
 import type { Fields } from '../../protocol/record/types.ts'
+import { defineSchema } from '../../protocol/schema/builder.ts'
 import { checkItem, collectionOf, parseItem } from '../../protocol/schema/check-item.ts'
 import { itemKey, keyOfValue } from '../../protocol/schema/item-key.ts'
 import { itemFromJson, itemToJson } from '../../protocol/schema/json-value.ts'
@@ -26,7 +27,7 @@ const sample: ItemValue = {
   taken: 1_700_000_000_000,
   raw: Uint8Array.of(1, 2),
   picture: png,
-  file: { hash: id, size: 10, mime: 'image/png' },
+  file: { hash: id, size: 10, mime: 'image/png', key: id },
   by: id,
   where: '/geo/ng',
   about: { owner: id, collection: 'samples', key: utf8('A0') },
@@ -93,6 +94,49 @@ describe('values', () => {
     expect(() => collectionOf(everyType, 'sample')).toThrow(
       expect.objectContaining({ code: 'UNKNOWN_COLLECTION', message: expect.stringContaining('samples') }),
     )
+  })
+
+  it('that name a file are sealed where their section is, and nowhere else', () => {
+    const plain = { hash: id, size: 10, mime: 'image/png' }
+    const sealed = { ...plain, key: id }
+    const of = { type: 'blob' } as const
+    const schema = defineSchema({
+      onehop: 1,
+      id: 'example.files',
+      version: 1,
+      collections: {
+        diary: {
+          key: 'random',
+          private: true,
+          fields: { file: of, files: { type: 'list', of }, named: { type: 'map', of } },
+        },
+        posts: {
+          key: 'none',
+          fields: { file: of, friends: { ...of, audience: 'followers' }, files: { type: 'list', of } },
+        },
+      },
+    })
+    const check = (collection: string, value: ItemValue): unknown =>
+      checkItem(schema, collection, value).map((problem) => [problem.path, problem.fix])
+    expect(check('diary', { file: sealed, files: [sealed], named: { a: sealed } })).toEqual([])
+    expect(check('posts', { file: plain, friends: sealed, files: [plain] })).toEqual([])
+    const seal = 'Upload the file with { sealed: true }'
+    const leave = 'Upload the file without { sealed: true }'
+    expect(check('diary', { file: plain, files: [sealed, plain], named: { a: plain } })).toEqual([
+      ['file', seal],
+      ['files', seal],
+      ['named', seal],
+    ])
+    expect(check('posts', { file: sealed, friends: plain, files: [sealed] })).toEqual([
+      ['file', leave],
+      ['friends', seal],
+      ['files', leave],
+    ])
+    expect(check('diary', { file: { ...plain, key: id.subarray(1) } })).toEqual([
+      ['file', 'Give { hash, size, mime, key? } as the upload answered'],
+    ])
+    // Whoever wrote it, it is shown.
+    expect(mergeSections(schema, 'diary', [{ file: plain }])).toEqual({ file: plain })
   })
 
   it('whatever they are get a verdict', () => {

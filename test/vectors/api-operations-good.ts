@@ -87,10 +87,20 @@ export const goodMessages: Messages = {
       'a node nowhere': { node, version: '', clockMs: 0, addresses: [], roles: [], region: null },
     },
   },
-  'identity.get': { request: { 'a person': { identity: owner } }, reply: { 'a log': { log } } },
+  'identity.get': {
+    request: { 'a person': { identity: owner } },
+    reply: { 'a log': { log, people: [] }, 'of a group': { log, people: [log, document] } },
+  },
   'identity.append': {
-    request: { 'some entries': { identity: owner, log } },
+    request: {
+      'some entries': { identity: owner, log },
+      'of a group': { identity: owner, log, people: [log] },
+    },
     reply: { 'two were new': { added: 2 } },
+  },
+  'identity.host': {
+    request: { 'a group': { identity: owner }, 'a club by its name': { identity: owner, label: 'Club' } },
+    reply: { 'it lives here': {} },
   },
   'identity.recover': {
     request: { 'a recovery key': { recoveryKey: device } },
@@ -198,6 +208,21 @@ export const goodMessages: Messages = {
     request: { 'a chunk': { owner, blob, index: 2, chunk: record } },
     reply: { 'the last one': { complete: true } },
   },
+  'blob.stage': {
+    request: {
+      'a chunk': { owner, upload: id, index: 0, chunk: record },
+      'the last that may be': { owner, upload: id, index: 16_383, chunk: empty },
+    },
+    reply: { 'it is kept': {} },
+  },
+  'blob.commit': {
+    request: { 'all is staged': { owner, upload: id, manifest: document } },
+    reply: { 'it is a blob': { blob, size: 524_289 } },
+  },
+  'blob.drop': {
+    request: { 'an upload': { owner, upload: id } },
+    reply: { 'it is gone': {} },
+  },
   'blob.manifest': {
     request: { 'a blob': { owner, blob } },
     reply: { 'its manifest': { manifest: document } },
@@ -246,6 +271,49 @@ export const goodMessages: Messages = {
     reply: { 'a token': { token: id, lifetimeMs: 3_600_000 } },
   },
   'session.close': { request: { 'nothing to say': {} }, reply: { 'nothing to say': {} } },
+  'token.grant': {
+    request: { 'a grant': { grant: document } },
+    reply: { 'a token': { id, token: nonce, expiresMs: writtenMs } },
+  },
+  'token.list': {
+    request: { 'whoever asks': {}, 'of one person': { owner } },
+    reply: {
+      none: { tokens: [] },
+      'one for a site, one for a program that was revoked': {
+        tokens: [
+          {
+            id,
+            owner,
+            device,
+            ...{ app: posts.app, label: 'Reader', origin: 'https://reader.example' },
+            scopes: [
+              { collection: 'posts', access: 'read' },
+              { collection: 'likes', access: 'write' },
+            ],
+            grantedMs: writtenMs,
+            expiresMs: writtenMs + 86_400_000,
+            revokedMs: null,
+            usedMs: writtenMs + 1000,
+          },
+          {
+            id: nonce,
+            owner,
+            device,
+            ...{ app: posts.app, label: 'backup', origin: null },
+            scopes: [{ collection: null, access: 'read' }],
+            grantedMs: writtenMs,
+            expiresMs: writtenMs,
+            revokedMs: writtenMs,
+            usedMs: null,
+          },
+        ],
+      },
+    },
+  },
+  'token.revoke': {
+    request: { 'one token': { owner, id } },
+    reply: { 'it was there': { revoked: true }, 'it was not': { revoked: false } },
+  },
   'admin.status': {
     request: {
       'the first': {},

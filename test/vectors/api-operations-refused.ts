@@ -53,6 +53,8 @@ const stored = { outcome: 'stored', id, code: null, message: null }
 const put = (result: object): object => ({ results: [stored, result], clockMs: 0 })
 const status = goodMessages['admin.status'].reply['a busy node']
 const pairing = goodMessages['admin.pair.cancel'].reply['closed']?.pairing
+const token =
+  goodMessages['token.list'].reply['one for a site, one for a program that was revoked']?.tokens[0]
 const replicaLost = { ...status?.hosted[0], replicas: [{ node: id, state: 'lost', lastSeenMs: null }] }
 
 export const refusals: readonly Refused[] = [
@@ -85,6 +87,17 @@ export const refusals: readonly Refused[] = [
     'a field that objects inherit': [{ constructor: 1 }, 'constructor'],
     'a prototype': [JSON.parse('{"__proto__":{}}'), '__proto__'],
     'a field of 65 letters': [{ ['x'.repeat(65)]: 1 }, `${'x'.repeat(64)}…`],
+  }),
+  requests('token.grant', 'cbor', {
+    'no grant': [{}, 'grant'],
+    'a grant over its bound': [
+      tooLong('grant', apiLimits.tokenGrantBytesMax + 129),
+      'grant',
+    ],
+  }),
+  requests('token.revoke', 'cbor', {
+    'a token of nobody': [{ id }, 'owner'],
+    'an id of 31 bytes': [{ owner, id: id.subarray(1) }, 'id'],
   }),
   requests('session.open', 'cbor', {
     'a signature of 63 bytes': [{ ...proof, signature: signature.subarray(1) }, 'signature'],
@@ -166,6 +179,10 @@ export const refusals: readonly Refused[] = [
     'more than a chunk at once': [{ owner, blob: id, offset: 0, length: 262_145 }, 'length'],
     'an offset beyond 2^53': [{ owner, blob: id, offset: 2n ** 53n, length: 1 }, 'offset'],
   }),
+  requests('blob.stage', 'cbor', {
+    'a chunk beyond the last': [{ owner, upload: id, index: 16_384, chunk: record }, 'index'],
+    'an upload of 31 bytes': [{ owner, upload: id.subarray(1), index: 0, chunk: record }, 'upload'],
+  }),
   requests('live.open', 'cbor', {
     'of nothing known': [{ ...live, of: 'table' }, 'of'],
     'of a number': [{ ...live, of: 0 }, 'of'],
@@ -229,6 +246,13 @@ export const refusals: readonly Refused[] = [
       { results: [{ hash: id, members: many(17, id), code: null, message: null }] },
       'results[0].members',
     ],
+  }),
+  replies('token.list', {
+    'an access that nobody knows': [
+      { tokens: [{ ...token, scopes: [{ collection: null, access: 'admin' }] }] },
+      'tokens[0].scopes[0].access',
+    ],
+    'a label of no letters': [{ tokens: [{ ...token, label: '' }] }, 'tokens[0].label'],
   }),
   replies('session.open', { 'a token of 16 bytes': [{ token: id.subarray(16), lifetimeMs: 1 }, 'token'] }),
   replies('admin.status', {

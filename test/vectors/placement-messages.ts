@@ -111,28 +111,33 @@ export const placementKinds = {
     },
   }),
   placed: messageKind(placement.encodePlaced, placement.decodePlaced, {
-    good: { 'one found, one not': [{ chain, log }, undefined], 'none asked': [] },
+    good: {
+      'one found, one not': [{ chain, log, people: [] }, undefined],
+      'a group, with the logs of its members': [{ chain, log, people: [log, log] }],
+      'none asked': [],
+    },
     full: {
       'all unknown': arrayOf(shards, null),
-      'the longest log': zeros(
-        limits.identityLogBytesMax,
-        'BAD_MESSAGE',
-        Uint8Array.of(0x81, 0x82),
-        encode(chain),
+      'as many members as fit': arrayOf(
+        limits.identityPeopleMax,
+        log,
+        concatBytes(Uint8Array.of(0x81, 0x83), encode(chain), encode(log)),
       ),
     },
     refused: {
-      'one set too many': arrayOf(shards + 1, [chain, log]),
-      'a chain of no bytes': [[new Uint8Array(), log]],
-      'a log of no bytes': [[chain, new Uint8Array()]],
+      'one set too many': arrayOf(shards + 1, [chain, log, []]),
+      'a chain of no bytes': [[new Uint8Array(), log, []]],
+      'a log of no bytes': [[chain, new Uint8Array(), []]],
       'no log': [[chain]],
-      'null for a log': [[chain, null]],
+      'nothing of members': [[chain, log]],
+      'null for members': [[chain, log, null]],
+      'null for a log': [[chain, null, []]],
+      'a member of no bytes': [[chain, log, [new Uint8Array()]]],
       'false for none': [false],
-      'a log of a byte too many': zeros(
-        limits.identityLogBytesMax + 1,
-        'BAD_MESSAGE',
-        Uint8Array.of(0x81, 0x82),
-        encode(chain),
+      'one member too many': arrayOf(
+        limits.identityPeopleMax + 1,
+        log,
+        concatBytes(Uint8Array.of(0x81, 0x83), encode(chain), encode(log)),
       ),
       'a chain longer than a frame': zeros(limits.frameBytesMax, 'TOO_LARGE', Uint8Array.of(0x81, 0x82)),
     },

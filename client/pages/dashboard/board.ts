@@ -11,6 +11,7 @@ import { pairingPanel } from './pairing-panel.ts'
 import { peersPanel, queuesPanel, searchPanel, storagePanel } from './node-panels.ts'
 import { problemsPanel } from './problems-panel.ts'
 import { forgetToken } from './token.ts'
+import { tokensPanel } from './tokens-panel.ts'
 
 export type Status = ReplyOf<'admin.status'>
 
@@ -28,6 +29,7 @@ export async function showBoard(page: HTMLElement, token: string): Promise<Oneho
   const head = element('header', { class: 'head' })
   const trouble = element('div', {})
   const pairing = pairingPanel(admin)
+  const tokens = tokensPanel(admin)
   const hosted = hostedPanel(() => refresh().catch(show))
   const panels: readonly Panel[] = [
     problemsPanel(),
@@ -50,7 +52,7 @@ export async function showBoard(page: HTMLElement, token: string): Promise<Oneho
         'div',
         { class: 'columns' },
         element('div', { class: 'aside' }, pairing.element),
-        element('div', { class: 'panels' }, ...others),
+        element('div', { class: 'panels' }, ...others, tokens.element),
       ),
     ),
   )
@@ -65,6 +67,7 @@ export async function showBoard(page: HTMLElement, token: string): Promise<Oneho
     drawHead(head, status)
     for (const panel of panels) panel.update(status)
     await pairing.refresh(status)
+    await tokens.refresh(status.clockMs)
   }
   const show = (error: unknown): void => fill(trouble, failureNotice(error))
 
