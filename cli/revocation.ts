@@ -45,7 +45,12 @@ export async function revoke(options: RevocationOptions): Promise<Revoked> {
 }
 
 /** As this node holds them: what it has not seen yet will not count. */
-async function listNumbers({ call, identity, device, signal }: RevocationOptions) {
+export async function listNumbers({
+  call,
+  identity,
+  device,
+  signal,
+}: Omit<RevocationOptions, 'crypto'>): Promise<{ readonly number: number; readonly id: Uint8Array }[]> {
   const list: { readonly number: number; readonly id: Uint8Array }[] = []
   for (let more = true; more; ) {
     const after = list.at(-1)?.number ?? 0

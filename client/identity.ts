@@ -53,11 +53,7 @@ export async function makeIdentity(
   ports: IdentityPorts & { readonly recovery?: RecoveryKeys | undefined },
 ): Promise<Identity> {
   const { keys, crypto = defaultCrypto(), recovery } = ports
-  if (!mayHoldOwnerKeys()) {
-    throw new OnehopError('FORBIDDEN', 'a page from plain http makes no owner keys', {
-      help: 'Open this page over https or on localhost, or make the identity with: onehop init --user NAME.',
-    })
-  }
+  requireOwnerPlace('makes no owner keys', 'make the identity with: onehop init --user NAME')
   const device = await deviceOf(ports)
   return keys.lock(keyNames.identityLog, async () => {
     if ((await keys.get(keyNames.identityLog)) !== undefined) {
@@ -91,9 +87,12 @@ export async function joinIdentity(ports: IdentityPorts, log: Uint8Array): Promi
   })
 }
 
-/** Absent in Node, where the keys are in a file of the person who runs it. */
-function mayHoldOwnerKeys(): boolean {
-  return (globalThis as { readonly isSecureContext?: boolean }).isSecureContext !== false
+/** Throws FORBIDDEN on a page from plain http. In Node the keys are in a file of the person who runs it. */
+export function requireOwnerPlace(what: string, otherwise: string): void {
+  if ((globalThis as { readonly isSecureContext?: boolean }).isSecureContext !== false) return
+  throw new OnehopError('FORBIDDEN', `a page from plain http ${what}`, {
+    help: `Open this page over https or on localhost, or ${otherwise}.`,
+  })
 }
 
 export interface AdmissionRequest extends Pick<Admission, 'key' | 'boxKey'> {

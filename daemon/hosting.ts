@@ -34,6 +34,7 @@ export class Hosting {
   /** Asked for every lease that is granted: never counted anew. */
   #leasedBytes = 0
   #changes = 0
+  readonly #listeners = new Set<(owner: IdentityId) => void>()
 
   private constructor(store: Store) {
     this.#store = store
@@ -94,6 +95,13 @@ export class Hosting {
     })
     for (const hosted of added) this.#set(hosted)
     this.#inOrder = undefined
+    for (const { owner } of added) for (const listener of this.#listeners) listener(owner)
+  }
+
+  /** Calls back with every shard that is taken in; returns the way to stop. */
+  onAdded(listener: (owner: IdentityId) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
   }
 
   /** Stops answering for the shard at once, then deletes what was kept of it. */

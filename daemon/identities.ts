@@ -7,6 +7,7 @@ import { append, replay } from '../protocol/identity/log.ts'
 import { heldBack, probationMs } from '../protocol/identity/probation.ts'
 import type { IdentityState, People } from '../protocol/identity/types.ts'
 import { limits } from '../protocol/limits.ts'
+import { recoveryKeysIn } from '../protocol/identity/recovery.ts'
 import type { Clock } from '../protocol/ports.ts'
 import type { DeviceKey, IdentityId } from '../protocol/record/types.ts'
 import type { Store, StoreBatch } from '../storage/types.ts'
@@ -18,6 +19,8 @@ const knownKind = 'device-known'
 const groupKind = 'group'
 /** Empty documents by person and group: whose logs a group's is read by. */
 const memberKind = 'group-member'
+/** Empty documents by recovery key and identity: which logs name or named which recovery key. */
+export const recoveryKind = 'recovery'
 
 /** States kept replayed. A state is some kilobytes; the rest are replayed from the store in about 0.2 ms. */
 const statesMax = 8_192
@@ -125,6 +128,9 @@ export class Identities {
       this.#noteProbation(batch, before, after)
       this.#noteMembers(batch, after)
       this.#store.documents.putIn(batch, kind, owner, encodeLog(after.entries))
+      for (const key of recoveryKeysIn(after)) {
+        this.#store.documents.putIn(batch, recoveryKind, concatBytes(key, owner), emptyBytes)
+      }
       return { after, added: after.entries.length - (before?.entries.length ?? 0) }
     })
     const state = after.type === 'group' ? this.#readAnew(owner) : after

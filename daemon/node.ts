@@ -33,6 +33,7 @@ import { Finder, shardKey } from './placement/find.ts'
 import { Leases } from './placement/leases.ts'
 import { Neighbours } from './placement/neighbours.ts'
 import { Placement } from './placement/placement.ts'
+import { Recoveries } from './placement/recoveries.ts'
 import { Repair } from './placement/repair.ts'
 import { ReplicaSets } from './placement/replica-sets.ts'
 import { BlobCopies } from './replication/blob-copies.ts'
@@ -124,6 +125,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   })
   const replicaSets = new ReplicaSets(store, crypto, identities)
   const finder = new Finder({ ...base, replicaSets, signal: tasks.signal })
+  const recoveries = await Recoveries.open({ ...base, replicaSets, signal: tasks.signal })
   const placement = new Placement({ ...base, replicaSets, neighbours, leases, describe })
   const repair = new Repair({
     ...base,
@@ -140,7 +142,10 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     perS: config.network.providesPerS,
     validityMs: ports.providerValidityMs,
   })
-  const announce = (owner: IdentityId): void => provides.add(shardKey(crypto, owner))
+  const announce = (owner: IdentityId): void => {
+    provides.add(shardKey(crypto, owner))
+    for (const key of recoveries.lookupKeys(owner)) provides.add(key)
+  }
 
   // Equal copies.
   const replication = new Replication({
@@ -238,7 +243,15 @@ export async function createNode(ports: NodePorts): Promise<Node> {
       box: self.boxKey,
       possession: provePossession(crypto, identity, self),
     }),
-    ...identityOperations({ config: config.hosting, identities, hosting, schemas, finder, search }),
+    ...identityOperations({
+      config: config.hosting,
+      identities,
+      hosting,
+      schemas,
+      finder,
+      recoveries,
+      search,
+    }),
     ...recordOperations({ clock, ingest, replication }),
     ...search.operations,
     ...readOperations({ clock, store, hosting, identities, schemas, streams, views, live }),
@@ -271,6 +284,8 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     placement.distribution.announce(chain)
     // Followers' nodes hold records too: of a revoked device those after the last that counts go there as here.
     for (const node of streams.servingNodes(state.id)) placement.distribution.announceTo(node, state.id)
+    // It may name new recovery words.
+    if (!replication.isJoining(state.id)) announce(state.id)
   })
   replicaSets.onChanged(({ newest }) => {
     const isHome = newest.members[0] !== undefined && toHex(newest.members[0].node) === rpc.self

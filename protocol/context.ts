@@ -38,4 +38,7 @@ export const derivations = {
   boxChain: 'onehop/box-chain/1',
   blinding: 'onehop/blind-key/1',
   numberList: 'onehop/number-list/1',
+  recoverySigning: 'onehop/recovery-signing/1',
+  recoveryBox: 'onehop/recovery-box/1',
+  recoveryLookup: 'onehop/recover',
 } as const

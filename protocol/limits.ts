@@ -39,6 +39,10 @@ export const limits = {
   identityWrapsMax: 64,
   /** Logs of people that travel with a group's: its members and as many who were. */
   identityPeopleMax: 128,
+  /** Recovery keys of one log that are looked up: words are replaced a few times in a life. */
+  recoveryKeysMax: 8,
+  /** Identities that may claim one recovery key: who made the words has one, the rest are made up by others. */
+  recoveryFoundMax: 8,
   schemaBytesMax: 64 * 1024,
   schemaCollectionsMax: 64,
   schemaFieldsMax: 64,

@@ -12,6 +12,8 @@ import { init } from './init.ts'
 import { pair } from './pair.ts'
 import { paths } from './paths.ts'
 import { put } from './put.ts'
+import { recover } from './recover.ts'
+import { recoveryNew } from './recovery-new.ts'
 import { schemaApply } from './schema-apply.ts'
 import { schemaCheck } from './schema-check.ts'
 import { search } from './search.ts'
@@ -32,6 +34,8 @@ export const commands: readonly Command[] = [
   tokens,
   tokensGrant,
   tokensRevoke,
+  recover,
+  recoveryNew,
   schemaCheck,
   schemaApply,
   put,

@@ -1,18 +1,17 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname } from 'node:path'
-import { connect } from '../../client/connect.ts'
 import { makeIdentity, openIdentity } from '../../client/identity.ts'
-import type { Identity } from '../../client/identity.ts'
-import { microblog } from '../../client/microblog.ts'
+import type { Identity, IdentityPorts } from '../../client/identity.ts'
+import { makeRecovery } from '../../client/recovery.ts'
 import { toHex } from '../../protocol/bytes.ts'
-import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
-import type { Call, Command, Context } from '../command.ts'
-import type { Daemon } from '../daemon.ts'
+import { OnehopError } from '../../protocol/errors.ts'
+import type { Call, Command } from '../command.ts'
 import { exitCodes } from '../exit-code.ts'
 import { UsageError } from '../failure.ts'
 import { cliDevicePath } from '../key-store.ts'
-import { counted } from '../units.ts'
+import { keepName, moveIn } from '../move-in.ts'
+import { handOutWords, wordsFileOption } from '../recovery-screen.ts'
 
 const nameLengthMax = 60
 
@@ -22,14 +21,21 @@ export const init: Command = {
   operands: [],
   options: {
     user: { type: 'string', value: 'NAME', help: 'make the identity of a person with this name' },
+    'words-file': wordsFileOption,
+    'no-recovery': { type: 'boolean', help: 'make no recovery words' },
   },
   examples: [
     ['onehop init', 'a config file to edit'],
     ['onehop init --user Ada', 'you, with this command line as your first device'],
+    ['onehop init --user Ada --words-file ~/words.txt --json', 'in a script; then put the file away'],
   ],
   notes: [
     'Nothing is ever overwritten: run it again when a node has been started, and that node is admitted and hosts you.',
-    'The key file (onehop paths shows where) is you. Keep a copy of it: this release has no recovery words yet.',
+    'The key file (onehop paths shows where) is you.',
+    '24 recovery words are shown once and two of them asked back. From them alone everything comes back when all your',
+    'devices and your node are gone (onehop recover). Who has them is you: they read what is private and shut out your',
+    'devices. Write them on paper; they are kept nowhere. They go to a terminal or into --words-file (mode 0600), never',
+    'to standard output and never into --json; without a terminal, name the file or say --no-recovery.',
   ].join('\n'),
   async run(call) {
     const { flags, context, output } = call
@@ -50,10 +56,13 @@ export const init: Command = {
         output.words('Next: onehop start, or onehop init --user NAME for an identity of this command line.')
       return exitCodes.ok
     }
-    const identity = before ?? (await makeIdentity(ports))
+    const { identity, hasRecovery } =
+      before === undefined ? await makePerson(call, ports) : { identity: before, hasRecovery: false }
     if (before === undefined && user !== undefined) await keepName(context, user)
     const id = toHex(identity.id)
     if (!output.json) sayIdentity(call, id, before === undefined, user)
+    if (!output.json && hasRecovery)
+      output.words('Write the first digits of that id beside your recovery words.')
     const daemon = await context.findDaemon()
     const hosted = daemon === undefined ? undefined : await moveIn(call, daemon, identity)
     if (output.json) {
@@ -64,6 +73,7 @@ export const init: Command = {
         madeIdentity: before === undefined,
         device: toHex(identity.device.key),
         keyFile: cliDevicePath(context.environment),
+        wordsFile: hasRecovery ? (flags.text('words-file') ?? null) : null,
         hosted: daemon?.runtime.node ?? null,
         copies: hosted?.members ?? null,
         problem: hosted?.problem?.message ?? null,
@@ -74,11 +84,20 @@ export const init: Command = {
   },
 }
 
-/** Kept until a node can be given the profile. */
-const nameEntry = 'cli/name'
-
-async function keepName(context: Context, name: string): Promise<void> {
-  await context.keys().write(new Map([[nameEntry, Buffer.from(name)]]))
+/** The words come first: interrupted before they are written down, nobody was made. */
+async function makePerson(
+  call: Call,
+  ports: IdentityPorts,
+): Promise<{ readonly identity: Identity; readonly hasRecovery: boolean }> {
+  const { flags } = call
+  const file = flags.text('words-file')
+  if (flags.on('no-recovery')) {
+    if (file !== undefined) throw new UsageError('--words-file and --no-recovery contradict each other')
+    return { identity: await makeIdentity(ports), hasRecovery: false }
+  }
+  const recovery = makeRecovery(ports.crypto)
+  await handOutWords(call, recovery.words, file, ', or go without them (--no-recovery)')
+  return { identity: await makeIdentity({ ...ports, recovery: recovery.keys }), hasRecovery: true }
 }
 
 function sayIdentity({ context, output }: Call, id: string, made: boolean, user: string | undefined): void {
@@ -104,55 +123,5 @@ async function writeConfig(path: string): Promise<boolean> {
       cause,
       help: 'Name a file that this user may write: --config FILE.',
     })
-  }
-}
-
-interface MovedIn {
-  readonly members: number | undefined
-  /** Of what comes after hosting, which stands by itself. */
-  readonly problem: OnehopError | undefined
-}
-
-/** The node is admitted, hosts the person, and gets their profile; every step is left out that was done before. */
-async function moveIn({ context, output }: Call, daemon: Daemon, identity: Identity): Promise<MovedIn> {
-  const { signal } = context
-  const { call } = daemon
-  const keys = context.keys()
-  const known = await keys.get(nameEntry)
-  const name = known === undefined ? '' : Buffer.from(known).toString('utf8')
-  const { node, box, possession } = await call('admin.prove', { identity: identity.id }, { signal })
-  await identity.admit({ key: node, boxKey: box, possession, role: 'node' })
-  const { results } = await call(
-    'admin.host.add',
-    { hosts: [{ log: identity.log(), label: name }] },
-    { signal },
-  )
-  const [result] = results
-  if (result === undefined || result.code !== null)
-    throw new OnehopError(
-      'FORBIDDEN',
-      `the node does not host you: ${result?.message ?? 'it gave no answer'}`,
-    )
-  if (!output.json) output.words(`This node hosts you now, as ${toHex(node).slice(0, 12)}.`)
-  try {
-    const crypto = await context.crypto()
-    await using app = await connect({
-      schema: microblog,
-      node: daemon.runtime.http,
-      keys,
-      crypto,
-      identity,
-      signal,
-    })
-    const { members } = await app.place()
-    const profile = app.collection('profile')
-    if (name !== '' && (await profile.get()) === undefined) await (await profile.put({ name })).accepted
-    if (!output.json) output.words(`${counted(members.length, 'node')} will keep your records.`)
-    return { members: members.length, problem: undefined }
-  } catch (error) {
-    const problem = asOnehopError(error)
-    if (!output.json)
-      output.words(output.yellow(`Not all is done: ${problem.message}. Run onehop init again later.`))
-    return { members: undefined, problem }
   }
 }

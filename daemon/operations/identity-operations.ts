@@ -5,6 +5,7 @@ import type { Config } from '../config.ts'
 import type { Hosting } from '../hosting.ts'
 import type { Identities } from '../identities.ts'
 import type { Finder } from '../placement/find.ts'
+import type { Recoveries } from '../placement/recoveries.ts'
 import type { Schemas } from '../schemas.ts'
 import type { Search } from '../search/search.ts'
 import { requireOwner } from './caller.ts'
@@ -15,13 +16,20 @@ export interface IdentityOperationsParts {
   readonly hosting: Hosting
   readonly schemas: Schemas
   readonly finder: Finder
+  readonly recoveries: Recoveries
   readonly search: Pick<Search, 'identityLog'>
 }
 
-type Names = 'identity.get' | 'identity.append' | 'identity.host' | 'schema.put' | 'schema.get'
+type Names =
+  | 'identity.get'
+  | 'identity.append'
+  | 'identity.host'
+  | 'identity.recover'
+  | 'schema.put'
+  | 'schema.get'
 
 export function identityOperations(parts: IdentityOperationsParts): Pick<Operations, Names> {
-  const { config, identities, hosting, schemas, finder, search } = parts
+  const { config, identities, hosting, schemas, finder, recoveries, search } = parts
   return {
     async 'identity.get'({ identity }, { signal }) {
       // Who showed a record of theirs has the log; else the replica set is found, which travels with it.
@@ -55,6 +63,16 @@ export function identityOperations(parts: IdentityOperationsParts): Pick<Operati
       const quotaBytes = config.leaseBytes
       await hosting.add({ owner: identity, person: true, quotaBytes, expiresMs: undefined, label })
       return {}
+    },
+
+    async 'identity.recover'({ recoveryKey }, { signal }) {
+      const found = await recoveries.find(recoveryKey, signal)
+      if (found.length === 0) {
+        throw new OnehopError('NOT_FOUND', 'nobody asked knows these recovery words', {
+          help: 'Check the words. A node that was just started may need a minute to meet others: try again then.',
+        })
+      }
+      return { found: found.map(({ log, chain = null }) => ({ log, replicaSet: chain })) }
     },
 
     async 'schema.put'({ schema }) {

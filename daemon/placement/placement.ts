@@ -1,4 +1,4 @@
-import { fromHex, toHex } from '../../protocol/bytes.ts'
+import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
@@ -19,6 +19,7 @@ import type { Identities } from '../identities.ts'
 import type { NodeId, Routing, Rpc } from '../net/rpc.ts'
 import { Distribution } from './distribution.ts'
 import type { Leases } from './leases.ts'
+import { learnSeats, mustBeBrought, seatsToKeep } from './moving-in.ts'
 import { candidateOf, type Neighbours } from './neighbours.ts'
 import type { ReplicaSets } from './replica-sets.ts'
 
@@ -95,11 +96,24 @@ export class Placement {
     const said = this.#parts.describe()
     const home = candidateOf(this.#parts.rpc.self, said)
     const candidates = neighbours.candidates(leaseBytes)
-    const rules = { count: copies, held: [home], near: home.region }
-    const chosen = owners.map((owner) => chooseHolders(crypto.sha256, owner, candidates, rules))
-    const leases = await this.#gatherLeases(owners, chosen, leaseBytes, signal)
+    const seats = owners.map((owner) => seatsToKeep(this.#parts.replicaSets.get(owner)?.newest, home.node))
+    await learnSeats(this.#parts.routing, this.#parts.log, seats.flat())
+    const former = seats.map((held) => held.map((seat) => candidateOf(toHex(seat.node), seat)))
+    const kept = await this.#gatherLeases(owners, former, leaseBytes, signal)
+    const staying = owners.map((owner, i) =>
+      (former[i] as Candidate[])
+        .filter((one) => kept.has(leaseName(owner, one)))
+        .slice(0, limits.replicaSetMembersMax - 1),
+    )
+    const chosen = owners.map((owner, i) => {
+      const held = [home, ...(staying[i] as Candidate[])]
+      const count = Math.max(0, copies - held.length + 1)
+      return chooseHolders(crypto.sha256, owner, candidates, { count, held, near: home.region })
+    })
+    const leases = new Map([...kept, ...(await this.#gatherLeases(owners, chosen, leaseBytes, signal))])
     return owners.map((owner, i) => {
-      const members = (chosen[i] as Candidate[]).filter((one) => leases.has(leaseName(owner, one)))
+      const fresh = (chosen[i] as Candidate[]).filter((one) => leases.has(leaseName(owner, one)))
+      const members = [...(staying[i] as Candidate[]), ...fresh]
       return {
         owner,
         unsigned: encodeReplicaSet(this.#firstSet(owner, members, candidates, copies, said)),
@@ -112,15 +126,21 @@ export class Placement {
   async commit(packed: Uint8Array): Promise<ReplicaSetChain> {
     const set = unpackReplicaSet(this.#parts.crypto, packed)
     if (set.step !== 0) throw new OnehopError('BAD_REQUEST', 'an owner signs the first set of an epoch')
-    const { chain, isNews } = await this.#parts.replicaSets.accept(makeChain([set]))
+    const { hosting, replicaSets, rpc } = this.#parts
+    const before = replicaSets.get(set.owner)?.newest
+    const { chain, isNews } = await replicaSets.accept(makeChain([set]))
     if (!isNews && toHex(chain.newest.hash) !== toHex(set.hash)) {
       throw new OnehopError('STALE', `a newer replica set of ${toHex(set.owner)} is known`)
     }
     this.distribution.announce(chain)
+    const self = fromHex(rpc.self, 32) as Uint8Array
+    for (const { node } of seatsToKeep(before, self)) this.distribution.announceTo(toHex(node), set.owner)
+    if (isNews && hosting.has(set.owner) && mustBeBrought(before, set, self))
+      for (const listener of this.#joined) listener(set.owner)
     return chain
   }
 
-  /** Calls back with each shard that others placed here; returns the way to stop. */
+  /** Calls back with each shard whose records others hold and have to bring; returns the way to stop. */
   onJoined(listener: (owner: IdentityId) => void): () => void {
     this.#joined.add(listener)
     return () => this.#joined.delete(listener)
@@ -169,7 +189,8 @@ export class Placement {
   ): ReplicaSet {
     const { crypto, clock, config, replicaSets, rpc } = this.#parts
     const known = replicaSets.get(owner)?.newest
-    const others = candidates.filter((candidate) => !members.includes(candidate))
+    const seated = new Set(members.map(({ node }) => toHex(node)))
+    const others = candidates.filter(({ node }) => !seated.has(toHex(node)))
     const standby = chooseHolders(crypto.sha256, owner, others, {
       count: standbyMax,
       held: [candidateOf(rpc.self, said)],
@@ -184,7 +205,7 @@ export class Placement {
       previous: known?.hash,
       members: [
         { node: fromHex(rpc.self, 32) as Uint8Array, role: 'home', region, operator, addresses },
-        ...members.map((candidate) => this.#seat(candidate)),
+        ...members.map((candidate) => this.#seat(candidate, known?.members)),
       ],
       standby: standby.map((candidate) => this.#seat(candidate)),
       copies,
@@ -192,9 +213,11 @@ export class Placement {
     }
   }
 
-  #seat(candidate: Candidate): Seat {
+  #seat(candidate: Candidate, former: readonly Seat[] = []): Seat {
     const { region, operator } = candidate
-    const addresses = this.#parts.neighbours.get(toHex(candidate.node))?.hello.addresses ?? []
+    const before = former.find(({ node }) => equalBytes(node, candidate.node))
+    const addresses =
+      this.#parts.neighbours.get(toHex(candidate.node))?.hello.addresses ?? before?.addresses ?? []
     return { node: candidate.node, role: 'replica', addresses, operator, region }
   }
 

@@ -63,6 +63,15 @@ export const operations = {
   'identity.append': unary('signed', { identity: key32(), log, people: optional(people) }, { added: uint() }),
   /** A group that the session's person owns comes to live here, beside them. */
   'identity.host': unary('session', { identity: key32(), label: optional(text(64)) }, {}),
+  /**
+   * By recovery words: the identities that name or named this recovery key, here or through the DHT. A genesis may name
+   * anybody's key, so there may be several, and the caller has to choose.
+   */
+  'identity.recover': unary(
+    'anyone',
+    { recoveryKey: key32() },
+    { found: list(fields({ log, replicaSet: orNull(document) }), limits.recoveryFoundMax) },
+  ),
   'schema.put': unary(
     'session',
     { schema: bytesMax(limits.schemaBytesMax) },

@@ -50,7 +50,7 @@ const portable = new Set(['protocol', 'client'])
 
 /** What goes over the wire depends on these alone; a new one is a decision, not a convenience. */
 const protocolLibraries =
-  /^(@noble\/(curves|hashes)|cborg|multiformats|stemmer|structured-headers|tweetnacl|valibot)(\/|$)/
+  /^(@noble\/(curves|hashes)|@scure\/bip39|cborg|multiformats|stemmer|structured-headers|tweetnacl|valibot)(\/|$)/
 
 const clockFiles = new Set(['daemon/clock.ts', 'client/clock.ts'])
 const randomFiles = /^((daemon|client)\/random\.ts|(protocol|daemon|client)\/crypto\/[^/]+\.ts)$/

@@ -25,6 +25,24 @@ export async function typeDigits(dashboard: Page, digits: string): Promise<void>
   await dashboard.getByRole('button', { name: 'Check the digits' }).click()
 }
 
+/** The words as a person copies them from the page. */
+export async function readWords(phone: Page): Promise<readonly string[]> {
+  const list = phone.getByRole('list', { name: 'Recovery words' })
+  await list.waitFor()
+  return list.locator('.word').allTextContents()
+}
+
+/** From the paper: what the page asks for. */
+export async function answerWords(phone: Page, words: readonly string[]): Promise<void> {
+  const fields = phone.getByLabel(/^Word \d+$/)
+  await fields.first().waitFor()
+  for (const one of await fields.all()) {
+    const number = Number((await one.getAttribute('id'))?.replace('word-', ''))
+    await one.fill(words[number - 1] ?? '')
+  }
+  await phone.getByRole('button', { name: 'Check' }).click()
+}
+
 /** From the digits on the phone to a profile that its node keeps. */
 export async function settleIn(
   phone: Page,
@@ -34,6 +52,9 @@ export async function settleIn(
   await typeDigits(dashboard, await readDigits(phone))
   await dashboard.getByText('The digits are right').waitFor()
   await phone.getByRole('button', { name: 'The node took the digits' }).click()
+  const words = await readWords(phone)
+  await phone.getByRole('button', { name: 'I have written them down' }).click()
+  await answerWords(phone, words)
   await phone.getByLabel('About you').fill(profile.bio)
   await phone.getByLabel('Country').selectOption('fr')
   await phone.getByLabel('Town').fill(profile.town)

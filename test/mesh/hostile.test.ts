@@ -57,6 +57,7 @@ const methods: readonly Method[] = [
   'shard/numbers',
   'shard/push',
   'shard/reconcile',
+  'shard/recover',
   'shard/schema',
   'shard/sign-step',
   'shard/take',

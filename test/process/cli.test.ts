@@ -115,7 +115,7 @@ test('a life: start, init, put, get, status, stop', async () => {
   const again = onehop(['start', '--json'])
   expect([again.status, again.json()['pid']]).toEqual([0, child.pid])
 
-  const init = onehop(['init', '--user', 'Ada', '--json'])
+  const init = onehop(['init', '--user', 'Ada', '--no-recovery', '--json'])
   expect(init.status, init.stdout + init.stderr).toBe(0)
   const me = init.json()
   expect(me).toMatchObject({ madeIdentity: true, hosted: ready['node'], problem: null })
@@ -314,7 +314,7 @@ test('SIGINT with a neighbour, a live query and a silent WebSocket: ends with 0,
   const token = dashboard.hash.replace('#token=', '')
   const call = httpCaller(port, token)
   await until(async () => (await call('admin.status', {})).peers.some(({ connected }) => connected))
-  const me = onehop(['init', '--user', 'Ada', '--json']).json()
+  const me = onehop(['init', '--user', 'Ada', '--no-recovery', '--json']).json()
   expect(onehop(['put', 'posts', '{"text":"hello"}']).status).toBe(0)
 
   const live = await socketClient(port, { token })

@@ -115,12 +115,10 @@ export async function createMesh(count: number, options: MeshOptions = {}): Prom
   const open = new Set<number>()
   const meeting = new AbortController().signal
 
-  const seedOf = (index: number): Uint8Array => crypto.sha256(concatBytes(utf8('mesh'), Uint8Array.of(index)))
-
   const openNode = async (index: number): Promise<MeshNode> => {
     const disk = disks.get(index) ?? { kv: new KeptKv(), blobs: new MemoryBlobFolder() }
     disks.set(index, disk)
-    const seed = seedOf(index)
+    const seed = seedOf(crypto, index)
     const place = network.join(toHex(crypto.signingPublicKey(seed)))
     options.onJoin?.(place, index)
     const config = meshConfig(index, options.config?.(index) ?? {})
@@ -203,6 +201,18 @@ export async function createMesh(count: number, options: MeshOptions = {}): Prom
   }
   for (let index = 0; index < count; index++) await openNode(index)
   return mesh
+}
+
+function seedOf(crypto: Pick<CryptoProvider, 'sha256'>, index: number): Uint8Array {
+  return crypto.sha256(concatBytes(utf8('mesh'), Uint8Array.of(index)))
+}
+
+/** The id that the i-th node of every mesh has, for configurations that name each other. */
+export function meshNodeId(
+  crypto: Pick<CryptoProvider, 'sha256' | 'signingPublicKey'>,
+  index: number,
+): NodeId {
+  return toHex(crypto.signingPublicKey(seedOf(crypto, index)))
 }
 
 async function callNode<N extends UnaryName>(

@@ -102,6 +102,18 @@ export const goodMessages: Messages = {
     request: { 'a group': { identity: owner }, 'a club by its name': { identity: owner, label: 'Club' } },
     reply: { 'it lives here': {} },
   },
+  'identity.recover': {
+    request: { 'a recovery key': { recoveryKey: device } },
+    reply: {
+      'an identity and who holds it': { found: [{ log, replicaSet: document }] },
+      'two that claim the key, one placed nowhere': {
+        found: [
+          { log, replicaSet: null },
+          { log, replicaSet: document },
+        ],
+      },
+    },
+  },
   'schema.put': {
     request: { 'a schema': { schema: document } },
     reply: { 'its name': { schema, app: posts.app } },

@@ -78,6 +78,10 @@ export const refusals: readonly Refused[] = [
     '33 bytes in hex': [{ identity: `${hex}00` }, 'identity'],
     'a list of numbers for bytes': [{ identity: [...owner] }, 'identity'],
   }),
+  requests('identity.recover', 'cbor', {
+    'no recovery key': [{}, 'recoveryKey'],
+    'a recovery key of 33 bytes': [{ recoveryKey: new Uint8Array(33) }, 'recoveryKey'],
+  }),
   requests('session.close', 'cbor', { 'a field where there are none': [{ token: id }, 'token'] }),
   requests('session.close', 'json', {
     'a field that objects inherit': [{ constructor: 1 }, 'constructor'],
@@ -196,6 +200,10 @@ export const refusals: readonly Refused[] = [
     'nine addresses': [{ ...info, addresses: many(9, '') }, 'addresses'],
     'an address of 257 bytes': [{ ...info, addresses: ['a'.repeat(257)] }, 'addresses[0]'],
     'null for roles': [{ ...info, roles: null }, 'roles'],
+  }),
+  replies('identity.recover', {
+    'nine that claim a key': [{ found: many(9, { log: Uint8Array.of(1), replicaSet: null }) }, 'found'],
+    'a replica set left out': [{ found: [{ log: Uint8Array.of(1) }] }, 'found[0].replicaSet'],
   }),
   replies('identity.append', { 'fewer than none added': [{ added: -1 }, 'added'] }),
   replies('record.put', {

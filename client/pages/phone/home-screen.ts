@@ -9,6 +9,7 @@ import { homePageOf, personOf } from './post.ts'
 import type { HomePage, Post } from './post.ts'
 import { postCard } from './post-card.ts'
 import type { Screen } from './screen.ts'
+import { wordsReminder } from './words-reminder.ts'
 
 /** After a cut: soon enough that a person sees it mend, seldom enough to spare a phone's battery. */
 const retryMs = 4000
@@ -19,11 +20,13 @@ export function homeScreen({ phone, root, signal }: Screen): void {
   const head = element('header', { class: 'home-head' })
   const posts = element('div', { class: 'stack', 'aria-live': 'polite', 'aria-busy': true })
   const foot = element('p', { class: 'soft small foot' })
-  fill(root, element('main', { class: 'screen stack' }, head, problems.element, posts, foot))
+  const reminder = element('div', {})
+  fill(root, element('main', { class: 'screen stack' }, head, reminder, problems.element, posts, foot))
 
   const draw = (): void => {
     const page = phone.home
     drawHead(head, phone, page)
+    fill(reminder, wordsReminder(phone))
     const shown = postsOf(phone, page)
     const nowMs = systemClock.nowMs()
     posts.toggleAttribute('aria-busy', page === undefined)

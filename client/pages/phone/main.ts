@@ -13,8 +13,10 @@ import { Phone } from './phone.ts'
 import { homePageOf } from './post.ts'
 import { editProfile } from './profile-form.ts'
 import { showScreens } from './router.ts'
+import { isRecovered, recoverFromWords } from './recover-screen.ts'
 import { readUserLink } from './user-link.ts'
 import { introduce } from './welcome-screen.ts'
+import { keepWords } from './words-screen.ts'
 
 const page = document.querySelector<HTMLElement>('#page') ?? document.body
 
@@ -40,7 +42,11 @@ function takeFragment(): string | undefined {
 async function pairFirst(keys: KeyStore, offered: string | undefined): Promise<void> {
   let given: { link: string | undefined; name: string; problem?: unknown } = { link: offered, name: '' }
   while (true) {
-    const introduction = await introduce(page, given)
+    const introduction = await introduce(page, { ...given, known: await openIdentity({ keys }) })
+    if (introduction === 'recover') {
+      await recoverFromWords(page, keys)
+      continue
+    }
     const { name } = introduction
     try {
       const identity = await pairWithNode(page, keys, introduction)
@@ -56,13 +62,15 @@ async function pairFirst(keys: KeyStore, offered: string | undefined): Promise<v
   }
 }
 
-/** After pairing: a profile, unless this person has one already. */
+/** After pairing: the recovery words of a new person, and a profile, unless this person has one already. */
 async function settle(phone: Phone, name: string): Promise<void> {
   const app = await phone.app()
   const view = await app.view('home').catch(() => undefined)
   if (view !== undefined) await phone.setHome(homePageOf(view, systemClock.nowMs()))
   // An app key comes to a person who has one; out of reach it must not be overwritten.
-  const isNew = phone.identity.role === 'owner' && phone.home?.profile === undefined
+  const isNew =
+    phone.identity.role === 'owner' && phone.home?.profile === undefined && !(await isRecovered(phone.keys))
+  if (phone.lacksWords) await keepWords(page, phone)
   if (isNew) await editProfile(page, phone, { name }, true)
   await show(phone, undefined)
 }

@@ -12,6 +12,7 @@ import { scopeInWords } from './places.ts'
 import { personOf, postOf } from './post.ts'
 import { postCard } from './post-card.ts'
 import type { Screen } from './screen.ts'
+import { wordsReminder } from './words-reminder.ts'
 
 const roleNames = { owner: 'Owner', app: 'App', node: 'Node', reader: 'Reader' } as const
 
@@ -46,6 +47,7 @@ export function meScreen({ phone, root, signal }: Screen): void {
           element('p', { class: 'row soft' }, icon('place'), scopeInWords(profile.place)),
         element('a', { class: 'button secondary', href: '#/profile' }, 'Edit profile'),
       ),
+      wordsReminder(phone),
       problems.element,
       element(
         'details',

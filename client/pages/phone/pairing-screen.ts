@@ -30,7 +30,7 @@ export async function pairWithNode(
     run = await pair(link, {
       keys,
       role,
-      label: role === 'owner' ? `${name.slice(0, labelMax)}’s phone` : name.slice(0, labelMax),
+      label: labelOf(name.slice(0, labelMax), role),
       schemas: [microblog],
       signal: cancelled.signal,
     })
@@ -53,6 +53,12 @@ export async function pairWithNode(
   } finally {
     ended.abort()
   }
+}
+
+/** Who came back from recovery words was not asked for a name. */
+function labelOf(name: string, role: 'owner' | 'app'): string {
+  if (name === '') return 'A phone'
+  return role === 'owner' ? `${name}’s phone` : name
 }
 
 function showConnecting(root: HTMLElement, back: () => void): void {

@@ -1,6 +1,6 @@
 /** What every screen of the phone page needs: whose phone it is, the way to the node, and what was just written. */
 import { systemClock } from '../../clock.ts'
-import { connect, httpTransport, microblog } from '../../index.ts'
+import { connect, httpTransport, microblog, replaceRecovery } from '../../index.ts'
 import type { App, Identity, KeyStore } from '../../index.ts'
 import { readHomeNode, wayToNode } from './home-node.ts'
 import type { HomePage, Microblog, Post } from './post.ts'
@@ -69,6 +69,23 @@ export class Phone {
     this.home = page
     this.changed()
     await rememberHome(this.keys, page)
+  }
+
+  /** An owner's phone, and no words that would bring its person back. */
+  get lacksWords(): boolean {
+    return this.identity.role === 'owner' && this.identity.state.recovery === undefined
+  }
+
+  /** Puts words in force that were written down. They stay nowhere. */
+  async useWords(words: readonly string[]): Promise<void> {
+    const home = await readHomeNode(this.keys)
+    const transport = home === undefined ? httpTransport({ address: location.origin }) : await wayToNode(home)
+    try {
+      await replaceRecovery({ identity: this.identity, transport, words })
+    } finally {
+      await transport.close()
+    }
+    this.changed()
   }
 
   /** Adds a post of this phone, or puts its newer state in place of the older. */

@@ -12,6 +12,7 @@ import type { Phone } from './phone.ts'
 import { editProfile } from './profile-form.ts'
 import type { Screen } from './screen.ts'
 import { searchScreen } from './search-screen.ts'
+import { keepWords } from './words-screen.ts'
 import { writeScreen } from './write-screen.ts'
 
 const tabs: readonly (readonly [string, IconName, string])[] = [
@@ -61,6 +62,10 @@ function show(screen: Screen, name: string, argument: string): void {
       const id = fromHex(argument, 32)
       return id === undefined ? homeScreen(screen) : personScreen(screen, id)
     }
+    case 'words':
+      return whenDone(writeWordsDown(screen), (error) => {
+        if (!screen.signal.aborted) fill(screen.root, failureNotice(error))
+      })
     case 'profile':
       return whenDone(changeProfile(screen), (error) => {
         if (!screen.signal.aborted) fill(screen.root, failureNotice(error))
@@ -68,6 +73,11 @@ function show(screen: Screen, name: string, argument: string): void {
     default:
       return homeScreen(screen)
   }
+}
+
+async function writeWordsDown({ phone, root, signal }: Screen): Promise<void> {
+  if (phone.lacksWords) await keepWords(root, phone)
+  if (!signal.aborted) location.hash = '#/home'
 }
 
 async function changeProfile({ phone, root, signal }: Screen): Promise<void> {

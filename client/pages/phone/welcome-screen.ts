@@ -1,23 +1,31 @@
+import { toHex } from '../../../protocol/bytes.ts'
 import { OnehopError } from '../../../protocol/errors.ts'
 import { parsePairingLink } from '../../../protocol/pairing/link.ts'
+import type { Identity } from '../../index.ts'
 import { actionButton, element, field, fill } from '../parts/element.ts'
 import { icon } from '../parts/icon.ts'
 import { notice, noticePlace } from '../parts/notice.ts'
 import { mayHoldOwnerKey } from './owner-key.ts'
 import { canScan, scan } from './scanner.ts'
+import { shortId } from '../parts/words.ts'
 
 export interface Introduction {
   readonly link: string
   readonly name: string
 }
 
-/** The first screen: what this is, whose phone it is, and the way to the node. Resolves with both. */
-export function introduce(
-  root: HTMLElement,
-  given: { readonly link: string | undefined; readonly name: string; readonly problem?: unknown },
-): Promise<Introduction> {
+export interface Given {
+  readonly link: string | undefined
+  readonly name: string
+  readonly problem?: unknown
+  /** Who this phone is already, from recovery words or from an attempt that ended half way. */
+  readonly known: Identity | undefined
+}
+
+/** The first screen: what this is, whose phone it is, and the way to the node; or the way to recovery words. */
+export function introduce(root: HTMLElement, given: Given): Promise<Introduction | 'recover'> {
   const problems = noticePlace()
-  const { promise, resolve } = Promise.withResolvers<Introduction>()
+  const { promise, resolve } = Promise.withResolvers<Introduction | 'recover'>()
   const name = element('input', {
     id: 'name',
     autocomplete: 'name',
@@ -34,9 +42,12 @@ export function introduce(
     placeholder: 'http://…/phone/#p=…',
   })
 
+  // Who comes back has a name, which comes back with the rest.
+  const asksName = given.known === undefined || !mayHoldOwnerKey()
+
   const go = (link: string): void => {
     const said = name.value.trim()
-    if (said === '') {
+    if (asksName && said === '') {
       name.focus()
       throw new OnehopError('BAD_FIELD', 'the name is missing', { help: 'Write it in the field above.' })
     }
@@ -100,6 +111,12 @@ export function introduce(
           'Your node stands at home or with somebody you trust. It keeps what you write, shows you what your friends write, and goes on working when the internet does not.',
         ),
       ),
+      given.known !== undefined &&
+        notice(
+          'good',
+          `This phone belongs to ${shortId(toHex(given.known.id))}.`,
+          'Now pair it with the node that is to be your home. What others keep of yours comes back to it.',
+        ),
       !mayHoldOwnerKey() &&
         notice(
           'warn',
@@ -109,12 +126,19 @@ export function introduce(
       element(
         'section',
         { class: 'card stack' },
-        mayHoldOwnerKey()
-          ? field('Your name', name, 'As others will see it. You can change it later.')
-          : field('Name of this phone', name, 'So that you know it again at your node.'),
+        asksName &&
+          (mayHoldOwnerKey()
+            ? field('Your name', name, 'As others will see it. You can change it later.')
+            : field('Name of this phone', name, 'So that you know it again at your node.')),
         ...ways,
         problems.element,
       ),
+      given.known === undefined &&
+        element(
+          'button',
+          { type: 'button', class: 'button quiet', onclick: () => resolve('recover') },
+          'I have recovery words',
+        ),
       element(
         'section',
         { class: 'stack tight how' },

@@ -1,0 +1,220 @@
+import { systemClock } from '../../client/clock.ts'
+import { recoverIdentity } from '../../client/recovery.ts'
+import type { Recovered } from '../../client/recovery.ts'
+import type { ReplyOf } from '../../protocol/api/operations.ts'
+import { equalBytes, toHex } from '../../protocol/bytes.ts'
+import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
+import { readRecoveryWords } from '../../protocol/identity/recovery.ts'
+import type { DeviceState } from '../../protocol/identity/types.ts'
+import type { Call, Command } from '../command.ts'
+import type { Daemon } from '../daemon.ts'
+import { exitCodes } from '../exit-code.ts'
+import { UsageError } from '../failure.ts'
+import { cliDevicePath } from '../key-store.ts'
+import { moveIn } from '../move-in.ts'
+import { columns } from '../output.ts'
+import { readId } from '../owner.ts'
+import { readWords, withLines } from '../recovery-screen.ts'
+import { listNumbers } from '../revocation.ts'
+import { counted, shortId } from '../units.ts'
+
+const waitSDefault = 120
+const pollMs = 500
+/** A node that was just started meets others within seconds. */
+const meetMs = 30_000
+const prefixMin = 8
+
+export const recover: Command = {
+  name: 'recover',
+  summary: 'come back from your recovery words alone, when devices and node are gone',
+  operands: [],
+  options: {
+    'words-file': { type: 'string', value: 'FILE', help: 'read the words there; - is standard input' },
+    identity: { type: 'string', value: 'ID', help: 'which one is yours, if several name your words' },
+    lost: {
+      type: 'string',
+      value: 'KEY',
+      multiple: true,
+      help: 'shut this device or node out; all: every other one',
+    },
+    wait: { type: 'string', value: 'SECONDS', help: `how long to wait for the records (${waitSDefault})` },
+  },
+  examples: [
+    ['onehop recover', 'type the words; nothing of them stays on the screen'],
+    ['onehop recover --words-file words.txt --lost all --json', 'in a script; every other device is gone'],
+  ],
+  notes: [
+    'Needs a node that runs here (onehop start) and reaches others. This command line becomes a device of yours, the node',
+    'your home; your records come from the nodes that hold copies. Nothing here has to be left of what you had.',
+    'Devices and nodes that are gone are best shut out: what they wrote and your nodes hold stays, what they write or sign',
+    'later counts nowhere. That is done in the name of the words, so that whoever found your phone cannot answer in kind.',
+    'Interrupted, or with records still on their way: run it again.',
+  ].join('\n'),
+  async run(call) {
+    const { flags, context, output } = call
+    const waitS = flags.count('wait') ?? waitSDefault
+    const lostNames = flags.texts('lost')
+    const daemon = await context.daemon()
+    const words = await readWords(call, flags.text('words-file'))
+    // Before anybody is asked: a slip is told at once.
+    readRecoveryWords(words)
+    const recovered = await lookUp(call, daemon, words)
+    const { identity, others } = recovered
+    if (!output.json) output.words(`${output.green('Found')} ${toHex(identity.id)}`)
+    const lostNamed = pickLost(lostNames, others)
+    const { members, problem } = await moveIn(call, daemon, identity, {
+      again: 'onehop recover',
+      placesAnew: false,
+    })
+    const hosted = await untilWhole(call, daemon, identity.id, waitS * 1_000)
+    if (!output.json) {
+      output.words(`${counted(hosted.records, 'record')} ${hosted.isWhole ? 'are' : 'of them are'} here.`)
+      if (!hosted.isWhole) output.words(output.yellow('More may be on their way: onehop status.'))
+    }
+    const home = daemon.runtime.node
+    const away = others.filter(({ key }) => toHex(key) !== home)
+    const lost = lostNamed ?? (await askLost(call, away))
+    const gone = lost.filter(({ key }) => toHex(key) !== home)
+    if (gone.length > 0 && !hosted.isWhole) {
+      throw new OnehopError(
+        'LAGGING',
+        'not all records are here, and what is missing would not count any more',
+        {
+          help: 'Run the same command again when onehop status shows the copies as current.',
+        },
+      )
+    }
+    await shutOut(call, daemon, recovered, gone)
+    if (output.json) {
+      output.line({
+        identity: identity.id,
+        device: identity.device.key,
+        keyFile: cliDevicePath(context.environment),
+        hosted: home,
+        copies: members ?? null,
+        records: hosted.records,
+        whole: hosted.isWhole,
+        revoked: gone.map(({ key }) => key),
+        others: away.filter((one) => !gone.includes(one)).map(({ key, role }) => ({ device: key, role })),
+        problem: problem?.message ?? null,
+      })
+    } else {
+      for (const { key } of gone) output.words(`Shut out ${shortId(key)}.`)
+      output.data(toHex(identity.id))
+    }
+    return problem === undefined && hosted.isWhole ? exitCodes.ok : exitCodes.failed
+  },
+}
+
+/** Again and again for a while: a node that has met nobody yet finds nothing. */
+async function lookUp({ flags, context, output }: Call, daemon: Daemon, words: string): Promise<Recovered> {
+  const { signal } = context
+  const crypto = await context.crypto()
+  const chosen = flags.text('identity')
+  const identity = chosen === undefined ? undefined : readId(chosen, 'an identity')
+  const giveUpMs = systemClock.monotonicMs() + meetMs
+  const transport = { call: daemon.call }
+  if (!output.json) output.words('Asking who holds what these words open ...')
+  for (;;) {
+    try {
+      return await recoverIdentity({ words, keys: context.keys(), crypto, transport, identity, signal })
+    } catch (cause) {
+      const error = asOnehopError(cause)
+      const mayCome = ['NOT_FOUND', 'UNKNOWN_IDENTITY', 'BUSY'].includes(error.code)
+      if (!mayCome || systemClock.monotonicMs() > giveUpMs) throw error
+      await systemClock.sleep(pollMs, signal)
+    }
+  }
+}
+
+interface Hosted {
+  readonly records: number
+  readonly isWhole: boolean
+}
+
+/** Until the node counts its own copy among the good ones, or so long. */
+async function untilWhole(
+  { context: { signal } }: Call,
+  daemon: Daemon,
+  id: Uint8Array,
+  waitMs: number,
+): Promise<Hosted> {
+  const untilMs = systemClock.monotonicMs() + waitMs
+  for (;;) {
+    const shown = await hostedShard(daemon, id, signal)
+    const current = shown?.replicas.filter(({ state }) => state === 'current').length ?? 0
+    const found = { records: shown?.records ?? 0, isWhole: shown !== undefined && shown.copies > current }
+    if (found.isWhole || systemClock.monotonicMs() >= untilMs) return found
+    await systemClock.sleep(pollMs, signal)
+  }
+}
+
+type Shown = ReplyOf<'admin.status'>['hosted'][number]
+
+async function hostedShard(daemon: Daemon, id: Uint8Array, signal: AbortSignal): Promise<Shown | undefined> {
+  let after: Uint8Array | undefined
+  for (;;) {
+    const page = await daemon.call('admin.status', after === undefined ? {} : { after }, { signal })
+    const found = page.hosted.find(({ identity }) => equalBytes(identity, id))
+    if (found !== undefined || page.next === null) return found
+    after = page.next
+  }
+}
+
+/** Undefined when none was named: then the person is asked. */
+function pickLost(
+  names: readonly string[],
+  others: readonly DeviceState[],
+): readonly DeviceState[] | undefined {
+  if (names.length === 0) return undefined
+  if (names.includes('all')) return others
+  return names.map((name) => {
+    const found = others.filter(
+      ({ key }) => name.length >= prefixMin && toHex(key).startsWith(name.toLowerCase()),
+    )
+    if (found[0] !== undefined && found.length === 1) return found[0]
+    throw new UsageError(
+      `--lost ${name}: ${found.length === 0 ? 'no other device or node' : 'more than one'} begins so`,
+      `They are: ${others.map(({ key, role }) => `${toHex(key)} (${role})`).join(', ')}`,
+    )
+  })
+}
+
+async function askLost(
+  { context, output }: Call,
+  others: readonly DeviceState[],
+): Promise<readonly DeviceState[]> {
+  if (output.json || others.length === 0) return []
+  output.words('These are yours too. Shut out what is gone or stolen:')
+  output.words(
+    columns(
+      others.map(({ key, role }, i) => [String(i + 1), toHex(key), role]),
+      '  ',
+    ),
+  )
+  if (!output.watched || context.stdin.isTTY !== true) {
+    output.words('Nobody can be asked here: onehop recover --lost KEY, or --lost all.')
+    return []
+  }
+  return withLines(context, async (ask) => {
+    for (;;) {
+      const typed = (await ask('Which are gone? Numbers, all, or none: ')).trim().toLowerCase()
+      if (typed === 'none' || typed === '') return []
+      if (typed === 'all') return others
+      const picked = typed.split(/[\s,]+/).map((number) => others[Number(number) - 1])
+      if (picked.every((one) => one !== undefined)) return picked
+      output.words('Their numbers, please.')
+    }
+  })
+}
+
+async function shutOut(
+  { context: { signal } }: Call,
+  { call }: Daemon,
+  { identity, revoke }: Recovered,
+  gone: readonly DeviceState[],
+): Promise<void> {
+  for (const { key } of gone) await revoke(key, await listNumbers({ call, identity, device: key, signal }))
+  if (gone.length > 0)
+    await call('identity.append', { identity: identity.id, log: identity.log() }, { signal })
+}

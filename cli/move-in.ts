@@ -1,0 +1,94 @@
+/** Moving in: a node of this machine hosts this command line's person, and neighbours keep copies. */
+import { connect } from '../client/connect.ts'
+import { httpTransport } from '../client/http.ts'
+import type { Identity } from '../client/identity.ts'
+import { microblog } from '../client/microblog.ts'
+import { defaultCrypto } from '../client/random.ts'
+import { equalBytes, toHex } from '../protocol/bytes.ts'
+import { asOnehopError, OnehopError } from '../protocol/errors.ts'
+import { unpackChain } from '../protocol/placement/chain.ts'
+import type { Call, Context } from './command.ts'
+import type { Daemon } from './daemon.ts'
+import { counted } from './units.ts'
+
+/** Kept until a node can be given the profile. */
+const nameEntry = 'cli/name'
+
+export async function keepName(context: Context, name: string): Promise<void> {
+  await context.keys().write(new Map([[nameEntry, Buffer.from(name)]]))
+}
+
+export interface MoveInOptions {
+  /** The command to repeat when something did not work. */
+  readonly again?: string
+  /** False leaves the holders as they are once this node is the home: its records may still be on their way from them. */
+  readonly placesAnew?: boolean
+}
+
+export interface MovedIn {
+  readonly members: number | undefined
+  /** Of what comes after hosting, which stands by itself. */
+  readonly problem: OnehopError | undefined
+}
+
+/** The node is admitted, hosts the person, and gets their profile; every step is left out that was done before. */
+export async function moveIn(
+  { context, output }: Pick<Call, 'context' | 'output'>,
+  daemon: Daemon,
+  identity: Identity,
+  { again = 'onehop init', placesAnew = true }: MoveInOptions = {},
+): Promise<MovedIn> {
+  const { signal } = context
+  const { call } = daemon
+  const keys = context.keys()
+  const known = await keys.get(nameEntry)
+  const name = known === undefined ? '' : Buffer.from(known).toString('utf8')
+  const { node, box, possession } = await call('admin.prove', { identity: identity.id }, { signal })
+  await identity.admit({ key: node, boxKey: box, possession, role: 'node' })
+  const { results } = await call(
+    'admin.host.add',
+    { hosts: [{ log: identity.log(), label: name }] },
+    { signal },
+  )
+  const [result] = results
+  if (result === undefined || result.code !== null)
+    throw new OnehopError(
+      'FORBIDDEN',
+      `the node does not host you: ${result?.message ?? 'it gave no answer'}`,
+    )
+  if (!output.json) output.words(`This node hosts you now, as ${toHex(node).slice(0, 12)}.`)
+  try {
+    const crypto = await context.crypto()
+    await using app = await connect({
+      schema: microblog,
+      // This node and no nearer one: it is the one that is to be the home.
+      transport: httpTransport({ address: daemon.runtime.http }),
+      keys,
+      crypto,
+      identity,
+      signal,
+    })
+    const members =
+      (placesAnew ? undefined : await membersAround(call, identity.id, node)) ?? (await app.place()).members
+    const profile = app.collection('profile')
+    if (name !== '' && (await profile.get()) === undefined) await (await profile.put({ name })).accepted
+    if (!output.json) output.words(`${counted(members.length, 'node')} will keep your records.`)
+    return { members: members.length, problem: undefined }
+  } catch (error) {
+    const problem = asOnehopError(error)
+    if (!output.json)
+      output.words(output.yellow(`Not all is done: ${problem.message}. Run ${again} again later.`))
+    return { members: undefined, problem }
+  }
+}
+
+/** Who holds the shard, where this node is the home already. */
+async function membersAround(
+  call: Daemon['call'],
+  owner: Uint8Array,
+  home: Uint8Array,
+): Promise<readonly Uint8Array[] | undefined> {
+  const { replicaSet } = await call('replica-set.get', { owner })
+  const members = unpackChain(defaultCrypto(), replicaSet).newest.members.map(({ node }) => node)
+  return members[0] !== undefined && equalBytes(members[0], home) ? members : undefined
+}

@@ -1,0 +1,196 @@
+/**
+ * Recovery words at the terminal and in files. They are shown on the terminal's second screen, which leaves nothing in
+ * its scrollback; they never go to standard output, which may be a file or a log.
+ */
+import { open, readFile } from 'node:fs/promises'
+import { createInterface, type Interface } from 'node:readline/promises'
+import { text as readAll } from 'node:stream/consumers'
+import { systemRandom } from '../client/random.ts'
+import { OnehopError } from '../protocol/errors.ts'
+import { drawAskedBack, wrongAnswers } from '../protocol/identity/recovery.ts'
+import type { Call, Context, Option } from './command.ts'
+import { NeedsAction } from './failure.ts'
+import { columns } from './output.ts'
+
+type Screen = Pick<Call, 'context' | 'output'>
+
+const enterSecondScreen = '\u001b[?1049h\u001b[H'
+/** Cleared as well: some terminals show it again to whoever enters it next. */
+const leaveSecondScreen = '\u001b[2J\u001b[?1049l'
+/** Beyond, it is no file of words. */
+const wordsBytesMax = 4_096
+
+export const wordsFileOption = {
+  type: 'string',
+  value: 'FILE',
+  help: 'write the recovery words there, not to the terminal',
+} as const satisfies Option
+
+/** To the person: into the file that is named, else onto the terminal and two of them asked back. */
+export async function handOutWords(
+  screen: Screen,
+  words: readonly string[],
+  file: string | undefined,
+  otherwise = '',
+): Promise<void> {
+  const { output, context } = screen
+  if (file !== undefined) {
+    await writeWords(file, words)
+    if (!output.json)
+      output.words(`Your recovery words are in ${file}. Put it where no other machine reads it.`)
+    return
+  }
+  if (output.json || !output.watched || context.stdin.isTTY !== true) {
+    throw new NeedsAction('BAD_REQUEST', 'recovery words can be shown at a terminal only', {
+      help: `Run this at a terminal, or say where they go (--words-file FILE)${otherwise}.`,
+    })
+  }
+  await showWords(screen, words)
+}
+
+/** Shows them until they were written down. What is typed to prove it stays nowhere either. */
+async function showWords(screen: Screen, words: readonly string[]): Promise<void> {
+  const { output, context } = screen
+  await withLines(context, (ask) =>
+    askBack(words, {
+      random: { random: (length: number) => systemRandom.bytes(length) },
+      show: () =>
+        onSecondScreen(screen, async () => {
+          output.words(output.bold('Your 24 recovery words. Write them on paper, in this order:'))
+          output.words(`\n${wordGrid(words)}\n`)
+          output.words('From them alone everything of yours comes back. Whoever has them is you.')
+          output.words('They are shown now and never again.')
+          await ask('\nPress Enter when they are written down. ')
+        }),
+      ask: (numbers) =>
+        onSecondScreen(screen, async () => {
+          const answers: string[] = []
+          for (const number of numbers) answers.push(await ask(`Word ${number}: `))
+          return answers
+        }),
+      async wrong(numbers) {
+        const which = numbers.length === 1 ? 'That is not word' : 'Those are not words'
+        output.words(output.yellow(`${which} ${numbers.join(' and ')}.`))
+        await ask('Press Enter to see the words again. ')
+      },
+    }),
+  )
+}
+
+export interface AskBack {
+  readonly random: Parameters<typeof drawAskedBack>[0]
+  show(): Promise<void>
+  ask(numbers: readonly number[]): Promise<readonly string[]>
+  wrong(numbers: readonly number[]): Promise<void>
+}
+
+/** Two of the words are asked back; after a wrong answer all are shown again, and others asked. */
+export async function askBack(words: readonly string[], screen: AskBack): Promise<void> {
+  for (;;) {
+    await screen.show()
+    const numbers = drawAskedBack(screen.random)
+    const wrong = wrongAnswers(words, numbers, await screen.ask(numbers))
+    if (wrong.length === 0) return
+    await screen.wrong(wrong)
+  }
+}
+
+/** Four columns, numbered down each, as a person writes them. */
+export function wordGrid(words: readonly string[]): string {
+  const rows = Math.ceil(words.length / 4)
+  return columns(
+    Array.from({ length: rows }, (_, row) =>
+      Array.from({ length: 4 }, (__, column) => {
+        const at = column * rows + row
+        return `${String(at + 1).padStart(2)} ${words[at] ?? ''}`
+      }),
+    ),
+    '  ',
+  )
+}
+
+/** Mode 0600, on disk when it resolves, and never over another file: it may hold somebody's words. */
+export async function writeWords(path: string, words: readonly string[]): Promise<void> {
+  try {
+    const file = await open(path, 'wx', 0o600)
+    try {
+      await file.writeFile(`${words.join(' ')}\n`)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+  } catch (cause) {
+    const isThere = (cause as NodeJS.ErrnoException).code === 'EEXIST'
+    throw new OnehopError('STORE_UNWRITABLE', `cannot write ${path}: ${(cause as Error).message}`, {
+      cause,
+      help: isThere ? 'Name a file that is not there yet.' : 'Name a file in a folder that you may write to.',
+    })
+  }
+}
+
+/** From a file, from standard input (`-`), or typed where nothing of it stays. */
+export async function readWords(screen: Screen, path: string | undefined): Promise<string> {
+  const { context, output } = screen
+  if (path === '-') return readAll(context.stdin)
+  if (path !== undefined) return readWordsFile(path)
+  if (output.json || !output.watched || context.stdin.isTTY !== true) {
+    throw new NeedsAction('BAD_REQUEST', 'recovery words are typed at a terminal', {
+      help: 'Run this at a terminal, or hand them in: --words-file FILE, or --words-file - for standard input.',
+    })
+  }
+  return withLines(context, (ask) =>
+    onSecondScreen(screen, async () => {
+      output.words(output.bold('Type your 24 recovery words, with spaces between; several lines are fine.'))
+      output.words('An empty line ends.\n')
+      const lines: string[] = []
+      for (let line = await ask('> '); line.trim() !== ''; line = await ask('> ')) lines.push(line)
+      return lines.join('\n')
+    }),
+  )
+}
+
+async function readWordsFile(path: string): Promise<string> {
+  try {
+    const bytes = await readFile(path)
+    return bytes.subarray(0, wordsBytesMax).toString('utf8')
+  } catch (cause) {
+    throw new OnehopError('BAD_REQUEST', `cannot read ${path}: ${(cause as Error).message}`, {
+      cause,
+      help: 'Name the file that holds the words.',
+    })
+  }
+}
+
+/** Asks at the terminal. No history: what was typed must not come back by the arrow keys. */
+export async function withLines<T>(
+  { stdin, signal }: Pick<Context, 'stdin' | 'signal'>,
+  action: (ask: (question: string) => Promise<string>) => Promise<T>,
+): Promise<T> {
+  const lines: Interface = createInterface({
+    input: stdin,
+    output: process.stderr,
+    terminal: true,
+    historySize: 0,
+  })
+  // In raw mode the terminal hands Ctrl-C over as a key.
+  const interrupted = new AbortController()
+  lines.on('SIGINT', () => interrupted.abort(Object.assign(new Error('interrupted'), { name: 'AbortError' })))
+  lines.on('close', () =>
+    interrupted.abort(Object.assign(new Error('no more input'), { name: 'AbortError' })),
+  )
+  const both = AbortSignal.any([signal, interrupted.signal])
+  try {
+    return await action((question) => lines.question(question, { signal: both }))
+  } finally {
+    lines.close()
+  }
+}
+
+async function onSecondScreen<T>({ output }: Screen, action: () => Promise<T>): Promise<T> {
+  output.raw(enterSecondScreen)
+  try {
+    return await action()
+  } finally {
+    output.raw(leaveSecondScreen)
+  }
+}

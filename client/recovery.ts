@@ -1,0 +1,198 @@
+/** Recovery words: made for a new person, and from them alone the way back to who one was. */
+import { equalBytes, toHex } from '../protocol/bytes.ts'
+import type { CryptoProvider } from '../protocol/crypto/provider.ts'
+import { asOnehopError, OnehopError } from '../protocol/errors.ts'
+import { decodeLog, encodeLog } from '../protocol/identity/entry.ts'
+import { append, replay } from '../protocol/identity/log.ts'
+import {
+  addDevice,
+  numberListHash,
+  ownerAdmission,
+  provePossession,
+  revokeDevice,
+  rotate,
+} from '../protocol/identity/make.ts'
+import {
+  makeRecoveryWords,
+  namesRecoveryKey,
+  readRecoveryWords,
+  recoveryFromWords,
+  recoveryKeysOf,
+} from '../protocol/identity/recovery.ts'
+import type { DeviceSecrets, DeviceState, IdentityState, RecoveryKeys } from '../protocol/identity/types.ts'
+import type { DeviceKey, IdentityId, RecordId } from '../protocol/record/types.ts'
+import { idOf } from './id.ts'
+import { deviceOf, joinIdentity, requireOwnerPlace } from './identity.ts'
+import type { Identity, IdentityPorts } from './identity.ts'
+import { keyNames } from './key-store.ts'
+import { defaultCrypto } from './random.ts'
+import type { Transport } from './transport.ts'
+
+/** Longer than a node searches the DHT. */
+const searchTimeoutMs = 30_000
+
+export interface NewRecovery {
+  /** To be shown once, written down and asked back; kept nowhere. */
+  readonly words: readonly string[]
+  /** What `makeIdentity` takes; an identity that is there already takes the words by `replaceRecovery`. */
+  readonly keys: RecoveryKeys
+}
+
+/** FORBIDDEN on a page from plain http: anybody between could have changed it, and would have the words. */
+export function makeRecovery(crypto: CryptoProvider = defaultCrypto()): NewRecovery {
+  requireOwnerPlace('shows no recovery words', 'make them with: onehop init --user NAME')
+  const words = makeRecoveryWords(crypto)
+  return { words, keys: recoveryKeysOf(recoveryFromWords(crypto, words)) }
+}
+
+export interface ReplaceOptions {
+  readonly identity: Identity
+  /** To a node that hosts the identity. */
+  readonly transport: Pick<Transport, 'call'>
+  readonly words: readonly string[]
+  readonly crypto?: CryptoProvider | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * By an owner's device: puts new words in force, in place of those before or of none. The node hears of it before this
+ * device believes it: words that nobody else knows of would find nothing.
+ */
+export async function replaceRecovery(options: ReplaceOptions): Promise<void> {
+  const { identity, transport, words, crypto = defaultCrypto(), signal } = options
+  const { entry } = rotate(crypto, identity.state, identity.device, recoveryFromWords(crypto, words))
+  const log = encodeLog([...identity.state.entries, entry])
+  await transport.call('identity.append', { identity: identity.id, log }, { signal })
+  await identity.learn(log)
+}
+
+export interface RecoverOptions extends IdentityPorts {
+  /** As they were typed. */
+  readonly words: string
+  /** Any node: it asks the others. */
+  readonly transport: Pick<Transport, 'call'>
+  /** Which of several that claim these words; found by it alone. */
+  readonly identity?: IdentityId | string | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface Recovered {
+  /** With this device in it as an owner; kept in the key store. Nodes are told by whoever has them host it. */
+  readonly identity: Identity
+  /** What else the identity still admits: devices and nodes. What is gone is best revoked. */
+  readonly others: readonly DeviceState[]
+  /**
+   * Shuts a device out, in the name of the words: their rank is above any device's, so that who found the lost phone
+   * cannot answer in kind. `list`: its records that go on counting, as far as a node that has them all lists them.
+   */
+  revoke(
+    device: DeviceKey,
+    list: readonly { readonly number: number; readonly id: RecordId }[],
+  ): Promise<void>
+}
+
+/**
+ * From the words alone, on a device that belongs to nobody yet. Throws BAD_REQUEST for words that are wrong or claimed
+ * by several identities, NOT_FOUND, REVOKED for words that were replaced, STALE where the device is somebody else's.
+ * Repeating it after an interruption goes on where it ended.
+ */
+export async function recoverIdentity(options: RecoverOptions): Promise<Recovered> {
+  const { keys, crypto = defaultCrypto() } = options
+  requireOwnerPlace('takes no recovery words', 'type them at the command line: onehop recover')
+  const secrets = recoveryFromWords(crypto, readRecoveryWords(options.words))
+  const found = await findState(options, crypto, secrets)
+  const kept = await keys.get(keyNames.identityLog)
+  const own = kept === undefined ? undefined : replay(crypto, decodeLog(crypto, kept))
+  if (own !== undefined && !equalBytes(own.id, found.id)) {
+    throw new OnehopError('STALE', 'this device belongs to another identity', {
+      help: 'Recover on a device, or with a key store, that belongs to nobody yet.',
+    })
+  }
+  const state = own === undefined ? found : append(crypto, found, own.entries)
+  const identity = await joinIdentity(options, await logWithDevice(options, crypto, state, secrets))
+  const ownName = toHex(identity.device.key)
+  return {
+    identity,
+    others: [...identity.state.devices.values()].filter(
+      ({ key, revoked }) => revoked === undefined && toHex(key) !== ownName,
+    ),
+    async revoke(device, list) {
+      const owner = identity.id
+      const numbers = [
+        {
+          owner,
+          lastNumber: list.at(-1)?.number ?? 0,
+          listHash: numberListHash(crypto, owner, device, list),
+          lastEntry: undefined,
+        },
+      ]
+      const { entry } = revokeDevice(crypto, identity.state, secrets, device, numbers)
+      await identity.learn(encodeLog([...identity.state.entries, entry]))
+    },
+  }
+}
+
+/** The log, extended by the words' own entry that admits this device and grants it what is private. */
+async function logWithDevice(
+  ports: IdentityPorts,
+  crypto: CryptoProvider,
+  state: IdentityState,
+  secrets: DeviceSecrets,
+): Promise<Uint8Array> {
+  const device = await deviceOf(ports)
+  if (state.devices.has(toHex(device.key))) return encodeLog(state.entries)
+  const possession = provePossession(crypto, state.id, device)
+  const entry = addDevice(crypto, state, secrets, ownerAdmission(device, false), possession, {
+    readsPrivate: true,
+  })
+  return encodeLog(append(crypto, state, [entry]).entries)
+}
+
+async function findState(
+  { transport, identity, signal }: RecoverOptions,
+  crypto: CryptoProvider,
+  { key }: DeviceSecrets,
+): Promise<IdentityState> {
+  const callOptions = { signal, timeoutMs: searchTimeoutMs }
+  const wanted = identity === undefined ? undefined : idOf(identity, 32)
+  const logs =
+    wanted === undefined
+      ? (await transport.call('identity.recover', { recoveryKey: key }, callOptions)).found.map(
+          ({ log }) => log,
+        )
+      : [(await transport.call('identity.get', { identity: wanted }, callOptions)).log]
+  const states = logs.flatMap((log) => readLog(crypto, log, key) ?? [])
+  const asked = wanted === undefined ? states : states.filter(({ id }) => equalBytes(id, wanted))
+  const good = asked.filter(({ recovery }) => recovery !== undefined && equalBytes(recovery.key, key))
+  if (good.length > 1) {
+    throw new OnehopError(
+      'BAD_REQUEST',
+      `several identities name these words: ${good.map(idText).join(', ')}`,
+      {
+        help: 'Anybody can make an identity that names your words. Name yours by its id, which was shown beside them.',
+      },
+    )
+  }
+  if (good[0] !== undefined) return good[0]
+  if (asked.length > 0) {
+    throw new OnehopError('REVOKED', 'these recovery words were replaced by newer ones', {
+      help: 'Use the newer words.',
+    })
+  }
+  throw new OnehopError('NOT_FOUND', 'no identity was found that these words belong to')
+}
+
+/** Undefined for what is broken or does not concern these words: a node can send anything. */
+function readLog(crypto: CryptoProvider, log: Uint8Array, key: Uint8Array): IdentityState | undefined {
+  try {
+    const entries = decodeLog(crypto, log)
+    return namesRecoveryKey(entries, key) ? replay(crypto, entries) : undefined
+  } catch (cause) {
+    if (asOnehopError(cause).code === 'INTERNAL') throw cause
+    return undefined
+  }
+}
+
+function idText({ id }: IdentityState): string {
+  return toHex(id)
+}

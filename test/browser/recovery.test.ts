@@ -1,0 +1,151 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { fullAddress } from '../../daemon/net/node-id.ts'
+import { chromiumMissing, openChromium } from '../support/chromium.ts'
+import type { Chromium } from '../support/chromium.ts'
+import { startNodeProcess } from '../support/node-process.ts'
+import type { NodeProcess } from '../support/node-process.ts'
+import {
+  answerWords,
+  goTo,
+  readDigits,
+  readWords,
+  showCode,
+  shownLink,
+  typeDigits,
+  writePost,
+} from './people.ts'
+
+const missing = chromiumMissing()
+if (missing !== undefined && process.env.CI === 'true') throw new Error(missing)
+if (missing !== undefined) process.stderr.write(`skipped: ${missing}\n`)
+
+/** Nodes that meet through the first, each an operator of its own. */
+async function startNode(
+  operator: string,
+  first?: NodeProcess,
+  changes: readonly string[] = [],
+): Promise<NodeProcess> {
+  const bootstrap = first?.addresses
+    .filter((address) => /\/tcp\/\d+$/.test(address))
+    .map((address) => fullAddress(first.node, address))
+  return startNodeProcess([
+    `operator="${operator}"`,
+    `network.bootstrap=${JSON.stringify(bootstrap ?? [])}`,
+    'network.allowDial=["127.0.0.0/8"]',
+    'hosting.offerTo="anyone"',
+    'hosting.heartbeatMs=500',
+    'http.hosts=["node.lan"]',
+    ...changes,
+  ])
+}
+
+describe.skipIf(missing !== undefined)('recovery words on the phone page', () => {
+  let holder: NodeProcess
+  let home: NodeProcess
+  let fresh: NodeProcess
+  let laptop: Chromium
+  let phone: Chromium
+  let next: Chromium
+  let stranger: Chromium
+  let words: readonly string[]
+
+  beforeAll(async () => {
+    holder = await startNode('holder', undefined, ['listen.host="127.0.9.1"'])
+    home = await startNode('home', holder)
+    laptop = await openChromium()
+    await laptop.page.goto(home.dashboard)
+    phone = await openChromium({ phone: true })
+  })
+
+  afterAll(async () => {
+    await Promise.all([phone, next, stranger, laptop].map((one) => one?.[Symbol.asyncDispose]()))
+    await Promise.all([home, fresh, holder].map((one) => one?.[Symbol.asyncDispose]()))
+  })
+
+  test('a new person is shown 24 words; two are asked back, and a wrong one is noticed', async () => {
+    const { page } = phone
+    await showCode(laptop.page)
+    await page.goto(await shownLink(laptop.page))
+    await page.getByLabel('Your name').fill('Amina Bello')
+    await page.getByRole('button', { name: 'Pair this phone' }).click()
+    await typeDigits(laptop.page, await readDigits(page))
+    await laptop.page.getByText('The digits are right').waitFor()
+    await page.getByRole('button', { name: 'The node took the digits' }).click()
+    words = await readWords(page)
+    expect(words).toHaveLength(24)
+    await page.getByRole('button', { name: 'I have written them down' }).click()
+    await answerWords(
+      page,
+      words.map(() => 'wrong'),
+    )
+    await page.getByRole('alert').getByText('are other ones').waitFor()
+    await page.getByRole('button', { name: 'Show the words again' }).click()
+    expect(await readWords(page)).toEqual(words)
+  })
+
+  test('put off, it is reminded of until it is done, and then the phone has the words no more', async () => {
+    const { page } = phone
+    await page.getByRole('button', { name: 'Do it later' }).click()
+    await page.getByRole('button', { name: 'Save and go on' }).click()
+    await page.getByRole('navigation', { name: 'Pages' }).waitFor()
+    await page.reload()
+    const reminder = page.getByText('You have no recovery words yet.')
+    await reminder.waitFor()
+    await page.getByRole('link', { name: 'Write them down now' }).click()
+    // Others: what was put off was forgotten.
+    expect(await readWords(page)).not.toEqual(words)
+    words = await readWords(page)
+    await page.getByRole('button', { name: 'I have written them down' }).click()
+    await answerWords(page, words)
+    await page.getByRole('heading', { name: 'Amina Bello' }).waitFor()
+    expect(await reminder.count()).toBe(0)
+    await page.reload()
+    await page.getByRole('heading', { name: 'Amina Bello' }).waitFor()
+    expect(await reminder.count()).toBe(0)
+    await page.goto(`${home.http}/phone/#/words`)
+    await page.getByRole('heading', { name: 'Amina Bello' }).waitFor()
+    expect(await page.getByRole('list', { name: 'Recovery words' }).count()).toBe(0)
+  })
+
+  test('a page from plain http neither shows nor takes words, and says what to do', async () => {
+    stranger = await openChromium({ phone: true, names: ['node.lan'] })
+    const { page } = stranger
+    await page.goto(`${home.http.replace('127.0.0.1', 'node.lan')}/phone/`)
+    await page.getByRole('button', { name: 'I have recovery words' }).click()
+    await page.getByText('neither shown nor typed on this page').waitFor()
+    await page.getByText('onehop recover').waitFor()
+    expect(await page.locator('textarea, input').count()).toBe(0)
+  })
+
+  test('phone and node are gone: another phone and a new node have everything back from the words', async () => {
+    await writePost(phone.page, 'Written before the fire.')
+    const post = phone.page.getByRole('article').filter({ hasText: 'Written before the fire.' })
+    await post.getByRole('img', { name: 'On two nodes or more' }).waitFor()
+    await phone[Symbol.asyncDispose]()
+    await home[Symbol.asyncDispose]()
+    fresh = await startNode('fresh', holder)
+    await laptop.page.goto(fresh.dashboard)
+    next = await openChromium({ phone: true })
+    const { page } = next
+    await page.goto(`${fresh.http}/phone/`)
+    await page.getByRole('button', { name: 'I have recovery words' }).click()
+    await page.getByLabel('The 24 words').fill(words.slice(1).join(' '))
+    await page.getByRole('button', { name: 'Find what is mine' }).click()
+    await page.getByRole('alert').getByText('24').first().waitFor()
+    await page.getByLabel('The 24 words').fill(words.join(' '))
+    await page.getByRole('button', { name: 'Find what is mine' }).click()
+    await page.getByText('This phone belongs to').waitFor()
+
+    await showCode(laptop.page)
+    await page.getByText('Paste a link instead').click()
+    await page.getByLabel('Pairing link').fill(await shownLink(laptop.page))
+    await page.getByRole('button', { name: 'Pair with this link' }).click()
+    await typeDigits(laptop.page, await readDigits(page))
+    await laptop.page.getByText('The digits are right').waitFor()
+    await page.getByRole('button', { name: 'The node took the digits' }).click()
+    await page.getByRole('heading', { name: 'Amina Bello' }).waitFor()
+    await goTo(page, 'Me')
+    await page.getByText('Written before the fire.').waitFor()
+    expect([...next.faults, ...laptop.faults]).toEqual([])
+  })
+})

@@ -1,0 +1,50 @@
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { askBack, wordGrid, writeWords } from '../../cli/recovery-screen.ts'
+import { makeRecoveryWords, readRecoveryWords } from '../../protocol/identity/recovery.ts'
+import { seededCrypto } from '../support/people.ts'
+
+const crypto = seededCrypto(7)
+const words = makeRecoveryWords(crypto)
+
+test('nobody goes on before both words were typed as they are; each wrong answer shows all again', async () => {
+  const told: string[] = []
+  let round = 0
+  await askBack(words, {
+    random: crypto,
+    show: async () => void told.push('shown'),
+    async ask(numbers) {
+      const right = numbers.map((number) => words[number - 1] as string)
+      const answers = [['', ''], [right[0] as string, 'abandon'], right.toReversed(), right]
+      return answers[round++] ?? []
+    },
+    wrong: async (numbers) => void told.push(`wrong ${numbers.length}`),
+  })
+  expect(told).toEqual(['shown', 'wrong 2', 'shown', 'wrong 1', 'shown', 'wrong 2', 'shown'])
+})
+
+test('the grid is read down its columns, and typed from it the words are the same', () => {
+  const rows = wordGrid(words).split('\n')
+  expect(rows).toHaveLength(6)
+  expect(rows[0]).toMatch(new RegExp(`^ *1 ${words[0]} +7 ${words[6]} +13 ${words[12]} +19 ${words[18]}$`))
+  const numbered = words.map((word, i) => `${i + 1} ${word}`).join('  ')
+  expect(readRecoveryWords(numbered)).toEqual(words)
+})
+
+test('a file of words is for its owner alone, and never written over another', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'onehop-words-'))
+  try {
+    const path = join(folder, 'words.txt')
+    await writeWords(path, words)
+    expect(statSync(path).mode & 0o777).toBe(0o600)
+    expect(readRecoveryWords(readFileSync(path, 'utf8'))).toEqual(words)
+    await expect(writeWords(path, makeRecoveryWords(crypto))).rejects.toMatchObject({
+      code: 'STORE_UNWRITABLE',
+    })
+    expect(readRecoveryWords(readFileSync(path, 'utf8'))).toEqual(words)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
