@@ -1,4 +1,5 @@
 import { toHex } from '../../protocol/bytes.ts'
+import { isScope } from '../../protocol/scope.ts'
 import { appOptions, openApp } from '../app.ts'
 import type { OpenApp } from '../app.ts'
 import type { Call, Command, Option } from '../command.ts'
@@ -27,6 +28,11 @@ export function searchRequest({ operands, flags }: Call) {
   const scope = flags.text('scope')
   if (scope === undefined)
     throw new UsageError('--scope is missing', 'Such as --scope /geo/europe; /geo is the world.')
+  if (!isScope(scope))
+    throw new UsageError(
+      `--scope takes a path in lower case, not ${JSON.stringify(scope)}`,
+      'Such as --scope /geo/africa/ng/lagos; /geo is the world.',
+    )
   const limit = flags.count('limit') ?? limitDefault
   if (limit < 1 || limit > limitMax) throw new UsageError(`--limit takes 1 to ${limitMax}`)
   const collection = flags.text('collection')
