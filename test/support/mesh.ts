@@ -32,6 +32,7 @@ export interface MeshOptions {
   readonly log?: Log
   /** The i-th node's settings. */
   readonly config?: (index: number) => MeshConfig
+  readonly freeBytes?: () => number
 }
 
 export interface MeshNode {
@@ -53,6 +54,8 @@ export interface Mesh extends AsyncDisposable {
   open(index: number): Promise<MeshNode>
   /** Closes a node; its disk stays. Crashed, nothing of what it still tries to write gets there. */
   close(index: number, how?: 'closed' | 'crashed'): Promise<void>
+  /** Every write of the node meets this from now on; undefined: its disk is well again. */
+  breakDisk(index: number, fault: OnehopError | undefined): void
   /** Sets one node's Unix time off against everybody's; 0 puts it right. */
   skew(index: number, ms: number): void
   /** Passes virtual time until the condition holds. Rejects after `limitMs` of it. */
@@ -136,6 +139,7 @@ export async function createMesh(count: number, options: MeshOptions = {}): Prom
       store,
       blobs: openBlobs(disk.blobs),
       network: place,
+      ...(options.freeBytes === undefined ? {} : { freeBytes: async () => options.freeBytes?.() }),
       providerValidityMs: 48 * 3_600_000,
     })
     // A memory node has no address; one like it keeps the failure-domain rules at work.
@@ -168,6 +172,9 @@ export async function createMesh(count: number, options: MeshOptions = {}): Prom
       open.delete(index)
       if (how === 'crashed') mounts.get(index)?.crash()
       await mesh.wait((nodes[index] as MeshNode).node.close())
+    },
+    breakDisk(index, fault) {
+      ;(mounts.get(index) as MountedKv).fault = fault
     },
     skew(index, ms) {
       skews.set(index, ms)
@@ -222,6 +229,7 @@ class KeptKv extends MemoryKv {
 class MountedKv implements Kv {
   readonly #disk: Kv
   #crashed = false
+  fault: OnehopError | undefined
 
   constructor(disk: Kv) {
     this.#disk = disk
@@ -249,6 +257,7 @@ class MountedKv implements Kv {
 
   async batch(writes: readonly KvWrite[]): Promise<void> {
     if (this.#crashed) throw new OnehopError('CLOSED', 'the process is gone')
+    if (this.fault !== undefined) throw this.fault
     await this.#disk.batch(writes)
   }
 

@@ -72,10 +72,17 @@ test.each([
     message: `${words}: /state`,
     help: expect.stringContaining('Reads go on'),
   })
+  const failure = { error: { code: 'STORE_UNWRITABLE' }, sinceMs: clock.monotonicMs() }
+  expect(store.stats()).toMatchObject({ failure })
+  await clock.advance(1_000)
+  await store.recheck()
+  expect(store.stats()).toMatchObject({ failure })
   const refs = await store.records.refs(ada)
   expect(refs).toHaveLength(2)
   for (const ref of refs) expect(store.records.get(ada, ref)).toBeDefined()
   disk.fault = undefined
+  await store.recheck()
+  expect(store.stats().failure).toBeUndefined()
   expect(await store.records.put([numbered(3)], hosted)).toMatchObject([{ state: 'stored', position: 3 }])
 })
 
