@@ -14,7 +14,7 @@ import type { Caller } from '../../daemon/api/operations.ts'
 import { loadCrypto } from '../../daemon/crypto/index.ts'
 import { defaultConfig, type Config } from '../../daemon/config.ts'
 import { createMemoryNetwork, type LinkSettings, type MemoryNetwork } from '../../daemon/net/rpc-memory.ts'
-import type { NodeId } from '../../daemon/net/rpc.ts'
+import type { NodeId, Rpc } from '../../daemon/net/rpc.ts'
 import { createNode, type Node } from '../../daemon/node.ts'
 import { createSeededRandom, type SeededRandom } from './seeded-random.ts'
 import { createVirtualClock, type VirtualClock } from './virtual-clock.ts'
@@ -35,6 +35,8 @@ export interface MeshOptions {
   readonly freeBytes?: () => number
 }
 
+export type HoldBack = (from: NodeId, to: NodeId, method: string) => boolean
+
 export interface MeshNode {
   readonly index: number
   readonly id: NodeId
@@ -54,6 +56,8 @@ export interface Mesh extends AsyncDisposable {
   open(index: number): Promise<MeshNode>
   /** Closes a node; its disk stays. Crashed, nothing of what it still tries to write gets there. */
   close(index: number, how?: 'closed' | 'crashed'): Promise<void>
+  /** Requests of which this is true fail as if nobody answered; undefined: none do. */
+  holdBack(rule: HoldBack | undefined): void
   /** Every write of the node meets this from now on; undefined: its disk is well again. */
   breakDisk(index: number, fault: OnehopError | undefined): void
   /** Sets one node's Unix time off against everybody's; 0 puts it right. */
@@ -114,6 +118,7 @@ export async function createMesh(count: number, options: MeshOptions = {}): Prom
   const mounts = new Map<number, MountedKv>()
   const skews = new Map<number, number>()
   const open = new Set<number>()
+  let rule: HoldBack | undefined
   const meeting = new AbortController().signal
 
   const seedOf = (index: number): Uint8Array => crypto.sha256(concatBytes(utf8('mesh'), Uint8Array.of(index)))
@@ -138,7 +143,10 @@ export async function createMesh(count: number, options: MeshOptions = {}): Prom
       crypto,
       store,
       blobs: openBlobs(disk.blobs),
-      network: place,
+      network: {
+        ...place,
+        rpc: heldBack(place.rpc, (to, method) => rule?.(place.rpc.self, to, method) === true),
+      },
       ...(options.freeBytes === undefined ? {} : { freeBytes: async () => options.freeBytes?.() }),
       providerValidityMs: 48 * 3_600_000,
     })
@@ -172,6 +180,9 @@ export async function createMesh(count: number, options: MeshOptions = {}): Prom
       open.delete(index)
       if (how === 'crashed') mounts.get(index)?.crash()
       await mesh.wait((nodes[index] as MeshNode).node.close())
+    },
+    holdBack(next) {
+      rule = next
     },
     breakDisk(index, fault) {
       ;(mounts.get(index) as MountedKv).fault = fault
@@ -218,6 +229,19 @@ async function callNode<N extends UnaryName>(
   const call = { caller, signal: new AbortController().signal, token: undefined, bind: () => {} }
   const { reply } = await node.dispatch.call(operation, decode(encode(request)), 'cbor', call)
   return readReply(operation, decode(reply.bytes), 'cbor')
+}
+
+function heldBack(rpc: Rpc, isHeld: (to: NodeId, method: string) => boolean): Rpc {
+  return {
+    self: rpc.self,
+    handle: (method, handler) => rpc.handle(method, handler),
+    async request(to, method, body, options) {
+      if (isHeld(to, method)) throw new OnehopError('UNREACHABLE', `${method} is held back`)
+      return rpc.request(to, method, body, options)
+    },
+    connected: () => rpc.connected(),
+    onPeer: (listener) => rpc.onPeer(listener),
+  }
 }
 
 /** A memory disk that survives its node: closing the store leaves the bytes. */
