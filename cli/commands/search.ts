@@ -70,13 +70,13 @@ export const search: Command = {
           `${output.bold(fieldText(texts[0] ?? ''))}\n  ${output.dim(`${safeText(scope)}  ${item.collection} of ${shortId(item.owner)}`)}`,
         )
       }
-      output.words(`\n${coverageWords(found, output)}`)
+      output.words(`\n${coverageWords(found, output, call.context.clock.nowMs())}`)
     }
     return exitCodes.ok
   },
 }
 
-export function coverageWords(found: Found, output: Output): string {
+export function coverageWords(found: Found, output: Output, nowMs: number): string {
   const { coverage, total, hits, level, problems } = found
   const parts = [
     `${formatCount(hits.length)} of ${counted(total, 'hit')}, answered at ${safeText(level)} by ${toHex(found.answeredBy).slice(0, 12)}.`,
@@ -87,7 +87,7 @@ export function coverageWords(found: Found, output: Output): string {
         ),
   ]
   if (coverage.missing.length > 0) parts.push(`Missing: ${coverage.missing.map(safeText).join(', ')}.`)
-  const ageMs = Date.now() - coverage.asOfMs
+  const ageMs = nowMs - coverage.asOfMs
   if (coverage.asOfMs > 0 && ageMs > 60_000) parts.push(`As of ${formatDuration(ageMs)} ago.`)
   for (const problem of problems) parts.push(output.red(`Did not verify: ${safeText(problem)}.`))
   return parts.join('\n')
