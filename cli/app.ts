@@ -28,6 +28,7 @@ export async function openApp({ flags, context }: Call): Promise<OpenApp> {
     node,
     keys,
     crypto,
+    clock: context.clock,
     signal: context.signal,
     ...(identity === undefined ? {} : { identity }),
   })

@@ -1,6 +1,7 @@
 /** What a command is made of: one entry in the table of commands, from which parsing and help both follow. */
 import type { KeyStore } from '../client/key-store.ts'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
+import type { Clock } from '../protocol/ports.ts'
 import type { Config, Setting } from './config.ts'
 import type { Daemon } from './daemon.ts'
 import type { ExitCode } from './exit-code.ts'
@@ -51,6 +52,7 @@ export interface Context {
   readonly environment: NodeJS.ProcessEnv
   /** Aborts at the first SIGINT or SIGTERM. */
   readonly signal: AbortSignal
+  readonly clock: Clock
   readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean }
   readonly configPath: string
   config(): { readonly config: Config; readonly settings: readonly Setting[] }

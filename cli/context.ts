@@ -1,4 +1,5 @@
 import { OnehopError } from '../protocol/errors.ts'
+import type { Clock } from '../protocol/ports.ts'
 import type { Context, Flags } from './command.ts'
 import { configFile, readConfig } from './config.ts'
 import type { ConfigSources } from './config.ts'
@@ -13,11 +14,12 @@ const answerWaitMs = 10_000
 export interface ContextOptions {
   readonly environment: NodeJS.ProcessEnv
   readonly signal: AbortSignal
+  readonly clock: Clock
   readonly stdin: Context['stdin']
   readonly flags: Flags
 }
 
-export function createContext({ environment, signal, stdin, flags }: ContextOptions): Context {
+export function createContext({ environment, signal, clock, stdin, flags }: ContextOptions): Context {
   const sources = configSources(flags, environment)
   let config: ReturnType<Context['config']> | undefined
   let daemon: Promise<Daemon | undefined> | undefined
@@ -37,6 +39,7 @@ export function createContext({ environment, signal, stdin, flags }: ContextOpti
   const context: Context = {
     environment,
     signal,
+    clock,
     stdin,
     configPath: sources.file ?? configFile(environment),
     config: readOnce,
@@ -47,7 +50,7 @@ export function createContext({ environment, signal, stdin, flags }: ContextOpti
       return found
     },
     crypto: () => loadCrypto(),
-    keys: () => fileKeyStore(cliDevicePath(environment)),
+    keys: () => fileKeyStore(cliDevicePath(environment), clock),
   }
   return context
 }

@@ -6,11 +6,11 @@
 import { open, mkdir, readFile, rm, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import * as v from 'valibot'
 import type { KeyStore } from '../client/key-store.ts'
 import { fromHex, toHex } from '../protocol/bytes.ts'
 import { OnehopError } from '../protocol/errors.ts'
+import type { Clock } from '../protocol/ports.ts'
 import { writeSecretFile } from './config.ts'
 import { isRunning } from './daemon.ts'
 
@@ -28,11 +28,11 @@ const fileShape = v.object({ onehop: v.literal(format), entries: v.record(v.stri
 const lockWaitMs = 10_000
 const lockPollMs = 20
 
-export function fileKeyStore(path: string): KeyStore {
+export function fileKeyStore(path: string, clock: Clock): KeyStore {
   // Within this process commands queue here; other processes meet at the lock file.
   let turn: Promise<unknown> = Promise.resolve()
   const alone = <T>(name: string, action: () => Promise<T>): Promise<T> => {
-    const result = turn.then(() => withLockFile(`${path}.${name}.lock`, action))
+    const result = turn.then(() => withLockFile(`${path}.${name}.lock`, clock, action))
     turn = result.catch(() => undefined)
     return result
   }
@@ -54,7 +54,7 @@ export function fileKeyStore(path: string): KeyStore {
         }
         await writeEntries(path, entries)
       }),
-    lock: (name, action) => withLockFile(`${path}.${name.replaceAll('/', '-')}-held.lock`, action),
+    lock: (name, action) => withLockFile(`${path}.${name.replaceAll('/', '-')}-held.lock`, clock, action),
   }
 }
 
@@ -103,16 +103,16 @@ function entryBytes(path: string, name: string, hex: string): Uint8Array {
 }
 
 /** The file holds the id of the process that has the lock; the lock of a dead one is taken over. */
-async function withLockFile<T>(path: string, action: () => Promise<T>): Promise<T> {
+async function withLockFile<T>(path: string, clock: Clock, action: () => Promise<T>): Promise<T> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-  const startMs = performance.now()
+  const startMs = clock.monotonicMs()
   while (!(await tryLock(path))) {
-    await removeStale(path)
-    if (performance.now() - startMs > lockWaitMs)
+    await removeStale(path, clock)
+    if (clock.monotonicMs() - startMs > lockWaitMs)
       throw new OnehopError('STORE_LOCKED', `another onehop command holds ${path}`, {
         help: 'Wait until it ends. If none runs, delete that file.',
       })
-    await sleep(lockPollMs)
+    await clock.sleep(lockPollMs)
   }
   try {
     return await action()
@@ -137,19 +137,19 @@ async function tryLock(path: string): Promise<boolean> {
 }
 
 /** Only one process at a time breaks a lock, and looks again before: else two could break it, and one of them a new one. */
-async function removeStale(path: string): Promise<void> {
-  if (!(await isStale(path)) || !(await tryLock(`${path}-breaking`))) return
+async function removeStale(path: string, clock: Clock): Promise<void> {
+  if (!(await isStale(path, clock)) || !(await tryLock(`${path}-breaking`))) return
   try {
-    if (await isStale(path)) await rm(path, { force: true })
+    if (await isStale(path, clock)) await rm(path, { force: true })
   } finally {
     await rm(`${path}-breaking`, { force: true })
   }
 }
 
-async function isStale(path: string): Promise<boolean> {
+async function isStale(path: string, clock: Clock): Promise<boolean> {
   try {
     const pid = Number((await readFile(path, 'utf8')).trim())
-    const ageMs = Date.now() - (await stat(path)).mtimeMs
+    const ageMs = clock.nowMs() - (await stat(path)).mtimeMs
     // Empty for the moment between its making and its writing.
     return pid > 0 ? !isRunning(pid) : ageMs > lockWaitMs / 2
   } catch (error) {

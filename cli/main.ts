@@ -1,3 +1,4 @@
+import { systemClock } from '../client/clock.ts'
 import { parseArguments } from './arguments.ts'
 import type { Parsed } from './arguments.ts'
 import { commands } from './commands/index.ts'
@@ -47,7 +48,13 @@ async function runCommand({ command, operands, flags }: Parsed, output: Output):
   }
   const { signal, release } = interruption()
   try {
-    const context = createContext({ environment: process.env, signal, stdin: process.stdin, flags })
+    const context = createContext({
+      environment: process.env,
+      signal,
+      clock: systemClock,
+      stdin: process.stdin,
+      flags,
+    })
     return await command.run({ operands, flags, output, context })
   } finally {
     release()

@@ -1,13 +1,13 @@
 /** Pairing as the person at the node sees it: the QR, the countdown, the six digits, how it ended. */
 import { createInterface } from 'node:readline/promises'
 import { stripVTControlCharacters } from 'node:util'
-import { systemClock } from '../client/clock.ts'
 import type { Identity } from '../client/identity.ts'
 import type { Transport } from '../client/transport.ts'
 import type { PairingStatus } from '../protocol/api/messages.ts'
 import { toHex } from '../protocol/bytes.ts'
 import { OnehopError } from '../protocol/errors.ts'
 import type { Capability } from '../protocol/identity/types.ts'
+import type { Clock } from '../protocol/ports.ts'
 import type { Context } from './command.ts'
 import { NeedsAction } from './failure.ts'
 import { safeText } from './output.ts'
@@ -21,6 +21,7 @@ export interface PairingScreen {
   /** Whether somebody can type here. */
   readonly asks: boolean
   readonly signal: AbortSignal
+  readonly clock: Clock
   /** This command line's identity, which admits phones that ask for less than everything. */
   readonly identity: Identity | undefined
   /** What such a phone may do. */
@@ -31,7 +32,7 @@ const pollMs = 400
 
 /** Goes along with a pairing that is open. Resolves when it is paired; throws PAIRING_BURNT, PAIRING_LOCKED. */
 export async function followPairing(screen: PairingScreen): Promise<PairingStatus> {
-  const { call, output, signal } = screen
+  const { call, output, signal, clock } = screen
   let shown: PairingStatus['state'] | undefined
   let asked = false
   let prompt: Prompt | undefined
@@ -64,7 +65,7 @@ export async function followPairing(screen: PairingScreen): Promise<PairingStatu
       if (pairing.state === 'paired') return pairing
       throwIfOver(pairing)
       shown = pairing.state
-      await systemClock.sleep(pollMs, signal)
+      await clock.sleep(pollMs, signal)
     }
   } finally {
     prompt?.close()

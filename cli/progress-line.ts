@@ -1,5 +1,5 @@
 /** One line that overwrites itself, for whoever watches; nothing for a file or a program. */
-import { systemClock } from '../client/clock.ts'
+import type { Clock } from '../protocol/ports.ts'
 import type { Output } from './output.ts'
 
 export interface ProgressLine {
@@ -14,16 +14,16 @@ export interface ProgressLine {
 const redrawMs = 100
 const barCells = 24
 
-export function createProgressLine(output: Output): ProgressLine {
-  const startMs = systemClock.monotonicMs()
+export function createProgressLine(output: Output, clock: Clock): ProgressLine {
+  const startMs = clock.monotonicMs()
   const drawn = output.watched && !output.json
   let shownMs = 0
   let visible = false
-  const seconds = (): number => (systemClock.monotonicMs() - startMs) / 1000
+  const seconds = (): number => (clock.monotonicMs() - startMs) / 1000
   return {
     seconds,
     show(text) {
-      const nowMs = systemClock.monotonicMs()
+      const nowMs = clock.monotonicMs()
       if (!drawn || nowMs - shownMs < redrawMs) return
       shownMs = nowMs
       visible = true

@@ -1,3 +1,5 @@
+import { OnehopError } from '../protocol/errors.ts'
+
 /** `http://…` of an address that a person typed, or of a seat's multiaddr that ends in /http. Undefined for others. */
 export function addressUrl(address: string): string | undefined {
   if (/^https?:\/\//i.test(address)) {
@@ -11,4 +13,13 @@ export function addressUrl(address: string): string | undefined {
   const secure = tls !== undefined || scheme === 'https'
   const url = URL.parse(`${secure ? 'https' : 'http'}://${kind === 'ip6' ? `[${host}]` : host}:${port}`)
   return url === null ? undefined : url.origin
+}
+
+/** The same, for what an app was given. Throws BAD_REQUEST. */
+export function requireUrl(address: string): string {
+  const url = addressUrl(address)
+  if (url !== undefined) return url
+  throw new OnehopError('BAD_REQUEST', `${address} is no address of a node`, {
+    help: 'Give http://HOST:PORT, or a multiaddr that ends in /http.',
+  })
 }

@@ -4,10 +4,12 @@ import { asOnehopError, OnehopError } from '../protocol/errors.ts'
 import type { Clock, Log } from '../protocol/ports.ts'
 import type { IdentityId } from '../protocol/record/types.ts'
 import type { Schema } from '../protocol/schema/schema.ts'
+import { requireUrl } from './address.ts'
 import { App, stranger } from './app.ts'
 import type { AppParts } from './app-parts.ts'
 import { systemClock } from './clock.ts'
 import { Copies } from './copies.ts'
+import { abortReason } from './deadline.ts'
 import { httpTransport } from './http.ts'
 import { idOf } from './id.ts'
 import { Identities } from './identities.ts'
@@ -61,14 +63,18 @@ const othersMax = 16
 
 /**
  * An app's connection to the nearest node. Needs no network itself: a device that is offline writes into its outbox,
- * and reads fail with UNREACHABLE until a node answers.
+ * and reads fail with UNREACHABLE until a node answers. Rejects with BAD_REQUEST for what is no address of a node, and
+ * with ABORTED when the signal aborts before it has connected.
  */
 export async function connect<S extends Schema>(options: ConnectOptions<S>): Promise<App<S>> {
   const { schema, clock = systemClock, crypto = defaultCrypto(), log = silentLog } = options
+  const given = typeof options.node === 'string' ? [options.node] : (options.node ?? [])
+  const addresses = given.map(requireUrl)
+  const isAborted = (): boolean => options.signal?.aborted === true
+  if (isAborted()) throw abortReason(options.signal)
   const keys = options.keys ?? memoryKeyStore()
   const identity = options.identity ?? (await openIdentity({ keys, crypto }))
   const owner = options.owner === undefined ? identity?.id : idOf(options.owner, 32)
-  const addresses = typeof options.node === 'string' ? [options.node] : (options.node ?? [])
   if (options.transport === undefined && addresses.length === 0) {
     throw new OnehopError('BAD_REQUEST', 'connect needs a node or a transport', {
       help: "Give the address of any node: connect({ schema, node: 'http://HOST:PORT' }).",
@@ -107,12 +113,18 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
     if (nearest !== undefined) await nearest.start({ signal: options.signal })
     else
       measuredMs = (
-        await probe(transport, { url: transport.address, node: undefined }, clock, clientLimits.raceMs)
+        await probe(
+          transport,
+          { url: transport.address, node: undefined },
+          clock,
+          clientLimits.raceMs,
+          options.signal,
+        )
       ).offsetMs
   } catch (cause) {
     // Offline is a state, not a failure; anything else the first call would meet again.
-    const error = asOnehopError(cause)
-    if (!error.retryable) {
+    const error = isAborted() ? abortReason(options.signal) : asOnehopError(cause)
+    if (isAborted() || !error.retryable) {
       await transport.close()
       throw error
     }
@@ -189,7 +201,10 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
   const closeOnce = (): Promise<void> => (closing ??= close())
   const onAbort = (): void => void closeOnce()
   options.signal?.addEventListener('abort', onAbort, { once: true })
-  if (options.signal?.aborted === true) onAbort()
+  if (isAborted()) {
+    await closeOnce()
+    throw abortReason(options.signal)
+  }
   return new App(schema, parts, { identity, owner, nearest, outbox, close: closeOnce })
 }
 

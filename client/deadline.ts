@@ -28,6 +28,17 @@ export async function withDeadline<T>(
   }
 }
 
+/** Stops waiting with the signal; what is waited for goes on. */
+export function withSignal<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise
+  if (signal.aborted) return Promise.reject(abortReason(signal))
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(abortReason(signal))
+    signal.addEventListener('abort', onAbort, { once: true })
+    void promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+  })
+}
+
 export function abortReason(signal: AbortSignal | undefined): OnehopError {
   const reason: unknown = signal?.reason
   return reason instanceof OnehopError ? reason : new OnehopError('ABORTED', 'the call was cancelled')

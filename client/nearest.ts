@@ -9,9 +9,9 @@ import type { ReplicaSetChain } from '../protocol/placement/chain.ts'
 import { compareReplicaSets } from '../protocol/placement/replica-set.ts'
 import type { Clock } from '../protocol/ports.ts'
 import type { IdentityId } from '../protocol/record/types.ts'
-import { addressUrl } from './address.ts'
+import { addressUrl, requireUrl } from './address.ts'
 import { systemClock } from './clock.ts'
-import { abortReason } from './deadline.ts'
+import { abortReason, withSignal } from './deadline.ts'
 import { Identities } from './identities.ts'
 import { keyNames } from './key-store.ts'
 import type { KeyStore } from './key-store.ts'
@@ -222,15 +222,7 @@ export class Nearest implements Transport {
   }
 
   #bootstrap(): Racer[] {
-    return this.#options.bootstrap.map((address) => {
-      const url = addressUrl(address)
-      if (url === undefined) {
-        throw new OnehopError('BAD_REQUEST', `${address} is no address of a node`, {
-          help: 'Give http://HOST:PORT, or a multiaddr that ends in /http.',
-        })
-      }
-      return { url, node: undefined }
-    })
+    return this.#options.bootstrap.map((address) => ({ url: requireUrl(address), node: undefined }))
   }
 
   /** Undefined when nobody placed the shard yet: then the bootstrap node is as near as it gets. */
@@ -405,16 +397,6 @@ async function* noticing<T>(events: AsyncIterable<T>, broke: (error: unknown) =>
     broke(error)
     throw error
   }
-}
-
-function withSignal<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise
-  if (signal.aborted) return Promise.reject(abortReason(signal))
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(abortReason(signal))
-    signal.addEventListener('abort', onAbort, { once: true })
-    void promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
-  })
 }
 
 /** As soon as one member has answered. Rejects with UNREACHABLE when none does. */

@@ -1,6 +1,7 @@
 import type { ReplyOf } from '../protocol/api/operations.ts'
 import { asOnehopError, isErrorCode, OnehopError } from '../protocol/errors.ts'
 import type { Clock, Log } from '../protocol/ports.ts'
+import { abortReason, withSignal } from './deadline.ts'
 import { keyNames } from './key-store.ts'
 import type { KeyStore } from './key-store.ts'
 import { clientLimits } from './limits.ts'
@@ -87,12 +88,12 @@ export class Outbox {
 
   /** Resolves when nothing waits; rejects with the first refusal since the last flush. Waits while offline. */
   async flush(signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted === true) throw abortReason(signal)
     this.#wake()
     while (this.#queue.size > 0) {
-      signal?.throwIfAborted()
       const running = this.#running
       if (running === undefined) throw new OnehopError('CLOSED', 'this outbox was closed')
-      await running
+      await withSignal(running, signal)
     }
     const refused = this.#refused
     this.#refused = undefined

@@ -1,3 +1,6 @@
+import { utf8 } from '../protocol/bytes.ts'
+import { OnehopError } from '../protocol/errors.ts'
+import { isScope } from '../protocol/scope.ts'
 import { decodeSearchAnswer, encodeSearchQuery } from '../protocol/search/query.ts'
 import type { Statistics } from '../protocol/search/bm25.ts'
 import type { Coverage, PlanStepTaken, SearchQuery } from '../protocol/search/query.ts'
@@ -63,6 +66,7 @@ export async function search<S extends Schema>(
   request: SearchRequest,
 ): Promise<SearchResult<S>> {
   const { app, schema, crypto, reader } = parts
+  checkRequest(request)
   if (request.collection !== undefined) collectionOf(schema, request.collection)
   const query: SearchQuery = {
     app,
@@ -103,4 +107,25 @@ export async function search<S extends Schema>(
   problems.push(...verifyRanking(query, { ...answer, hits: checked }))
   const { total, statistics, coverage, plan, level, answeredBy, referrals } = answer
   return { hits, total, statistics, coverage, plan, level, answeredBy, referrals, problems }
+}
+
+/** What the node could only call no message of this version. Throws BAD_REQUEST. */
+function checkRequest({ scope, text, limit }: SearchRequest): void {
+  const { hitsMax, queryTextBytesMax } = searchLimits
+  const refuse = (message: string, help: string): never => {
+    throw new OnehopError('BAD_REQUEST', message, { help })
+  }
+  if (!isScope(scope))
+    refuse(
+      `${JSON.stringify(scope)} is no scope`,
+      'A scope is a path in lower case such as /geo/africa/ng/lagos; /geo is the world.',
+    )
+  if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1 && limit <= hitsMax))
+    refuse(`a search has no limit of ${limit}`, `Ask for 1 to ${hitsMax} hits.`)
+  const textBytes = utf8(text).length
+  if (textBytes === 0 || textBytes > queryTextBytesMax)
+    refuse(
+      `a search has no text of ${textBytes} bytes`,
+      `Search for 1 to ${queryTextBytesMax} bytes of text.`,
+    )
 }

@@ -3,14 +3,16 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import * as v from 'valibot'
 import { OnehopError } from '../protocol/errors.ts'
-
-const scopePath = v.pipe(
-  v.string(),
-  v.regex(/^(?:\/[a-z0-9][a-z0-9-]*)+$/, 'a scope such as /geo/africa/ng/lagos'),
-)
-const port = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535))
-const milliseconds = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(400 * 86_400_000))
-const nodeId = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'a node id of 64 hex digits'))
+import {
+  addressRange,
+  hostName,
+  listenHost,
+  milliseconds,
+  nodeId,
+  siteOrigin,
+  port,
+  scopePath,
+} from './config-values.ts'
 
 /**
  * Everything that can be set, with its default. Read in layers: defaults < file < environment < flags, then
@@ -27,7 +29,7 @@ const ConfigSchema = v.strictObject({
   store: v.picklist(['level', 'memory']),
   listen: v.strictObject({
     /** Address that all three listeners bind. */
-    host: v.pipe(v.string(), v.minLength(1)),
+    host: listenHost,
     tcp: port,
     websocket: port,
     http: port,
@@ -37,7 +39,7 @@ const ConfigSchema = v.strictObject({
     bootstrap: v.array(v.string()),
     mdns: v.boolean(),
     /** CIDR ranges outside the public internet that may be dialled. */
-    allowDial: v.array(v.string()),
+    allowDial: v.array(addressRange),
     /** Multiaddrs to publish in place of those listened on. */
     announce: v.array(v.string()),
     providesPerS: v.pipe(v.number(), v.minValue(0.01), v.maxValue(1000)),
@@ -45,25 +47,41 @@ const ConfigSchema = v.strictObject({
   }),
   http: v.strictObject({
     /** Host names, beside own addresses and localhost, under which the pages may be opened. */
-    hosts: v.array(v.string()),
+    hosts: v.array(hostName),
     /** Origins of other sites whose pages may call the API. None by default. */
-    origins: v.array(v.string()),
+    origins: v.array(siteOrigin),
   }),
-  hosting: v.strictObject({
-    /** How many neighbours hold a copy beside the home. */
-    copies: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(15)),
-    /** Who may leave shards here: nobody, anyone, or these nodes. */
-    offerTo: v.union([v.picklist(['nobody', 'anyone']), v.array(nodeId)]),
-    offerBytes: v.pipe(v.number(), v.integer(), v.minValue(0)),
-    leaseBytes: v.pipe(v.number(), v.integer(), v.minValue(1)),
-    leaseMs: milliseconds,
-    heartbeatMs: milliseconds,
-    /** Away for this long: no reads go there. */
-    suspectAfterMs: milliseconds,
-    /** Away for this long: a standby takes its seat. */
-    replaceAfterMs: milliseconds,
-    reconcileEveryMs: milliseconds,
-  }),
+  hosting: v.pipe(
+    v.strictObject({
+      /** How many neighbours hold a copy beside the home. */
+      copies: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(15)),
+      /** Who may leave shards here: nobody, anyone, or these nodes. */
+      offerTo: v.union([v.picklist(['nobody', 'anyone']), v.array(nodeId)]),
+      offerBytes: v.pipe(v.number(), v.integer(), v.minValue(0)),
+      leaseBytes: v.pipe(v.number(), v.integer(), v.minValue(1)),
+      leaseMs: milliseconds,
+      heartbeatMs: milliseconds,
+      /** Away for this long: no reads go there. */
+      suspectAfterMs: milliseconds,
+      /** Away for this long: a standby takes its seat. */
+      replaceAfterMs: milliseconds,
+      reconcileEveryMs: milliseconds,
+    }),
+    v.forward(
+      v.check(
+        ({ heartbeatMs, suspectAfterMs }) => heartbeatMs < suspectAfterMs,
+        'longer than hosting.heartbeatMs, or everybody is away between two heartbeats',
+      ),
+      ['suspectAfterMs'],
+    ),
+    v.forward(
+      v.check(
+        ({ suspectAfterMs, replaceAfterMs }) => suspectAfterMs <= replaceAfterMs,
+        'at least hosting.suspectAfterMs: nobody is replaced to whom reads still go',
+      ),
+      ['replaceAfterMs'],
+    ),
+  ),
   /** Scopes that this node indexes; `*` means every app. */
   aggregate: v.array(v.strictObject({ app: v.string(), scope: scopePath })),
   search: v.strictObject({

@@ -289,7 +289,8 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   })
   replicaSets.onChanged(({ newest }) => {
     const isHome = newest.members[0] !== undefined && toHex(newest.members[0].node) === rpc.self
-    if (isHome && hosting.has(newest.owner)) announce(newest.owner)
+    // Whoever is still joining announces itself once it has everything, whatever seat it was given meanwhile.
+    if (isHome && hosting.has(newest.owner) && !replication.isJoining(newest.owner)) announce(newest.owner)
   })
   for (const { owner } of hosting.list()) {
     if (replicaSets.get(owner) !== undefined && !replication.isJoining(owner)) announce(owner)

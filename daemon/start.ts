@@ -138,9 +138,14 @@ function pagesFolder(): string {
   return resolve(import.meta.dirname, isBuilt ? '../client/pages' : '../dist/client/pages')
 }
 
+/** Undefined from a disk that does not even say that much: what is wrong with it shows when it is written. */
 async function freeBytes(path: string): Promise<number | undefined> {
-  const { bavail, bsize } = await statfs(path)
-  return bavail * bsize
+  try {
+    const { bavail, bsize } = await statfs(path)
+    return bavail * bsize
+  } catch {
+    return undefined
+  }
 }
 
 function isAny(host: string): boolean {

@@ -55,7 +55,7 @@ export const errorTable = {
   // what the node holds
   NOT_FOUND: { http: 404, retryable: false, help: 'Check the name; nothing is stored under it.' },
   NOT_HOSTED: {
-    http: 421,
+    http: 404,
     retryable: false,
     help: 'Ask a member of the replica set: GET /.well-known/onehop/ID.',
   },

@@ -1,6 +1,8 @@
-import { OnehopError } from '../protocol/errors.ts'
+import { asOnehopError, OnehopError } from '../protocol/errors.ts'
+import type { Clock } from '../protocol/ports.ts'
 import type { Kv } from './kv.ts'
 import { StagedBatch } from './staged-batch.ts'
+import type { StoreFailure, StoreStats } from './types.ts'
 
 export interface GroupLimits {
   /** One batch takes no further writer beyond these: bounds the memory and the time of one write. */
@@ -22,6 +24,7 @@ export interface StagedState {
 }
 
 export interface GroupOptions {
+  readonly clock: Pick<Clock, 'monotonicMs'>
   readonly limits?: GroupLimits
   /**
    * Upkeep between two batches, when nothing else writes; the writers have their answers already. When it fails
@@ -50,6 +53,7 @@ export class GroupCommit {
   readonly #kv: Kv
   readonly #state: StagedState
   readonly #limits: GroupLimits
+  readonly #clock: Pick<Clock, 'monotonicMs'>
   readonly #afterBatch: (() => Promise<void>) | undefined
   #waiting: Writer[] = []
   #draining: Promise<void> | undefined
@@ -57,16 +61,19 @@ export class GroupCommit {
   #batches = 0
   #writes = 0
   #upkeepFailures = 0
+  #failure: StoreFailure | undefined
 
-  constructor(kv: Kv, state: StagedState, options: GroupOptions = {}) {
+  constructor(kv: Kv, state: StagedState, options: GroupOptions) {
     this.#kv = kv
     this.#state = state
     this.#limits = options.limits ?? groupLimits
+    this.#clock = options.clock
     this.#afterBatch = options.afterBatch
   }
 
-  get stats(): { batches: number; writes: number; waiting: number; upkeepFailures: number } {
+  get stats(): Omit<StoreStats, 'formatVersion'> {
     return {
+      failure: this.#failure,
       batches: this.#batches,
       writes: this.#writes,
       waiting: this.#waiting.length,
@@ -101,9 +108,11 @@ export class GroupCommit {
           await this.#kv.batch(batch.writes)
           this.#batches++
           this.#writes += batch.writes.length
+          this.#failure = undefined
         }
       } catch (error) {
         this.#state.discarded()
+        this.#failed(asOnehopError(error))
         for (const writer of writers) writer.reject(error)
         continue
       }
@@ -116,6 +125,11 @@ export class GroupCommit {
       }
     }
     this.#draining = undefined
+  }
+
+  #failed(error: OnehopError): void {
+    if (error.code === 'CLOSED') return
+    this.#failure = { error, sinceMs: this.#failure?.sinceMs ?? this.#clock.monotonicMs() }
   }
 
   #prepare(): { batch: StagedBatch; writers: Writer[] } {

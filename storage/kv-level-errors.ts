@@ -1,4 +1,9 @@
 import { OnehopError } from '../protocol/errors.ts'
+import type { ErrorCode } from '../protocol/errors.ts'
+
+/** A card that wears out turns itself read-only, or its file system does after the first fault. */
+const failingDisk =
+  'Look at the disk (dmesg): mount it for writing, or copy the state folder to another. Reads go on meanwhile.'
 
 /** What LevelDB and the file system say, as one of our codes. LevelDB gives its reasons as text only. */
 export function asStoreError(cause: unknown, location: string, holderPid?: number): OnehopError {
@@ -8,16 +13,18 @@ export function asStoreError(cause: unknown, location: string, holderPid?: numbe
     reasons.push(`${'code' in error ? String(error.code) : ''} ${error.message}`)
   }
   const text = reasons.join(': ')
-  const fail = (code: ConstructorParameters<typeof OnehopError>[0], message: string): OnehopError =>
-    new OnehopError(code, `${message}: ${location}`, { cause })
+  const fail = (code: ErrorCode, message: string, help?: string): OnehopError =>
+    new OnehopError(code, `${message}: ${location}`, { cause, ...(help === undefined ? {} : { help }) })
   if (/LEVEL_LOCKED/.test(text)) {
     const holder = holderPid === undefined ? 'another process' : `process ${holderPid}`
     return fail('STORE_LOCKED', `${holder} has the store open`)
   }
   if (/ENOSPC|EDQUOT|No space left|quota exceeded/i.test(text)) return fail('STORE_FULL', 'the disk is full')
-  if (
-    /EACCES|EPERM|EROFS|ENOTDIR|EEXIST|Permission denied|Read-only|not permitted|Not a directory/i.test(text)
-  ) {
+  if (/EROFS|Read-only file/i.test(text))
+    return fail('STORE_UNWRITABLE', 'the disk takes no writes', failingDisk)
+  if (/\bEIO\b|Input\/output error/i.test(text))
+    return fail('STORE_UNWRITABLE', 'the disk fails', failingDisk)
+  if (/EACCES|EPERM|ENOTDIR|EEXIST|Permission denied|not permitted|Not a directory/i.test(text)) {
     return fail('STORE_UNWRITABLE', 'the store cannot be written')
   }
   if (/LEVEL_CORRUPTION|Corruption|does not exist|missing files/i.test(text)) {

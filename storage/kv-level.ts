@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, statfs, writeFile } from 'node:fs/promises'
+import { mkdir, open, readFile, rm, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
 import { OnehopError } from '../protocol/errors.ts'
@@ -128,7 +128,8 @@ class LevelKv implements Kv {
     await Promise.allSettled(this.#underWay)
     if (before.state === 'reopening') await before.done
     if (before.state === 'open' || before.state === 'failed') await before.level.close()
-    await rm(pidPath(this.#location), { force: true })
+    // On a disk that takes no writes it stays; the lock alone says who has the store open.
+    await rm(pidPath(this.#location), { force: true }).catch(() => undefined)
   }
 
   #readable(): Level {
@@ -188,11 +189,15 @@ class LevelKv implements Kv {
       if (disk.bavail * disk.bsize < reopenFreeBytes) {
         next = { ...from, atMs }
       } else {
+        // A handle that can still read is worth more than one that cannot be opened.
+        if (from.state === 'failed') await tryWriting(this.#location)
         if (from.state === 'failed') await from.level.close()
         next = { state: 'open', level: await openLevel(this.#location, this.#options) }
       }
     } catch (cause) {
-      next = { state: 'down', atMs, error: asStoreError(cause, this.#location) }
+      const error = asStoreError(cause, this.#location)
+      const reads = from.state === 'failed' && from.level.status === 'open'
+      next = reads ? { ...from, atMs, error } : { state: 'down', atMs, error }
     }
     if (this.#state.state !== 'closed') this.#state = next
     else if (next.state === 'open' || next.state === 'failed') await next.level.close()
@@ -212,6 +217,19 @@ async function openLevel(location: string, options: LevelOptions): Promise<Level
   } catch (cause) {
     const pid = await readFile(pidPath(location), 'utf8').catch(() => '')
     throw asStoreError(cause, location, /^\d+$/.test(pid.trim()) ? Number(pid) : undefined)
+  }
+}
+
+/** Where LevelDB is about to write its manifest and its log. */
+async function tryWriting(location: string): Promise<void> {
+  const path = join(location, 'level', 'trial')
+  const file = await open(path, 'w', 0o600)
+  try {
+    await file.writeFile('may be deleted')
+    await file.sync()
+  } finally {
+    await file.close()
+    await rm(path, { force: true })
   }
 }
 

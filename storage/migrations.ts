@@ -12,7 +12,7 @@ export const formatVersion = 1
 export type MigrationSteps = Readonly<Record<number, (kv: Kv) => Promise<void>>>
 const steps: MigrationSteps = {}
 
-const versionKey = keyOf(tags.meta, utf8('version')).slice()
+export const versionKey = keyOf(tags.meta, utf8('version')).slice()
 
 export async function migrate(
   kv: Kv,

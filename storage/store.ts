@@ -3,8 +3,9 @@ import { KvCursors } from './cursors.ts'
 import { feedEntriesMax, KvFeeds } from './feeds.ts'
 import { GroupCommit, type GroupLimits, groupLimits } from './group-commit.ts'
 import { CachedKv } from './kv-cache.ts'
+import { uintPart } from './keys.ts'
 import type { Kv } from './kv.ts'
-import { formatVersion, migrate } from './migrations.ts'
+import { formatVersion, migrate, versionKey } from './migrations.ts'
 import { KvRecords } from './records.ts'
 import { ShardStates } from './shard-state.ts'
 import { KvShards } from './shards.ts'
@@ -41,6 +42,7 @@ class KvStore implements Store {
     const states = new ShardStates(kv)
     this.#kv = kv
     this.#commit = new GroupCommit(kv, states, {
+      clock: options.clock,
       limits: options.limits ?? groupLimits,
       afterBatch: () => this.feeds.trim(),
     })
@@ -61,6 +63,14 @@ class KvStore implements Store {
 
   stats(): StoreStats {
     return { formatVersion, ...this.#commit.stats }
+  }
+
+  async recheck(): Promise<void> {
+    if (this.stats().failure === undefined) return
+    await this.#commit
+      .submit((batch) => batch.put(versionKey, uintPart(formatVersion)))
+      // What it failed of is the failure that `stats` tells.
+      .catch(() => undefined)
   }
 
   async close(): Promise<void> {

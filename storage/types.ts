@@ -6,6 +6,7 @@
  * everything it staged is on disk; when it rejects, nothing of it is. Methods that end in `In` stage into a batch
  * that the caller has; those without make one of their own. Batches of many callers share one sync.
  */
+import type { OnehopError } from '../protocol/errors.ts'
 import type { DeviceKey, IdentityId, RecordRef, VerifiedRecord } from '../protocol/record/types.ts'
 
 /** A verified record with the exact bytes that came over the wire; those are what is kept and forwarded. */
@@ -272,7 +273,17 @@ export interface StoreBatch {
   delete(key: Uint8Array): void
 }
 
+/** Why nothing can be written now. Reads go on. */
+export interface StoreFailure {
+  /** STORE_FULL, STORE_UNWRITABLE or STORE_CORRUPT. */
+  readonly error: OnehopError
+  /** When the first of the batches failed, by the monotonic clock. */
+  readonly sinceMs: number
+}
+
 export interface StoreStats {
+  /** Of the last batch; undefined when it is on the disk. */
+  readonly failure: StoreFailure | undefined
   readonly formatVersion: number
   readonly batches: number
   readonly writes: number
@@ -295,6 +306,8 @@ export interface Store extends AsyncDisposable {
    */
   write<T>(prepare: (batch: StoreBatch) => T): Promise<T>
   stats(): StoreStats
+  /** After a failure: writes a little and learns whether the disk is well again, though nobody else writes. Never rejects. */
+  recheck(): Promise<void>
   /** Finishes what was accepted, then closes the database. */
   close(): Promise<void>
 }

@@ -51,7 +51,7 @@ export const blobGet: Command = {
     const whole = size === undefined ? undefined : Math.min(range.length ?? size, size - range.offset)
     const aside = `${path}.part`
     const file = await create(aside)
-    const line = createProgressLine(output)
+    const line = createProgressLine(output, context.clock)
     let bytes = 0
     try {
       const pieces = opened.app.blobs.get(reference, { ...range, owner, signal: context.signal })

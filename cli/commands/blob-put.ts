@@ -48,7 +48,7 @@ export const blobPut: Command = {
     await requireIdentity(context)
     const { source, size } = await openSource(path, context)
     await using opened = await openApp(call)
-    const line = createProgressLine(output)
+    const line = createProgressLine(output, context.clock)
     try {
       const reference = await opened.app.blobs.put(source, mime, {
         sealed: flags.on('sealed'),

@@ -45,7 +45,7 @@ export const explain: Command = {
     )
     for (const { node, scope } of found.referrals)
       output.data(`could be asked: ${shortId(node)} for ${safeText(scope)}`)
-    output.words(`\n${coverageWords(found, output)}`)
+    output.words(`\n${coverageWords(found, output, call.context.clock.nowMs())}`)
     return exitCodes.ok
   },
 }

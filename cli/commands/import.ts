@@ -1,7 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
-import { systemClock } from '../../client/clock.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import { collectionOf } from '../../protocol/schema/check-item.ts'
@@ -63,7 +62,7 @@ export const importFile: Command = {
 }
 
 async function runImport({ operands: [file = ''], flags, context, output }: Call) {
-  const { signal, environment } = context
+  const { signal, environment, clock } = context
   const userField = flags.text('user-field')
   const collection = flags.text('collection')
   const collectionField = flags.text('collection-field')
@@ -93,11 +92,11 @@ async function runImport({ operands: [file = ''], flags, context, output }: Call
     importsPath(environment),
     seed,
     await fingerprintOf(file, read),
-    systemClock.nowMs(),
+    clock.nowMs(),
   )
   const idsPath = flags.text('ids')
   const ids = idsPath === undefined ? undefined : await openIds(idsPath)
-  const bar = createProgressBar(output, sizeBytes)
+  const bar = createProgressBar(output, sizeBytes, clock)
   try {
     const summary = await importRecords({
       lines: firstLines(splitLines(createReadStream(file, { signal })), limit),
@@ -108,7 +107,7 @@ async function runImport({ operands: [file = ''], flags, context, output }: Call
       place: !flags.on('no-place'),
       call,
       crypto,
-      clock: systemClock,
+      clock,
       signal,
       onProgress: (progress) => bar.show(progress),
       onUser: (user, id) => ids?.write(`${JSON.stringify({ user, id: toHex(id) })}\n`),

@@ -1,6 +1,5 @@
 import { microblog } from '../../client/microblog.ts'
 import { openIdentity } from '../../client/identity.ts'
-import { systemClock } from '../../client/clock.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import type { Capability } from '../../protocol/identity/types.ts'
 import type { Command } from '../command.ts'
@@ -29,7 +28,7 @@ export const pair: Command = {
     ['onehop pair --unlock', 'after three failed attempts'],
   ],
   async run({ flags, context, output }) {
-    const { signal, stdin } = context
+    const { signal, stdin, clock } = context
     const lifetimeS = flags.count('lifetime')
     if (lifetimeS !== undefined && (lifetimeS < 1 || lifetimeS > 3600))
       throw new UsageError('--lifetime takes 1 to 3600 seconds')
@@ -49,8 +48,18 @@ export const pair: Command = {
     const capabilities = capabilitiesOf(
       flags.text('app') ?? microblog.id,
       flags.count('days') ?? appDaysDefault,
+      clock.nowMs(),
     )
-    const paired = await followPairing({ call, output, stdin, asks: true, signal, identity, capabilities })
+    const paired = await followPairing({
+      call,
+      output,
+      stdin,
+      asks: true,
+      signal,
+      clock,
+      identity,
+      capabilities,
+    })
     if (!output.json) output.words(output.green(pairedWords(paired.identity)))
     return exitCodes.ok
   },
@@ -60,7 +69,7 @@ export function pairedWords(identity: Uint8Array | null): string {
   return `Paired.${identity === null ? '' : ` This node hosts ${toHex(identity)} now.`}`
 }
 
-export function capabilitiesOf(app: string, days: number): readonly Capability[] {
-  const expiresMs = systemClock.nowMs() + days * 86_400_000
+export function capabilitiesOf(app: string, days: number, nowMs: number): readonly Capability[] {
+  const expiresMs = nowMs + days * 86_400_000
   return [{ app, collection: undefined, access: 'write', expiresMs }]
 }

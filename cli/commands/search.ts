@@ -1,4 +1,5 @@
 import { toHex } from '../../protocol/bytes.ts'
+import { isScope } from '../../protocol/scope.ts'
 import { appOptions, openApp } from '../app.ts'
 import type { OpenApp } from '../app.ts'
 import type { Call, Command, Option } from '../command.ts'
@@ -27,6 +28,11 @@ export function searchRequest({ operands, flags }: Call) {
   const scope = flags.text('scope')
   if (scope === undefined)
     throw new UsageError('--scope is missing', 'Such as --scope /geo/europe; /geo is the world.')
+  if (!isScope(scope))
+    throw new UsageError(
+      `--scope takes a path in lower case, not ${JSON.stringify(scope)}`,
+      'Such as --scope /geo/africa/ng/lagos; /geo is the world.',
+    )
   const limit = flags.count('limit') ?? limitDefault
   if (limit < 1 || limit > limitMax) throw new UsageError(`--limit takes 1 to ${limitMax}`)
   const collection = flags.text('collection')
@@ -64,13 +70,13 @@ export const search: Command = {
           `${output.bold(fieldText(texts[0] ?? ''))}\n  ${output.dim(`${safeText(scope)}  ${item.collection} of ${shortId(item.owner)}`)}`,
         )
       }
-      output.words(`\n${coverageWords(found, output)}`)
+      output.words(`\n${coverageWords(found, output, call.context.clock.nowMs())}`)
     }
     return exitCodes.ok
   },
 }
 
-export function coverageWords(found: Found, output: Output): string {
+export function coverageWords(found: Found, output: Output, nowMs: number): string {
   const { coverage, total, hits, level, problems } = found
   const parts = [
     `${formatCount(hits.length)} of ${counted(total, 'hit')}, answered at ${safeText(level)} by ${toHex(found.answeredBy).slice(0, 12)}.`,
@@ -81,7 +87,7 @@ export function coverageWords(found: Found, output: Output): string {
         ),
   ]
   if (coverage.missing.length > 0) parts.push(`Missing: ${coverage.missing.map(safeText).join(', ')}.`)
-  const ageMs = Date.now() - coverage.asOfMs
+  const ageMs = nowMs - coverage.asOfMs
   if (coverage.asOfMs > 0 && ageMs > 60_000) parts.push(`As of ${formatDuration(ageMs)} ago.`)
   for (const problem of problems) parts.push(output.red(`Did not verify: ${safeText(problem)}.`))
   return parts.join('\n')

@@ -1,8 +1,8 @@
-import { systemClock } from '../../client/clock.ts'
 import { openIdentity } from '../../client/identity.ts'
 import { microblog } from '../../client/microblog.ts'
 import type { Daemon } from '../../daemon/start.ts'
 import { asOnehopError } from '../../protocol/errors.ts'
+import type { Clock } from '../../protocol/ports.ts'
 import type { Call, Command } from '../command.ts'
 import { adminCall, dashboardLink } from '../daemon.ts'
 import type { Runtime } from '../daemon.ts'
@@ -54,7 +54,7 @@ export const start: Command = {
     showNode(call, runtime, dashboardLink(daemon.local, daemon.adminToken))
     const ending = AbortSignal.any([context.signal, daemon.node.stopped])
     const pairing = call.flags.on('no-pair') || output.json ? undefined : invitePhone(call, daemon, ending)
-    await aborted(ending)
+    await aborted(ending, context.clock)
     await pairing
     if (!output.json) output.words('\nClosing ...')
     return exitCodes.ok
@@ -86,10 +86,10 @@ async function invitePhone({ context, output }: Call, daemon: Daemon, ending: Ab
   try {
     await call('admin.pair.open', {}, { signal })
     const identity = await openIdentity({ keys: context.keys(), crypto: await context.crypto() })
-    const capabilities = capabilitiesOf(microblog.id, 30)
-    const { stdin } = context
+    const { stdin, clock } = context
+    const capabilities = capabilitiesOf(microblog.id, 30, clock.nowMs())
     const asks = stdin.isTTY === true
-    const paired = await followPairing({ call, output, stdin, asks, signal, identity, capabilities })
+    const paired = await followPairing({ call, output, stdin, asks, signal, clock, identity, capabilities })
     output.words(output.green(pairedWords(paired.identity)))
     output.words('The node goes on. Ctrl-C closes it.')
   } catch (error) {
@@ -100,7 +100,7 @@ async function invitePhone({ context, output }: Call, daemon: Daemon, ending: Ab
 }
 
 /** Keeps the process alive meanwhile: listeners of a signal do not. */
-async function aborted(signal: AbortSignal): Promise<void> {
+async function aborted(signal: AbortSignal, clock: Clock): Promise<void> {
   const dayMs = 86_400_000
-  while (!signal.aborted) await systemClock.sleep(dayMs, signal).catch(() => undefined)
+  while (!signal.aborted) await clock.sleep(dayMs, signal).catch(() => undefined)
 }

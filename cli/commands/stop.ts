@@ -1,4 +1,3 @@
-import { systemClock } from '../../client/clock.ts'
 import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
 import type { Command } from '../command.ts'
 import { isRunning, notRunning } from '../daemon.ts'
@@ -25,13 +24,13 @@ export const stop: Command = {
     if (daemon === undefined) throw notRunning(context.config().config.state)
     const { pid, node } = daemon.runtime
     await ask(daemon, context.signal)
-    const startMs = systemClock.monotonicMs()
+    const startMs = context.clock.monotonicMs()
     while (isRunning(pid)) {
-      if (systemClock.monotonicMs() - startMs > waitS * 1000)
+      if (context.clock.monotonicMs() - startMs > waitS * 1000)
         throw new OnehopError('TIMEOUT', `process ${pid} was asked to stop ${waitS} s ago and still runs`, {
           help: `Look at its log, or end it: kill ${pid}`,
         })
-      await systemClock.sleep(pollMs, context.signal)
+      await context.clock.sleep(pollMs, context.signal)
     }
     if (output.json) output.line({ stopped: true, node, pid })
     else output.words(`The node has stopped (process ${pid}).`)

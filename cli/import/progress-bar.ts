@@ -1,4 +1,5 @@
 import { barOf, createProgressLine } from '../progress-line.ts'
+import type { Clock } from '../../protocol/ports.ts'
 import type { Output } from '../output.ts'
 import { formatCount } from '../units.ts'
 import type { ImportProgress } from './import-records.ts'
@@ -11,8 +12,8 @@ export interface ProgressBar {
   seconds(): number
 }
 
-export function createProgressBar(output: Output, sizeBytes: number): ProgressBar {
-  const line = createProgressLine(output)
+export function createProgressBar(output: Output, sizeBytes: number, clock: Clock): ProgressBar {
+  const line = createProgressLine(output, clock)
   return { ...line, show: (progress) => line.show((seconds) => progressLine(progress, sizeBytes, seconds)) }
 }
 

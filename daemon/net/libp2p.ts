@@ -24,7 +24,7 @@ import type { Gater } from './gater.ts'
 import { createGater } from './gater.ts'
 import { discoverByMdns } from './mdns.ts'
 import { netLimits } from './net-limits.ts'
-import { formatAddress, nodeIdOf, peerIdOf, privateKeyOfSeed } from './node-id.ts'
+import { formatAddress, nodeIdOf, parseAddress, peerIdOf, privateKeyOfSeed } from './node-id.ts'
 import { openPeerFolder } from './peer-folder.ts'
 import { createRouting } from './routing.ts'
 import type { RpcBudgets, RpcStats } from './rpc-endpoint.ts'
@@ -66,6 +66,12 @@ export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promis
   const { config, clock, random, log } = options
   const privateKey = await privateKeyOfSeed(options.seed)
   const self = toHex(privateKey.publicKey.raw)
+  for (const text of config.network.announce) {
+    if (parseAddress(text) === undefined)
+      throw new OnehopError('BAD_CONFIG', `network.announce: ${text} is no multiaddr`, {
+        help: 'Write it as /ip4/ADDRESS/tcp/PORT or /dns4/NAME/tcp/PORT/ws.',
+      })
+  }
   const gater = createGater({
     self: peerIdFromPrivateKey(privateKey),
     allowDial: config.network.allowDial,
@@ -281,9 +287,14 @@ function startError(error: unknown, listen: Config['listen']): OnehopError {
     )
   }
   if (/EADDRNOTAVAIL|EACCES|UnsupportedListen|InvalidMultiaddr/.test(`${(error as Error).name} ${text}`)) {
-    return new OnehopError('BAD_CONFIG', `listen: cannot listen on ${listen.host}: ${text.slice(0, 300)}`, {
-      cause: error,
-    })
+    return new OnehopError(
+      'BAD_CONFIG',
+      `listen.host: cannot listen on ${listen.host}: ${text.slice(0, 300)}`,
+      {
+        cause: error,
+        help: 'Choose an address that this machine has, or 0.0.0.0 for all of them, and ports above 1023.',
+      },
+    )
   }
   return new OnehopError('INTERNAL', 'the network did not start', { cause: error })
 }

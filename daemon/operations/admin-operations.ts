@@ -59,10 +59,12 @@ export function adminOperations(parts: AdminOperationsParts): Pick<Operations, N
   const { clock, config, network, hosting, identities, neighbours, provides } = parts
   const startedMs = clock.monotonicMs()
   let summed: { readonly summary: Summary; readonly untilMs: number } | undefined
-  const summary = (): Summary => {
+  const summary = async (): Promise<Summary> => {
     const nowMs = clock.monotonicMs()
-    if (summed === undefined || summed.untilMs <= nowMs)
-      summed = { summary: summarise(parts), untilMs: nowMs + summaryMs }
+    if (summed !== undefined && summed.untilMs > nowMs) return summed.summary
+    // A node that nobody writes to would tell of a disk that has long been mended.
+    const [freeBytes] = await Promise.all([parts.freeBytes(), parts.store.recheck()])
+    summed = { summary: summarise(parts, freeBytes), untilMs: nowMs + summaryMs }
     return summed.summary
   }
 
@@ -74,7 +76,7 @@ export function adminOperations(parts: AdminOperationsParts): Pick<Operations, N
       const hosted = page.map((one) => describeHosted(parts, one, brief))
       const last = page.at(-1)
       const more = from >= 0 && from + limit < people.length
-      const { problems, records, bytes } = summary()
+      const { problems, records, bytes, freeBytes } = await summary()
       return {
         node: fromHex(network.rpc.self, 32) as Uint8Array,
         version: parts.version,
@@ -91,7 +93,7 @@ export function adminOperations(parts: AdminOperationsParts): Pick<Operations, N
         storage: {
           records,
           bytes,
-          freeBytes: (await parts.freeBytes()) ?? null,
+          freeBytes: freeBytes ?? null,
           folder: config.state,
         },
         aggregates: describeAggregates(parts),
@@ -170,12 +172,13 @@ interface Summary {
   readonly problems: Status['problems']
   readonly records: number
   readonly bytes: number
+  readonly freeBytes: number | undefined
 }
 
 /** A status of thousands of shards is read in many pages: what looks at all of them is made once a second. */
 const summaryMs = 1_000
 
-function summarise(parts: AdminOperationsParts): Summary {
+function summarise(parts: AdminOperationsParts, freeBytes: number | undefined): Summary {
   const hosted = parts.hosting.inOrder()
   let records = 0
   let bytes = 0
@@ -184,7 +187,7 @@ function summarise(parts: AdminOperationsParts): Summary {
     records += shard?.records ?? 0
     bytes += (shard?.recordBytes ?? 0) + (shard?.blobBytes ?? 0)
   }
-  return { problems: findProblems({ ...parts, hosted }), records, bytes }
+  return { problems: findProblems({ ...parts, hosted, freeBytes }), records, bytes, freeBytes }
 }
 
 function describeAggregates({ config, search, clock }: AdminOperationsParts): Status['aggregates'] {

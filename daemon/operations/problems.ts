@@ -1,4 +1,7 @@
+import { apiLimits } from '../../protocol/api/limits.ts'
 import type { ReplyOf } from '../../protocol/api/operations.ts'
+import type { Clock } from '../../protocol/ports.ts'
+import type { Store } from '../../storage/types.ts'
 import type { Config } from '../config.ts'
 import type { Hosted } from '../hosting.ts'
 import type { Network } from '../net/rpc.ts'
@@ -13,16 +16,48 @@ export interface ProblemParts {
   readonly neighbours: Neighbours
   readonly replicaSets: ReplicaSets
   readonly hosted: readonly Hosted[]
+  readonly clock: Pick<Clock, 'monotonicMs'>
+  readonly store: Pick<Store, 'stats'>
+  /** Of the disk that holds the state; undefined where nobody can tell. */
+  readonly freeBytes: number | undefined
 }
+
+/**
+ * With less, a busy hour may fill the disk: the database has a buffer of 64 MiB in its log, another on its way into a
+ * file, and merges as much again before it deletes anything. The fourth part is for opening it anew, and for the person.
+ */
+const freeBytesMin = 256 * 2 ** 20
 
 /** What a person should do something about, in words. Nothing that mends itself within a heartbeat or two. */
 export function findProblems(parts: ProblemParts): Problem[] {
-  return [...alone(parts), ...fewCopies(parts), ...awayReplicas(parts)]
+  const all = [failingStore, littleSpace, alone, fewCopies, awayReplicas].flatMap((find) => find(parts))
+  return all.slice(0, apiLimits.problemsMax)
 }
 
 /** A box works as it should though somebody has few copies: a first box in a street always begins so. */
 export function isHealthy(problems: readonly Problem[]): boolean {
   return problems.every(({ code }) => code === 'FEW_COPIES')
+}
+
+function failingStore({ store, clock }: ProblemParts): Problem[] {
+  const { failure } = store.stats()
+  if (failure === undefined) return []
+  const { code, message, help } = failure.error
+  const sinceMs = Math.floor(clock.monotonicMs() - failure.sinceMs)
+  const text = `Nothing can be written: ${message}.`.slice(0, 1024)
+  return [problem(code, text, help, sinceMs)]
+}
+
+function littleSpace({ config, freeBytes }: ProblemParts): Problem[] {
+  if (config.store === 'memory' || freeBytes === undefined || freeBytes >= freeBytesMin) return []
+  const [free, least] = [freeBytes, freeBytesMin].map((bytes) => Math.floor(bytes / 2 ** 20))
+  return [
+    problem(
+      'LITTLE_SPACE',
+      `The disk has ${free} MiB left; the store wants ${least}.`,
+      'Free some space, or move the state folder to a larger disk. Until then writes may soon be refused.',
+    ),
+  ]
 }
 
 function alone({ config, network }: ProblemParts): Problem[] {

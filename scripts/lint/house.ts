@@ -3,35 +3,9 @@
  * touched. test/house/lint.test.ts plants a violation of each and expects it to be refused.
  */
 import { dirname, relative, resolve, sep } from 'node:path'
-
-interface Node {
-  readonly type: string
-}
-interface Literal extends Node {
-  readonly value?: unknown
-}
-interface Named extends Node {
-  readonly name?: string
-  readonly value?: unknown
-}
-interface ImportLike extends Node {
-  readonly source?: Literal | null
-  readonly argument?: { readonly literal?: Literal } & Literal
-  readonly specifiers?: readonly { readonly imported?: Named }[]
-}
-interface Member extends Node {
-  readonly object: Named & { readonly property?: Named }
-  readonly property: Named
-}
-interface New extends Node {
-  readonly callee: Named
-  readonly arguments: readonly unknown[]
-}
-interface Context {
-  readonly filename: string
-  readonly cwd: string
-  report(problem: { readonly node: unknown; readonly message: string }): void
-}
+import { ports } from './ports.ts'
+import { onImport, pathOf, roomOf } from './syntax.ts'
+import type { Context } from './syntax.ts'
 
 /** Imports point one way: protocol <- storage <- daemon <- cli, protocol <- client <- cli. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
@@ -51,57 +25,6 @@ const portable = new Set(['protocol', 'client'])
 /** What goes over the wire depends on these alone; a new one is a decision, not a convenience. */
 const protocolLibraries =
   /^(@noble\/(curves|hashes)|@scure\/bip39|cborg|multiformats|stemmer|structured-headers|tweetnacl|valibot)(\/|$)/
-
-const clockFiles = new Set(['daemon/clock.ts', 'client/clock.ts'])
-const randomFiles = /^((daemon|client)\/random\.ts|(protocol|daemon|client)\/crypto\/[^/]+\.ts)$/
-const handedIn = new Set(['protocol', 'storage', 'daemon', 'client'])
-
-const timers = ['setTimeout', 'setInterval', 'setImmediate']
-const clockMembers: Readonly<Record<string, readonly string[]>> = {
-  Date: ['now'],
-  performance: ['now', 'timeOrigin'],
-  process: ['hrtime', 'uptime'],
-  AbortSignal: ['timeout'],
-  globalThis: timers,
-  window: timers,
-  self: timers,
-}
-const randomMembers: Readonly<Record<string, readonly string[]>> = {
-  Math: ['random'],
-  crypto: ['getRandomValues', 'randomUUID', 'randomBytes', 'randomInt'],
-}
-const randomImports = new Set([
-  'getRandomValues',
-  'randomBytes',
-  'randomFill',
-  'randomFillSync',
-  'randomInt',
-  'randomUUID',
-])
-
-function pathOf(context: Context): string {
-  return relative(context.cwd, context.filename).split(sep).join('/')
-}
-
-function roomOf(path: string): string {
-  const slash = path.indexOf('/')
-  return slash < 0 ? '' : path.slice(0, slash)
-}
-
-/** Calls `check` with every module name a file names: import, export from, import(), import('x').T. */
-function onImport(check: (node: ImportLike, name: string) => void) {
-  const visit = (node: ImportLike): void => {
-    const name = node.source?.value ?? node.argument?.literal?.value ?? node.argument?.value
-    if (typeof name === 'string') check(node, name)
-  }
-  return {
-    ImportDeclaration: visit,
-    ExportNamedDeclaration: visit,
-    ExportAllDeclaration: visit,
-    ImportExpression: visit,
-    TSImportType: visit,
-  }
-}
 
 const layering = {
   create(context: Context) {
@@ -129,38 +52,6 @@ const layering = {
         message: `${path} imports ${target}; ${room} may import ${allowed.join(', ')}. Hand in what it needs.`,
       })
     })
-  },
-}
-
-const ports = {
-  create(context: Context) {
-    const path = pathOf(context)
-    if (!handedIn.has(roomOf(path))) return {}
-    const clockFree = !clockFiles.has(path)
-    const randomFree = !randomFiles.test(path)
-    const clock = (node: unknown, what: string): void =>
-      context.report({ node, message: `${what}: time comes from the Clock that is handed in` })
-    const random = (node: unknown, what: string): void =>
-      context.report({ node, message: `${what}: randomness comes from the Random that is handed in` })
-    return {
-      MemberExpression(node: Member) {
-        const object = node.object.name ?? node.object.property?.name ?? ''
-        const property = node.property.name ?? String(node.property.value)
-        const what = `${object}.${property}`
-        if (clockFree && clockMembers[object]?.includes(property)) clock(node, what)
-        if (randomFree && randomMembers[object]?.includes(property)) random(node, what)
-      },
-      NewExpression(node: New) {
-        if (clockFree && node.callee.name === 'Date' && node.arguments.length === 0) clock(node, 'new Date()')
-      },
-      ...onImport((node, name) => {
-        if (clockFree && /^(node:)?timers(\/promises)?$/.test(name)) clock(node, name)
-        if (clockFree && /^(node:)?perf_hooks$/.test(name)) clock(node, name)
-        if (!randomFree || !/^(node:)?crypto$/.test(name)) return
-        for (const { imported } of node.specifiers ?? [])
-          if (imported?.name && randomImports.has(imported.name)) random(node, imported.name)
-      }),
-    }
   },
 }
 

@@ -263,6 +263,27 @@ test(
   },
 )
 
+test('a signal that has aborted already is ABORTED, whatever is asked', { timeout: 90_000 }, async () => {
+  const { app } = await open(0)
+  await using _ = app
+  const signal = AbortSignal.abort()
+  const posts = app.collection('posts')
+  const asked = {
+    list: () => posts.list({ signal }),
+    latest: () => posts.list({ signal, limit: 1 }),
+    get: () => posts.get(new Uint8Array(32), { signal }),
+    count: () => posts.count({ signal }),
+    view: () => app.view('home', { signal }),
+    feed: () => app.feed({ signal }),
+    search: () => app.search({ scope: '/geo', text: 'jazz', signal }),
+    flush: () => app.outbox.flush(signal),
+    place: () => app.place({ signal }),
+    publish: () => app.publish({ signal }),
+  }
+  for (const [name, call] of Object.entries(asked))
+    await expect(call(), name).rejects.toMatchObject({ code: 'ABORTED' })
+})
+
 test('a wrong code burns the pairing, and the phone is told', { timeout: 90_000 }, async () => {
   const daemon = daemons.all[2]!
   const admin = connectAdmin({ address: daemon.local, token: daemon.adminToken })

@@ -136,6 +136,18 @@ test('a port in use is named', async () => {
   })
 })
 
+test.each([
+  ['network.announce', { announce: ['x'] }],
+  ['network.bootstrap', { bootstrap: ['/ip4/127.0.0.1/tcp/1'] }],
+  // Of a network for documentation: no machine has it.
+  ['listen.host', { host: '192.0.2.1' }],
+])('a %s that cannot be is named', async (path, setting) => {
+  await expect(startNetNode({ number: 1, ...setting })).rejects.toMatchObject({
+    code: 'BAD_CONFIG',
+    message: expect.stringContaining(`${path}: `),
+  })
+})
+
 test('a closed node leaves no socket, listener or timer', async () => {
   const before = process.getActiveResourcesInfo().toSorted()
   const door = await startNetNode({ number: 1 })

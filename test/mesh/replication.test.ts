@@ -2,6 +2,13 @@ import { expect, test } from 'vitest'
 import { microblog } from '../../client/microblog.ts'
 import { fromHex, toHex } from '../../protocol/bytes.ts'
 import { unpackChain } from '../../protocol/placement/chain.ts'
+import {
+  encodeReplicaSet,
+  packReplicaSet,
+  signReplicaSet,
+  type Seat,
+} from '../../protocol/placement/replica-set.ts'
+import { shardKey } from '../../daemon/placement/find.ts'
 import { decodeStored } from '../../storage/stored-record.ts'
 import { createMesh, type Mesh, type MeshNode } from '../support/mesh.ts'
 import { Resident } from '../support/resident.ts'
@@ -161,6 +168,64 @@ test('what no push knows of is found by comparing', async () => {
   const record = decodeStored({ ref: { clock: 0n, id: new Uint8Array(32) }, bytes })
   await mesh.wait(replica.store.records.put([{ record, bytes }], { hosted: true }))
   await mesh.until(async () => (await recordsOn(node(mesh, 0), ada.id)).includes(toHex(record.id)), 60_000)
+})
+
+test('a joiner is in the DHT once it has everything and not before, though it was given the first seat', async () => {
+  const mesh = await createMesh(2)
+  await using _ = mesh
+  await settled(mesh)
+  const [home, joiner] = [node(mesh, 0), node(mesh, 1)]
+  const ada = new Resident(mesh, microblog)
+  await mesh.wait(ada.moveIn(home))
+  for (let i = 0; i < 5; i++) await mesh.wait(ada.put(home, 'posts', { text: `post ${i}` }))
+  // Placing goes on; records do not get there.
+  mesh.holdBack((from, to, method) => {
+    const isOfJoiner = from === joiner.id || to === joiner.id
+    return isOfJoiner && /^shard\/(push|compare|reconcile|fetch)$/.test(method)
+  })
+  expect(await mesh.wait(ada.place(home, 1))).toBe(2)
+  const chainAt = async (one: MeshNode) => {
+    const { replicaSet } = await mesh.wait(one.call('replica-set.get', { owner: ada.id }))
+    return unpackChain(mesh.crypto, replicaSet)
+  }
+  const hosts = async (one: MeshNode): Promise<boolean> =>
+    (await one.call('admin.status', {})).hosted.some(({ identity }) => toHex(identity) === ada.name)
+  await mesh.until(() => hosts(joiner))
+
+  // The person moves: the joiner is the home from now on.
+  const { newest } = await chainAt(home)
+  const [first, second] = newest.members as [Seat, Seat]
+  const unsigned = encodeReplicaSet({
+    ...newest,
+    epoch: newest.epoch + 1,
+    step: 0,
+    previous: newest.hash,
+    members: [
+      { ...second, role: 'home' },
+      { ...first, role: 'replica' },
+    ],
+  })
+  const signature = signReplicaSet(mesh.crypto, unsigned, ada.person.device.seed)
+  const packed = packReplicaSet(unsigned, [signature])
+  await mesh.wait(home.call('placement.commit', { replicaSets: [packed] }))
+  await mesh.until(async () => (await chainAt(joiner)).newest.epoch === newest.epoch + 1)
+
+  const bystander = mesh.network.join('f'.repeat(64))
+  const provides = async (one: MeshNode): Promise<boolean> => {
+    const { signal } = new AbortController()
+    for await (const found of bystander.routing.findProviders(shardKey(mesh.crypto, ada.id), signal))
+      if (found.node === one.id) return true
+    return false
+  }
+  await mesh.clock.advance(10_000)
+  expect(await recordsOn(joiner, ada.id)).toEqual([])
+  expect(await provides(home)).toBe(true)
+  expect(await provides(joiner)).toBe(false)
+
+  mesh.holdBack(undefined)
+  await mesh.until(() => provides(joiner))
+  expect(await recordsOn(joiner, ada.id)).toEqual(await recordsOn(home, ada.id))
+  await bystander[Symbol.asyncDispose]()
 })
 
 test('closing leaves no timer', async () => {

@@ -225,6 +225,21 @@ describe('live queries', () => {
     await lost.end()
   })
 
+  test('whoever reads too slowly is told to read again, and hears what comes after', async () => {
+    await using mesh = await createMesh(1)
+    const [a] = mesh.nodes as [MeshNode]
+    const ada = await settle(mesh, a, 'Ada')
+    const slow = await open(mesh, a, { of: 'list', owner: ada.id, app, name: 'posts' })
+    for (let i = 0; i <= 256; i++) await mesh.wait(ada.put(a, 'posts', { title: `post ${i}` }))
+    const event = await slow.next()
+    expect(event).toMatchObject({ type: 'reset', records: [] })
+    expect(event.position.position).toBe(a.store.records.logHead(ada.id))
+    await mesh.wait(ada.put(a, 'posts', { title: 'after' }))
+    const rest = await slow.next()
+    expect(rest.records.map((bytes) => text(mesh, bytes, 'title'))).toEqual(['after'])
+    await slow.end()
+  })
+
   test('feeds and views tell of a post at another node, and resume', async () => {
     await using mesh = await createMesh(2)
     const [a, b] = mesh.nodes as [MeshNode, MeshNode]

@@ -409,6 +409,8 @@ test.each([
   [['import', '/dev/null'], 2],
   [['put', 'posts', '{}'], 5],
   [['get'], 2],
+  [['search', 'jazz', '--scope', 'Lagos'], 2],
+  [['explain', 'jazz', '--scope', 'Lagos'], 2],
   [['frobnicate'], 2],
   [[], 2],
   [['help'], 0],

@@ -14,7 +14,7 @@ import type { Caller } from '../../daemon/api/operations.ts'
 import { loadCrypto } from '../../daemon/crypto/index.ts'
 import { defaultConfig, type Config } from '../../daemon/config.ts'
 import { createMemoryNetwork, type LinkSettings, type MemoryNetwork } from '../../daemon/net/rpc-memory.ts'
-import type { Network, NodeId } from '../../daemon/net/rpc.ts'
+import type { Network, NodeId, Rpc } from '../../daemon/net/rpc.ts'
 import { createNode, type Node } from '../../daemon/node.ts'
 import { createSeededRandom, type SeededRandom } from './seeded-random.ts'
 import { createVirtualClock, type VirtualClock } from './virtual-clock.ts'
@@ -34,7 +34,10 @@ export interface MeshOptions {
   readonly onJoin?: (network: Network, index: number) => void
   /** The i-th node's settings. */
   readonly config?: (index: number) => MeshConfig
+  readonly freeBytes?: () => number
 }
+
+export type HoldBack = (from: NodeId, to: NodeId, method: string) => boolean
 
 export interface MeshNode {
   readonly index: number
@@ -55,6 +58,10 @@ export interface Mesh extends AsyncDisposable {
   open(index: number): Promise<MeshNode>
   /** Closes a node; its disk stays. Crashed, nothing of what it still tries to write gets there. */
   close(index: number, how?: 'closed' | 'crashed'): Promise<void>
+  /** Requests of which this is true fail as if nobody answered; undefined: none do. */
+  holdBack(rule: HoldBack | undefined): void
+  /** Every write of the node meets this from now on; undefined: its disk is well again. */
+  breakDisk(index: number, fault: OnehopError | undefined): void
   /** Sets one node's Unix time off against everybody's; 0 puts it right. */
   skew(index: number, ms: number): void
   /** Passes virtual time until the condition holds. Rejects after `limitMs` of it. */
@@ -113,6 +120,7 @@ export async function createMesh(count: number, options: MeshOptions = {}): Prom
   const mounts = new Map<number, MountedKv>()
   const skews = new Map<number, number>()
   const open = new Set<number>()
+  let rule: HoldBack | undefined
   const meeting = new AbortController().signal
 
   const openNode = async (index: number): Promise<MeshNode> => {
@@ -136,7 +144,11 @@ export async function createMesh(count: number, options: MeshOptions = {}): Prom
       crypto,
       store,
       blobs: openBlobs(disk.blobs),
-      network: place,
+      network: {
+        ...place,
+        rpc: heldBack(place.rpc, (to, method) => rule?.(place.rpc.self, to, method) === true),
+      },
+      ...(options.freeBytes === undefined ? {} : { freeBytes: async () => options.freeBytes?.() }),
       providerValidityMs: 48 * 3_600_000,
     })
     // A memory node has no address; one like it keeps the failure-domain rules at work.
@@ -169,6 +181,12 @@ export async function createMesh(count: number, options: MeshOptions = {}): Prom
       open.delete(index)
       if (how === 'crashed') mounts.get(index)?.crash()
       await mesh.wait((nodes[index] as MeshNode).node.close())
+    },
+    holdBack(next) {
+      rule = next
+    },
+    breakDisk(index, fault) {
+      ;(mounts.get(index) as MountedKv).fault = fault
     },
     skew(index, ms) {
       skews.set(index, ms)
@@ -226,6 +244,19 @@ async function callNode<N extends UnaryName>(
   return readReply(operation, decode(reply.bytes), 'cbor')
 }
 
+function heldBack(rpc: Rpc, isHeld: (to: NodeId, method: string) => boolean): Rpc {
+  return {
+    self: rpc.self,
+    handle: (method, handler) => rpc.handle(method, handler),
+    async request(to, method, body, options) {
+      if (isHeld(to, method)) throw new OnehopError('UNREACHABLE', `${method} is held back`)
+      return rpc.request(to, method, body, options)
+    },
+    connected: () => rpc.connected(),
+    onPeer: (listener) => rpc.onPeer(listener),
+  }
+}
+
 /** A memory disk that survives its node: closing the store leaves the bytes. */
 class KeptKv extends MemoryKv {
   override async close(): Promise<void> {}
@@ -235,6 +266,7 @@ class KeptKv extends MemoryKv {
 class MountedKv implements Kv {
   readonly #disk: Kv
   #crashed = false
+  fault: OnehopError | undefined
 
   constructor(disk: Kv) {
     this.#disk = disk
@@ -262,6 +294,7 @@ class MountedKv implements Kv {
 
   async batch(writes: readonly KvWrite[]): Promise<void> {
     if (this.#crashed) throw new OnehopError('CLOSED', 'the process is gone')
+    if (this.fault !== undefined) throw this.fault
     await this.#disk.batch(writes)
   }
 

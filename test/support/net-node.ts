@@ -12,6 +12,7 @@ export interface NetNodeOptions extends Partial<Omit<Libp2pNetworkOptions, 'conf
   readonly allowDial?: readonly string[]
   readonly host?: string
   readonly tcp?: number
+  readonly announce?: readonly string[]
 }
 
 /** A real libp2p node on loopback. `DEBUG_NET=1` shows what it logs. */
@@ -21,6 +22,7 @@ export function startNetNode({
   allowDial,
   host,
   tcp,
+  announce = [],
   ...rest
 }: NetNodeOptions): Promise<Libp2pNetwork> {
   return createLibp2pNetwork({
@@ -40,7 +42,7 @@ export function startNetNode({
         bootstrap: [...bootstrap],
         mdns: false,
         allowDial: [...(allowDial ?? ['127.0.0.0/8'])],
-        announce: [],
+        announce: [...announce],
         providesPerS: 10,
         inboundConnectionsPerS: 100,
       },

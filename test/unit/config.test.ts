@@ -34,6 +34,18 @@ test.each([
   ['[]', 'one JSON object', 'file'],
   ['{', 'not JSON', 'file'],
   ['{"aggregate":[{"app":"*","scope":"geo"}]}', 'aggregate.0.scope', 'file'],
+  ['{"listen":{"host":"bogus.invalid"}}', 'listen.host: an IP address of this machine', 'file'],
+  ['{"network":{"allowDial":["lan"]}}', 'network.allowDial.0: an address or a range', 'file'],
+  ['{"http":{"origins":["not a url"]}}', 'http.origins.0: an origin such as https://', 'file'],
+  ['{"http":{"origins":["https://app.example/"]}}', 'http.origins.0: an origin such as https://', 'file'],
+  ['{"http":{"hosts":["a b"]}}', 'http.hosts.0: a host name such as', 'file'],
+  ['{"http":{"hosts":["box.example:4180"]}}', 'http.hosts.0: a host name such as', 'file'],
+  [
+    '{"hosting":{"suspectAfterMs":7200000,"replaceAfterMs":3600000}}',
+    'hosting.replaceAfterMs: at least hosting.suspectAfterMs',
+    'file',
+  ],
+  ['{"hosting":{"suspectAfterMs":1000}}', 'hosting.suspectAfterMs: longer than hosting.heartbeatMs', 'file'],
 ])('%s is refused, naming the setting and where it came from', (text, setting, source) => {
   const load = (): unknown => loadConfig({ file: file(text), environment: home })
   expect(load).toThrow(setting)
@@ -50,4 +62,20 @@ test('a file that was named must be there; the usual one need not', () => {
 test('a flag without a value says how to write it', () => {
   expect(() => loadConfig({ environment: home, flags: ['listen.http'] })).toThrow('--set name=value')
   expect(() => loadConfig({ environment: home, flags: ['listen.nothing=1'] })).toThrow('listen.nothing')
+})
+
+test('names, origins and addresses as they must be are taken', () => {
+  const { http, listen, network, hosting } = loadConfig({
+    environment: home,
+    flags: [
+      'listen.host=::1',
+      'http.hosts=["box.example","[fe80::1]"]',
+      'http.origins=["https://app.example:8443"]',
+      'network.allowDial=["10.0.0.0/8","fd00::1"]',
+      'hosting.replaceAfterMs=3600000',
+    ],
+  })
+  expect([listen.host, http.hosts[1], http.origins[0], network.allowDial[1], hosting.replaceAfterMs]).toEqual(
+    ['::1', '[fe80::1]', 'https://app.example:8443', 'fd00::1', 3_600_000],
+  )
 })

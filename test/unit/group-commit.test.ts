@@ -11,16 +11,17 @@ import { createVirtualClock } from '../support/virtual-clock.ts'
 class SmallDisk extends MemoryKv {
   roomBytes = Infinity
   readonly batches: number[] = []
+  /** What every write meets. */
+  fault: string | undefined
 
   override async batch(writes: readonly KvWrite[]): Promise<void> {
     const size = writes.reduce(
       (sum, each) => sum + each.key.length + (each.type === 'put' ? each.value.length : 0),
       0,
     )
-    if (size > this.roomBytes) {
-      const cause = Object.assign(new Error('IO error: 000005.log: No space left on device'), {
-        code: 'LEVEL_IO_ERROR',
-      })
+    const fault = size > this.roomBytes ? 'No space left on device' : this.fault
+    if (fault !== undefined) {
+      const cause = Object.assign(new Error(`IO error: 000005.log: ${fault}`), { code: 'LEVEL_IO_ERROR' })
       throw asStoreError(cause, '/state')
     }
     this.roomBytes -= size
@@ -56,6 +57,33 @@ test('a full disk refuses, loses nothing acknowledged, and what comes after is a
     [3, 3],
   ])
   expect(store.records.count(ada, 'town.example', 'posts')).toBe(2)
+})
+
+test.each([
+  ['Read-only file system', 'the disk takes no writes'],
+  ['Input/output error', 'the disk fails'],
+])('a disk that says %s refuses clearly, is read from, and goes on when it is well', async (fault, words) => {
+  const disk = new SmallDisk()
+  await using store = await openStore(disk, { clock })
+  await store.records.put([numbered(1), numbered(2)], hosted)
+  disk.fault = fault
+  await expect(store.records.put([numbered(3)], hosted)).rejects.toMatchObject({
+    code: 'STORE_UNWRITABLE',
+    message: `${words}: /state`,
+    help: expect.stringContaining('Reads go on'),
+  })
+  const failure = { error: { code: 'STORE_UNWRITABLE' }, sinceMs: clock.monotonicMs() }
+  expect(store.stats()).toMatchObject({ failure })
+  await clock.advance(1_000)
+  await store.recheck()
+  expect(store.stats()).toMatchObject({ failure })
+  const refs = await store.records.refs(ada)
+  expect(refs).toHaveLength(2)
+  for (const ref of refs) expect(store.records.get(ada, ref)).toBeDefined()
+  disk.fault = undefined
+  await store.recheck()
+  expect(store.stats().failure).toBeUndefined()
+  expect(await store.records.put([numbered(3)], hosted)).toMatchObject([{ state: 'stored', position: 3 }])
 })
 
 test('a batch is bounded, and more writers than may wait are refused', async () => {

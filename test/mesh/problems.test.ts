@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest'
+import { OnehopError } from '../../protocol/errors.ts'
+import { createMesh } from '../support/mesh.ts'
+
+/** A status is summed up once a second. */
+const summaryMs = 1_000
+
+test('a disk that is full or fails is told with the way out, and no more once it is well', async () => {
+  await using mesh = await createMesh(1)
+  const status = () => mesh.wait(mesh.nodes[0]!.call('admin.status', {}))
+  expect(await status()).toMatchObject({ healthy: true, problems: [] })
+  for (const code of ['STORE_FULL', 'STORE_UNWRITABLE'] as const) {
+    const fault = new OnehopError(code, 'the disk is not well: /state', { help: 'Mend it.' })
+    mesh.breakDisk(0, fault)
+    await expect(
+      mesh.wait(mesh.nodes[0]!.store.table('test').put(Uint8Array.of(1), Uint8Array.of(1))),
+    ).rejects.toBe(fault)
+    await mesh.clock.advance(5 * summaryMs)
+    expect(await status()).toMatchObject({
+      healthy: false,
+      problems: [
+        {
+          code,
+          message: 'Nothing can be written: the disk is not well: /state.',
+          help: 'Mend it.',
+          sinceMs: expect.toSatisfy((ms: number) => ms >= 5 * summaryMs),
+        },
+      ],
+    })
+    mesh.breakDisk(0, undefined)
+    await mesh.clock.advance(summaryMs)
+    // Though nobody has written since.
+    expect(await status()).toMatchObject({ healthy: true, problems: [] })
+  }
+})
+
+test('a disk with little space is told before it is full', async () => {
+  let freeBytes = 256 * 2 ** 20
+  await using mesh = await createMesh(1, { freeBytes: () => freeBytes, config: () => ({ store: 'level' }) })
+  const status = () => mesh.wait(mesh.nodes[0]!.call('admin.status', {}))
+  expect(await status()).toMatchObject({ healthy: true, problems: [], storage: { freeBytes } })
+  freeBytes--
+  await mesh.clock.advance(summaryMs)
+  expect(await status()).toMatchObject({
+    healthy: false,
+    problems: [{ code: 'LITTLE_SPACE', message: 'The disk has 255 MiB left; the store wants 256.' }],
+    storage: { freeBytes },
+  })
+})

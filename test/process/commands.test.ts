@@ -1,0 +1,199 @@
+/** Commands that no other test runs as a person does, at two nodes that know each other. */
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { memoryKeyStore, pair } from '../../client/index.ts'
+import type { PairingRun } from '../../client/index.ts'
+import { fullAddress } from '../../daemon/net/node-id.ts'
+import { startNodeProcess, type NodeProcess } from '../support/node-process.ts'
+import { until } from '../support/until.ts'
+
+const bin = resolve(import.meta.dirname, '../../dist/cli/bin.js')
+
+type Json = Record<string, unknown>
+
+interface Person {
+  readonly home: string
+  readonly at: NodeProcess
+}
+
+const opened = new AsyncDisposableStack()
+let ada: Person
+let ben: Person
+let adasId: string
+
+function environment({ home }: Person): NodeJS.ProcessEnv {
+  return { PATH: process.env['PATH'], HOME: home }
+}
+
+function onehop(person: Person, ...args: readonly string[]) {
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [bin, ...args, '--state', person.at.state, '--json'],
+    { encoding: 'utf8', env: environment(person) },
+  )
+  const lines = (): Json[] =>
+    stdout
+      .trim()
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as Json)
+  return { status, lines, said: stdout + stderr }
+}
+
+async function person(settings: readonly string[]): Promise<Person> {
+  const home = mkdtempSync(join(tmpdir(), 'onehop-person-'))
+  opened.defer(() => rmSync(home, { recursive: true, force: true }))
+  return { home, at: opened.use(await startNodeProcess(settings)) }
+}
+
+beforeAll(async () => {
+  expect(existsSync(bin), 'npm run build comes first').toBe(true)
+  // A neighbour that was named and is not there: nobody listens on that port.
+  const gone = fullAddress(
+    'd75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a',
+    '/ip4/127.0.0.1/tcp/1',
+  )
+  ada = await person([
+    'region="/geo/africa/ng/lagos"',
+    'aggregate=[{"app":"*","scope":"/geo"}]',
+    `network.bootstrap=${JSON.stringify([gone])}`,
+  ])
+})
+
+afterAll(() => opened.disposeAsync())
+
+test('status exits 4 while something is wrong, and 0 again afterwards', async () => {
+  const alone = onehop(ada, 'status')
+  expect(alone.status, alone.said).toBe(4)
+  expect(alone.lines()).toMatchObject([
+    {
+      healthy: false,
+      exit: 4,
+      problems: [{ code: 'ALONE', help: expect.stringContaining('network.bootstrap') }],
+    },
+  ])
+  const addresses = ada.at.addresses.filter((address) => /\/tcp\/\d+$/.test(address))
+  const bootstrap = addresses.map((address) => fullAddress(ada.at.node, address))
+  ben = await person([`network.bootstrap=${JSON.stringify(bootstrap)}`])
+  await until(() => onehop(ada, 'status').status === 0, 30_000)
+})
+
+test('get reads what is hosted elsewhere, asked for at the own node', async () => {
+  adasId = onehop(ada, 'init', '--user', 'Ada').lines()[0]?.['identity'] as string
+  const profile = onehop(ada, 'put', 'profile', '{"name":"Ada","place":"/geo/africa/ng/lagos"}')
+  expect(profile.status, profile.said).toBe(0)
+  expect(onehop(ben, 'init', '--user', 'Ben').status).toBe(0)
+  expect(onehop(ada, 'put', 'posts', '{"text":"a harbour in the morning"}').status).toBe(0)
+  const got = onehop(ben, 'get', 'posts', '--owner', adasId)
+  expect(got.status, got.said).toBe(0)
+  expect(got.lines()).toMatchObject([{ owner: adasId, value: { text: 'a harbour in the morning' } }])
+})
+
+test('search finds a post, and explain tells the plan', async () => {
+  const args = ['harbour', '--scope', '/geo/africa']
+  await until(() => onehop(ada, 'search', ...args).lines().length > 0, 30_000)
+  const [hit] = onehop(ada, 'search', ...args).lines()
+  expect(hit).toMatchObject({
+    owner: adasId,
+    value: { text: 'a harbour in the morning' },
+    scope: '/geo/africa/ng/lagos',
+  })
+  const explained = onehop(ada, 'explain', ...args)
+  expect(explained.status).toBe(0)
+  expect(explained.lines()).toMatchObject([
+    {
+      total: 1,
+      hits: 1,
+      level: '/geo',
+      plan: [
+        { action: 'find', outcome: 'none', scope: '/geo/africa' },
+        { action: 'here', outcome: 'answered', scope: '/geo', hits: 1 },
+      ],
+      problems: [],
+    },
+  ])
+  expect(onehop(ada, 'search', 'nothing-like-it', '--scope', '/geo').lines()).toEqual([])
+})
+
+test('schema apply gives the node a schema, which put and get then use', () => {
+  const file = join(ada.home, 'notes.json')
+  const schema = {
+    onehop: 1,
+    id: 'example.lists',
+    version: 1,
+    collections: { items: { key: 'none', fields: { what: { type: 'text', required: true } } } },
+  }
+  writeFileSync(file, JSON.stringify(schema))
+  expect(onehop(ada, 'put', 'items', '{"what":"tea"}', '--schema', 'example.lists').status).toBe(1)
+  const applied = onehop(ada, 'schema', 'apply', file)
+  expect(applied.status, applied.said).toBe(0)
+  expect(applied.lines()).toMatchObject([{ applied: true, app: 'example.lists' }])
+  const put = onehop(ada, 'put', 'items', '{"what":"tea"}', '--schema', 'example.lists')
+  expect(put.status, put.said).toBe(0)
+  expect(onehop(ada, 'get', 'items', '--schema', 'example.lists').lines()).toMatchObject([
+    { value: { what: 'tea' } },
+  ])
+  writeFileSync(file, JSON.stringify({ ...schema, version: 0 }))
+  expect(onehop(ada, 'schema', 'apply', file).lines()).toMatchObject([{ error: { code: 'BAD_SCHEMA' } }])
+})
+
+test('paths are where things are', () => {
+  const [paths] = onehop(ada, 'paths').lines() as [Record<string, string>]
+  expect(paths['state']).toBe(ada.at.state)
+  for (const name of ['store', 'adminToken', 'runtime', 'cliDevice', 'schemas'])
+    expect(existsSync(paths[name] as string), name).toBe(true)
+  expect(JSON.parse(readFileSync(paths['runtime'] as string, 'utf8'))).toMatchObject({ node: ada.at.node })
+})
+
+test('a pairing that nobody comes to expires, and says so', () => {
+  const { status, lines } = onehop(ada, 'pair', '--lifetime', '1')
+  expect(status).toBe(1)
+  expect(lines().at(-1)).toMatchObject({
+    error: {
+      code: 'PAIRING_BURNT',
+      message: expect.stringContaining('in time'),
+      help: expect.stringContaining('onehop pair'),
+    },
+  })
+  // Nothing of it is left that would wait for a person.
+  expect(onehop(ada, 'status').status).toBe(0)
+})
+
+test('a phone is paired by the digits that are typed, and revoked by the beginning of its key', async () => {
+  const child = spawn(process.execPath, [bin, 'pair', '--state', ada.at.state, '--json'], {
+    env: environment(ada),
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  const ended = once(child, 'exit')
+  let run: PairingRun | undefined
+  for await (const line of createInterface({ input: child.stdout })) {
+    const { pairing } = JSON.parse(line) as { pairing: { state: string; link: string | null } }
+    if (pairing.state === 'waiting')
+      run = await pair(pairing.link as string, { keys: memoryKeyStore(), role: 'app', label: 'phone' })
+    if (pairing.state !== 'code') continue
+    child.stdin.write(`${run?.digits}\n`)
+    run?.confirm()
+  }
+  expect((await ended)[0]).toBe(0)
+  const { identity, transport } = await (run as PairingRun).done
+  await transport.close()
+  expect(Buffer.from(identity.id).toString('hex')).toBe(adasId)
+
+  const key = Buffer.from(identity.device.key).toString('hex')
+  const shown = () =>
+    onehop(ada, 'devices')
+      .lines()
+      .find(({ device }) => device === key)
+  expect(shown()).toMatchObject({ role: 'app', revoked: false })
+  const wrong = onehop(ada, 'devices', 'revoke', key.slice(0, 7))
+  expect([wrong.status, wrong.lines()]).toMatchObject([1, [{ error: { code: 'NOT_FOUND' } }]])
+  const revoked = onehop(ada, 'devices', 'revoke', key.slice(0, 12))
+  expect(revoked.status, revoked.said).toBe(0)
+  expect(revoked.lines()).toEqual([{ revoked: key, records: 0, lastNumber: 0 }])
+  expect(shown()).toMatchObject({ revoked: true })
+})
