@@ -21,6 +21,7 @@ const pieces = {
   seen: messages.seen,
   record: messages.record,
   log: messages.log,
+  people: messages.people,
   document: messages.document,
   addresses: messages.addresses,
   hosted: messages.hosted,
