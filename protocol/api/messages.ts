@@ -53,8 +53,9 @@ export const problem = fields({ code: text(64), message: text(1024), help: text(
 
 const replicaHealth = fields({
   node: key32(),
-  /** behind: reachable, but its root differs; away: not heard of for longer than the configured time. */
+  /** behind: heard, but not known to have all that this node has; away: no hello for over two heartbeats. */
   state: anyOf('current', 'behind', 'away', 'joining'),
+  /** For how long it has been away; 0 when it is not. */
   lastSeenMs: orNull(uint()),
 })
 

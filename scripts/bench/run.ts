@@ -10,13 +10,16 @@ import { parseArgs } from 'node:util'
 import { type Bench, type BenchReport, report } from './result.ts'
 import { versions } from './versions.ts'
 
-const benches = join(import.meta.dirname, 'benches')
-
-function say(line: string): void {
-  process.stderr.write(`${line}\n`)
+/** Where benches lie, and where their lines go. */
+export interface BenchWorld {
+  readonly benches: string
+  /** For a program: nothing but the JSON. */
+  out(text: string): void
+  /** For a person. */
+  say(line: string): void
 }
 
-function show({ figures, limit, ratio, target, sense, met }: BenchReport): void {
+function show({ figures, limit, ratio, target, sense, met }: BenchReport, say: BenchWorld['say']): void {
   const judged = Object.keys(ratio)
   const width = Math.max(12, ...Object.keys(figures).map((key) => key.length))
   const cell = (value: unknown): string =>
@@ -31,12 +34,17 @@ function show({ figures, limit, ratio, target, sense, met }: BenchReport): void 
   say(met ? 'All targets met.' : 'Not all targets met.')
 }
 
-function usage(): string {
+function usage(benches: string): string {
   const names = globSync('*.ts', { cwd: benches }).map((file) => basename(file, '.ts'))
   return `Usage: npm run bench -- NAME [--json] [--mb N]\nBenches: ${names.toSorted().join(', ') || 'none yet'}`
 }
 
-async function run(name: string, json: boolean, mb: number | undefined): Promise<void> {
+interface Asked {
+  readonly json: boolean
+  readonly mb: number | undefined
+}
+
+async function run(name: string, { json, mb }: Asked, { benches, out, say }: BenchWorld): Promise<void> {
   const { bench, takes = [] } = (await import(join(benches, `${name}.ts`))) as {
     readonly bench: Bench
     readonly takes?: readonly string[]
@@ -46,31 +54,45 @@ async function run(name: string, json: boolean, mb: number | undefined): Promise
   try {
     const result = await bench({ folder, note: say, ...(mb !== undefined && { mb }) })
     const told = report(name, result, versions(result.packages ?? []))
-    show(told)
-    if (json) process.stdout.write(`${JSON.stringify(told)}\n`)
+    show(told, say)
+    if (json) out(`${JSON.stringify(told)}\n`)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
 }
 
-try {
-  const { values, positionals } = parseArgs({
-    options: { json: { type: 'boolean' }, mb: { type: 'string' } },
-    allowPositionals: true,
+/** Returns what the process exits with. */
+export async function runBench(args: readonly string[], world: BenchWorld): Promise<number> {
+  const { benches, say } = world
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      options: { json: { type: 'boolean' }, mb: { type: 'string' } },
+      allowPositionals: true,
+    })
+    const [name = '', ...rest] = positionals
+    const isAmount = values.mb === undefined || /^[1-9]\d{0,3}$/.test(values.mb)
+    const isBench = /^[a-z][a-z0-9-]*$/.test(name) && existsSync(join(benches, `${name}.ts`))
+    if (!isAmount || rest.length > 0 || !isBench) {
+      say(usage(benches))
+      return 2
+    }
+    const mb = values.mb === undefined ? undefined : Number(values.mb)
+    await run(name, { json: values.json ?? false, mb }, world)
+    return 0
+  } catch (error) {
+    const usageError = (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS')
+    say(
+      usageError ? `${(error as Error).message}\n${usage(benches)}` : String((error as Error).stack ?? error),
+    )
+    return usageError ? 2 : 1
+  }
+}
+
+if (import.meta.main) {
+  process.exitCode = await runBench(process.argv.slice(2), {
+    benches: join(import.meta.dirname, 'benches'),
+    out: (text) => process.stdout.write(text),
+    say: (line) => process.stderr.write(`${line}\n`),
   })
-  const [name = '', ...rest] = positionals
-  const isAmount = values.mb === undefined || /^[1-9]\d{0,3}$/.test(values.mb)
-  if (
-    !isAmount ||
-    rest.length > 0 ||
-    !/^[a-z][a-z0-9-]*$/.test(name) ||
-    !existsSync(join(benches, `${name}.ts`))
-  ) {
-    say(usage())
-    process.exitCode = 2
-  } else await run(name, values.json ?? false, values.mb === undefined ? undefined : Number(values.mb))
-} catch (error) {
-  const usageError = (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS')
-  say(usageError ? `${(error as Error).message}\n${usage()}` : String((error as Error).stack ?? error))
-  process.exitCode = usageError ? 2 : 1
 }

@@ -22,8 +22,11 @@ export interface Figures {
     /** Per page. */
     requests: number
     requestsBetweenNodes: number
+    /** By those pages that show pictures: these come within the view. */
     imageRequestsBetweenNodes: number
     pictures: number
+    /** In the model, and not on the page. */
+    picturesMissing: number
     feedMismatches: number
   }
   search: SearchFigures[]
@@ -83,6 +86,7 @@ export function judge(figures: Partial<Figures>): string[] {
       page.imageRequestsBetweenNodes === 0,
       page.imageRequestsBetweenNodes,
     )
+    must('page.picturesMissing', page.picturesMissing === 0, page.picturesMissing)
     must('page.feedMismatches', page.feedMismatches === 0, page.feedMismatches)
   })
   measured('search', (levels) => {

@@ -78,7 +78,7 @@ function rowsOf(figures: Partial<Figures>): Row[] {
     add(
       'pictures on them',
       count(page.pictures),
-      `requests for them between nodes ${page.imageRequestsBetweenNodes}`,
+      `${page.picturesMissing} missing, requests for them between nodes ${page.imageRequestsBetweenNodes}`,
     )
     add('feeds unlike the model', count(page.feedMismatches))
   }

@@ -1,9 +1,10 @@
 import { systemClock } from '../../daemon/clock.ts'
 import { createMemoryNetwork, memoryNodeId } from '../../daemon/net/rpc-memory.ts'
 import { createSeededRandom } from '../support/seeded-random.ts'
-import { rpcContract } from './rpc.ts'
+import { rpcLimitsContract } from './rpc-limits.ts'
+import { rpcContract, type RpcWorld } from './rpc.ts'
 
-rpcContract('a memory network', async () => {
+const createWorld = async (): Promise<RpcWorld> => {
   const network = createMemoryNetwork({ clock: systemClock, random: createSeededRandom(1) })
   const nodes: AsyncDisposable[] = []
   return {
@@ -16,9 +17,9 @@ rpcContract('a memory network', async () => {
       for (const node of nodes) await node[Symbol.asyncDispose]()
     },
   }
-})
+}
 
-rpcContract('a memory network with delay and reordering', async () => {
+const createSlowWorld = async (): Promise<RpcWorld> => {
   const network = createMemoryNetwork({
     clock: systemClock,
     random: createSeededRandom(2),
@@ -35,4 +36,9 @@ rpcContract('a memory network with delay and reordering', async () => {
       for (const node of nodes) await node[Symbol.asyncDispose]()
     },
   }
-})
+}
+
+rpcContract('a memory network', createWorld)
+rpcLimitsContract('a memory network', createWorld)
+rpcContract('a memory network with delay and reordering', createSlowWorld)
+rpcLimitsContract('a memory network with delay and reordering', createSlowWorld)

@@ -238,7 +238,7 @@ export function rpcContract(name: string, createWorld: () => Promise<RpcWorld>):
   })
 }
 
-async function failure(
+export async function failure(
   rpc: Rpc,
   to: NodeId,
   method: string,
@@ -268,7 +268,7 @@ async function warm(a: Network, b: Network): Promise<void> {
   await a.rpc.request(b.rpc.self, 'test/warm', body, { signal: never })
 }
 
-async function eventually(call: () => Promise<unknown>): Promise<void> {
+export async function eventually(call: () => Promise<unknown>): Promise<void> {
   let last: unknown
   const done = await until(async () => {
     try {

@@ -22,6 +22,7 @@ import { OnehopError } from '../../protocol/errors.ts'
 import { kinds, parseBody, wireBody } from '../../protocol/identity/body.ts'
 import { decodeEntry, decodeLog, encodeEntry, encodeLog } from '../../protocol/identity/entry.ts'
 import { replay } from '../../protocol/identity/log.ts'
+import { makeRecoveryWords, readRecoveryWords } from '../../protocol/identity/recovery.ts'
 import { pairingLink, parsePairingLink } from '../../protocol/pairing/link.ts'
 import { decodePairingMessage, encodePairingMessage } from '../../protocol/pairing/messages.ts'
 import { unpackChain } from '../../protocol/placement/chain.ts'
@@ -191,6 +192,9 @@ export const decoders: readonly DecoderEntry[] = [
     links(),
     (bytes) => ({ link: textOf(bytes), offer: parsePairingLink(textOf(bytes)) }),
     ({ link, offer }) => utf8(pairingLink(link.slice(0, link.indexOf('#p=')), offer)),
+  ),
+  decoder('identity/recovery.ts:readRecoveryWords', recoveryWords(), (bytes) =>
+    readRecoveryWords(textOf(bytes)),
   ),
   decoder(
     [
@@ -574,6 +578,11 @@ function seen(): Uint8Array[] {
 function links(): Uint8Array[] {
   const { link } = readVectors('pairing.json') as { readonly link: { readonly link: string } }
   return [utf8(link.link), utf8('http://[::1]:4180/phone/#p=')]
+}
+
+function recoveryWords(): Uint8Array[] {
+  const drawn = makeRecoveryWords(seededCrypto(0x24)).join(' ')
+  return [drawn, `  ${drawn.toUpperCase()}\n`, drawn.replaceAll(' ', '\u3000')].map(utf8)
 }
 
 function signedFields(): Uint8Array[] {

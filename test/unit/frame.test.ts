@@ -2,9 +2,11 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Frame } from '../../daemon/net/frame.ts'
 import { decodeFrame, encodeFrame } from '../../daemon/net/frame.ts'
-import { fromHex, toHex, utf8 } from '../../protocol/bytes.ts'
+import { toHex, utf8 } from '../../protocol/bytes.ts'
 import { errorTable, OnehopError } from '../../protocol/errors.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
+import { frameVectors, rereadFrame, type FrameVectors } from '../vectors/request-frames.ts'
+import { codeOf, readVectors, unspell } from '../vectors/wire.ts'
 
 const id = fc.nat({ max: 0xffff_ffff })
 const body = fc.uint8Array({ maxLength: 200 })
@@ -52,22 +54,18 @@ test('the bytes of a request are those of the grammar', () => {
   expect(toHex(bytes)).toBe('0100000007' + '000003e8' + '03' + '612f62' + '78')
 })
 
-test.each([
-  ['empty', ''],
-  ['cut off in the id', '010000'],
-  ['unknown kind', '0900000001'],
-  ['method longer than the frame', '0100000001000003e840612f62'],
-  ['method without a slash', '0100000001000003e803616262'],
-  ['control byte in the method', '0100000001000003e803610a62'],
-  ['cancel with a body', '040000000100'],
-  ['error code longer than the frame', '03000000010a42'],
-])('%s is refused', (_, hex) => {
-  expect(() => decodeFrame(fromHex(hex) as Uint8Array)).toThrow(
-    expect.objectContaining({ code: 'BAD_MESSAGE' }),
-  )
+const vectors = readVectors('request-frames.json') as FrameVectors
+
+test('vectors are what is made today', () => expect(frameVectors()).toEqual(vectors))
+
+test.each(vectors.valid)('$name', ({ bytes, frame: value }) => {
+  expect(rereadFrame(unspell(bytes))).toEqual({ frame: value, bytes })
 })
 
-test('a code of a later release reads as INTERNAL', () => {
-  const bytes = fromHex('0300000001' + '03' + '4e4557' + '6869') as Uint8Array
-  expect(decodeFrame(bytes)).toEqual({ kind: 'error', id: 1, code: 'INTERNAL', message: 'hi' })
+test.each(vectors.otherWays)('$name is read all the same', ({ bytes, frame: value }) => {
+  expect(rereadFrame(unspell(bytes)).frame).toEqual(value)
+})
+
+test.each(vectors.invalid)('$name is refused', ({ bytes, code }) => {
+  expect(codeOf(() => rereadFrame(unspell(bytes)))).toBe(code)
 })

@@ -9,9 +9,11 @@ import { openSection } from '../../protocol/record/section.ts'
 import { decodeSeen } from '../../protocol/record/seen.ts'
 import { verifyRecord } from '../../protocol/record/verify.ts'
 import { decodeRecord, encodeRecord } from '../../protocol/record/wire.ts'
+import type { People } from '../../protocol/identity/types.ts'
 import { seededCrypto } from '../support/people.ts'
 import { identityVectors } from '../vectors/identity.ts'
 import { plain, recordVectors } from '../vectors/record.ts'
+import { codeOf } from '../vectors/wire.ts'
 
 const crypto = seededCrypto(3)
 
@@ -22,6 +24,8 @@ interface RecordFile {
   invalid: { name: string; code: string; wire: string }[]
   equivocation: string
   seen: { wire: string; device: string; runs: [number, number][] }
+  seenInvalid: { name: string; code: string; wire: string }[]
+  equivocationInvalid: { name: string; code: string; wire: string }[]
 }
 
 interface IdentityFile {
@@ -38,6 +42,12 @@ interface IdentityFile {
   }[]
   base: string
   invalid: { name: string; code: string; entry: string }[]
+  wellFormed: { name: string; entry: string }[]
+  groupInvalid: {
+    base: string
+    people: string[]
+    entries: { name: string; code: string | null; entry: string }[]
+  }
 }
 
 describe('record vectors', () => {
@@ -72,6 +82,14 @@ describe('record vectors', () => {
     expect([...seen].map(([device, first, last]) => [toHex(device), [first, last]])).toEqual(
       file.seen.runs.map((run) => [file.seen.device, run]),
     )
+  })
+
+  it.each(file.seenInvalid)('refuse as seen: $name', ({ wire, code }) => {
+    expect(codeOf(() => decodeSeen(hex(wire)))).toBe(code)
+  })
+
+  it.each(file.equivocationInvalid)('refuse as a proof: $name', ({ wire, code }) => {
+    expect(codeOf(() => verifyProof(crypto, hex(wire)))).toBe(code)
   })
 })
 
@@ -118,6 +136,26 @@ describe('identity vectors', () => {
       return 'ok'
     }
     expect(outcome(act)).toBe(code)
+  })
+
+  it.each(file.wellFormed)('read $name, of which the refused ones are changes', ({ entry }) => {
+    expect(toHex(encodeEntry(decodeEntry(crypto, hex(entry))))).toBe(entry)
+  })
+
+  const { groupInvalid } = file
+  const members = groupInvalid.people.map((one) => replay(crypto, decodeLog(crypto, hex(one))))
+  const people: People = (wanted) => members.find((one) => toHex(one.id) === toHex(wanted))
+  const group = replay(crypto, decodeLog(crypto, hex(groupInvalid.base)), people)
+
+  it.each(groupInvalid.entries)('refuse in a group, or hear nothing in it: $name', ({ entry, code }) => {
+    const read = decodeEntry(crypto, hex(entry))
+    const act = (): string => {
+      const state = append(crypto, group, [read], people)
+      expect([...state.dropped]).toEqual([toHex(read.hash)])
+      expect([state.members, state.boxes]).toEqual([group.members, group.boxes])
+      return 'dropped'
+    }
+    expect(outcome(act)).toBe(code ?? 'dropped')
   })
 })
 

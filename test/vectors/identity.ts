@@ -26,6 +26,8 @@ import type {
   SignedEntry,
 } from '../../protocol/identity/types.ts'
 import { createPerson, seededCrypto } from '../support/people.ts'
+import { malformedBodies } from './identity-malformed.ts'
+import { groupRefusals, personRefusals } from './identity-refused.ts'
 import { plain } from './record.ts'
 
 export function identityVectors(): object {
@@ -93,6 +95,10 @@ export function identityVectors(): object {
     'possession where none is needed': ['BAD_MESSAGE', encodeEntry({ ...entryOf({}), possession })],
     ...malformed(crypto, phone, two),
   }
+  const bodies = malformedBodies(crypto, phone, two)
+  for (const [name, [code, entry]] of Object.entries(personRefusals(crypto, two, { phone, laptop, words })))
+    invalid[name] = [code, encodeEntry(entry)]
+  for (const { name, entry } of bodies.bad) invalid[name] = ['BAD_MESSAGE', entry]
   const boxSecret = openBoxSecret(crypto, revoked, phone)
   // Drawn after all others, whose bytes stay as they were.
   valid['other recovery words, by the words before them'] = append(crypto, two, [
@@ -123,6 +129,8 @@ export function identityVectors(): object {
       dropped: [...state.dropped].toSorted(),
     })),
     groups: groupVectors(crypto),
+    groupInvalid: groupInvalid(crypto),
+    wellFormed: bodies.good.map(({ name, entry }) => ({ name, entry: toHex(entry) })),
     base: toHex(encodeLog(two.entries)),
     invalid: Object.entries(invalid).map(([name, [code, entry]]) => ({ name, code, entry: toHex(entry) })),
     numberList: {
@@ -191,6 +199,20 @@ function groupVectors(crypto: ReturnType<typeof seededCrypto>): object[] {
     epochs: state.boxes.map(({ epoch, publicKey }) => plain({ epoch, publicKey })),
     dropped: [...state.dropped].toSorted(),
   }))
+}
+
+/** Entries that must not follow the group's log, or (without a code) stand in it and count for nothing. */
+function groupInvalid(crypto: ReturnType<typeof seededCrypto>): object {
+  const { group, people, entries } = groupRefusals(crypto)
+  return {
+    base: toHex(encodeLog(group.entries)),
+    people: people.map((one) => toHex(encodeLog(one.entries))),
+    entries: Object.entries(entries).map(([name, [code, entry]]) => ({
+      name,
+      code: code ?? null,
+      entry: toHex(encodeEntry(entry)),
+    })),
+  }
 }
 
 /** One of each kind, as it is read and written. */

@@ -17,6 +17,7 @@ import { signRecord } from '../../protocol/record/sign.ts'
 import type { RecordDraft, SignedRecord } from '../../protocol/record/types.ts'
 import { encodeRecord, withholdSections } from '../../protocol/record/wire.ts'
 import { createPerson, draftBy, seededCrypto, writtenMs } from '../support/people.ts'
+import { refusedProofs, refusedSeen } from './record-refused.ts'
 
 export function recordVectors(): object {
   const crypto = seededCrypto(0x5eed)
@@ -132,6 +133,8 @@ export function recordVectors(): object {
         [7, 9],
       ],
     },
+    seenInvalid: refusedSeen(),
+    equivocationInvalid: refusedProofs(crypto, sign, phone.seed),
   }
 }
 

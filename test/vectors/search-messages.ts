@@ -4,12 +4,15 @@
  */
 import { writeFileSync } from 'node:fs'
 import { toHex } from '../../protocol/bytes.ts'
-import { encode } from '../../protocol/codec.ts'
+import { decode, encode } from '../../protocol/codec.ts'
+import { contexts, signedMessage } from '../../protocol/context.ts'
 import { signAdvert } from '../../protocol/search/advert.ts'
+import { encodeAnnouncements, encodeAppend, encodeIdentityLogs } from '../../protocol/search/exchange.ts'
 import { encodeAcknowledgement, encodeLogBatch, encodeRegistration } from '../../protocol/search/log.ts'
 import { encodeSearchAnswer, encodeSearchQuery } from '../../protocol/search/query.ts'
 import { encodeStatistics, encodeStatisticsRequest } from '../../protocol/search/statistics-message.ts'
 import { seededCrypto } from '../support/people.ts'
+import { refusedBetweenNodes } from './search-refused.ts'
 
 const statistics = {
   documents: 20_100,
@@ -96,6 +99,14 @@ export function searchMessageVectors(): object {
       seed,
     ),
   }
+  const { advert: signedAdvert, batch } = valid as Record<'advert' | 'batch', Uint8Array>
+  valid['announcements'] = encodeAnnouncements([
+    { advert: signedAdvert, missing: ['/geo/africa/gh'] },
+    { advert: signedAdvert, missing: [] },
+  ])
+  valid['append'] = encodeAppend({ kind: 'leaf', logs: [Uint8Array.of(0x81, 1)], batch })
+  valid['identities'] = encode([node, crypto.sha256(node)])
+  valid['identityLogs'] = encodeIdentityLogs([Uint8Array.of(0x81, 1), undefined])
   const good = [1, 'example', null, '/geo', 'jazz', 1, 0, 10, 2, false, null]
   const emptyAnswer = (complete: boolean, missing: string[]) => [
     ...[1, [], 0, [0, 0, []], [complete, 0, 0, 0, missing], [], '/geo', node, []],
@@ -115,10 +126,23 @@ export function searchMessageVectors(): object {
     ['unknown entry', 'batch', [1, 'example', '/geo', 7, 4, 9, [[2, [5, node]]]]],
     ['signature too short', 'advert', [node, new Uint8Array(63)]],
     ['another document', 'advert', [encode(['onehop/lease/1', 1]), new Uint8Array(64)]],
+    ...refusedBetweenNodes(node, valid),
+  ]
+  /** Well-formed, and not signed by the node that it names: no advert of anybody. */
+  const otherSeed = new Uint8Array(32).fill(7)
+  const [document] = decode(signedAdvert) as [Uint8Array, Uint8Array]
+  const lower = document.slice()
+  lower[lower.length - 1] = (lower.at(-1) as number) ^ 1
+  const forged: [name: string, message: unknown][] = [
+    ['zeros for a signature', [document, new Uint8Array(64)]],
+    ['signed by another node', [document, crypto.sign(signedMessage(contexts.advert, document), otherSeed)]],
+    ['signed in another context', [document, crypto.sign(signedMessage(contexts.lease, document), seed)]],
+    ['another expiry than the signed one', [lower, (decode(signedAdvert) as Uint8Array[])[1]]],
   ]
   return {
     valid: Object.fromEntries(Object.entries(valid).map(([kind, bytes]) => [kind, toHex(bytes)])),
     invalid: invalid.map(([name, kind, value]) => ({ name, kind, message: toHex(encode(value)), code: 'BAD_MESSAGE' })),
+    forgedAdverts: forged.map(([name, message]) => ({ name, message: toHex(encode(message)) })),
   }
 }
 

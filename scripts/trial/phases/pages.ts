@@ -54,7 +54,7 @@ export const pages: Phase = {
     }
 
     const timesMs: number[] = []
-    let [between, imageRequests, mismatches, pictures] = [0, 0, 0, 0]
+    let [between, imageRequests, mismatches, pictures, picturesMissing] = [0, 0, 0, 0, 0]
     for (const [number, session] of sessions) {
       const page = await readHome(session, writer.id(number), signal)
       requests++
@@ -63,7 +63,9 @@ export const pages: Phase = {
       const compared = compareFeed(trial, number, page)
       if (compared.mismatch) mismatches++
       pictures += compared.pictures
-      imageRequests += compared.picturesMissing + (compared.pictures > 0 ? page.requestsBetweenNodes : 0)
+      picturesMissing += compared.picturesMissing
+      // Pictures come within the view: what was asked of other nodes for it was asked for them as well.
+      if (compared.pictures + compared.picturesMissing > 0) imageRequests += page.requestsBetweenNodes
     }
     figures.page = {
       pages: timesMs.length,
@@ -73,6 +75,7 @@ export const pages: Phase = {
       requestsBetweenNodes: between,
       imageRequestsBetweenNodes: imageRequests,
       pictures,
+      picturesMissing,
       feedMismatches: mismatches,
     }
   },
