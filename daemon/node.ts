@@ -190,6 +190,8 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     node: self.key,
     box: self.boxKey,
     prove: (identity) => provePossession(crypto, identity, self),
+    lives: (identity) =>
+      identity === undefined ? hosting.people > 0 : hosting.get(identity)?.person === true,
     page: () => http.page,
     addresses: () => browserAddresses(network.addresses()),
     async host({ log: identityLog, state, label, quotaBytes = config.hosting.leaseBytes }) {

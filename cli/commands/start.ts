@@ -7,6 +7,7 @@ import type { Call, Command } from '../command.ts'
 import { adminCall, dashboardLink } from '../daemon.ts'
 import type { Runtime } from '../daemon.ts'
 import { exitCodes } from '../exit-code.ts'
+import { welcomeFirstPerson } from '../first-person.ts'
 import { columns } from '../output.ts'
 import { followPairing } from '../pairing-screen.ts'
 import { packageVersion } from '../version.ts'
@@ -20,7 +21,7 @@ export const start: Command = {
     'no-pair': { type: 'boolean', help: 'show no QR code' },
   },
   examples: [
-    ['onehop start', 'with a QR code for the first phone'],
+    ['onehop start', 'asks for your name the first time, then shows a QR code for your phone'],
     ['onehop start --no-pair --json', 'for services: one JSON line when it is ready'],
     ['onehop start --state ./second --set listen.http=4190', 'a second node (its other ports differ too)'],
   ],
@@ -53,7 +54,7 @@ export const start: Command = {
     }
     showNode(call, runtime, dashboardLink(daemon.local, daemon.adminToken))
     const ending = AbortSignal.any([context.signal, daemon.node.stopped])
-    const pairing = call.flags.on('no-pair') || output.json ? undefined : invitePhone(call, daemon, ending)
+    const pairing = call.flags.on('no-pair') || output.json ? undefined : invite(call, daemon, ending)
     await aborted(ending)
     await pairing
     if (!output.json) output.words('\nClosing ...')
@@ -76,6 +77,18 @@ function showNode({ context, output }: Call, runtime: Runtime, dashboard: string
       [output.bold('state'), config.state],
     ]),
   )
+}
+
+/** First somebody who lives here, then their phone. */
+async function invite(call: Call, daemon: Daemon, ending: AbortSignal): Promise<void> {
+  try {
+    const context = { ...call.context, signal: ending }
+    await welcomeFirstPerson({ ...call, context }, { call: adminCall(daemon.local, daemon.adminToken) })
+  } catch (error) {
+    if (ending.aborted) return
+    call.output.words(`\n${asOnehopError(error).message}`)
+  }
+  await invitePhone(call, daemon, ending)
 }
 
 /** Opens pairing and goes along with it until it ends; that it ends badly does not concern the node. */

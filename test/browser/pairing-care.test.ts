@@ -29,6 +29,18 @@ describe.skipIf(missing !== undefined)('pairing with care', () => {
     await node?.[Symbol.asyncDispose]()
   })
 
+  test('while nobody lives here, a phone from plain http is told so at once, and so is the node', async () => {
+    const { page } = guest
+    await page.goto(`${node.http.replace('127.0.0.1', 'node.lan')}/phone/`)
+    await showCode(laptop.page)
+    await page.getByLabel('Name of this phone').fill('Old tablet')
+    await page.getByLabel('Pairing link').fill(await shownLink(laptop.page))
+    await page.getByRole('button', { name: 'Pair with this link' }).click()
+    await page.getByRole('alert').getByText('nobody lives at this node yet').waitFor()
+    await laptop.page.getByText('Nobody lives here yet who could admit that phone.').waitFor()
+    await laptop.page.getByText('onehop init --user NAME').waitFor()
+  })
+
   test('wrong digits burn the code; both sides say so and offer the way out', async () => {
     const { page } = owner
     await showCode(laptop.page)
