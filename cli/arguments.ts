@@ -6,7 +6,7 @@ import { UsageError } from './failure.ts'
 
 export const globalOptions: Readonly<Record<string, Option>> = {
   json: { type: 'boolean', help: 'one JSON object a line on standard output' },
-  config: { type: 'string', value: 'FILE', help: 'read this config file' },
+  config: { type: 'string', value: 'FILE', help: 'read this config file, not that of ONEHOP_CONFIG' },
   state: { type: 'string', value: 'DIR', help: 'the state folder of the daemon that is meant' },
   set: {
     type: 'string',

@@ -113,15 +113,16 @@ export function defaultConfig(environment: NodeJS.ProcessEnv = process.env): Con
 }
 
 export interface ConfigSources {
-  /** JSON file; its absence is an error only when it was named. */
+  /** JSON file; its absence is an error only when it was named, here or in ONEHOP_CONFIG. */
   readonly file?: string
   readonly environment?: NodeJS.ProcessEnv
   /** `listen.http=0` style settings from the command line. */
   readonly flags?: readonly string[]
 }
 
-/** Where the config file is looked for when none is named. */
+/** Where the config file is looked for when no flag names one. */
 export function configFile(environment: NodeJS.ProcessEnv = process.env): string {
+  if (environment.ONEHOP_CONFIG) return environment.ONEHOP_CONFIG
   return join(environment.XDG_CONFIG_HOME || join(homedir(), '.config'), 'onehop', 'config.json')
 }
 
@@ -147,7 +148,8 @@ export function readConfig(sources: ConfigSources = {}): {
   const origin = new Map<string, string>()
 
   const file = sources.file ?? configFile(environment)
-  const fromFile = readJson(file, sources.file !== undefined)
+  const isNamed = sources.file !== undefined || Boolean(environment.ONEHOP_CONFIG)
+  const fromFile = readJson(file, isNamed)
   if (fromFile !== undefined) overlay(merged, fromFile, `file ${file}`, origin)
   for (const [variable, text] of Object.entries(environment)) {
     // ONEHOP_SET_LISTEN__HTTP=4180 sets listen.http; variables without a match are somebody else's.
