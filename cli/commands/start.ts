@@ -23,7 +23,10 @@ export const start: Command = {
   examples: [
     ['onehop start', 'asks for your name the first time, then shows a QR code for your phone'],
     ['onehop start --no-pair --json', 'for services: one JSON line when it is ready'],
-    ['onehop start --state ./second --set listen.http=4190', 'a second node (its other ports differ too)'],
+    [
+      'onehop start --state ./second --set listen.http=0 --set listen.tcp=0 --set listen.websocket=0',
+      'a second node, on ports that are free',
+    ],
   ],
   notes: 'Ctrl-C closes the node cleanly; a second Ctrl-C does not wait.',
   async run(call) {

@@ -167,6 +167,32 @@ test('a life: start, init, put, get, status, stop', async () => {
   expect(onehop(['status']).status).toBe(3)
 })
 
+test('put prints the id before it waits for a second node, and says when there is none; --node asks that node alone', async () => {
+  await start()
+  onehop(['init', '--user', 'Ada', '--json'])
+  const alone = onehop(['put', 'posts', '{"text":"hello"}', '--durable'])
+  expect(alone.status).toBe(1)
+  expect(alone.stdout).toMatch(/^[0-9a-f]{64}\n$/)
+  expect(alone.stderr).toMatch(/Stored.*one node alone holds your records.*goes to the others by itself/s)
+  const waited = onehop(['put', 'posts', '{"text":"again"}', '--durable', '--wait', '1', '--json'])
+  expect(
+    waited.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as object),
+  ).toMatchObject([{ outcome: 'accepted' }, { error: { code: 'TIMEOUT' } }])
+  const nobody = ['--node', 'http://127.0.0.1:9', '--json']
+  for (const args of [
+    ['put', 'posts', '{"text":"there"}'],
+    ['get', 'posts'],
+  ]) {
+    const result = onehop([...args, ...nobody])
+    expect([result.status, result.json()]).toMatchObject([1, { error: { code: 'UNREACHABLE' } }])
+  }
+  expect(onehop(['get', 'posts', '--json']).stdout).not.toContain('there')
+  expect(onehop(['get', 'posts', '--node', 'nonsense']).status).toBe(2)
+})
+
 test('import brings a file in, tells bad lines by number, and is safe to repeat', async () => {
   await start()
   const file = join(home, 'posts.jsonl')
@@ -262,12 +288,19 @@ test('a port in use is named, with a way out', async () => {
   await once(taken, 'listening')
   const { port } = taken.address() as AddressInfo
   const result = onehop(['start', '--json', '--set', `listen.http=${port}`])
+  const sockets = onehop(['start', '--json', '--set', `listen.websocket=${port}`])
   taken.close()
+  expect(sockets.json()).toMatchObject({
+    error: {
+      code: 'PORT_IN_USE',
+      message: `something listens on 127.0.0.1:${port} (listen.websocket) already`,
+    },
+  })
   expect(result.status).toBe(1)
   expect(result.json()).toMatchObject({
     error: {
       code: 'PORT_IN_USE',
-      message: expect.stringContaining(String(port)),
+      message: `something listens on 127.0.0.1:${port} (listen.http) already`,
       help: expect.stringContaining('port'),
     },
   })
@@ -300,6 +333,23 @@ test('a bad config names the setting, where it was set, and exits 1', () => {
   writeFileSync(file, '{"nmae": "box"}')
   expect(onehop(['config', 'show', '--config', file]).stderr).toMatch(/nmae.*BAD_CONFIG/s)
   expect(onehop(['config', 'show', '--config', join(home, 'none.json')]).status).toBe(1)
+})
+
+test('ONEHOP_CONFIG names the config file for every command; --config is stronger; one that is missing is told', () => {
+  const file = join(home, 'named.json')
+  writeFileSync(file, '{"name": "named"}')
+  const named = { ONEHOP_CONFIG: file }
+  expect(onehop(['paths', '--json'], named).json()).toMatchObject({ config: file })
+  const nameIn = (args: readonly string[], more: NodeJS.ProcessEnv) =>
+    /"path":"name","value":"(.*?)","source":"(.*?)"/.exec(
+      onehop(['config', 'show', '--json', ...args], more).stdout,
+    )
+  expect(nameIn([], named)?.slice(1)).toEqual(['named', 'file'])
+  expect(onehop(['config', 'show'], named).stderr).toContain(`config file: ${file}`)
+  const other = join(home, 'other.json')
+  writeFileSync(other, '{"name": "other"}')
+  expect(nameIn(['--config', other], named)?.[1]).toBe('other')
+  expect(onehop(['config', 'show'], { ONEHOP_CONFIG: join(home, 'none.json') }).status).toBe(1)
 })
 
 test('config show tells where a setting comes from', () => {
