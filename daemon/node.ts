@@ -18,6 +18,7 @@ import { Ingest } from './ingest.ts'
 import { Live } from './live/live.ts'
 import { createProvideQueue, type ProvideQueue } from './net/provide-queue.ts'
 import type { Network, NodeId } from './net/rpc.ts'
+import { DeviceLabels } from './device-labels.ts'
 import { adminOperations } from './operations/admin-operations.ts'
 import { blobOperations } from './operations/blob-operations.ts'
 import { identityOperations } from './operations/identity-operations.ts'
@@ -181,6 +182,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   const admit = (owner: IdentityId, device: DeviceKey): void =>
     admitDevice(identities, hosting, owner, device)
   const sessions = createSessions({ crypto, clock, random, node: self.key, admit })
+  const deviceLabels = new DeviceLabels(store)
   const pairing = createPairing({
     network,
     crypto,
@@ -198,6 +200,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
       await identities.accept(state.id, identityLog)
       await hosting.add({ owner: state.id, person: true, quotaBytes, expiresMs: undefined, label })
     },
+    keepLabel: (identity, device, label) => deviceLabels.keep(identity, device, label),
     async append(identity, entries) {
       await identities.accept(identity, entries)
       return identities.log(identity) as Uint8Array
@@ -232,6 +235,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
       version: ports.version,
       config,
       settings: ports.settings ?? [],
+      deviceLabels,
       network,
       replicaSets,
       neighbours,

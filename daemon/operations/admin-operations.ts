@@ -8,6 +8,7 @@ import type { IdentityId } from '../../protocol/record/types.ts'
 import type { Store } from '../../storage/types.ts'
 import type { Operations } from '../api/operations.ts'
 import type { Config, Setting } from '../config.ts'
+import type { DeviceLabels } from '../device-labels.ts'
 import type { Hosted, Hosting } from '../hosting.ts'
 import type { Identities } from '../identities.ts'
 import type { ProvideQueue } from '../net/provide-queue.ts'
@@ -32,6 +33,7 @@ export interface AdminOperationsParts {
   readonly settings: readonly Setting[]
   readonly network: Network
   readonly hosting: Hosting
+  readonly deviceLabels: DeviceLabels
   readonly identities: Identities
   readonly replicaSets: ReplicaSets
   readonly neighbours: Neighbours
@@ -121,7 +123,7 @@ export function adminOperations(parts: AdminOperationsParts): Pick<Operations, N
         role,
         probation,
         revoked: revoked !== undefined,
-        label: toHex(key) === network.rpc.self ? 'this node' : '',
+        label: toHex(key) === network.rpc.self ? 'this node' : parts.deviceLabels.get(identity, key),
       }))
       return { devices: devices.slice(0, limits.identityDevicesMax * 2) }
     },

@@ -49,6 +49,8 @@ export interface PairingPorts {
     readonly label: string
     readonly quotaBytes: number | undefined
   }) => Promise<void>
+  /** Keeps what a device of somebody who lives here calls itself. */
+  readonly keepLabel: (identity: Uint8Array, device: Uint8Array, label: string) => Promise<void>
   /** Stores the log of an identity that is hosted already. Answers the log as it is then. */
   readonly append: (identity: Uint8Array, log: Uint8Array) => Promise<Uint8Array>
 }
@@ -126,6 +128,7 @@ export function createPairing(ports: PairingPorts): Pairing {
       const state = replay(crypto, decodeLog(crypto, log))
       checkOwnerLog(state, parties, box)
       await ports.host({ state, log, label: parties.label, quotaBytes })
+      await ports.keepLabel(state.id, parties.device, parties.label)
       await perform(step({ type: 'admitted', identity: state.id, log: undefined }))
     } catch (error) {
       ports.log.warn('pairing-refused', { error })
@@ -215,6 +218,7 @@ export function createPairing(ports: PairingPorts): Pairing {
         }
         checkAppLog(state, phase.parties)
         const whole = await ports.append(phase.identity, log)
+        await ports.keepLabel(phase.identity, phase.parties.device, phase.parties.label)
         await perform(step({ type: 'admitted', identity: phase.identity, log: whole }))
         return { pairing: status() }
       },

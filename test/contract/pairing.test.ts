@@ -40,6 +40,7 @@ function startNode() {
   const keys = deviceFromSeed(crypto, random.bytes(32))
   const hosted: { state: IdentityState; label: string }[] = []
   const people = new Set<string>()
+  const labels: string[] = []
   const ports: PairingPorts = {
     network: server,
     crypto,
@@ -53,6 +54,8 @@ function startNode() {
     page: () => 'http://127.0.0.1:4180/phone/',
     addresses: () => ['/ip4/127.0.0.1/tcp/4182/ws'],
     host: async ({ state, label }) => void hosted.push({ state, label }),
+    keepLabel: async (identity, device, label) =>
+      void labels.push(`${toHex(identity)} ${toHex(device)} ${label}`),
     append: async (_identity, log) => log,
   }
   const pairing = createPairing(ports)
@@ -66,6 +69,7 @@ function startNode() {
     keys,
     hosted,
     people,
+    labels,
     network,
     server,
     operations,
@@ -151,6 +155,7 @@ test('a phone scans, its person types the code, and the node hosts the identity 
   await until(() => phone.state().state === 'paired')
   const { id } = phone.identity()
   expect(node.hosted).toMatchObject([{ label: 'Ada', state: { id } }])
+  expect(node.labels).toEqual([`${toHex(id)} ${toHex(phone.keys.key)} Ada`])
   expect(await node.show()).toMatchObject({ state: 'paired', identity: id })
   await phone.ended
 })
@@ -189,6 +194,7 @@ test('an app waits until an owner admits it, and is given the log', async () => 
   })
   const state = replay(crypto, decodeLog(crypto, done.log as Uint8Array))
   expect(state.id).toEqual(person.id)
+  expect(node.labels).toEqual([`${toHex(person.id)} ${toHex(phone.keys.key)} Ada`])
 })
 
 test('a wrong code hosts nobody, tells the phone, and the third time locks the door', async () => {
