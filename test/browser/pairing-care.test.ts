@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, describe, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { chromiumMissing, openChromium } from '../support/chromium.ts'
 import type { Chromium } from '../support/chromium.ts'
 import { startNodeProcess } from '../support/node-process.ts'
 import type { NodeProcess } from '../support/node-process.ts'
-import { goTo, readDigits, settleIn, showCode, shownLink, typeDigits, writePost } from './people.ts'
+import { goTo, readDigits, showCode, shownLink, typeDigits, writePost } from './people.ts'
 
 const missing = chromiumMissing()
 if (missing !== undefined && process.env.CI === 'true') throw new Error(missing)
@@ -60,7 +60,17 @@ describe.skipIf(missing !== undefined)('pairing with care', () => {
     await page.getByText('Paste a link instead').click()
     await page.getByLabel('Pairing link').fill(await shownLink(laptop.page))
     await page.getByRole('button', { name: 'Pair with this link' }).click()
-    await settleIn(page, laptop.page, { bio: 'Mends bicycles.', town: 'Lyon' })
+    await typeDigits(laptop.page, await readDigits(page))
+    await laptop.page.getByText('The digits are right').waitFor()
+    await page.getByRole('button', { name: 'The node took the digits' }).click()
+    await page.getByLabel('About you').waitFor()
+    // The page is closed before she has said who she is.
+    await page.reload()
+    await page.getByLabel('About you').fill('Mends bicycles.')
+    expect(await page.locator('#profile-name').inputValue()).toBe('Amina Bello')
+    await page.getByLabel('Country').selectOption('fr')
+    await page.getByLabel('Town').fill('Lyon')
+    await page.getByRole('button', { name: 'Save and go on' }).click()
     await page.getByRole('heading', { name: 'Amina Bello' }).waitFor()
   })
 

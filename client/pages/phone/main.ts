@@ -13,6 +13,7 @@ import { Phone } from './phone.ts'
 import { homePageOf } from './post.ts'
 import { editProfile } from './profile-form.ts'
 import { showScreens } from './router.ts'
+import { forgetSaidName, keepSaidName, readSaidName } from './said-name.ts'
 import { readUserLink } from './user-link.ts'
 import { introduce } from './welcome-screen.ts'
 
@@ -26,7 +27,15 @@ async function start(): Promise<void> {
   const pairing = link?.includes('#p=') === true
   if (identity === undefined || home === undefined || pairing)
     await pairFirst(keys, pairing ? link : undefined)
-  else await show(await Phone.open(keys, identity), link)
+  else await goOn(await Phone.open(keys, identity), link)
+}
+
+/** Where the page was closed between pairing and the profile, the profile comes first. */
+async function goOn(phone: Phone, link: string | undefined): Promise<void> {
+  const name = link === undefined ? await readSaidName(phone.keys) : undefined
+  if (name === undefined) await show(phone, link)
+  // Without the node nobody can say whether a profile is there; the screens say themselves that it is out of reach.
+  else await settle(phone, name).catch(() => show(phone, link))
 }
 
 /** The fragment of a link may hold a secret: it leaves the address bar and the history at once. */
@@ -45,6 +54,7 @@ async function pairFirst(keys: KeyStore, offered: string | undefined): Promise<v
     try {
       const identity = await pairWithNode(page, keys, introduction)
       if (identity !== undefined) {
+        await keepSaidName(keys, name)
         await settle(await Phone.open(keys, identity), name)
         return
       }
@@ -64,6 +74,7 @@ async function settle(phone: Phone, name: string): Promise<void> {
   // An app key comes to a person who has one; out of reach it must not be overwritten.
   const isNew = phone.identity.role === 'owner' && phone.home?.profile === undefined
   if (isNew) await editProfile(page, phone, { name }, true)
+  await forgetSaidName(phone.keys)
   await show(phone, undefined)
 }
 
