@@ -184,5 +184,6 @@ const burntBecause: Readonly<Record<string, string>> = {
   'second-scan': 'a second phone scanned the QR code, so it is good no more',
   expired: 'nobody scanned the QR code in time',
   cancelled: 'pairing was cancelled',
-  'broken-exchange': 'the phone went away, or sent something else than pairing expects',
+  'broken-exchange': 'the phone sent something else than pairing expects',
+  'phone-gone': 'the phone went away before the end: its page was closed or its connection broke',
 }

@@ -85,7 +85,7 @@ export const pairingStatus = fields({
   ),
   link: orNull(text(2048)),
   remainingMs: orNull(uint()),
-  /** Why a burnt one burnt: wrong-code, second-scan, expired, cancelled, broken-exchange, no-owner. */
+  /** Why a burnt one burnt: wrong-code, second-scan, expired, cancelled, broken-exchange, phone-gone, no-owner. */
   reason: orNull(text(64)),
   /** Of the phone that scanned; its label is its own claim. */
   role: orNull(anyOf('owner', 'app')),

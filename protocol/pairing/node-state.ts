@@ -8,7 +8,10 @@ export type BurntReason =
   | 'wrong-code'
   | 'second-scan'
   | 'expired'
+  /** Something came that does not belong there. */
   | 'broken-exchange'
+  /** The connection ended before pairing did. */
+  | 'phone-gone'
   | 'cancelled'
   /** The phone pairs as an app, and nobody lives here who could admit it. */
   | 'no-owner'

@@ -47,7 +47,7 @@ function decide(pairing: NodePairing, event: NodePairingEvent, ports: NodePairin
         : answer(pairing, event.channel, event.message, ports)
     case 'gone':
       return 'channel' in phase && phase.channel === event.channel
-        ? end(pairing, 'broken-exchange', ports.nowMs)
+        ? end(pairing, 'phone-gone', ports.nowMs)
         : stay(pairing)
     case 'code':
       return typed(pairing, event.code, event.identity, ports)

@@ -282,7 +282,7 @@ describe('what burns the link', () => {
   test('a phone that breaks off, so that nobody may try nonces one after another', () => {
     const { node } = scanned()
     node.step({ type: 'gone', channel: 1 })
-    expect(node.pairing.phase).toEqual({ state: 'burnt', reason: 'broken-exchange' })
+    expect(node.pairing.phase).toEqual({ state: 'burnt', reason: 'phone-gone' })
   })
 
   test('a message out of turn', () => {

@@ -18,7 +18,8 @@ const burntWords: Readonly<Record<string, string>> = {
   'wrong-code': 'The digits were wrong.',
   'second-scan': 'The code was scanned twice.',
   expired: 'The time was over.',
-  'broken-exchange': 'The phone went away before the end.',
+  'broken-exchange': 'The phone sent something else than pairing expects.',
+  'phone-gone': 'The phone went away before the end: its page was closed, or its connection broke.',
   'no-owner': 'Nobody lives here yet who could admit that phone.',
   cancelled: 'Pairing was cancelled.',
 }
