@@ -3,6 +3,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import * as v from 'valibot'
 import { OnehopError } from '../protocol/errors.ts'
+import { describeSetting } from './config-problem.ts'
 
 const scopePath = v.pipe(
   v.string(),
@@ -174,9 +175,11 @@ export function readConfig(sources: ConfigSources = {}): {
     const issue = result.issues[0]
     const path = v.getDotPath(issue) ?? ''
     const source = [...origin].findLast(([key]) => path === key || path.startsWith(`${key}.`))?.[1]
+    const known = settingsOf(defaultConfig(environment), new Map()).map((setting) => setting.path)
+    const { setting, problem } = describeSetting(issue, path, known)
     throw new OnehopError(
       'BAD_CONFIG',
-      `${path}: ${issue.message}${source === undefined ? '' : ` (from ${source})`}`,
+      `${setting}: ${problem}${source === undefined ? '' : ` (from ${source})`}`,
     )
   }
   const config = Object.freeze(result.output)
@@ -203,7 +206,10 @@ function readJson(file: string, required: boolean): Record<string, unknown> | un
     text = readFileSync(file, 'utf8')
   } catch (cause) {
     if (!required && (cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw new OnehopError('BAD_CONFIG', `cannot read config file ${file}`, { cause })
+    throw new OnehopError('BAD_CONFIG', `cannot read config file ${file}: ${whyUnread(cause)}`, {
+      cause,
+      help: 'Name a file that this user may read: --config FILE, or the variable ONEHOP_CONFIG.',
+    })
   }
   try {
     const parsed: unknown = JSON.parse(text)
@@ -216,6 +222,13 @@ function readJson(file: string, required: boolean): Record<string, unknown> | un
     })
   }
   throw new OnehopError('BAD_CONFIG', `config file ${file} must hold one JSON object`)
+}
+
+function whyUnread(cause: unknown): string {
+  const { code, message } = cause as NodeJS.ErrnoException
+  if (code === 'ENOENT') return 'there is no such file'
+  if (code === 'EACCES') return 'this user may not read it'
+  return code === 'EISDIR' ? 'it is a folder' : message
 }
 
 function overlay(
