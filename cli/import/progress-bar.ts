@@ -15,7 +15,13 @@ export interface ProgressBar {
 const redrawMs = 100
 const barCells = 24
 
-export function createProgressBar(output: Output, sizeBytes: number): ProgressBar {
+/** Of the whole file, or of its first lines where no more are wanted. */
+export interface ImportSize {
+  readonly bytes: number
+  readonly lines: number | undefined
+}
+
+export function createProgressBar(output: Output, size: ImportSize): ProgressBar {
   const startMs = systemClock.monotonicMs()
   const drawn = output.watched && !output.json
   let shownMs = 0
@@ -28,7 +34,7 @@ export function createProgressBar(output: Output, sizeBytes: number): ProgressBa
       if (!drawn || nowMs - shownMs < redrawMs) return
       shownMs = nowMs
       visible = true
-      output.raw(`\r\u001b[K${progressLine(progress, sizeBytes, seconds()).slice(0, output.columns - 1)}`)
+      output.raw(`\r\u001b[K${progressLine(progress, size, seconds()).slice(0, output.columns - 1)}`)
     },
     end() {
       if (visible) output.raw('\r\u001b[K')
@@ -37,11 +43,16 @@ export function createProgressBar(output: Output, sizeBytes: number): ProgressBa
   }
 }
 
-function progressLine(progress: ImportProgress, sizeBytes: number, seconds: number): string {
-  const { stage, bytesRead, users, stored, known, refused, placed } = progress
-  const share = stage === 'placing' ? placed / Math.max(1, users) : bytesRead / Math.max(1, sizeBytes)
+function progressLine(progress: ImportProgress, size: ImportSize, seconds: number): string {
+  const { stage, bytesRead, lines, users, stored, known, refused, placed } = progress
+  // A file may have fewer lines than were asked for.
+  const read = Math.max(
+    bytesRead / Math.max(1, size.bytes),
+    size.lines === undefined ? 0 : lines / Math.max(1, size.lines),
+  )
+  const share = stage === 'placing' ? placed / Math.max(1, users) : read
   const filled = Math.round(Math.min(1, share) * barCells)
-  const bar = `${'█'.repeat(filled)}${'░'.repeat(barCells - filled)} ${String(Math.floor(share * 100)).padStart(3)} %`
+  const bar = `${'█'.repeat(filled)}${'░'.repeat(barCells - filled)} ${String(Math.floor(Math.min(1, share) * 100)).padStart(3)} %`
   if (stage === 'placing') return `${bar}  replica sets ${formatCount(placed)} of ${formatCount(users)}`
   const perS = Math.round((stored + known) / Math.max(seconds, 0.001))
   const trouble = refused > 0 ? `, ${formatCount(refused)} refused` : ''
