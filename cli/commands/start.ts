@@ -4,7 +4,7 @@ import { microblog } from '../../client/microblog.ts'
 import type { Daemon } from '../../daemon/start.ts'
 import { asOnehopError } from '../../protocol/errors.ts'
 import type { Call, Command } from '../command.ts'
-import { adminCall, dashboardLink } from '../daemon.ts'
+import { adminCall, dashboardLink, runningName } from '../daemon.ts'
 import type { Runtime } from '../daemon.ts'
 import { exitCodes } from '../exit-code.ts'
 import { welcomeFirstPerson } from '../first-person.ts'
@@ -34,7 +34,7 @@ export const start: Command = {
     const running = await context.findDaemon()
     if (running !== undefined) {
       if (!output.json) output.words('A node runs on this state folder already.')
-      showNode(call, running.runtime, running.dashboard)
+      showNode(call, running.runtime, running.dashboard, await runningName(running.call, context.signal))
       return exitCodes.ok
     }
     const { config, settings } = context.config()
@@ -55,7 +55,7 @@ export const start: Command = {
       phone: daemon.phone,
       addresses: [...daemon.addresses],
     }
-    showNode(call, runtime, dashboardLink(daemon.local, daemon.adminToken))
+    showNode(call, runtime, dashboardLink(daemon.local, daemon.adminToken), config.name)
     const ending = AbortSignal.any([context.signal, daemon.node.stopped])
     const pairing = call.flags.on('no-pair') || output.json ? undefined : invite(call, daemon, ending)
     await aborted(ending)
@@ -65,7 +65,7 @@ export const start: Command = {
   },
 }
 
-function showNode({ context, output }: Call, runtime: Runtime, dashboard: string): void {
+function showNode({ context, output }: Call, runtime: Runtime, dashboard: string, name: string): void {
   const { node, pid, phone, addresses } = runtime
   if (output.json) {
     output.line({ node, pid, dashboard, phone, http: runtime.http, addresses })
@@ -74,7 +74,7 @@ function showNode({ context, output }: Call, runtime: Runtime, dashboard: string
   const { config } = context.config()
   output.data(
     columns([
-      [output.bold('node'), `${config.name === '' ? '' : `${config.name} `}${node}`],
+      [output.bold('node'), `${name === '' ? '' : `${name} `}${node}`],
       [output.bold('dashboard'), dashboard],
       [output.bold('phone page'), phone],
       [output.bold('state'), config.state],
