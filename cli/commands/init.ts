@@ -53,7 +53,7 @@ export const init: Command = {
     const identity = before ?? (await makeIdentity(ports))
     if (before === undefined && user !== undefined) await keepName(context, user)
     const id = toHex(identity.id)
-    if (!output.json) sayIdentity(call, id, before === undefined, user)
+    if (!output.json) await sayIdentity(call, id, before === undefined, user)
     const daemon = await context.findDaemon()
     const hosted = daemon === undefined ? undefined : await moveIn(call, daemon, identity)
     if (output.json) {
@@ -81,12 +81,14 @@ async function keepName(context: Context, name: string): Promise<void> {
   await context.keys().write(new Map([[nameEntry, Buffer.from(name)]]))
 }
 
-function sayIdentity({ context, output }: Call, id: string, made: boolean, user: string | undefined): void {
+async function sayIdentity({ context, output }: Call, id: string, made: boolean, user: string | undefined) {
   if (made) {
     output.words(`${output.green('You are')} ${output.bold(user ?? '')}`)
     output.words(`Your key is in ${cliDevicePath(context.environment)}. Keep a copy of it.`)
   } else if (user !== undefined) {
-    output.words('This command line has an identity already; nothing of it was changed.')
+    const known = await context.keys().get('cli/name')
+    const who = known === undefined ? 'somebody' : Buffer.from(known).toString('utf8')
+    output.words(`This command line belongs to ${who} already; nothing of that was changed.`)
   }
   output.data(id)
 }
