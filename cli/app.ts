@@ -1,15 +1,19 @@
 /** An app on the command line: a schema, the device of this command line, and the node that answers. */
+import { addressUrl } from '../client/address.ts'
 import { connect } from '../client/connect.ts'
 import type { App } from '../client/connect.ts'
+import { httpTransport } from '../client/http.ts'
 import { openIdentity } from '../client/identity.ts'
+import type { Transport } from '../client/transport.ts'
 import { fromHex } from '../protocol/bytes.ts'
 import type { Collection, Schema } from '../protocol/schema/schema.ts'
 import type { Call, Option } from './command.ts'
+import { UsageError } from './failure.ts'
 import { openSchema, schemaOption } from './schema-file.ts'
 
 export const appOptions = {
   schema: schemaOption,
-  node: { type: 'string', value: 'URL', help: 'ask this node, not the one that runs here' },
+  node: { type: 'string', value: 'URL', help: 'ask this node and no other' },
 } as const satisfies Readonly<Record<string, Option>>
 
 export interface OpenApp extends AsyncDisposable {
@@ -19,13 +23,17 @@ export interface OpenApp extends AsyncDisposable {
 
 export async function openApp({ flags, context }: Call): Promise<OpenApp> {
   const schema = await openSchema(flags.text('schema'), context.environment)
-  const node = flags.text('node') ?? (await context.daemon()).runtime.http
+  const named = flags.text('node')
+  const way =
+    named === undefined
+      ? { node: (await context.daemon()).runtime.http }
+      : { transport: await namedNode(named, context.signal) }
   const crypto = await context.crypto()
   const keys = context.keys()
   const identity = await openIdentity({ keys, crypto })
   const app = await connect({
     schema,
-    node,
+    ...way,
     keys,
     crypto,
     clock: context.clock,
@@ -33,6 +41,19 @@ export async function openApp({ flags, context }: Call): Promise<OpenApp> {
     ...(identity === undefined ? {} : { identity }),
   })
   return { app, schema, [Symbol.asyncDispose]: () => app.close() }
+}
+
+/**
+ * One connection, and not a first address for looking up who holds the person's records: whoever names a node wants to
+ * know what that one says. Throws UNREACHABLE; writing into the outbox instead would look as if it had been asked.
+ */
+async function namedNode(text: string, signal: AbortSignal): Promise<Transport> {
+  const address = addressUrl(text)
+  if (address === undefined)
+    throw new UsageError('--node takes an address such as http://192.168.1.5:4180', 'onehop status shows it.')
+  const transport = httpTransport({ address })
+  await transport.call('node.info', {}, { signal })
+  return transport
 }
 
 /** A key as it is typed: the value of the collection's key field, or the hex of an item that was printed. */

@@ -6,7 +6,7 @@ import { UsageError } from './failure.ts'
 
 export const globalOptions: Readonly<Record<string, Option>> = {
   json: { type: 'boolean', help: 'one JSON object a line on standard output' },
-  config: { type: 'string', value: 'FILE', help: 'read this config file' },
+  config: { type: 'string', value: 'FILE', help: 'read this config file, not that of ONEHOP_CONFIG' },
   state: { type: 'string', value: 'DIR', help: 'the state folder of the daemon that is meant' },
   set: {
     type: 'string',
@@ -38,7 +38,7 @@ export function parseArguments(argv: readonly string[], commands: readonly Comma
     if (token.kind === 'option') take(token, options, given, command)
   }
   const operands = positionals.slice(command === undefined ? 0 : command.name.split(' ').length)
-  const flags = readFlags(given, options)
+  const flags = readFlags(given, options, command)
   if (command !== undefined && !flags.on('help')) checkOperands(command, operands)
   return { command, operands, flags }
 }
@@ -132,6 +132,7 @@ function checkOperands(command: Command, operands: readonly string[]): void {
 function readFlags(
   given: ReadonlyMap<string, readonly string[]>,
   options: Readonly<Record<string, Option>>,
+  command: Command | undefined,
 ): Flags {
   const of = (name: string): readonly string[] => {
     if (!Object.hasOwn(options, name)) throw new TypeError(`the command declares no --${name}`)
@@ -146,7 +147,10 @@ function readFlags(
       if (text === undefined) return undefined
       const value = Number(text)
       if (/^\d+$/.test(text) && Number.isSafeInteger(value)) return value
-      throw new UsageError(`--${name} needs a whole number, not ${JSON.stringify(text)}`)
+      throw new UsageError(
+        `--${name} needs a whole number, not ${JSON.stringify(text)}`,
+        ...(command === undefined ? [] : [`See: onehop ${command.name} --help`]),
+      )
     },
   }
 }

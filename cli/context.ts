@@ -6,6 +6,7 @@ import type { ConfigSources } from './config.ts'
 import { loadCrypto } from './crypto.ts'
 import { findDaemon, notRunning } from './daemon.ts'
 import type { Daemon } from './daemon.ts'
+import { UsageError } from './failure.ts'
 import { cliDevicePath, fileKeyStore } from './key-store.ts'
 
 /** A node that lives answers `node.info` at once, however busy it is. */
@@ -59,6 +60,13 @@ export function createContext({ environment, signal, clock, stdin, flags }: Cont
 function configSources(flags: Flags, environment: NodeJS.ProcessEnv): ConfigSources {
   const file = flags.text('config')
   const state = flags.text('state')
+  for (const text of flags.texts('set')) {
+    if (text.indexOf('=') < 1)
+      throw new UsageError(
+        `--set ${text}: write it as --set NAME=VALUE`,
+        'onehop config show lists the names.',
+      )
+  }
   const settings = [...flags.texts('set'), ...(state === undefined ? [] : [`state=${JSON.stringify(state)}`])]
   return { ...(file === undefined ? {} : { file }), environment, flags: settings }
 }

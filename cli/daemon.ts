@@ -66,12 +66,19 @@ export function adminCall(http: string, token: string): Transport['call'] {
   return (operation, request, options) => transport.call(operation, request, { ...options, token: secret })
 }
 
+/** The name that a running node has: the config of its next start may say another. */
+export async function runningName(call: Transport['call'], signal: AbortSignal): Promise<string> {
+  const { settings } = await call('admin.config', {}, { signal })
+  const value = settings.find(({ path }) => path === 'name')?.value
+  return value === undefined ? '' : String(JSON.parse(value))
+}
+
 export function dashboardLink(http: string, token: string): string {
   return `${http.replace(/\/$/, '')}/dashboard/#token=${token}`
 }
 
-export function notRunning(state: string): OnehopError {
-  return new OnehopError('NOT_RUNNING', `no daemon runs on ${state}`)
+export function notRunning(state: string, help?: string): OnehopError {
+  return new OnehopError('NOT_RUNNING', `no daemon runs on ${state}`, help === undefined ? {} : { help })
 }
 
 /** A process of that id exists; of another user counts too. One that ended and was not yet fetched by its parent does not. */

@@ -6,7 +6,9 @@ import type { Output } from './output.ts'
 
 /** The command line itself is wrong. */
 export class UsageError extends OnehopError {
-  constructor(message: string, help = 'onehop help') {
+  static readonly generalHelp = 'onehop help'
+
+  constructor(message: string, help = UsageError.generalHelp) {
     super('BAD_REQUEST', message, { help })
   }
 }

@@ -5,7 +5,7 @@ import { commands } from './commands/index.ts'
 import { createContext } from './context.ts'
 import { exitCodes } from './exit-code.ts'
 import type { ExitCode } from './exit-code.ts'
-import { reportFailure } from './failure.ts'
+import { reportFailure, UsageError } from './failure.ts'
 import { commandHelp, overview } from './help.ts'
 import { createOutput } from './output.ts'
 import type { Output } from './output.ts'
@@ -56,6 +56,11 @@ async function runCommand({ command, operands, flags }: Parsed, output: Output):
       flags,
     })
     return await command.run({ operands, flags, output, context })
+  } catch (error) {
+    // The command is known: its own help says more than the list of all.
+    if (error instanceof UsageError && error.help === UsageError.generalHelp)
+      throw new UsageError(error.message, `See: onehop ${command.name} --help`)
+    throw error
   } finally {
     release()
   }

@@ -18,6 +18,12 @@ export async function keepName(context: Context, name: string): Promise<void> {
   await context.keys().write(new Map([[nameEntry, Buffer.from(name)]]))
 }
 
+/** Undefined where the person was made elsewhere. */
+export async function keptName(context: Context): Promise<string | undefined> {
+  const known = await context.keys().get(nameEntry)
+  return known === undefined ? undefined : Buffer.from(known).toString('utf8')
+}
+
 export interface MoveInOptions {
   /** The command to repeat when something did not work. */
   readonly again?: string
@@ -41,8 +47,7 @@ export async function moveIn(
   const { signal } = context
   const { call } = daemon
   const keys = context.keys()
-  const known = await keys.get(nameEntry)
-  const name = known === undefined ? '' : Buffer.from(known).toString('utf8')
+  const name = (await keptName(context)) ?? ''
   const { node, box, possession } = await call('admin.prove', { identity: identity.id }, { signal })
   await identity.admit({ key: node, boxKey: box, possession, role: 'node' })
   const { results } = await call(

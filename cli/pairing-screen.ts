@@ -101,12 +101,14 @@ function showCountdown(output: Output, { remainingMs }: PairingStatus): void {
   output.raw(`\r\u001b[K${output.dim(`The code is good for ${formatCountdown(remainingMs)}.`)} `)
 }
 
-/** A phone whose page came over plain http holds no owner's key: somebody who is an owner has to admit it. */
+/** A phone whose page came over plain http holds no owner's key. Somebody else who lives here may admit it. */
 function requireOwner({ identity }: PairingScreen, { role }: PairingStatus): void {
   if (role !== 'app' || identity?.role === 'owner') return
-  throw new NeedsAction('FORBIDDEN', 'this phone asks for the rights of an app, which an owner has to give', {
-    help: 'Make an owner on this machine first (onehop init --user NAME), then pair again.',
-  })
+  throw new NeedsAction(
+    'FORBIDDEN',
+    'this phone asks for the rights of an app, and this command line is no owner who could give them',
+    { help: 'Type the digits on the dashboard (onehop status shows it), which asks whose phone it is.' },
+  )
 }
 
 interface Prompt {
@@ -119,6 +121,8 @@ function askForDigits({ output, stdin, signal }: PairingScreen, { label }: Pairi
   const closing = new AbortController()
   let taken: string | undefined
   const lines = createInterface({ input: stdin, output: process.stderr, terminal: stdin.isTTY === true })
+  // In raw mode the terminal hands Ctrl-C over as a key.
+  lines.on('SIGINT', () => process.kill(process.pid, 'SIGINT'))
   const who = label === null || label === '' ? 'The phone' : `${safeText(label)}`
   const question = `${output.bold(`${who} shows six digits.`)} Type them here: `
   const ask = async (): Promise<void> => {
@@ -167,6 +171,10 @@ async function admit(
 function throwIfOver({ state, reason }: PairingStatus): void {
   if (state === 'locked')
     throw new OnehopError('PAIRING_LOCKED', 'pairing is locked after three failed attempts')
+  if (state === 'burnt' && reason === 'no-owner')
+    throw new NeedsAction('PAIRING_BURNT', 'nobody lives on this node yet who could admit the phone', {
+      help: 'First: onehop init --user NAME. Then show a new code: onehop pair',
+    })
   if (state === 'burnt')
     throw new OnehopError('PAIRING_BURNT', `${burntBecause[reason ?? ''] ?? 'pairing ended'}`)
   if (state === 'closed') throw new OnehopError('PAIRING_BURNT', 'pairing was closed')
@@ -178,4 +186,5 @@ const burntBecause: Readonly<Record<string, string>> = {
   expired: 'nobody scanned the QR code in time',
   cancelled: 'pairing was cancelled',
   'broken-exchange': 'the phone sent something else than pairing expects',
+  'phone-gone': 'the phone went away before the end: its page was closed or its connection broke',
 }

@@ -112,20 +112,27 @@ export class Collection<V> {
     const owner = this.#parts.owner(options.owner)
     const collection = this.#headerName(owner)
     const { limit, before, after } = options
-    const { records, more } = await this.#parts.callAbout(
-      owner,
-      'record.list',
-      {
+    const { records, more } = await this.#parts
+      .callAbout(
         owner,
-        app,
-        collection,
-        ...(limit === undefined ? {} : { limit: Math.min(Math.max(1, limit), pageItemsMax) }),
-        ...(before && { before }),
-        ...(after && { after }),
-        ...seenOf(seen.of(owner)),
-      },
-      options,
-    )
+        'record.list',
+        {
+          owner,
+          app,
+          collection,
+          ...(limit === undefined ? {} : { limit: Math.min(Math.max(1, limit), pageItemsMax) }),
+          ...(before && { before }),
+          ...(after && { after }),
+          ...seenOf(seen.of(owner)),
+        },
+        options,
+      )
+      .catch((error: unknown) => {
+        // This app's schema has it; a node that knows an older version has nothing in it.
+        if (error instanceof OnehopError && error.code === 'UNKNOWN_COLLECTION')
+          return { records: [], more: null }
+        throw error
+      })
     const verified = await this.#parts.reader.records(records, { app: schema.id, owner, collection }, options)
     const items = verified.flatMap((record) => {
       const item = this.#parts.reader.item(record, this.name)

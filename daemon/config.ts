@@ -3,6 +3,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import * as v from 'valibot'
 import { OnehopError } from '../protocol/errors.ts'
+import { describeSetting } from './config-problem.ts'
 import {
   addressRange,
   hostName,
@@ -131,15 +132,16 @@ export function defaultConfig(environment: NodeJS.ProcessEnv = process.env): Con
 }
 
 export interface ConfigSources {
-  /** JSON file; its absence is an error only when it was named. */
+  /** JSON file; its absence is an error only when it was named, here or in ONEHOP_CONFIG. */
   readonly file?: string
   readonly environment?: NodeJS.ProcessEnv
   /** `listen.http=0` style settings from the command line. */
   readonly flags?: readonly string[]
 }
 
-/** Where the config file is looked for when none is named. */
+/** Where the config file is looked for when no flag names one. */
 export function configFile(environment: NodeJS.ProcessEnv = process.env): string {
+  if (environment.ONEHOP_CONFIG) return environment.ONEHOP_CONFIG
   return join(environment.XDG_CONFIG_HOME || join(homedir(), '.config'), 'onehop', 'config.json')
 }
 
@@ -165,7 +167,8 @@ export function readConfig(sources: ConfigSources = {}): {
   const origin = new Map<string, string>()
 
   const file = sources.file ?? configFile(environment)
-  const fromFile = readJson(file, sources.file !== undefined)
+  const isNamed = sources.file !== undefined || Boolean(environment.ONEHOP_CONFIG)
+  const fromFile = readJson(file, isNamed)
   if (fromFile !== undefined) overlay(merged, fromFile, `file ${file}`, origin)
   for (const [variable, text] of Object.entries(environment)) {
     // ONEHOP_SET_LISTEN__HTTP=4180 sets listen.http; variables without a match are somebody else's.
@@ -190,9 +193,11 @@ export function readConfig(sources: ConfigSources = {}): {
     const issue = result.issues[0]
     const path = v.getDotPath(issue) ?? ''
     const source = [...origin].findLast(([key]) => path === key || path.startsWith(`${key}.`))?.[1]
+    const known = settingsOf(defaultConfig(environment), new Map()).map((setting) => setting.path)
+    const { setting, problem } = describeSetting(issue, path, known)
     throw new OnehopError(
       'BAD_CONFIG',
-      `${path}: ${issue.message}${source === undefined ? '' : ` (from ${source})`}`,
+      `${setting}: ${problem}${source === undefined ? '' : ` (from ${source})`}`,
     )
   }
   const config = Object.freeze(result.output)
@@ -219,7 +224,10 @@ function readJson(file: string, required: boolean): Record<string, unknown> | un
     text = readFileSync(file, 'utf8')
   } catch (cause) {
     if (!required && (cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw new OnehopError('BAD_CONFIG', `cannot read config file ${file}`, { cause })
+    throw new OnehopError('BAD_CONFIG', `cannot read config file ${file}: ${whyUnread(cause)}`, {
+      cause,
+      help: 'Name a file that this user may read: --config FILE, or the variable ONEHOP_CONFIG.',
+    })
   }
   try {
     const parsed: unknown = JSON.parse(text)
@@ -232,6 +240,13 @@ function readJson(file: string, required: boolean): Record<string, unknown> | un
     })
   }
   throw new OnehopError('BAD_CONFIG', `config file ${file} must hold one JSON object`)
+}
+
+function whyUnread(cause: unknown): string {
+  const { code, message } = cause as NodeJS.ErrnoException
+  if (code === 'ENOENT') return 'there is no such file'
+  if (code === 'EACCES') return 'this user may not read it'
+  return code === 'EISDIR' ? 'it is a folder' : message
 }
 
 function overlay(

@@ -33,6 +33,7 @@ export class Hosting {
   #inOrder: readonly Hosted[] | undefined
   /** Asked for every lease that is granted: never counted anew. */
   #leasedBytes = 0
+  #people = 0
   #changes = 0
   readonly #listeners = new Set<(owner: IdentityId) => void>()
 
@@ -68,6 +69,11 @@ export class Hosting {
 
   get size(): number {
     return this.#hosted.size
+  }
+
+  /** How many people live here. */
+  get people(): number {
+    return this.#people
   }
 
   list(): Iterable<Hosted> {
@@ -111,6 +117,7 @@ export class Hosting {
     this.#hosted.delete(toHex(owner))
     this.#changes++
     this.#leasedBytes -= leasedBytesOf(before)
+    if (before.person) this.#people--
     this.#inOrder = undefined
     await this.#store.documents.delete(kind, owner)
     await this.#store.documents.delete(wholeKind, owner)
@@ -141,6 +148,7 @@ export class Hosting {
     this.#hosted.set(toHex(hosted.owner), hosted)
     this.#changes++
     this.#leasedBytes += leasedBytesOf(hosted) - (before === undefined ? 0 : leasedBytesOf(before))
+    this.#people += Number(hosted.person) - Number(before?.person ?? false)
   }
 
   #stage(batch: StoreBatch, { owner, person, quotaBytes, expiresMs, label }: Hosted): void {

@@ -20,6 +20,7 @@ import { Ingest } from './ingest.ts'
 import { Live } from './live/live.ts'
 import { createProvideQueue, type ProvideQueue } from './net/provide-queue.ts'
 import type { Network, NodeId } from './net/rpc.ts'
+import { DeviceLabels } from './device-labels.ts'
 import { adminOperations } from './operations/admin-operations.ts'
 import { blobOperations } from './operations/blob-operations.ts'
 import { Uploads } from './operations/uploads.ts'
@@ -204,6 +205,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     requireOwnersKey(identities, owner, device)
   }
   const appTokens = await AppTokens.open({ crypto, clock, random, store, node: self.key, admitOwner })
+  const deviceLabels = new DeviceLabels(store)
   const pairing = createPairing({
     network,
     crypto,
@@ -213,12 +215,15 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     node: self.key,
     box: self.boxKey,
     prove: (identity) => provePossession(crypto, identity, self),
+    lives: (identity) =>
+      identity === undefined ? hosting.people > 0 : hosting.get(identity)?.person === true,
     page: () => http.page,
     addresses: () => browserAddresses(network.addresses()),
     async host({ log: identityLog, state, label, quotaBytes = config.hosting.leaseBytes }) {
       await identities.accept(state.id, identityLog)
       await hosting.add({ owner: state.id, person: true, quotaBytes, expiresMs: undefined, label })
     },
+    keepLabel: (identity, device, label) => deviceLabels.keep(identity, device, label),
     async append(identity, entries) {
       await identities.accept(identity, entries)
       return identities.log(identity) as Uint8Array
@@ -262,6 +267,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
       version: ports.version,
       config,
       settings: ports.settings ?? [],
+      deviceLabels,
       network,
       replicaSets,
       neighbours,

@@ -39,6 +39,9 @@ export async function openStateFolder(path: string, random: Random): Promise<Sta
       `cannot write the state folder ${path}: ${(cause as Error).message}`,
       {
         cause,
+        ...(['EEXIST', 'ENOTDIR'].includes((cause as NodeJS.ErrnoException).code ?? '')
+          ? { help: 'Name a folder, not a file: --state DIR.' }
+          : {}),
       },
     )
   }

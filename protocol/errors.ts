@@ -95,7 +95,7 @@ export const errorTable = {
   PORT_IN_USE: {
     http: 500,
     retryable: false,
-    help: 'Choose another port in the config, or stop what listens there.',
+    help: 'Choose another port, such as 0 for any that is free, or stop what listens there.',
   },
   BAD_CONFIG: {
     http: 500,

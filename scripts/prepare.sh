@@ -32,7 +32,7 @@ install_dependencies() {
   if [ "$(cat node_modules/.onehop-lock 2>/dev/null)" = "$(lock_stamp)" ]; then return; fi
   command -v npm >/dev/null || die 'npm is not here. onehop needs git and Node 20 or later with npm to set itself up: https://nodejs.org' 2
   say 'Installing dependencies (npm ci) ...'
-  npm ci --loglevel=error >&2 || die 'npm ci failed; see above. Is the npm registry within reach?'
+  npm ci --loglevel=error --no-update-notifier >&2 || die 'npm ci failed; see above. Is the npm registry within reach?'
   lock_stamp >node_modules/.onehop-lock
 }
 

@@ -14,7 +14,10 @@ export const configShow: Command = {
     ['onehop config show --set listen.http=4190', 'what it would use with this option'],
     ['ONEHOP_SET_LISTEN__HTTP=4190 onehop config show', 'or with this variable'],
   ],
-  notes: 'Later ones win: defaults, the config file, variables ONEHOP_SET_A__B, options --set a.b=VALUE.',
+  notes: [
+    'Later ones win: defaults, the config file, variables ONEHOP_SET_A__B, options --set a.b=VALUE.',
+    'The config file is that of --config, else of the variable ONEHOP_CONFIG, else the one that onehop paths shows.',
+  ].join('\n'),
   async run({ flags, context, output }) {
     const settings = flags.on('running')
       ? (await (await context.daemon()).call('admin.config', {}, { signal: context.signal })).settings

@@ -3,6 +3,7 @@ import type { ReplyOf } from '../../protocol/api/operations.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import type { Command, Context } from '../command.ts'
 import { exitCodes } from '../exit-code.ts'
+import { UsageError } from '../failure.ts'
 import { columns, safeText } from '../output.ts'
 import { readId, requireIdentity } from '../owner.ts'
 import { revoke } from '../revocation.ts'
@@ -77,7 +78,12 @@ const prefixMin = 8
 
 function findKey(text: string, known: readonly string[]): Uint8Array {
   if (text.length === 64) return readId(text, 'a device key')
-  const found = text.length >= prefixMin ? known.filter((key) => key.startsWith(text)) : []
+  if (text.length < prefixMin || !/^[0-9a-f]+$/.test(text))
+    throw new UsageError(
+      `a device is named by the first digits of its key, ${prefixMin} at least, not ${JSON.stringify(text)}`,
+      'onehop devices lists the keys.',
+    )
+  const found = known.filter((key) => key.startsWith(text))
   if (found.length === 1) return readId(found[0] as string, 'a device key')
   throw new OnehopError(
     'NOT_FOUND',

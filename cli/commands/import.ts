@@ -56,7 +56,7 @@ export const importFile: Command = {
     'A line is a JSON object. Keys that the schema does not know stay behind; a field of type user may hold the name of',
     'another user of the file. Bad lines are counted and told, and the rest goes on. The same file, seed and options give',
     'the same users and records: import it again and the node knows them already. A record dated more than 60 days ago',
-    'is refused by any node.',
+    'is refused by any node. Exit code 1 when any line was refused, or nothing came in.',
   ].join('\n'),
   run: runImport,
 }
@@ -96,7 +96,7 @@ async function runImport({ operands: [file = ''], flags, context, output }: Call
   )
   const idsPath = flags.text('ids')
   const ids = idsPath === undefined ? undefined : await openIds(idsPath)
-  const bar = createProgressBar(output, sizeBytes, clock)
+  const bar = createProgressBar(output, { bytes: sizeBytes, lines: limit }, clock)
   try {
     const summary = await importRecords({
       lines: firstLines(splitLines(createReadStream(file, { signal })), limit),
@@ -114,7 +114,7 @@ async function runImport({ operands: [file = ''], flags, context, output }: Call
     })
     bar.end()
     report(summary, bar.seconds(), output)
-    return summary.stored + summary.known === 0 ? exitCodes.failed : exitCodes.ok
+    return summary.refused > 0 || summary.stored + summary.known === 0 ? exitCodes.failed : exitCodes.ok
   } finally {
     bar.end()
     await ids?.close()
@@ -149,9 +149,12 @@ async function sizeOf(file: string): Promise<number> {
     throw new OnehopError('BAD_REQUEST', `${file} is not a file`, { help: 'Name a file of JSON lines.' })
   } catch (cause) {
     if (cause instanceof OnehopError) throw cause
-    throw new OnehopError('NOT_FOUND', `cannot read ${file}: ${(cause as NodeJS.ErrnoException).code}`, {
-      cause,
-    })
+    const { code } = cause as NodeJS.ErrnoException
+    throw new OnehopError(
+      'NOT_FOUND',
+      code === 'ENOENT' ? `there is no file ${file}` : `cannot read ${file}: ${code}`,
+      { cause, help: 'Name a file of JSON lines, one object a line; it is looked for from where you are.' },
+    )
   }
 }
 

@@ -10,7 +10,7 @@ import type { Call, Command } from '../command.ts'
 import { exitCodes } from '../exit-code.ts'
 import { UsageError } from '../failure.ts'
 import { cliDevicePath } from '../key-store.ts'
-import { keepName, moveIn } from '../move-in.ts'
+import { keepName, keptName, moveIn } from '../move-in.ts'
 import { handOutWords, wordsFileOption } from '../recovery-screen.ts'
 
 const nameLengthMax = 60
@@ -60,7 +60,7 @@ export const init: Command = {
       before === undefined ? await makePerson(call, ports) : { identity: before, hasRecovery: false }
     if (before === undefined && user !== undefined) await keepName(context, user)
     const id = toHex(identity.id)
-    if (!output.json) sayIdentity(call, id, before === undefined, user)
+    if (!output.json) await sayIdentity(call, id, before === undefined, user)
     if (!output.json && hasRecovery)
       output.words('Write the first digits of that id beside your recovery words.')
     const daemon = await context.findDaemon()
@@ -100,12 +100,13 @@ async function makePerson(
   return { identity: await makeIdentity({ ...ports, recovery: recovery.keys }), hasRecovery: true }
 }
 
-function sayIdentity({ context, output }: Call, id: string, made: boolean, user: string | undefined): void {
+async function sayIdentity({ context, output }: Call, id: string, made: boolean, user: string | undefined) {
   if (made) {
     output.words(`${output.green('You are')} ${output.bold(user ?? '')}`)
     output.words(`Your key is in ${cliDevicePath(context.environment)}. Keep a copy of it.`)
   } else if (user !== undefined) {
-    output.words('This command line has an identity already; nothing of it was changed.')
+    const who = (await keptName(context)) ?? 'somebody'
+    output.words(`This command line belongs to ${who} already; nothing of that was changed.`)
   }
   output.data(id)
 }

@@ -5,6 +5,7 @@ import type { Capability } from '../../protocol/identity/types.ts'
 import type { Command } from '../command.ts'
 import { exitCodes } from '../exit-code.ts'
 import { UsageError } from '../failure.ts'
+import { welcomeFirstPerson } from '../first-person.ts'
 import { followPairing } from '../pairing-screen.ts'
 
 const appDaysDefault = 30
@@ -27,7 +28,8 @@ export const pair: Command = {
     ['onehop pair', 'show the QR code and wait for the phone'],
     ['onehop pair --unlock', 'after three failed attempts'],
   ],
-  async run({ flags, context, output }) {
+  async run(given) {
+    const { flags, context, output } = given
     const { signal, stdin, clock } = context
     const lifetimeS = flags.count('lifetime')
     if (lifetimeS !== undefined && (lifetimeS < 1 || lifetimeS > 3600))
@@ -39,11 +41,11 @@ export const pair: Command = {
       else output.words('Pairing is unlocked. Show a new QR code: onehop pair')
       return exitCodes.ok
     }
-    const crypto = await context.crypto()
-    const identity = await openIdentity({ keys: context.keys(), crypto })
     // One that is open already, at `onehop start` or on the dashboard, is gone along with: another QR would burn it.
     const { pairing: before } = await call('admin.pair.show', {}, { signal })
     const open = ['waiting', 'exchanging', 'code', 'confirmed', 'awaiting-admission'].includes(before.state)
+    if (!open && !output.json) await welcomeFirstPerson(given, { call })
+    const identity = await openIdentity({ keys: context.keys(), crypto: await context.crypto() })
     if (!open) await call('admin.pair.open', lifetimeS === undefined ? {} : { lifetimeS }, { signal })
     const capabilities = capabilitiesOf(
       flags.text('app') ?? microblog.id,

@@ -6,6 +6,18 @@ import { cliDevicePath } from '../key-store.ts'
 import { columns } from '../output.ts'
 import { schemaFolder } from '../schema-file.ts'
 
+const names = {
+  config: 'config file',
+  state: 'state folder',
+  store: 'records',
+  blobs: 'pictures and files',
+  adminToken: 'admin token',
+  runtime: 'where the node answers',
+  cliDevice: 'key file of this command line',
+  schemas: 'schemas applied here',
+  imports: 'what was imported',
+} as const
+
 export const paths: Command = {
   name: 'paths',
   summary: 'where everything lies on this machine',
@@ -26,7 +38,10 @@ export const paths: Command = {
       imports: importsPath(context.environment),
     }
     if (output.json) output.line(found)
-    else output.data(columns(Object.entries(found)))
+    else
+      output.data(
+        columns(Object.entries(found).map(([name, path]) => [names[name as keyof typeof found], path])),
+      )
     return exitCodes.ok
   },
 }

@@ -1,4 +1,3 @@
-import { systemClock } from '../../client/clock.ts'
 import { recoverIdentity } from '../../client/recovery.ts'
 import type { Recovered } from '../../client/recovery.ts'
 import type { ReplyOf } from '../../protocol/api/operations.ts'
@@ -108,11 +107,11 @@ export const recover: Command = {
 
 /** Again and again for a while: a node that has met nobody yet finds nothing. */
 async function lookUp({ flags, context, output }: Call, daemon: Daemon, words: string): Promise<Recovered> {
-  const { signal } = context
+  const { signal, clock } = context
   const crypto = await context.crypto()
   const chosen = flags.text('identity')
   const identity = chosen === undefined ? undefined : readId(chosen, 'an identity')
-  const giveUpMs = systemClock.monotonicMs() + meetMs
+  const giveUpMs = clock.monotonicMs() + meetMs
   const transport = { call: daemon.call }
   if (!output.json) output.words('Asking who holds what these words open ...')
   for (;;) {
@@ -121,8 +120,8 @@ async function lookUp({ flags, context, output }: Call, daemon: Daemon, words: s
     } catch (cause) {
       const error = asOnehopError(cause)
       const mayCome = ['NOT_FOUND', 'UNKNOWN_IDENTITY', 'BUSY'].includes(error.code)
-      if (!mayCome || systemClock.monotonicMs() > giveUpMs) throw error
-      await systemClock.sleep(pollMs, signal)
+      if (!mayCome || clock.monotonicMs() > giveUpMs) throw error
+      await clock.sleep(pollMs, signal)
     }
   }
 }
@@ -134,18 +133,18 @@ interface Hosted {
 
 /** Until the node counts its own copy among the good ones, or so long. */
 async function untilWhole(
-  { context: { signal } }: Call,
+  { context: { signal, clock } }: Call,
   daemon: Daemon,
   id: Uint8Array,
   waitMs: number,
 ): Promise<Hosted> {
-  const untilMs = systemClock.monotonicMs() + waitMs
+  const untilMs = clock.monotonicMs() + waitMs
   for (;;) {
     const shown = await hostedShard(daemon, id, signal)
     const current = shown?.replicas.filter(({ state }) => state === 'current').length ?? 0
     const found = { records: shown?.records ?? 0, isWhole: shown !== undefined && shown.copies > current }
-    if (found.isWhole || systemClock.monotonicMs() >= untilMs) return found
-    await systemClock.sleep(pollMs, signal)
+    if (found.isWhole || clock.monotonicMs() >= untilMs) return found
+    await clock.sleep(pollMs, signal)
   }
 }
 

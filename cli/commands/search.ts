@@ -77,16 +77,21 @@ export const search: Command = {
 }
 
 export function coverageWords(found: Found, output: Output, nowMs: number): string {
-  const { coverage, total, hits, level, problems } = found
+  const { coverage, total, hits, level, problems, plan } = found
+  const isAlone =
+    coverage.sources === 0 && plan.some(({ action, outcome }) => action === 'find' && outcome === 'none')
   const parts = [
     `${formatCount(hits.length)} of ${counted(total, 'hit')}, answered at ${safeText(level)} by ${toHex(found.answeredBy).slice(0, 12)}.`,
     coverage.complete
       ? output.green(`Complete: all ${counted(coverage.sources, 'source')} current.`)
-      : output.yellow(
-          `Not complete: ${formatCount(coverage.sourcesCurrent)} of ${counted(coverage.sources, 'source')} current.`,
-        ),
+      : isAlone
+        ? output.yellow(`No node that indexes ${safeText(level)} is known here: only this one was searched.`)
+        : output.yellow(
+            `Not complete: ${formatCount(coverage.sourcesCurrent)} of ${counted(coverage.sources, 'source')} current.`,
+          ),
   ]
-  if (coverage.missing.length > 0) parts.push(`Missing: ${coverage.missing.map(safeText).join(', ')}.`)
+  if (coverage.missing.length > 0 && !isAlone)
+    parts.push(`Missing: ${coverage.missing.map(safeText).join(', ')}.`)
   const ageMs = nowMs - coverage.asOfMs
   if (coverage.asOfMs > 0 && ageMs > 60_000) parts.push(`As of ${formatDuration(ageMs)} ago.`)
   for (const problem of problems) parts.push(output.red(`Did not verify: ${safeText(problem)}.`))

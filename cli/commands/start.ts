@@ -4,9 +4,10 @@ import type { Daemon } from '../../daemon/start.ts'
 import { asOnehopError } from '../../protocol/errors.ts'
 import type { Clock } from '../../protocol/ports.ts'
 import type { Call, Command } from '../command.ts'
-import { adminCall, dashboardLink } from '../daemon.ts'
+import { adminCall, dashboardLink, runningName } from '../daemon.ts'
 import type { Runtime } from '../daemon.ts'
 import { exitCodes } from '../exit-code.ts'
+import { welcomeFirstPerson } from '../first-person.ts'
 import { columns } from '../output.ts'
 import { followPairing } from '../pairing-screen.ts'
 import { packageVersion } from '../version.ts'
@@ -20,9 +21,12 @@ export const start: Command = {
     'no-pair': { type: 'boolean', help: 'show no QR code' },
   },
   examples: [
-    ['onehop start', 'with a QR code for the first phone'],
+    ['onehop start', 'asks for your name the first time, then shows a QR code for your phone'],
     ['onehop start --no-pair --json', 'for services: one JSON line when it is ready'],
-    ['onehop start --state ./second --set listen.http=4190', 'a second node (its other ports differ too)'],
+    [
+      'onehop start --state ./second --set listen.http=0 --set listen.tcp=0 --set listen.websocket=0',
+      'a second node, on ports that are free',
+    ],
   ],
   notes: 'Ctrl-C closes the node cleanly; a second Ctrl-C does not wait.',
   async run(call) {
@@ -30,7 +34,7 @@ export const start: Command = {
     const running = await context.findDaemon()
     if (running !== undefined) {
       if (!output.json) output.words('A node runs on this state folder already.')
-      showNode(call, running.runtime, running.dashboard)
+      showNode(call, running.runtime, running.dashboard, await runningName(running.call, context.signal))
       return exitCodes.ok
     }
     const { config, settings } = context.config()
@@ -51,9 +55,9 @@ export const start: Command = {
       phone: daemon.phone,
       addresses: [...daemon.addresses],
     }
-    showNode(call, runtime, dashboardLink(daemon.local, daemon.adminToken))
+    showNode(call, runtime, dashboardLink(daemon.local, daemon.adminToken), config.name)
     const ending = AbortSignal.any([context.signal, daemon.node.stopped])
-    const pairing = call.flags.on('no-pair') || output.json ? undefined : invitePhone(call, daemon, ending)
+    const pairing = call.flags.on('no-pair') || output.json ? undefined : invite(call, daemon, ending)
     await aborted(ending, context.clock)
     await pairing
     if (!output.json) output.words('\nClosing ...')
@@ -61,7 +65,7 @@ export const start: Command = {
   },
 }
 
-function showNode({ context, output }: Call, runtime: Runtime, dashboard: string): void {
+function showNode({ context, output }: Call, runtime: Runtime, dashboard: string, name: string): void {
   const { node, pid, phone, addresses } = runtime
   if (output.json) {
     output.line({ node, pid, dashboard, phone, http: runtime.http, addresses })
@@ -70,12 +74,24 @@ function showNode({ context, output }: Call, runtime: Runtime, dashboard: string
   const { config } = context.config()
   output.data(
     columns([
-      [output.bold('node'), `${config.name === '' ? '' : `${config.name} `}${node}`],
+      [output.bold('node'), `${name === '' ? '' : `${name} `}${node}`],
       [output.bold('dashboard'), dashboard],
       [output.bold('phone page'), phone],
       [output.bold('state'), config.state],
     ]),
   )
+}
+
+/** First somebody who lives here, then their phone. */
+async function invite(call: Call, daemon: Daemon, ending: AbortSignal): Promise<void> {
+  try {
+    const context = { ...call.context, signal: ending }
+    await welcomeFirstPerson({ ...call, context }, { call: adminCall(daemon.local, daemon.adminToken) })
+  } catch (error) {
+    if (ending.aborted) return
+    call.output.words(`\n${asOnehopError(error).message}`)
+  }
+  await invitePhone(call, daemon, ending)
 }
 
 /** Opens pairing and goes along with it until it ends; that it ends badly does not concern the node. */

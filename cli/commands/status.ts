@@ -2,6 +2,7 @@ import { toHex } from '../../protocol/bytes.ts'
 import type { PairingStatus } from '../../protocol/api/messages.ts'
 import type { ReplyOf } from '../../protocol/api/operations.ts'
 import type { Command } from '../command.ts'
+import { runningName } from '../daemon.ts'
 import type { Daemon } from '../daemon.ts'
 import { exitCodes } from '../exit-code.ts'
 import type { ExitCode } from '../exit-code.ts'
@@ -41,7 +42,7 @@ export const status: Command = {
     const exit = exitOf(whole, pairing)
     const { pid, http, phone } = daemon.runtime
     if (output.json) output.line({ ...whole, pid, http, phone, pairing: { state: pairing.state }, exit })
-    else output.data(describe(whole, pairing, daemon, context.config().config.name, output))
+    else output.data(describe(whole, pairing, daemon, await runningName(daemon.call, signal), output))
     return exit
   },
 }
@@ -92,9 +93,9 @@ function describe(
     ),
     ...pairingLines(pairing, output),
     ...section(
-      `${bold('Hosted')} ${dim(String(found.hostedTotal))}`,
+      `${bold('Hosted')} ${dim(hostedWords(found))}`,
       hostedRows(found, output),
-      'nobody yet: onehop pair',
+      'nobody yet: onehop init --user NAME, then onehop pair',
     ),
     ...(found.hosted.length < found.hostedTotal
       ? [dim(`  and ${formatCount(found.hostedTotal - found.hosted.length)} more: onehop status --all`)]
@@ -111,6 +112,12 @@ function describe(
       ]),
     ),
   ].join('\n')
+}
+
+function hostedWords({ people, hostedTotal }: Status): string {
+  const others = hostedTotal - people
+  const own = people === 0 ? 'nobody lives here' : `${counted(people, 'person', 'people')} of this house`
+  return others === 0 ? own : `${own}, copies kept for ${counted(others, 'other')}`
 }
 
 function healthWords({ healthy, problems }: Status, { green, red }: Output): string {
@@ -139,12 +146,12 @@ function pairingLines({ state }: PairingStatus, { bold, yellow }: Output): strin
 }
 
 function hostedRows({ hosted }: Status, { green, yellow, red, dim }: Output): string[][] {
-  return hosted.map(({ identity, label, records, bytes, replicas, copies, copiesWanted }) => {
+  return hosted.map(({ identity, person, label, records, bytes, replicas, copies, copiesWanted }) => {
     const enough = copies >= copiesWanted
     const paint = enough ? green : copies > 1 ? yellow : red
     const trouble = replicas.filter(({ state }) => state !== 'current')
     return [
-      safeText(label ?? '') || dim('unnamed'),
+      safeText(label ?? '') || dim(person ? 'unnamed' : 'a copy'),
       dim(shortId(identity)),
       counted(records, 'record'),
       formatBytes(bytes),

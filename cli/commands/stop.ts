@@ -21,7 +21,11 @@ export const stop: Command = {
   async run({ flags, context, output }) {
     const waitS = flags.count('wait') ?? waitSDefault
     const daemon = await context.findDaemon()
-    if (daemon === undefined) throw notRunning(context.config().config.state)
+    if (daemon === undefined)
+      throw notRunning(
+        context.config().config.state,
+        'There is nothing to stop. A node of another folder: onehop stop --state DIR',
+      )
     const { pid, node } = daemon.runtime
     await ask(daemon, context.signal)
     const startMs = context.clock.monotonicMs()

@@ -29,7 +29,7 @@ export function profileValue(
   else if (scope !== undefined)
     throw new OnehopError(
       'BAD_FIELD',
-      `${scopeField}: ${scope} lies in no hierarchy whose leaf is in ${profile.name}`,
+      `${scopeField}: ${JSON.stringify(scope)} is no place of ${profile.name}; a place is a path such as /geo/europe/gb/london`,
     )
   return Object.keys(value).length === 0 ? undefined : value
 }

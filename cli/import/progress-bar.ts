@@ -12,15 +12,26 @@ export interface ProgressBar {
   seconds(): number
 }
 
-export function createProgressBar(output: Output, sizeBytes: number, clock: Clock): ProgressBar {
-  const line = createProgressLine(output, clock)
-  return { ...line, show: (progress) => line.show((seconds) => progressLine(progress, sizeBytes, seconds)) }
+/** Of the whole file, or of its first lines where no more are wanted. */
+export interface ImportSize {
+  readonly bytes: number
+  readonly lines: number | undefined
 }
 
-function progressLine(progress: ImportProgress, sizeBytes: number, seconds: number): string {
-  const { stage, bytesRead, users, stored, known, refused, placed } = progress
-  const share = stage === 'placing' ? placed / Math.max(1, users) : bytesRead / Math.max(1, sizeBytes)
-  const bar = barOf(share)
+export function createProgressBar(output: Output, size: ImportSize, clock: Clock): ProgressBar {
+  const line = createProgressLine(output, clock)
+  return { ...line, show: (progress) => line.show((seconds) => progressLine(progress, size, seconds)) }
+}
+
+function progressLine(progress: ImportProgress, size: ImportSize, seconds: number): string {
+  const { stage, bytesRead, lines, users, stored, known, refused, placed } = progress
+  // A file may have fewer lines than were asked for.
+  const read = Math.max(
+    bytesRead / Math.max(1, size.bytes),
+    size.lines === undefined ? 0 : lines / Math.max(1, size.lines),
+  )
+  const share = stage === 'placing' ? placed / Math.max(1, users) : read
+  const bar = barOf(Math.min(1, share))
   if (stage === 'placing') return `${bar}  replica sets ${formatCount(placed)} of ${formatCount(users)}`
   const perS = Math.round((stored + known) / Math.max(seconds, 0.001))
   const trouble = refused > 0 ? `, ${formatCount(refused)} refused` : ''

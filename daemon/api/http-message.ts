@@ -87,7 +87,10 @@ export function decodeBody(bytes: Uint8Array, form: Form): unknown {
   try {
     return JSON.parse(fromUtf8(bytes))
   } catch (cause) {
-    throw new OnehopError('BAD_MESSAGE', 'the body is not JSON', { cause })
+    throw new OnehopError('BAD_MESSAGE', `the body is not JSON: ${(cause as Error).message.slice(0, 200)}`, {
+      cause,
+      help: 'Send one JSON object, with names and texts in double quotes; {} where there is nothing to say.',
+    })
   }
 }
 

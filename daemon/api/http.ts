@@ -216,7 +216,7 @@ function listen(server: Server, host: string, port: number): Promise<AddressInfo
       const where = `${host}:${port}`
       reject(
         cause.code === 'EADDRINUSE'
-          ? new OnehopError('PORT_IN_USE', `something listens on ${where} already`, { cause })
+          ? new OnehopError('PORT_IN_USE', `something listens on ${where} (listen.http) already`, { cause })
           : new OnehopError('BAD_CONFIG', `cannot listen on ${where}: ${cause.message}`, { cause }),
       )
     }

@@ -274,17 +274,25 @@ function keepFewAddresses(libp2p: Pick<Node, 'peerStore' | 'peerId'>, log: Log) 
   }
 }
 
+/** The port that the failure names, with its setting; both where it names none. */
+function takenWords(text: string, { host, tcp, websocket }: Config['listen']): string {
+  const ports = [
+    ['listen.tcp', tcp],
+    ['listen.websocket', websocket],
+  ] as const
+  const named = ports.filter(([, port]) => new RegExp(`:${port}(?!\\d)|/${port}(?!\\d)`).test(text))
+  return (named.length === 0 ? ports : named)
+    .map(([setting, port]) => `${host}:${port} (${setting})`)
+    .join(' or ')
+}
+
 function startError(error: unknown, listen: Config['listen']): OnehopError {
   if (error instanceof OnehopError) return error
   const text = error instanceof Error ? error.message : String(error)
   if (/EADDRINUSE/.test(text)) {
-    return new OnehopError(
-      'PORT_IN_USE',
-      `port ${listen.tcp} or ${listen.websocket} on ${listen.host} is taken`,
-      {
-        cause: error,
-      },
-    )
+    return new OnehopError('PORT_IN_USE', `something listens on ${takenWords(text, listen)} already`, {
+      cause: error,
+    })
   }
   if (/EADDRNOTAVAIL|EACCES|UnsupportedListen|InvalidMultiaddr/.test(`${(error as Error).name} ${text}`)) {
     return new OnehopError(

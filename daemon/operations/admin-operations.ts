@@ -8,6 +8,7 @@ import type { IdentityId } from '../../protocol/record/types.ts'
 import type { Store } from '../../storage/types.ts'
 import type { Operations } from '../api/operations.ts'
 import type { Config, Setting } from '../config.ts'
+import type { DeviceLabels } from '../device-labels.ts'
 import type { Hosted, Hosting } from '../hosting.ts'
 import type { Identities } from '../identities.ts'
 import type { ProvideQueue } from '../net/provide-queue.ts'
@@ -32,6 +33,7 @@ export interface AdminOperationsParts {
   readonly settings: readonly Setting[]
   readonly network: Network
   readonly hosting: Hosting
+  readonly deviceLabels: DeviceLabels
   readonly identities: Identities
   readonly replicaSets: ReplicaSets
   readonly neighbours: Neighbours
@@ -69,13 +71,14 @@ export function adminOperations(parts: AdminOperationsParts): Pick<Operations, N
   }
 
   return {
-    async 'admin.status'({ after, limit = 100, brief = false }) {
-      const people = hosting.inOrder()
-      const from = after === undefined ? 0 : people.findIndex(({ owner }) => compareBytes(owner, after) > 0)
-      const page = from < 0 ? [] : people.slice(from, from + limit)
+    async 'admin.status'({ after, limit = 100, brief = false, only }) {
+      const all = hosting.inOrder()
+      const listed = only === undefined ? all : all.filter(({ person }) => person === (only === 'people'))
+      const from = after === undefined ? 0 : listed.findIndex(({ owner }) => compareBytes(owner, after) > 0)
+      const page = from < 0 ? [] : listed.slice(from, from + limit)
       const hosted = page.map((one) => describeHosted(parts, one, brief))
       const last = page.at(-1)
-      const more = from >= 0 && from + limit < people.length
+      const more = from >= 0 && from + limit < listed.length
       const { problems, records, bytes, freeBytes } = await summary()
       return {
         node: fromHex(network.rpc.self, 32) as Uint8Array,
@@ -87,7 +90,8 @@ export function adminOperations(parts: AdminOperationsParts): Pick<Operations, N
         region: config.region,
         healthy: isHealthy(problems),
         hosted,
-        hostedTotal: people.length,
+        hostedTotal: all.length,
+        people: hosting.people,
         next: more && last !== undefined ? last.owner : null,
         peers: describePeers(neighbours, network),
         storage: {
@@ -121,7 +125,7 @@ export function adminOperations(parts: AdminOperationsParts): Pick<Operations, N
         role,
         probation,
         revoked: revoked !== undefined,
-        label: toHex(key) === network.rpc.self ? 'this node' : '',
+        label: toHex(key) === network.rpc.self ? 'this node' : parts.deviceLabels.get(identity, key),
       }))
       return { devices: devices.slice(0, limits.identityDevicesMax * 2) }
     },
@@ -223,7 +227,7 @@ function describeHosted(
   brief: boolean,
 ): Status['hosted'][number] {
   const { store, replicaSets, replication, neighbours, network } = parts
-  const { owner, quotaBytes, label } = hosted
+  const { owner, person, quotaBytes, label } = hosted
   const shard = store.shards.get(owner)
   const set = replicaSets.get(owner)?.newest
   const members = brief ? [] : replicaSets.members(owner)
@@ -237,6 +241,7 @@ function describeHosted(
   const current = replicas.filter(({ state }) => state === 'current').length
   return {
     identity: owner,
+    person,
     label,
     records: shard?.records ?? 0,
     bytes: (shard?.recordBytes ?? 0) + (shard?.blobBytes ?? 0),

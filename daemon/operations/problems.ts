@@ -72,7 +72,12 @@ function fewCopies({ config, replicaSets, hosted }: ProblemParts): Problem[] {
     return person && config.hosting.copies > 0 && set !== undefined && set.members.length <= set.copies
   })
   if (short.length === 0) return []
-  const message = `${short.length} of ${hosted.length} people have fewer copies than they asked for.`
+  const people = hosted.filter(({ person }) => person).length
+  const who =
+    people === 1
+      ? 'The person who lives here has'
+      : `${short.length} of ${people} people who live here ${short.length === 1 ? 'has' : 'have'}`
+  const message = `${who} fewer copies than they asked for.`
   return [
     problem('FEW_COPIES', message, 'Find more neighbours who offer space: hosting.offerTo on their boxes.'),
   ]

@@ -1,4 +1,4 @@
-import { equalBytes, fromHex } from '../../protocol/bytes.ts'
+import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import { decodeLog } from '../../protocol/identity/entry.ts'
@@ -36,6 +36,8 @@ export interface PairingPorts {
   readonly box: Uint8Array
   /** Signs possessionMessage(identity, node, box) with the node's seed. */
   readonly prove: (identity: Uint8Array) => Uint8Array
+  /** Whether anybody lives at this node, or this one does: an app needs an owner's device that admits it. */
+  readonly lives: (identity?: Uint8Array) => boolean
   /** The phone page's address, as a phone on this network opens it. */
   readonly page: () => string
   /** Where phones can dial this node: multiaddrs of WebSocket listeners first. */
@@ -47,6 +49,8 @@ export interface PairingPorts {
     readonly label: string
     readonly quotaBytes: number | undefined
   }) => Promise<void>
+  /** Keeps what a device of somebody who lives here calls itself. */
+  readonly keepLabel: (identity: Uint8Array, device: Uint8Array, label: string) => Promise<void>
   /** Stores the log of an identity that is hosted already. Answers the log as it is then. */
   readonly append: (identity: Uint8Array, log: Uint8Array) => Promise<Uint8Array>
 }
@@ -64,7 +68,7 @@ const helloWaitMs = 10_000
 
 /** Carries the pure machine's messages and does what it asks. The machine decides. */
 export function createPairing(ports: PairingPorts): Pairing {
-  const { crypto, clock, random, node, box, prove } = ports
+  const { crypto, clock, random, node, box, prove, lives } = ports
   const streams = new Map<number, FrameStream>()
   let pairing = nodePairingStart
   let link: string | undefined
@@ -81,6 +85,7 @@ export function createPairing(ports: PairingPorts): Pairing {
       node,
       box,
       prove,
+      hasPeople: lives(),
       nowMs: clock.monotonicMs(),
     })
     pairing = next.pairing
@@ -123,6 +128,7 @@ export function createPairing(ports: PairingPorts): Pairing {
       const state = replay(crypto, decodeLog(crypto, log))
       checkOwnerLog(state, parties, box)
       await ports.host({ state, log, label: parties.label, quotaBytes })
+      await ports.keepLabel(state.id, parties.device, parties.label)
       await perform(step({ type: 'admitted', identity: state.id, log: undefined }))
     } catch (error) {
       ports.log.warn('pairing-refused', { error })
@@ -188,6 +194,11 @@ export function createPairing(ports: PairingPorts): Pairing {
         return { ...now, qr: qr === 'svg' ? await qrSvg(shown) : await qrTerminal(shown) }
       },
       async 'admin.pair.code'({ code, identity }) {
+        if (identity !== undefined && lives() && !lives(identity)) {
+          throw new OnehopError('UNKNOWN_IDENTITY', `${toHex(identity)} does not live at this node`, {
+            help: 'Name somebody who does: onehop status lists them.',
+          })
+        }
         await perform(step({ type: 'code', code, identity }))
         if (pairing.phase.state !== 'burnt') return { pairing: status() }
         const burnt = `the link was burnt: ${pairing.phase.reason}`
@@ -207,6 +218,7 @@ export function createPairing(ports: PairingPorts): Pairing {
         }
         checkAppLog(state, phase.parties)
         const whole = await ports.append(phase.identity, log)
+        await ports.keepLabel(phase.identity, phase.parties.device, phase.parties.label)
         await perform(step({ type: 'admitted', identity: phase.identity, log: whole }))
         return { pairing: status() }
       },

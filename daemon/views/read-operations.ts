@@ -6,6 +6,7 @@ import { limits } from '../../protocol/limits.ts'
 import type { Clock } from '../../protocol/ports.ts'
 import { planFeed } from '../../protocol/query/view-plan.ts'
 import type { IdentityId, RecordRef } from '../../protocol/record/types.ts'
+import { collectionOf } from '../../protocol/schema/check-item.ts'
 import { decodeStored } from '../../storage/stored-record.ts'
 import type { Store, StoredRecord } from '../../storage/types.ts'
 import type { Call, Operations } from '../api/operations.ts'
@@ -35,6 +36,16 @@ type Names = 'record.get' | 'record.list' | 'view.get' | 'feed.list' | 'live.ope
 /** A reply of records, less what goes around them. */
 const recordsBytesMax = apiLimits.bodyBytesMax - 16 * 1024
 const noKinds: ReadonlySet<string> = new Set()
+
+/**
+ * An empty list of a misspelt collection looks like one that nobody wrote into. Nothing can be said about the hashed
+ * name of a private one, nor about an app that nobody here uses.
+ */
+async function requireCollection(schemas: Schemas, app: string, collection: string): Promise<void> {
+  if (collection.startsWith('~')) return
+  const schema = await schemas.newest(app)
+  if (schema !== undefined) collectionOf(schema, collection)
+}
 
 /** Reading: pages, feeds, lists, single items, and what is live. Strangers get public sections and no feed. */
 export function readOperations(parts: ReadOperationsParts): Pick<Operations, Names> {
@@ -82,6 +93,7 @@ export function readOperations(parts: ReadOperationsParts): Pick<Operations, Nam
         ...(before && { before }),
         ...(after && { after }),
       })
+      if (stored.length === 0) await requireCollection(schemas, app, collection)
       const records: Uint8Array[] = []
       let more: RecordRef | null = null
       let room = recordsBytesMax

@@ -3,6 +3,7 @@ import { limits } from '../limits.ts'
 import {
   anyOf,
   bigUint,
+  boolean,
   bytesMax,
   fields,
   key32,
@@ -61,6 +62,8 @@ const replicaHealth = fields({
 
 export const hosted = fields({
   identity: key32(),
+  /** Lives here; else it is a copy, kept under a lease. */
+  person: boolean(),
   label: orNull(text(limits.nameBytesMax)),
   records: uint(),
   bytes: uint(),
@@ -85,7 +88,7 @@ export const pairingStatus = fields({
   ),
   link: orNull(text(2048)),
   remainingMs: orNull(uint()),
-  /** Why a burnt one burnt: wrong-code, second-scan, expired, cancelled, broken-exchange. */
+  /** Why a burnt one burnt: wrong-code, second-scan, expired, cancelled, broken-exchange, phone-gone, no-owner. */
   reason: orNull(text(64)),
   /** Of the phone that scanned; its label is its own claim. */
   role: orNull(anyOf('owner', 'app')),

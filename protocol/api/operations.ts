@@ -312,10 +312,12 @@ export const operations = {
   'admin.status': unary(
     'admin',
     // brief: sizes alone, without the replicas of each shard; for programs that look at thousands again and again.
+    // only: who lives here, or the copies kept for others, instead of both.
     {
       after: optional(key32()),
       limit: optional(uint(apiLimits.hostedPerStatusMax)),
       brief: optional(boolean()),
+      only: optional(anyOf('people', 'copies')),
     },
     {
       node: key32(),
@@ -328,6 +330,8 @@ export const operations = {
       healthy: boolean(),
       hosted: list(hosted, apiLimits.hostedPerStatusMax),
       hostedTotal: uint(),
+      /** How many of them live here. */
+      people: uint(),
       next: orNull(key32()),
       peers: list(
         fields({

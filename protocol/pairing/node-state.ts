@@ -4,7 +4,17 @@ import type { Random } from '../ports.ts'
 import type { PairingParties } from './exchange.ts'
 import type { PairingMessage } from './messages.ts'
 
-export type BurntReason = 'wrong-code' | 'second-scan' | 'expired' | 'broken-exchange' | 'cancelled'
+export type BurntReason =
+  | 'wrong-code'
+  | 'second-scan'
+  | 'expired'
+  /** Something came that does not belong there. */
+  | 'broken-exchange'
+  /** The connection ended before pairing did. */
+  | 'phone-gone'
+  | 'cancelled'
+  /** The phone pairs as an app, and nobody lives here who could admit it. */
+  | 'no-owner'
 
 interface Scanned {
   readonly channel: number
@@ -76,6 +86,8 @@ export interface NodePairingPorts {
   readonly box: Uint8Array
   /** Signs `possessionMessage` of this node's keys. */
   readonly prove: (identity: Uint8Array) => Uint8Array
+  /** Whether anybody lives at this node, whose device could admit an app. */
+  readonly hasPeople: boolean
   /** Monotonic milliseconds: a corrected wall clock must neither extend nor end a lifetime. */
   readonly nowMs: number
 }

@@ -7,6 +7,7 @@
  * 2. Nothing is granted before `confirmed`, and that is reached by the typed code alone.
  * 3. Only a hello that proves the secret counts as a scan; strangers on the network can burn nothing.
  * 4. Three burnt within ten minutes lock pairing until a person unlocks it here.
+ * 5. An app that nobody could admit is told so before digits are shown: nobody types them for nothing.
  */
 import { asOnehopError, OnehopError } from '../errors.ts'
 import { possessionMessage } from '../identity/entry.ts'
@@ -46,7 +47,7 @@ function decide(pairing: NodePairing, event: NodePairingEvent, ports: NodePairin
         : answer(pairing, event.channel, event.message, ports)
     case 'gone':
       return 'channel' in phase && phase.channel === event.channel
-        ? end(pairing, 'broken-exchange', ports.nowMs)
+        ? end(pairing, 'phone-gone', ports.nowMs)
         : stay(pairing)
     case 'code':
       return typed(pairing, event.code, event.identity, ports)
@@ -102,6 +103,11 @@ function scan(
   if (phase.state !== 'waiting') {
     const burnt = end(pairing, 'second-scan', ports.nowMs)
     const told = refuse(burnt.pairing, channel, 'PAIRING_BURNT', 'this link was scanned before')
+    return { pairing: told.pairing, actions: [...burnt.actions, ...told.actions] }
+  }
+  if (role === 'app' && !ports.hasPeople) {
+    const burnt = end(pairing, 'no-owner', ports.nowMs)
+    const told = refuse(burnt.pairing, channel, 'PAIRING_BURNT', burntWords('no-owner'))
     return { pairing: told.pairing, actions: [...burnt.actions, ...told.actions] }
   }
   const nonce = ports.random.bytes(pairingLimits.nonceBytes)
@@ -166,6 +172,8 @@ function typed(
   if (phase.state === 'burnt') throw new OnehopError('PAIRING_BURNT', `the link was burnt: ${phase.reason}`)
   if (phase.state !== 'code') throw new OnehopError('BAD_REQUEST', 'no phone shows a code now')
   const { channel, parties } = phase
+  // Who lived here when it scanned may have moved out.
+  if (parties.role === 'app' && !ports.hasPeople) return end(pairing, 'no-owner', ports.nowMs)
   if (parties.role === 'app' && identity === undefined) {
     throw new OnehopError('BAD_REQUEST', 'this phone pairs as an app: name the identity that admits it')
   }
@@ -199,11 +207,14 @@ function expire(pairing: NodePairing, nowMs: number): NodePairingStep {
   return 'expiresAtMs' in phase && nowMs >= phase.expiresAtMs ? end(pairing, 'expired', nowMs) : stay(pairing)
 }
 
-/** Ends whatever is under way; tells the phone. Before the right code, and unless a person cancelled, it burns. */
+/**
+ * Ends whatever is under way; tells the phone. Before the right code it burns, unless a person cancelled or the phone
+ * could not be admitted whatever was typed: neither was a guess.
+ */
 function end(pairing: NodePairing, reason: BurntReason, nowMs: number): NodePairingStep {
   const { phase } = pairing
   if (!('expiresAtMs' in phase)) return stay(pairing)
-  const counts = 'secret' in phase && reason !== 'cancelled'
+  const counts = 'secret' in phase && reason !== 'cancelled' && reason !== 'no-owner'
   const burntAtMs = counts
     ? [...pairing.burntAtMs.filter((at) => nowMs - at < pairingLimits.burntWindowMs), nowMs]
     : pairing.burntAtMs
@@ -213,7 +224,13 @@ function end(pairing: NodePairing, reason: BurntReason, nowMs: number): NodePair
     locked: pairing.locked || burntAtMs.length >= pairingLimits.burntMax,
   }
   if (!('channel' in phase)) return stay(ended)
-  return refuse(ended, phase.channel, 'PAIRING_BURNT', `the pairing link was burnt: ${reason}`)
+  return refuse(ended, phase.channel, 'PAIRING_BURNT', burntWords(reason))
+}
+
+function burntWords(reason: BurntReason): string {
+  return reason === 'no-owner'
+    ? 'nobody lives at this node yet who could admit this phone; first run at the node: onehop init --user NAME'
+    : `the pairing link was burnt: ${reason}`
 }
 
 function refuse(

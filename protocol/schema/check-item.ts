@@ -14,6 +14,7 @@ export function collectionOf(schema: Schema, name: string): Collection {
   throw new OnehopError(
     'UNKNOWN_COLLECTION',
     `${schema.id} has no collection ${JSON.stringify(name.slice(0, 64))}${hint}`,
+    { help: `It has: ${[...schema.collections.keys()].join(', ')}.` },
   )
 }
 

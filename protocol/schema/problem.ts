@@ -18,8 +18,12 @@ export class Problems {
 /** For a command line or an error: one line for each problem. */
 export function describeProblems(problems: readonly Problem[]): string {
   return problems
-    .map(({ path, message, fix }) => `${path === '' ? '' : `${path}: `}${message}. ${fix}.`)
+    .map(({ path, message, fix }) => `${path === '' ? '' : `${path}: `}${ended(message)} ${ended(fix)}`)
     .join('\n')
+}
+
+function ended(sentence: string): string {
+  return /[.?!]$/.test(sentence) ? sentence : `${sentence}.`
 }
 
 /** The known word that was most likely meant; undefined when none is near. */

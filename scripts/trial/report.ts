@@ -135,13 +135,18 @@ function shownWidth(text: string): number {
 }
 
 /** Where to look, and how to end what goes on. */
+/** Says whom it ends, and nothing when all have ended. */
+const stopScript = `#!/bin/sh
+end() { if kill "$2" 2>/dev/null; then echo "ending $1 (process $2)"; fi; }
+`
+
 function kept(processes: Processes): string {
   const rows = processes.running.map(
     ({ plan, dashboard, phone, pid }) =>
       `  ${plan.name.padEnd(9)} dashboard ${dashboard}\n${' '.repeat(12)}phone     ${phone}   (process ${pid})`,
   )
-  const pids = processes.running.map(({ pid }) => pid).join(' ')
+  const ends = processes.running.map(({ plan, pid }) => `end ${plan.name} ${pid}\n`).join('')
   const script = `${processes.folder}/stop`
-  writeFileSync(script, `#!/bin/sh\nkill ${pids}\n`, { mode: 0o700 })
+  writeFileSync(script, `${stopScript}${ends}`, { mode: 0o700 })
   return `\nThe nodes go on. Their state is in ${processes.folder}\n${rows.join('\n')}\n  end them with: ${script}\n`
 }

@@ -37,7 +37,7 @@ test.skipIf(chromiumMissing() !== undefined)(
     await using chromium = await openChromium()
     const { page } = chromium
     await page.goto(node.dashboard)
-    await page.getByText('People hosted here (1)').waitFor()
+    await page.getByText('People who live here (1)').waitFor()
     const title = page.getByRole('heading', { name: 'Apps with a token' })
     expect(await title.isVisible()).toBe(false)
 

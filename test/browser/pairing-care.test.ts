@@ -1,9 +1,18 @@
-import { afterAll, beforeAll, describe, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { chromiumMissing, openChromium } from '../support/chromium.ts'
 import type { Chromium } from '../support/chromium.ts'
 import { startNodeProcess } from '../support/node-process.ts'
 import type { NodeProcess } from '../support/node-process.ts'
-import { goTo, readDigits, settleIn, showCode, shownLink, typeDigits, writePost } from './people.ts'
+import {
+  answerWords,
+  goTo,
+  readDigits,
+  readWords,
+  showCode,
+  shownLink,
+  typeDigits,
+  writePost,
+} from './people.ts'
 
 const missing = chromiumMissing()
 if (missing !== undefined && process.env.CI === 'true') throw new Error(missing)
@@ -29,6 +38,18 @@ describe.skipIf(missing !== undefined)('pairing with care', () => {
     await node?.[Symbol.asyncDispose]()
   })
 
+  test('while nobody lives here, a phone from plain http is told so at once, and so is the node', async () => {
+    const { page } = guest
+    await page.goto(`${node.http.replace('127.0.0.1', 'node.lan')}/phone/`)
+    await showCode(laptop.page)
+    await page.getByLabel('Name of this phone').fill('Old tablet')
+    await page.getByLabel('Pairing link').fill(await shownLink(laptop.page))
+    await page.getByRole('button', { name: 'Pair with this link' }).click()
+    await page.getByRole('alert').getByText('nobody lives at this node yet').waitFor()
+    await laptop.page.getByText('Nobody lives here yet who could admit that phone.').waitFor()
+    await laptop.page.getByText('onehop init --user NAME').waitFor()
+  })
+
   test('wrong digits burn the code; both sides say so and offer the way out', async () => {
     const { page } = owner
     await showCode(laptop.page)
@@ -48,7 +69,20 @@ describe.skipIf(missing !== undefined)('pairing with care', () => {
     await page.getByText('Paste a link instead').click()
     await page.getByLabel('Pairing link').fill(await shownLink(laptop.page))
     await page.getByRole('button', { name: 'Pair with this link' }).click()
-    await settleIn(page, laptop.page, { bio: 'Mends bicycles.', town: 'Lyon' })
+    await typeDigits(laptop.page, await readDigits(page))
+    await laptop.page.getByText('The digits are right').waitFor()
+    await page.getByRole('button', { name: 'The node took the digits' }).click()
+    const words = await readWords(page)
+    await page.getByRole('button', { name: 'I have written them down' }).click()
+    await answerWords(page, words)
+    await page.getByLabel('About you').waitFor()
+    // The page is closed before she has said who she is.
+    await page.reload()
+    await page.getByLabel('About you').fill('Mends bicycles.')
+    expect(await page.locator('#profile-name').inputValue()).toBe('Amina Bello')
+    await page.getByLabel('Country').selectOption('fr')
+    await page.getByLabel('Town').fill('Lyon')
+    await page.getByRole('button', { name: 'Save and go on' }).click()
     await page.getByRole('heading', { name: 'Amina Bello' }).waitFor()
   })
 
@@ -78,6 +112,9 @@ describe.skipIf(missing !== undefined)('pairing with care', () => {
     await writePost(page, 'Written on the tablet.')
     const post = page.getByRole('article').filter({ hasText: 'Written on the tablet.' })
     await post.getByRole('img', { name: 'On your node’s disk' }).waitFor()
+    // Initials lie in the middle of their circle.
+    const display = await post.locator('.author .portrait').evaluate((one) => getComputedStyle(one).display)
+    expect(display).toBe('flex')
     await goTo(page, 'Me')
     await page.getByText('This phone and its node').click()
     await page.getByText('App (this phone)').waitFor()

@@ -29,7 +29,7 @@ describe.skipIf(missing !== undefined)('two phones and their node', () => {
     ])
     laptop = await openChromium()
     await laptop.page.goto(node.dashboard)
-    await laptop.page.getByRole('heading', { name: 'People hosted here (0)' }).waitFor()
+    await laptop.page.getByRole('heading', { name: 'People who live here (0)' }).waitFor()
   })
 
   afterAll(async () => {
@@ -131,7 +131,7 @@ describe.skipIf(missing !== undefined)('two phones and their node', () => {
 
   test('the dashboard shows who is hosted and what they keep', async () => {
     const { page } = laptop
-    await page.getByRole('heading', { name: 'People hosted here (2)' }).waitFor()
+    await page.getByRole('heading', { name: 'People who live here (2)' }).waitFor()
     const row = page.getByRole('listitem').filter({ hasText: 'Amina Bello’s phone' })
     await row.getByText('3 records').waitFor()
   })

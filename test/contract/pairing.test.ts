@@ -5,7 +5,7 @@ import { createPairing, pairingProtocol } from '../../daemon/pairing/pairing.ts'
 import type { PairingPorts } from '../../daemon/pairing/pairing.ts'
 import type { Call } from '../../daemon/api/operations.ts'
 import type { PairingStatus } from '../../protocol/api/messages.ts'
-import { fromHex } from '../../protocol/bytes.ts'
+import { fromHex, toHex } from '../../protocol/bytes.ts'
 import { decodeLog, encodeLog } from '../../protocol/identity/entry.ts'
 import { append, replay } from '../../protocol/identity/log.ts'
 import { addDevice, createIdentity, deviceFromSeed, provePossession } from '../../protocol/identity/make.ts'
@@ -39,6 +39,8 @@ function startNode() {
   const server = network.join(memoryNodeId(1))
   const keys = deviceFromSeed(crypto, random.bytes(32))
   const hosted: { state: IdentityState; label: string }[] = []
+  const people = new Set<string>()
+  const labels: string[] = []
   const ports: PairingPorts = {
     network: server,
     crypto,
@@ -48,9 +50,12 @@ function startNode() {
     node: keys.key,
     box: keys.boxKey,
     prove: (identity) => provePossession(crypto, identity, keys),
+    lives: (identity) => (identity === undefined ? people.size > 0 : people.has(toHex(identity))),
     page: () => 'http://127.0.0.1:4180/phone/',
     addresses: () => ['/ip4/127.0.0.1/tcp/4182/ws'],
     host: async ({ state, label }) => void hosted.push({ state, label }),
+    keepLabel: async (identity, device, label) =>
+      void labels.push(`${toHex(identity)} ${toHex(device)} ${label}`),
     append: async (_identity, log) => log,
   }
   const pairing = createPairing(ports)
@@ -63,6 +68,8 @@ function startNode() {
   return {
     keys,
     hosted,
+    people,
+    labels,
     network,
     server,
     operations,
@@ -148,6 +155,7 @@ test('a phone scans, its person types the code, and the node hosts the identity 
   await until(() => phone.state().state === 'paired')
   const { id } = phone.identity()
   expect(node.hosted).toMatchObject([{ label: 'Ada', state: { id } }])
+  expect(node.labels).toEqual([`${toHex(id)} ${toHex(phone.keys.key)} Ada`])
   expect(await node.show()).toMatchObject({ state: 'paired', identity: id })
   await phone.ended
 })
@@ -156,8 +164,11 @@ test('an app waits until an owner admits it, and is given the log', async () => 
   await using node = startNode()
   const ownerKeys = deviceFromSeed(crypto, random.bytes(32))
   const { state: person } = createIdentity(crypto, ownerKeys)
+  node.people.add(toHex(person.id))
   const phone = await scan(node, (await node.open()).link ?? '', 'app')
-  await node.code(await phone.digits(), person.id)
+  const digits = await phone.digits()
+  await expect(node.code(digits, random.bytes(32))).rejects.toMatchObject({ code: 'UNKNOWN_IDENTITY' })
+  await node.code(digits, person.id)
   phone.accept()
   const pending = await present(async () => {
     const shown = (await node.show()).pending
@@ -183,6 +194,7 @@ test('an app waits until an owner admits it, and is given the log', async () => 
   })
   const state = replay(crypto, decodeLog(crypto, done.log as Uint8Array))
   expect(state.id).toEqual(person.id)
+  expect(node.labels).toEqual([`${toHex(person.id)} ${toHex(phone.keys.key)} Ada`])
 })
 
 test('a wrong code hosts nobody, tells the phone, and the third time locks the door', async () => {

@@ -73,6 +73,19 @@ describe('refuses before changing anything', () => {
     expect(tree(root)).toEqual(before)
   })
 
+  test('an empty folder: the system is unknown, and nothing to uninstall is no success of ours', () => {
+    const root = join(folder, 'empty')
+    mkdirSync(root)
+    const result = install(['--root', root])
+    expect(result.status).toBe(1)
+    expect(result.stderr).toMatch(/nothing was changed: this is an unknown system/)
+    const gone = install(['--root', root, '--uninstall', '--purge'])
+    expect(gone.status).toBe(0)
+    expect(gone.stderr).toBe(`onehop is not installed in ${root}; nothing was done.\n`)
+    expect(gone.stdout).toBe('')
+    expect(tree(root)).toEqual([])
+  })
+
   test("a stranger's command of the same name", () => {
     const root = scratch('stranger', debian)
     mkdirSync(join(root, 'usr/local/bin'), { recursive: true })
@@ -109,6 +122,20 @@ describe('in a scratch root', () => {
     expect(mode(join(root, 'var/lib/onehop'))).toBe('700')
     const config: unknown = JSON.parse(readFileSync(join(root, 'etc/onehop/config.json'), 'utf8'))
     expect(config).toEqual({ state: join(root, 'var/lib/onehop') })
+  })
+
+  test('says that nothing was started; its command reads the settings of that root', () => {
+    expect(first.stderr).toMatch(/Nothing was started/)
+    expect(first.stderr).not.toMatch(/It runs now/)
+    const command = join(root, 'usr/local/bin/onehop')
+    const result = spawnSync(command, ['paths', '--json'], {
+      encoding: 'utf8',
+      env: { PATH: '/usr/bin:/bin' },
+    })
+    expect(JSON.parse(result.stdout)).toMatchObject({
+      config: join(root, 'etc/onehop/config.json'),
+      state: join(root, 'var/lib/onehop'),
+    })
   })
 
   test('has an unprivileged user and a service that starts on boot', () => {

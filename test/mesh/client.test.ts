@@ -242,6 +242,8 @@ test(
     const { device: key, box: boxKey, possession } = pending!
     await identity.admit({ key, boxKey, role: 'app', possession: possession!, capabilities })
     await admin.pair.admit(identity.log())
+    const { devices } = await admin.call('admin.devices', { identity: identity.id })
+    expect(devices.map(({ label }) => label)).toEqual(['phone', 'this node', 'tablet'])
     const paired = await run.done
     expect(paired.problem).toBeUndefined()
     expect(paired.identity.role).toBe('app')

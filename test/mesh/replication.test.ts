@@ -55,6 +55,13 @@ test('what is accepted by one node is soon on every holder', async () => {
   for (const id of members) {
     const holder = mesh.nodes.find((one) => one.id === id) as MeshNode
     await mesh.until(async () => (await recordsOn(holder, ada.id)).length === posts.length, 5_000)
+    const [people, copies] = await Promise.all(
+      (['people', 'copies'] as const).map((only) => mesh.wait(holder.call('admin.status', { only }))),
+    )
+    const livesHere = id === members[0]
+    expect([people?.people, people?.hosted.length, copies?.hosted.length]).toEqual(
+      livesHere ? [1, 1, 0] : [0, 0, 1],
+    )
     expect(await recordsOn(holder, ada.id)).toEqual(posts)
   }
   const ids = posts.map((post) => fromHex(post) as Uint8Array)

@@ -169,7 +169,7 @@ test('a life: start, init, put, get, status, stop', async () => {
 
 test('an app is let in, read with, seen and put out', async () => {
   const { ready } = await start()
-  const { identity } = onehop(['init', '--user', 'Ada', '--json']).json()
+  const { identity } = onehop(['init', '--user', 'Ada', '--no-recovery', '--json']).json()
   const granted = onehop([
     ...['tokens', 'grant', 'Reader', '--collection', 'posts', '--origin', 'https://reader.example', '--json'],
   ])
@@ -204,7 +204,7 @@ test('an app is let in, read with, seen and put out', async () => {
 
 test('blob: a file up and down, sealed or not, from a file or a stream, whole and in ranges', async () => {
   await start()
-  onehop(['init', '--user', 'Ada', '--json'])
+  onehop(['init', '--user', 'Ada', '--no-recovery', '--json'])
   const file = join(home, 'film.bin')
   const bytes = Buffer.from(Uint8Array.from({ length: 600_000 }, (_, i) => i * 7 + (i >> 8)))
   writeFileSync(file, bytes)
@@ -251,6 +251,55 @@ test('blob: a file up and down, sealed or not, from a file or a stream, whole an
     expect(onehop(['blob', ...args]).status, args.join(' ')).toBe(2)
 })
 
+test('put prints the id before it waits for a second node, and says when there is none; --node asks that node alone', async () => {
+  await start()
+  onehop(['init', '--user', 'Ada', '--no-recovery', '--json'])
+  const alone = onehop(['put', 'posts', '{"text":"hello"}', '--durable'])
+  expect(alone.status).toBe(1)
+  expect(alone.stdout).toMatch(/^[0-9a-f]{64}\n$/)
+  expect(alone.stderr).toMatch(/Stored.*one node alone holds your records.*goes to the others by itself/s)
+  const waited = onehop(['put', 'posts', '{"text":"again"}', '--durable', '--wait', '1', '--json'])
+  expect(
+    waited.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as object),
+  ).toMatchObject([{ outcome: 'accepted' }, { error: { code: 'TIMEOUT' } }])
+  const nobody = ['--node', 'http://127.0.0.1:9', '--json']
+  for (const args of [
+    ['put', 'posts', '{"text":"there"}'],
+    ['get', 'posts'],
+  ]) {
+    const result = onehop([...args, ...nobody])
+    expect([result.status, result.json()]).toMatchObject([1, { error: { code: 'UNREACHABLE' } }])
+  }
+  expect(onehop(['get', 'posts', '--json']).stdout).not.toContain('there')
+  expect(onehop(['get', 'posts', '--node', 'nonsense']).status).toBe(2)
+  expect(onehop(['get', 'nope']).stderr).toMatch(/no collection "nope"[^]*It has: .*posts/)
+  expect(onehop(['devices', 'revoke', 'abc']).stderr).toMatch(/8 at least/)
+})
+
+test('a list of a collection that the known schema lacks is 404, not empty; a body that is no JSON is told', async () => {
+  await start()
+  const { identity } = onehop(['init', '--user', 'Ada', '--no-recovery', '--json']).json()
+  const { http } = onehop(['status', '--json']).json() as { http: string }
+  const list = async (body: string) => {
+    const answer = await fetch(`${http}/api/v1/record.list`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body,
+    })
+    return [answer.status, await answer.text()] as const
+  }
+  const of = (app: string, collection: string) => JSON.stringify({ owner: identity, app, collection })
+  expect(await list(of(microblog.id, 'nope'))).toEqual([404, expect.stringContaining('UNKNOWN_COLLECTION')])
+  expect((await list(of(microblog.id, 'posts')))[0]).toBe(200)
+  // The hashed name of a private collection, and an app that nobody here uses: nothing can be said about them.
+  expect((await list(of(microblog.id, `~${'a'.repeat(43)}`)))[0]).toBe(200)
+  expect((await list(of('example.other', 'nope')))[0]).toBe(200)
+  expect(await list('{bad')).toEqual([400, expect.stringContaining('double quotes')])
+})
+
 test('import brings a file in, tells bad lines by number, and is safe to repeat', async () => {
   await start()
   const file = join(home, 'posts.jsonl')
@@ -268,7 +317,7 @@ test('import brings a file in, tells bad lines by number, and is safe to repeat'
     join(home, 'ids.jsonl'),
   ]
   const first = onehop(args)
-  expect(first.status, first.stdout + first.stderr).toBe(0)
+  expect(first.status, 'a line was refused').toBe(1)
   expect(first.json()).toMatchObject({
     users: 5,
     stored: 45,
@@ -287,6 +336,8 @@ test('import brings a file in, tells bad lines by number, and is safe to repeat'
     'u4',
   ])
   expect(onehop(args).json()).toMatchObject({ stored: 0, known: 45, refused: 1, placed: 0 })
+  writeFileSync(file, `${lines.join('\n')}\n`)
+  expect(onehop(args).status, 'no line refused').toBe(0)
   writeFileSync(file, 'nonsense\n')
   expect(onehop(args).status).toBe(1)
 })
@@ -346,12 +397,19 @@ test('a port in use is named, with a way out', async () => {
   await once(taken, 'listening')
   const { port } = taken.address() as AddressInfo
   const result = onehop(['start', '--json', '--set', `listen.http=${port}`])
+  const sockets = onehop(['start', '--json', '--set', `listen.websocket=${port}`])
   taken.close()
+  expect(sockets.json()).toMatchObject({
+    error: {
+      code: 'PORT_IN_USE',
+      message: `something listens on 127.0.0.1:${port} (listen.websocket) already`,
+    },
+  })
   expect(result.status).toBe(1)
   expect(result.json()).toMatchObject({
     error: {
       code: 'PORT_IN_USE',
-      message: expect.stringContaining(String(port)),
+      message: `something listens on 127.0.0.1:${port} (listen.http) already`,
       help: expect.stringContaining('port'),
     },
   })
@@ -384,6 +442,49 @@ test('a bad config names the setting, where it was set, and exits 1', () => {
   writeFileSync(file, '{"nmae": "box"}')
   expect(onehop(['config', 'show', '--config', file]).stderr).toMatch(/nmae.*BAD_CONFIG/s)
   expect(onehop(['config', 'show', '--config', join(home, 'none.json')]).status).toBe(1)
+})
+
+test('ONEHOP_CONFIG names the config file for every command; --config is stronger; one that is missing is told', () => {
+  const file = join(home, 'named.json')
+  writeFileSync(file, '{"name": "named"}')
+  const named = { ONEHOP_CONFIG: file }
+  expect(onehop(['paths', '--json'], named).json()).toMatchObject({ config: file })
+  const nameIn = (args: readonly string[], more: NodeJS.ProcessEnv) =>
+    /"path":"name","value":"(.*?)","source":"(.*?)"/.exec(
+      onehop(['config', 'show', '--json', ...args], more).stdout,
+    )
+  expect(nameIn([], named)?.slice(1)).toEqual(['named', 'file'])
+  expect(onehop(['config', 'show'], named).stderr).toContain(`config file: ${file}`)
+  const other = join(home, 'other.json')
+  writeFileSync(other, '{"name": "other"}')
+  expect(nameIn(['--config', other], named)?.[1]).toBe('other')
+  expect(onehop(['config', 'show'], { ONEHOP_CONFIG: join(home, 'none.json') }).status).toBe(1)
+})
+
+test('what does not fit is told with the way out', () => {
+  const said = (args: readonly string[]) => {
+    const { status, stderr } = onehop(args)
+    return `${status} ${stderr}`
+  }
+  expect(said(['config', 'show', '--set', 'listn.http=1'])).toMatch(
+    /^1 .*listn\.http: there is no such setting; did you mean listen\.http\?/,
+  )
+  expect(said(['config', 'show', '--set', 'listen.http=70000'])).toMatch(/must be 65535 or less, not 70000/)
+  expect(said(['config', 'show', '--set', 'region=Europe'])).toMatch(
+    /region: must be a scope such as \/geo\/africa\/ng\/lagos, not "Europe"/,
+  )
+  expect(said(['config', 'show', '--set', 'listen.http'])).toMatch(/^2 .*--set NAME=VALUE/)
+  expect(said(['config', 'show', '--config', join(home, 'none.json')])).toMatch(/there is no such file/)
+  expect(said(['config', 'show', '--config', home])).toMatch(/it is a folder/)
+  expect(said(['stop'])).toMatch(/^3 [^]*There is nothing to stop/)
+  expect(said(['get', 'posts', '--limit', 'x'])).toMatch(/^2 [^]*See: onehop get --help/)
+  expect(said(['get', 'posts', '--limit', '0'])).toMatch(/^2 .*takes 1 to 200[^]*See: onehop get --help/)
+  expect(said(['import', join(home, 'none'), '--collection', 'posts', '--user-field', 'by'])).toMatch(
+    /^1 .*there is no file/,
+  )
+  const file = join(home, 'a-file')
+  writeFileSync(file, '')
+  expect(said(['start', '--no-pair', '--state', file])).toMatch(/^1 [^]*Name a folder, not a file/)
 })
 
 test('config show tells where a setting comes from', () => {

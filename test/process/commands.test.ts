@@ -84,10 +84,10 @@ test('status exits 4 while something is wrong, and 0 again afterwards', async ()
 })
 
 test('get reads what is hosted elsewhere, asked for at the own node', async () => {
-  adasId = onehop(ada, 'init', '--user', 'Ada').lines()[0]?.['identity'] as string
+  adasId = onehop(ada, 'init', '--user', 'Ada', '--no-recovery').lines()[0]?.['identity'] as string
   const profile = onehop(ada, 'put', 'profile', '{"name":"Ada","place":"/geo/africa/ng/lagos"}')
   expect(profile.status, profile.said).toBe(0)
-  expect(onehop(ben, 'init', '--user', 'Ben').status).toBe(0)
+  expect(onehop(ben, 'init', '--user', 'Ben', '--no-recovery').status).toBe(0)
   expect(onehop(ada, 'put', 'posts', '{"text":"a harbour in the morning"}').status).toBe(0)
   const got = onehop(ben, 'get', 'posts', '--owner', adasId)
   expect(got.status, got.said).toBe(0)
@@ -191,7 +191,8 @@ test('a phone is paired by the digits that are typed, and revoked by the beginni
       .find(({ device }) => device === key)
   expect(shown()).toMatchObject({ role: 'app', revoked: false })
   const wrong = onehop(ada, 'devices', 'revoke', key.slice(0, 7))
-  expect([wrong.status, wrong.lines()]).toMatchObject([1, [{ error: { code: 'NOT_FOUND' } }]])
+  expect(wrong.status).toBe(2)
+  expect(wrong.said).toContain('8 at least')
   const revoked = onehop(ada, 'devices', 'revoke', key.slice(0, 12))
   expect(revoked.status, revoked.said).toBe(0)
   expect(revoked.lines()).toEqual([{ revoked: key, records: 0, lastNumber: 0 }])

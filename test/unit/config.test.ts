@@ -34,18 +34,26 @@ test.each([
   ['[]', 'one JSON object', 'file'],
   ['{', 'not JSON', 'file'],
   ['{"aggregate":[{"app":"*","scope":"geo"}]}', 'aggregate.0.scope', 'file'],
-  ['{"listen":{"host":"bogus.invalid"}}', 'listen.host: an IP address of this machine', 'file'],
-  ['{"network":{"allowDial":["lan"]}}', 'network.allowDial.0: an address or a range', 'file'],
-  ['{"http":{"origins":["not a url"]}}', 'http.origins.0: an origin such as https://', 'file'],
-  ['{"http":{"origins":["https://app.example/"]}}', 'http.origins.0: an origin such as https://', 'file'],
-  ['{"http":{"hosts":["a b"]}}', 'http.hosts.0: a host name such as', 'file'],
-  ['{"http":{"hosts":["box.example:4180"]}}', 'http.hosts.0: a host name such as', 'file'],
+  ['{"listen":{"host":"bogus.invalid"}}', 'listen.host: must be an IP address of this machine', 'file'],
+  ['{"network":{"allowDial":["lan"]}}', 'network.allowDial.0: must be an address or a range', 'file'],
+  ['{"http":{"origins":["not a url"]}}', 'http.origins.0: must be an origin such as https://', 'file'],
   [
-    '{"hosting":{"suspectAfterMs":7200000,"replaceAfterMs":3600000}}',
-    'hosting.replaceAfterMs: at least hosting.suspectAfterMs',
+    '{"http":{"origins":["https://app.example/"]}}',
+    'http.origins.0: must be an origin such as https://',
     'file',
   ],
-  ['{"hosting":{"suspectAfterMs":1000}}', 'hosting.suspectAfterMs: longer than hosting.heartbeatMs', 'file'],
+  ['{"http":{"hosts":["a b"]}}', 'http.hosts.0: must be a host name such as', 'file'],
+  ['{"http":{"hosts":["box.example:4180"]}}', 'http.hosts.0: must be a host name such as', 'file'],
+  [
+    '{"hosting":{"suspectAfterMs":7200000,"replaceAfterMs":3600000}}',
+    'hosting.replaceAfterMs: must be at least hosting.suspectAfterMs',
+    'file',
+  ],
+  [
+    '{"hosting":{"suspectAfterMs":1000}}',
+    'hosting.suspectAfterMs: must be longer than hosting.heartbeatMs',
+    'file',
+  ],
 ])('%s is refused, naming the setting and where it came from', (text, setting, source) => {
   const load = (): unknown => loadConfig({ file: file(text), environment: home })
   expect(load).toThrow(setting)

@@ -35,6 +35,7 @@ const lifetimeMs = 300_000
 class Node {
   pairing: NodePairing = nodePairingStart
   nowMs: number
+  hasPeople = true
   readonly sent: { channel: number; message: PairingMessage }[] = []
   readonly actions: NodePairingAction[] = []
   readonly keys
@@ -52,6 +53,7 @@ class Node {
       node: keys.key,
       box: keys.boxKey,
       prove: (identity) => crypto.sign(possessionMessage(identity, keys.key, keys.boxKey), keys.seed),
+      hasPeople: this.hasPeople,
       nowMs: this.nowMs,
     })
     this.pairing = step.pairing
@@ -187,6 +189,39 @@ describe('a pairing that goes well', () => {
     expect([node.state, phone.pairing.state]).toEqual(['paired', 'paired'])
   })
 
+  test('an app that nobody could admit is told why before digits are shown, and locks nothing', () => {
+    const node = new Node()
+    node.hasPeople = false
+    for (let round = 0; round <= pairingLimits.burntMax; round++) {
+      const secret = node.open()
+      const phone = new Phone(secret, nodeKeys.key, { role: 'app' })
+      talk(node, phone)
+      expect(phone.pairing).toMatchObject({
+        state: 'failed',
+        error: { code: 'PAIRING_BURNT', message: expect.stringContaining('onehop init --user') },
+      })
+      expect(node.pairing).toMatchObject({ phase: { state: 'burnt', reason: 'no-owner' }, locked: false })
+      expect(node.pairing.burntAtMs).toEqual([])
+    }
+  })
+
+  test('nobody lives here any more when the digits of an app are typed: the phone is told', () => {
+    const { node, phone } = scanned({ role: 'app' })
+    node.hasPeople = false
+    node.type(phone.digits)
+    talk(node, phone)
+    expect(phone.pairing).toMatchObject({ state: 'failed', error: { code: 'PAIRING_BURNT' } })
+    expect(node.pairing.phase).toEqual({ state: 'burnt', reason: 'no-owner' })
+  })
+
+  test('an owner needs nobody at the node', () => {
+    const node = new Node()
+    node.hasPeople = false
+    const phone = new Phone(node.open(), nodeKeys.key)
+    talk(node, phone)
+    expect(node.state).toBe('code')
+  })
+
   test('an app proves its key, waits for an owner and gets the log that admits it', () => {
     const identity = new Uint8Array(32).fill(5)
     const { node, phone } = scanned({ role: 'app' })
@@ -247,7 +282,7 @@ describe('what burns the link', () => {
   test('a phone that breaks off, so that nobody may try nonces one after another', () => {
     const { node } = scanned()
     node.step({ type: 'gone', channel: 1 })
-    expect(node.pairing.phase).toEqual({ state: 'burnt', reason: 'broken-exchange' })
+    expect(node.pairing.phase).toEqual({ state: 'burnt', reason: 'phone-gone' })
   })
 
   test('a message out of turn', () => {

@@ -42,6 +42,7 @@ const empty = new Uint8Array()
 
 const hosted = {
   identity: owner,
+  person: true,
   label: 'Ada',
   records: 812,
   bytes: 1_230_000,
@@ -319,6 +320,7 @@ export const goodMessages: Messages = {
       'the first': {},
       'the next two hundred': { after: owner, limit: 200 },
       'sizes alone': { brief: true },
+      'who lives here': { only: 'people', limit: 10 },
     },
     reply: {
       'a busy node': {
@@ -330,8 +332,9 @@ export const goodMessages: Messages = {
         roles: ['home', 'aggregator'],
         region: '/geo/africa/ng/lagos',
         healthy: false,
-        hosted: [hosted, { ...hosted, identity: source, label: null, replicas: [] }],
+        hosted: [hosted, { ...hosted, identity: source, person: false, label: null, replicas: [] }],
         hostedTotal: 1012,
+        people: 3,
         next: source,
         peers: [
           { node: source, addresses: [], connected: true, latencyMs: 7, label: 'the cellar' },
@@ -357,6 +360,7 @@ export const goodMessages: Messages = {
         healthy: true,
         hosted: [],
         hostedTotal: 0,
+        people: 0,
         next: null,
         peers: [],
         storage: { records: 0, bytes: 0, freeBytes: null, folder: '/var/lib/onehop' },
@@ -437,6 +441,7 @@ export const goodMessages: Messages = {
       'a picture': { pairing: waiting, qr: '<svg/>' },
       closed: { pairing: closed, qr: null },
       burnt: { pairing: { ...closed, state: 'burnt', reason: 'wrong-code' }, qr: null },
+      'nobody to admit an app': { pairing: { ...closed, state: 'burnt', reason: 'no-owner' }, qr: null },
     },
   },
   'admin.pair.code': {

@@ -40,7 +40,7 @@ export function admission(admin: Admin): Admission {
           { class: 'button secondary', href: link, target: '_blank', rel: 'noopener' },
           'Admit it from this browser',
         ),
-        element('p', { class: 'soft small' }, 'On the command line: onehop pair --admit.'),
+        element('p', { class: 'soft small' }, 'On the command line: onehop pair.'),
       ]
     },
     async look({ pending }) {

@@ -1,12 +1,12 @@
 import { OnehopError } from '../../../protocol/errors.ts'
-import type { ReplyOf } from '../../../protocol/api/operations.ts'
+import type { ReplyOf, RequestOf } from '../../../protocol/api/operations.ts'
 import { systemClock } from '../../clock.ts'
 import { connectAdmin } from '../../admin.ts'
 import { toHex } from '../../../protocol/bytes.ts'
 import { element, fill } from '../parts/element.ts'
 import { failureNotice } from '../parts/notice.ts'
 import { shortId, spanInWords } from '../parts/words.ts'
-import { hostedPanel } from './hosted-panel.ts'
+import { copiesPanel, peoplePanel } from './hosted-panel.ts'
 import { pairingPanel } from './pairing-panel.ts'
 import { peersPanel, queuesPanel, searchPanel, storagePanel } from './node-panels.ts'
 import { problemsPanel } from './problems-panel.ts'
@@ -30,14 +30,16 @@ export async function showBoard(page: HTMLElement, token: string): Promise<Oneho
   const trouble = element('div', {})
   const pairing = pairingPanel(admin)
   const tokens = tokensPanel(admin)
-  const hosted = hostedPanel(() => refresh().catch(show))
+  const ask = (request: RequestOf<'admin.status'>): Promise<Status> => admin.call('admin.status', request)
+  const people = peoplePanel(() => void refresh().catch(show))
   const panels: readonly Panel[] = [
     problemsPanel(),
-    hosted,
+    people,
     peersPanel(),
     storagePanel(),
     searchPanel(),
     queuesPanel(),
+    copiesPanel(ask, (error) => show(error)),
   ]
   const [problems, ...others] = panels.map((panel) => panel.element)
   fill(
@@ -58,11 +60,7 @@ export async function showBoard(page: HTMLElement, token: string): Promise<Oneho
   )
 
   const refresh = async (): Promise<void> => {
-    const after = hosted.after()
-    const status = await admin.call('admin.status', {
-      limit: hosted.limit,
-      ...(after === undefined ? {} : { after }),
-    })
+    const status = await ask(people.request())
     fill(trouble)
     drawHead(head, status)
     for (const panel of panels) panel.update(status)

@@ -1,3 +1,4 @@
+import { apiLimits } from '../../../protocol/api/limits.ts'
 import { toHex } from '../../../protocol/bytes.ts'
 import type { PairingStatus } from '../../../protocol/api/messages.ts'
 import type { connectAdmin } from '../../admin.ts'
@@ -10,11 +11,16 @@ import type { Status } from './board.ts'
 
 export type Admin = ReturnType<typeof connectAdmin>
 
+const firstSomebody =
+  'First make a person: onehop init --user NAME on this machine, or pair a phone over https. Then show a new code.'
+
 const burntWords: Readonly<Record<string, string>> = {
   'wrong-code': 'The digits were wrong.',
   'second-scan': 'The code was scanned twice.',
   expired: 'The time was over.',
-  'broken-exchange': 'The phone went away before the end.',
+  'broken-exchange': 'The phone sent something else than pairing expects.',
+  'phone-gone': 'The phone went away before the end: its page was closed, or its connection broke.',
+  'no-owner': 'Nobody lives here yet who could admit that phone.',
   cancelled: 'Pairing was cancelled.',
 }
 
@@ -41,6 +47,7 @@ export function pairingPanel(admin: Admin): PairingPanel {
       pairing.reason,
       pairing.label,
       pairing.pending?.possession === null,
+      status?.people === 0,
     ])
     if (key !== drawn) {
       drawn = key
@@ -88,6 +95,7 @@ export function pairingPanel(admin: Admin): PairingPanel {
         const { qr } = await admin.call('admin.pair.show', { qr: 'svg' })
         const link = pairing.link ?? ''
         return [
+          ...(status?.people === 0 && isPlainHttp(link) ? [nobodyYet] : []),
           element('p', {}, 'Scan this with the phone’s camera, or on its onehop page.'),
           ...(qr === null ? [] : [svgImage(qr, 'Pairing code')]),
           left,
@@ -103,8 +111,7 @@ export function pairingPanel(admin: Admin): PairingPanel {
       case 'exchanging':
         return [element('p', {}, 'A phone has scanned the code …'), cancel()]
       case 'code':
-        if (pairing.role === 'app' && status?.hosted.length === 0) return [nobodyAdmits, left, cancel()]
-        return [digitsForm(pairing), left, cancel()]
+        return [digitsForm(pairing, pairing.role === 'app' ? await people() : []), left, cancel()]
       case 'confirmed':
         return [
           notice(
@@ -131,7 +138,7 @@ export function pairingPanel(admin: Admin): PairingPanel {
           notice(
             'warn',
             burntWords[pairing.reason ?? ''] ?? 'The code serves no more.',
-            'A code is good for one attempt. Show a new one.',
+            pairing.reason === 'no-owner' ? firstSomebody : 'A code is good for one attempt. Show a new one.',
           ),
           open('Show a new code'),
         ]
@@ -152,13 +159,19 @@ export function pairingPanel(admin: Admin): PairingPanel {
     }
   }
 
-  const nobodyAdmits = notice(
+  const nobodyYet = notice(
     'warn',
-    'This phone asks for an app key, and nobody lives here who could admit it.',
-    'First make a person: onehop init --user NAME on this machine, or pair a phone over https. Then show a new code.',
+    'Nobody lives here yet, and a phone on plain http cannot be the first.',
+    firstSomebody,
   )
 
-  const digitsForm = (pairing: PairingStatus): HTMLElement => {
+  /** All who may admit a phone, not only those whom the board shows now. */
+  const people = async (): Promise<Status['hosted']> => {
+    const request = { only: 'people', brief: true, limit: apiLimits.hostedPerStatusMax } as const
+    return (await admin.call('admin.status', request)).hosted
+  }
+
+  const digitsForm = (pairing: PairingStatus, owners: Status['hosted']): HTMLElement => {
     const input = element('input', {
       id: 'digits',
       class: 'digits-input',
@@ -170,12 +183,12 @@ export function pairingPanel(admin: Admin): PairingPanel {
       placeholder: '000000',
     })
     const who = element('select', { id: 'admits' })
-    for (const { identity, label } of status?.hosted ?? []) {
+    for (const { identity, label } of owners) {
       const id = toHex(identity)
       who.append(element('option', { value: id }, label === null ? shortId(id) : `${label} (${shortId(id)})`))
     }
     const send = act(async () => {
-      const identity = status?.hosted.find((one) => toHex(one.identity) === who.value)?.identity
+      const identity = owners.find((one) => toHex(one.identity) === who.value)?.identity
       const admits = pairing.role === 'app' && identity !== undefined ? { identity } : {}
       await admin.call('admin.pair.code', { code: input.value.trim(), ...admits })
     })
@@ -215,4 +228,10 @@ export function pairingPanel(admin: Admin): PairingPanel {
       await refresh()
     },
   }
+}
+
+/** Whether a page at this address is one that browsers do not trust with an owner's key. */
+function isPlainHttp(link: string): boolean {
+  const url = URL.parse(link)
+  return url?.protocol === 'http:' && !/^(localhost|127\.[\d.]+|\[::1\])$/.test(url.hostname)
 }

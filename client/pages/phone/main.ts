@@ -14,6 +14,7 @@ import { homePageOf } from './post.ts'
 import { editProfile } from './profile-form.ts'
 import { showScreens } from './router.ts'
 import { isRecovered, recoverFromWords } from './recover-screen.ts'
+import { forgetSaidName, keepSaidName, readSaidName } from './said-name.ts'
 import { readUserLink } from './user-link.ts'
 import { introduce } from './welcome-screen.ts'
 import { keepWords } from './words-screen.ts'
@@ -28,7 +29,15 @@ async function start(): Promise<void> {
   const pairing = link?.includes('#p=') === true
   if (identity === undefined || home === undefined || pairing)
     await pairFirst(keys, pairing ? link : undefined)
-  else await show(await Phone.open(keys, identity), link)
+  else await goOn(await Phone.open(keys, identity), link)
+}
+
+/** Where the page was closed between pairing and the profile, the profile comes first. */
+async function goOn(phone: Phone, link: string | undefined): Promise<void> {
+  const name = link === undefined ? await readSaidName(phone.keys) : undefined
+  if (name === undefined) await show(phone, link)
+  // Without the node nobody can say whether a profile is there; the screens say themselves that it is out of reach.
+  else await settle(phone, name).catch(() => show(phone, link))
 }
 
 /** The fragment of a link may hold a secret: it leaves the address bar and the history at once. */
@@ -51,6 +60,7 @@ async function pairFirst(keys: KeyStore, offered: string | undefined): Promise<v
     try {
       const identity = await pairWithNode(page, keys, introduction)
       if (identity !== undefined) {
+        await keepSaidName(keys, name)
         await settle(await Phone.open(keys, identity), name)
         return
       }
@@ -72,6 +82,7 @@ async function settle(phone: Phone, name: string): Promise<void> {
     phone.identity.role === 'owner' && phone.home?.profile === undefined && !(await isRecovered(phone.keys))
   if (phone.lacksWords) await keepWords(page, phone)
   if (isNew) await editProfile(page, phone, { name }, true)
+  await forgetSaidName(phone.keys)
   await show(phone, undefined)
 }
 

@@ -62,7 +62,10 @@ export const kill: Phase = {
     await until('copies back', { withinMs: restoredWithinMs, everyMs: 1_500, signal }, async () => {
       const left = await recordsToCome(trial)
       if (left > 0) {
-        progress.say(`${left} copies of records are to come`)
+        const untilLostMs = pace.replaceAfterMs - (performance.now() - killedMs)
+        progress.say(
+          `${untilLostMs > 0 ? `waits until the home counts as lost (${Math.ceil(untilLostMs / 1000)} s); then ` : ''}${left} copies of records are to come`,
+        )
         return false
       }
       const counted = await countCopies(trial, only)
