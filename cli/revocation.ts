@@ -54,7 +54,7 @@ export async function listNumbers({
   const list: { readonly number: number; readonly id: Uint8Array }[] = []
   for (let more = true; more; ) {
     const after = list.at(-1)?.number ?? 0
-    const page = await call('admin.numbers', { owner: identity.id, device, after }, { signal })
+    const page = await call('record.numbers', { owner: identity.id, device, after }, { signal })
     list.push(...page.numbers)
     more = page.more && page.numbers.length > 0
   }

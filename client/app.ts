@@ -6,6 +6,7 @@ import type { AppParts } from './app-parts.ts'
 import { Blobs } from './blobs.ts'
 import { Collection } from './collection.ts'
 import type { ListOptions } from './collection.ts'
+import type { Groups } from './groups.ts'
 import { idOf } from './id.ts'
 import type { Identity } from './identity.ts'
 import type { ValueIn, Write } from './item.ts'
@@ -39,6 +40,7 @@ export class App<S extends Schema> implements AsyncDisposable {
   /** Whose data is read where no owner is named. */
   readonly owner: IdentityId | undefined
   readonly blobs: Blobs
+  readonly groups: Groups
   /** What no node has yet. */
   readonly outbox: {
     /** Records that wait. */
@@ -61,6 +63,7 @@ export class App<S extends Schema> implements AsyncDisposable {
       readonly owner: IdentityId | undefined
       readonly nearest: Nearest | undefined
       readonly outbox: Outbox | undefined
+      readonly groups: Groups
       readonly close: () => Promise<void>
     },
   ) {
@@ -69,6 +72,7 @@ export class App<S extends Schema> implements AsyncDisposable {
     this.owner = own.owner
     this.nearest = own.nearest
     this.blobs = new Blobs(parts)
+    this.groups = own.groups
     this.#parts = parts
     const { outbox } = own
     this.outbox = {

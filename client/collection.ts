@@ -18,6 +18,17 @@ export interface ReadOptions extends CallOptions {
   readonly owner?: IdentityId | string | undefined
 }
 
+export interface WriteOptions {
+  /** A group in whose shard this person writes; their own when not given. */
+  readonly owner?: IdentityId | string | undefined
+  /** A group that reads what the schema keeps for followers; in a group's shard that group. */
+  readonly readers?: IdentityId | string | undefined
+}
+
+export interface PutItemOptions extends WriteOptions {
+  readonly key?: Uint8Array | undefined
+}
+
 export interface ListOptions extends ReadOptions {
   /** 1 to 200. */
   readonly limit?: number | undefined
@@ -46,22 +57,22 @@ export class Collection<V> {
    * Writes an item: a new one, or the next version of the one with this key. Throws BAD_FIELD naming every fault.
    * Resolves when the record is safe on this device; see Write for the two outcomes that follow.
    */
-  async put(value: V, options: { readonly key?: Uint8Array | undefined } = {}): Promise<Write> {
+  async put(value: V, options: PutItemOptions = {}): Promise<Write> {
     const item = this.#parse(value)
     const { app, sealing, crypto } = this.#parts
     const plain = itemKey(this.#compiled, item, (length) => crypto.random(length))
     const key = options.key ?? sealing.itemKey(app, this.#compiled, plain)
-    return this.#write('put', key, item)
+    return this.#write('put', key, item, options)
   }
 
   /** Reads the item, changes these fields and writes it again. A field given as undefined is taken out. */
   async update(
     of: Key | Item<V> | undefined,
     changes: Partial<V>,
-    options: CallOptions = {},
+    options: WriteOptions & CallOptions = {},
   ): Promise<Write> {
     const key = this.#keyOf(of)
-    const current = await this.#read(key, this.#parts.owner(undefined), options)
+    const current = await this.#read(key, this.#parts.owner(options.owner), options)
     if (current === undefined)
       throw new OnehopError('NOT_FOUND', `${this.name}: there is no such item to change`)
     if (current.withheld > 0) {
@@ -94,11 +105,11 @@ export class Collection<V> {
         )
       }
     }
-    return this.#write('put', key, item)
+    return this.#write('put', key, item, options)
   }
 
-  async delete(of?: Key | Item<V>): Promise<Write> {
-    return this.#write('delete', this.#keyOf(of), undefined)
+  async delete(of?: Key | Item<V>, options: Pick<WriteOptions, 'owner'> = {}): Promise<Write> {
+    return this.#write('delete', this.#keyOf(of), undefined, options)
   }
 
   /** Undefined when there is none, or no longer. */
@@ -183,14 +194,23 @@ export class Collection<V> {
     return reader.item(record, this.name) as Item<V> | undefined
   }
 
-  async #write(operation: 'put' | 'delete', key: Uint8Array, item: ItemValue | undefined): Promise<Write> {
+  async #write(
+    operation: 'put' | 'delete',
+    key: Uint8Array,
+    item: ItemValue | undefined,
+    options: WriteOptions,
+  ): Promise<Write> {
     const { app, schema, sealing } = this.#parts
-    const owner = this.#parts.self()
+    const self = this.#parts.self()
+    const owner = options.owner === undefined ? self : idOf(options.owner, 32)
     const collection = this.#headerName(owner)
+    // In its own shard a group is who follows it.
+    const readers = options.readers ?? (equalBytes(owner, self) ? undefined : owner)
+    const place = { owner, app, collection, group: readers === undefined ? undefined : idOf(readers, 32) }
     const sections =
       item === undefined
         ? []
-        : planSections(schema, this.name, item).map((section) => sealing.seal(section, app, collection))
+        : planSections(schema, this.name, item).map((section) => sealing.seal(section, place))
     const { expiresDays, merge } = this.#compiled
     return this.#parts.write((clock) => ({
       owner,

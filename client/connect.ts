@@ -3,6 +3,7 @@ import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { asOnehopError, OnehopError } from '../protocol/errors.ts'
 import type { Clock, Log } from '../protocol/ports.ts'
 import type { IdentityId } from '../protocol/record/types.ts'
+import { decodeRecord } from '../protocol/record/wire.ts'
 import type { Schema } from '../protocol/schema/schema.ts'
 import { requireUrl } from './address.ts'
 import { App, stranger } from './app.ts'
@@ -10,6 +11,8 @@ import type { AppParts } from './app-parts.ts'
 import { systemClock } from './clock.ts'
 import { Copies } from './copies.ts'
 import { abortReason } from './deadline.ts'
+import { GroupSecrets } from './group-secrets.ts'
+import { Groups } from './groups.ts'
 import { httpTransport } from './http.ts'
 import { idOf } from './id.ts'
 import { Identities } from './identities.ts'
@@ -131,20 +134,55 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
     log.info('offline', { code: error.code, message: error.message })
   }
 
-  const sealing = new Sealing(crypto, identity)
+  const groupSecrets = new GroupSecrets(crypto, identities, identity)
+  const sealing = new Sealing(crypto, identity, groupSecrets)
   const seen = new SeenTokens()
   const reader = new Reader({ schema, crypto, clock, identities, sealing, seen, offsetMs })
   const others = new Map<string, Nearest>()
 
-  const supply = async (lacking: Lacking): Promise<void> => {
-    if (lacking === 'NOT_HOSTED') await nearest?.refresh()
-    else if (lacking === 'UNKNOWN_SCHEMA') await transport.call('schema.put', { schema: schema.bytes })
-    else if (identity !== undefined)
-      await transport.call('identity.append', { identity: identity.id, log: identity.log() })
+  const callAbout: AppParts['callAbout'] = async (of, operation, request, callOptions = {}) => {
+    const { signal, timeoutMs } = callOptions
+    const bare = { signal, timeoutMs }
+    const elsewhere = others.get(toHex(of))
+    if (elsewhere !== undefined) return elsewhere.call(operation, request, bare)
+    try {
+      return await transport.call(operation, request, bare)
+    } catch (cause) {
+      const { code } = asOnehopError(cause)
+      const isOther = owner === undefined || !equalBytes(of, owner)
+      if (code !== 'NOT_HOSTED' || !isOther || options.transport !== undefined) throw cause
+      return found(of).call(operation, request, bare)
+    }
   }
-  const outbox = identity && (await Outbox.open({ keys, clock, transport, log, supply }))
+  /** The nodes of a shard that the near one does not hold. */
+  const found = (of: IdentityId): Nearest => {
+    const nodes = others.get(toHex(of)) ?? near(of, [transport.address, ...addresses])
+    remember(others, toHex(of), nodes)
+    return nodes
+  }
+  const isOwn = (of: IdentityId): boolean => identity !== undefined && equalBytes(of, identity.id)
+  const at = (of: IdentityId): Pick<Transport, 'call'> =>
+    isOwn(of) ? transport : (others.get(toHex(of)) ?? transport)
+  const supply = async (lacking: Lacking, of: IdentityId): Promise<void> => {
+    if (lacking === 'NOT_HOSTED') {
+      const nodes = isOwn(of) ? nearest : options.transport === undefined ? found(of) : undefined
+      await nodes?.refresh()
+    } else if (lacking === 'UNKNOWN_SCHEMA') await at(of).call('schema.put', { schema: schema.bytes })
+    else if (identity !== undefined)
+      await at(of).call('identity.append', { identity: identity.id, log: identity.log() })
+  }
+  const send = (of: IdentityId, records: readonly Uint8Array[], signal: AbortSignal) =>
+    at(of).call('record.put', { records }, { signal })
+  const ownerOf = (record: Uint8Array): IdentityId => decodeRecord(crypto, record).header.owner
+  const outbox = identity && (await Outbox.open({ keys, clock, transport, send, ownerOf, log, supply }))
   const writer = identity && new Writer({ keys, crypto, clock, identity, offsetMs })
-  const copies = identity && new Copies(transport, clock, identity.id)
+  const copies = new Map<string, Copies>()
+  const copiesOf = (of: IdentityId): Copies => {
+    const name = toHex(of)
+    const known = copies.get(name) ?? new Copies({ call: (...call) => at(of).call(...call) }, clock, of)
+    copies.set(name, known)
+    return known
+  }
 
   const parts: AppParts = {
     schema,
@@ -166,36 +204,22 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
       return identity.id
     },
     isSelf: (id) => identity !== undefined && equalBytes(identity.id, id),
-    async callAbout(of, operation, request, callOptions = {}) {
-      const { signal, timeoutMs } = callOptions
-      const bare = { signal, timeoutMs }
-      const elsewhere = others.get(toHex(of))
-      if (elsewhere !== undefined) return elsewhere.call(operation, request, bare)
-      try {
-        return await transport.call(operation, request, bare)
-      } catch (cause) {
-        const { code } = asOnehopError(cause)
-        const isOther = owner === undefined || !equalBytes(of, owner)
-        if (code !== 'NOT_HOSTED' || !isOther || options.transport !== undefined) throw cause
-        const found = near(of, [transport.address, ...addresses])
-        remember(others, toHex(of), found)
-        return found.call(operation, request, bare)
-      }
-    },
+    callAbout,
     async write(draft: UnnumberedDraft): Promise<Write> {
-      if (writer === undefined || outbox === undefined || copies === undefined) throw stranger()
+      if (writer === undefined || outbox === undefined) throw stranger()
       outbox.checkRoom(1)
       const [written] = await writer.write([draft])
       if (written === undefined) throw new OnehopError('INTERNAL', 'the writer wrote nothing')
       const [accepted] = outbox.add([written])
-      return toWrite(written, accepted as Write['accepted'], copies, seen)
+      const of = copiesOf(written.record.header.owner)
+      return toWrite(written, accepted as Write['accepted'], of, seen)
     },
   }
 
   let closing: Promise<void> | undefined
   const close = async (): Promise<void> => {
     options.signal?.removeEventListener('abort', onAbort)
-    await Promise.all([outbox?.close(), copies?.close()])
+    await Promise.all([outbox?.close(), ...[...copies.values()].map((one) => one.close())])
     await Promise.all([transport.close(), ...[...others.values()].map((other) => other.close())])
   }
   const closeOnce = (): Promise<void> => (closing ??= close())
@@ -205,7 +229,8 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
     await closeOnce()
     throw abortReason(options.signal)
   }
-  return new App(schema, parts, { identity, owner, nearest, outbox, close: closeOnce })
+  const groups = new Groups(parts, identity, groupSecrets)
+  return new App(schema, parts, { identity, owner, nearest, outbox, groups, close: closeOnce })
 }
 
 function toWrite(
@@ -240,11 +265,21 @@ function identitiesFrom(
   known: Identities,
   crypto: CryptoProvider,
   from: Transport,
-): Pick<Identities, 'get' | 'refresh'> {
+): Pick<Identities, 'get' | 'refresh' | 'known'> {
   const source = new Identities(crypto, () => from)
-  const refresh: Identities['refresh'] = async (id, callOptions) =>
-    known.learn(await source.refresh(id, callOptions))
-  return { get: async (id, callOptions) => known.known(id) ?? refresh(id, callOptions), refresh }
+  const refresh: Identities['refresh'] = async (id, callOptions) => {
+    const state = await source.refresh(id, callOptions)
+    for (const { identity } of state.members.values()) {
+      const person = source.known(identity)
+      if (person !== undefined) known.learn(person)
+    }
+    return known.learn(state)
+  }
+  return {
+    get: async (id, callOptions) => known.known(id) ?? refresh(id, callOptions),
+    refresh,
+    known: (id) => known.known(id),
+  }
 }
 
 function remember(others: Map<string, Nearest>, name: string, found: Nearest): void {

@@ -2,10 +2,10 @@ import { toHex } from '../protocol/bytes.ts'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { asOnehopError, OnehopError } from '../protocol/errors.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
-import { deviceOf } from '../protocol/identity/access.ts'
-import type { IdentityState } from '../protocol/identity/types.ts'
+import type { IdentityState, People } from '../protocol/identity/types.ts'
 import { checkChain, unpackChain } from '../protocol/placement/chain.ts'
 import type { ReplicaSetChain } from '../protocol/placement/chain.ts'
+import { mayPlace } from '../protocol/placement/may-place.ts'
 import { compareReplicaSets } from '../protocol/placement/replica-set.ts'
 import type { Clock } from '../protocol/ports.ts'
 import type { IdentityId } from '../protocol/record/types.ts'
@@ -29,7 +29,7 @@ export interface NearestOptions {
   readonly bootstrap: readonly string[]
   /** How a node is reached; `node` is its key where that is known. */
   readonly dial: (url: string, node: Uint8Array | undefined) => Transport
-  readonly identities: (transport: Transport) => Pick<Identities, 'get' | 'refresh'>
+  readonly identities: (transport: Transport) => Pick<Identities, 'get' | 'refresh' | 'known'>
   readonly clock?: Clock | undefined
   readonly crypto?: CryptoProvider | undefined
   /** Remembers the replica set, so that the next start needs no bootstrap node. */
@@ -231,10 +231,11 @@ export class Nearest implements Transport {
       const { replicaSet } = await transport.call('replica-set.get', { owner: this.owner }, options)
       const chain = unpackChain(this.#crypto, replicaSet)
       const identities = this.#options.identities(transport)
-      const problem = this.#problem(chain, await identities.get(this.owner, options))
+      const people: People = (id) => identities.known(id)
+      const problem = this.#problem(chain, await identities.get(this.owner, options), people)
       // A device admitted since may have signed it.
       if (problem !== undefined) {
-        const again = this.#problem(chain, await identities.refresh(this.owner, options))
+        const again = this.#problem(chain, await identities.refresh(this.owner, options), people)
         if (again !== undefined)
           throw new OnehopError('BAD_SIGNATURE', `the replica set does not stand: ${again}`)
       }
@@ -246,11 +247,8 @@ export class Nearest implements Transport {
     }
   }
 
-  #problem(chain: ReplicaSetChain, owner: IdentityState): string | undefined {
-    return checkChain(this.#crypto, chain, this.owner, (key) => {
-      const device = deviceOf(owner, key)
-      return device !== undefined && device.role === 'owner' && device.revoked === undefined
-    })
+  #problem(chain: ReplicaSetChain, owner: IdentityState, people: People): string | undefined {
+    return checkChain(this.#crypto, chain, this.owner, (key) => mayPlace(owner, key, people))
   }
 
   async #keptChain(): Promise<ReplicaSetChain | undefined> {

@@ -1,6 +1,8 @@
 import type { ReplyOf } from '../protocol/api/operations.ts'
+import { emptyBytes, equalBytes, toHex } from '../protocol/bytes.ts'
 import { asOnehopError, isErrorCode, OnehopError } from '../protocol/errors.ts'
 import type { Clock, Log } from '../protocol/ports.ts'
+import type { IdentityId } from '../protocol/record/types.ts'
 import { abortReason, withSignal } from './deadline.ts'
 import { keyNames } from './key-store.ts'
 import type { KeyStore } from './key-store.ts'
@@ -11,10 +13,14 @@ import type { Written } from './writer.ts'
 export interface OutboxParts {
   readonly keys: KeyStore
   readonly clock: Clock
-  readonly transport: Pick<Transport, 'call' | 'address'>
+  /** Of the node that answers. */
+  readonly transport: Pick<Transport, 'address'>
+  /** To a node that holds the shard. */
+  readonly send: (owner: IdentityId, records: readonly Uint8Array[], signal: AbortSignal) => Promise<Reply>
+  readonly ownerOf: (record: Uint8Array) => IdentityId
   readonly log: Log
   /** Sends the identity log or the schema, or looks for another node: what a refusal said is missing. */
-  readonly supply: (lacking: Lacking) => Promise<void>
+  readonly supply: (lacking: Lacking, owner: IdentityId) => Promise<void>
 }
 
 const suppliable = ['UNKNOWN_IDENTITY', 'UNKNOWN_SCHEMA', 'NOT_HOSTED'] as const
@@ -23,7 +29,19 @@ export type Lacking = (typeof suppliable)[number]
 /** A node that still lacks it then is not the one for these records. */
 const suppliesMax = 3
 
-type Result = ReplyOf<'record.put'>['results'][number]
+type Reply = ReplyOf<'record.put'>
+type Result = Reply['results'][number]
+
+interface Entry {
+  readonly bytes: Uint8Array
+  readonly owner: IdentityId
+}
+
+/** Records of one shard, each by its name in the store. */
+interface Batch {
+  readonly owner: IdentityId
+  readonly records: readonly (readonly [name: string, bytes: Uint8Array])[]
+}
 
 interface Waiter {
   readonly resolve: (accepted: { readonly address: string }) => void
@@ -39,12 +57,14 @@ export class Outbox {
   readonly #parts: OutboxParts
   readonly #closed = new AbortController()
   readonly #waiters = new Map<string, Waiter>()
-  /** Undefined bytes: kept by an earlier run, not read yet. */
-  readonly #queue = new Map<string, Uint8Array | undefined>()
+  /** Undefined: kept by an earlier run, not read yet. */
+  readonly #queue = new Map<string, Entry | undefined>()
+  /** Shards whose nodes cannot be reached now, in hex; the others go on. */
+  readonly #waiting = new Set<string>()
   #running: Promise<void> | undefined
   #refused: OnehopError | undefined
   #supplied = 0
-  #wake = (): void => {}
+  #wake = (_isOver?: boolean): void => {}
 
   private constructor(parts: OutboxParts) {
     this.#parts = parts
@@ -73,8 +93,10 @@ export class Outbox {
 
   /** Takes what the writer kept. One promise a record. */
   add(written: readonly Written[]): readonly Promise<{ readonly address: string }>[] {
-    const accepted = written.map(({ name, bytes }) => {
-      this.#queue.set(name, bytes)
+    const accepted = written.map(({ name, bytes, record }) => {
+      const { owner } = record.header
+      this.#queue.set(name, { bytes, owner })
+      if (!this.#waiting.has(toHex(owner))) this.#wake(false)
       const promise = new Promise<{ readonly address: string }>((resolve, reject) => {
         this.#waiters.set(name, { resolve, reject })
       })
@@ -121,43 +143,50 @@ export class Outbox {
   async #drain(): Promise<void> {
     let delayMs: number = clientLimits.retryFirstMs
     while (this.#queue.size > 0 && !this.#closed.signal.aborted) {
-      try {
-        const progressed = await this.#sendBatch()
-        if (progressed) delayMs = clientLimits.retryFirstMs
-        else {
-          await this.#pause(delayMs)
-          delayMs = Math.min(delayMs * 2, clientLimits.retryMaxMs)
+      const batch = await this.#nextBatch()
+      if (batch.records.length > 0) {
+        if (await this.#sendBatch(batch)) {
+          delayMs = clientLimits.retryFirstMs
+          continue
         }
-      } catch (cause) {
-        if (this.#closed.signal.aborted) return
-        const error = asOnehopError(cause)
-        this.#parts.log.info('outbox-waits', { code: error.code, records: this.#queue.size })
-        await this.#pause(delayMs)
-        delayMs = Math.min(delayMs * 2, clientLimits.retryMaxMs)
+        // The nodes of another shard may take theirs.
+        this.#waiting.add(toHex(batch.owner))
+        continue
       }
+      if (this.#waiting.size === 0) continue
+      if (!(await this.#pause(delayMs))) continue
+      this.#waiting.clear()
+      delayMs = Math.min(delayMs * 2, clientLimits.retryMaxMs)
     }
   }
 
-  /** Also ended by `flush` and `close`. */
-  async #pause(delayMs: number): Promise<void> {
-    const stop = Promise.withResolvers<void>()
-    const cancel = this.#parts.clock.after(delayMs, stop.resolve)
-    this.#wake = stop.resolve
-    if (this.#closed.signal.aborted) stop.resolve()
-    await stop.promise
+  /** Also ended by `flush` and `close`, and with false by a record of a shard that does not wait. */
+  async #pause(delayMs: number): Promise<boolean> {
+    const stop = Promise.withResolvers<boolean>()
+    const cancel = this.#parts.clock.after(delayMs, () => stop.resolve(true))
+    this.#wake = (isOver = true) => stop.resolve(isOver)
+    if (this.#closed.signal.aborted) stop.resolve(true)
+    const isOver = await stop.promise
     cancel()
+    return isOver
   }
 
-  /** True when an entry left. */
-  async #sendBatch(): Promise<boolean> {
-    const batch = await this.#nextBatch()
-    if (batch.length === 0) return true
-    const { transport } = this.#parts
-    const { results } = await transport.call(
-      'record.put',
-      { records: batch.map(([, bytes]) => bytes) },
-      { signal: this.#closed.signal },
-    )
+  /** True when an entry left; false when they have to wait. */
+  async #sendBatch(batch: Batch): Promise<boolean> {
+    try {
+      return await this.#send(batch)
+    } catch (cause) {
+      if (this.#closed.signal.aborted) return true
+      const { code } = asOnehopError(cause)
+      this.#parts.log.info('outbox-waits', { code, records: this.#queue.size })
+      return false
+    }
+  }
+
+  async #send({ owner, records: batch }: Batch): Promise<boolean> {
+    const { transport, send } = this.#parts
+    const records = batch.map(([, bytes]) => bytes)
+    const { results } = await send(owner, records, this.#closed.signal)
     const gone: string[] = []
     const lacking = new Map<Lacking, [name: string, error: OnehopError][]>()
     const refusals: [name: string, error: OnehopError][] = []
@@ -178,13 +207,17 @@ export class Outbox {
     await this.#settle(gone, refusals, transport.address)
     if (lacking.size > 0) this.#supplied++
     else this.#supplied = 0
-    for (const [what, names] of lacking) await this.#supply(what, names)
+    for (const [what, names] of lacking) await this.#supply(what, owner, names)
     return gone.length + refusals.length + lacking.size > 0
   }
 
-  async #supply(what: Lacking, names: readonly (readonly [string, OnehopError])[]): Promise<void> {
+  async #supply(
+    what: Lacking,
+    owner: IdentityId,
+    names: readonly (readonly [string, OnehopError])[],
+  ): Promise<void> {
     try {
-      await this.#parts.supply(what)
+      await this.#parts.supply(what, owner)
     } catch (cause) {
       const error = asOnehopError(cause)
       if (error.retryable) throw error
@@ -196,22 +229,35 @@ export class Outbox {
     }
   }
 
-  async #nextBatch(): Promise<(readonly [name: string, bytes: Uint8Array])[]> {
-    const batch: (readonly [string, Uint8Array])[] = []
+  /** Of one shard, the oldest first, leaving out those whose nodes did not take theirs. Empty when none is left. */
+  async #nextBatch(): Promise<Batch> {
+    const records: (readonly [string, Uint8Array])[] = []
     let length = 0
-    for (const [name, known] of [...this.#queue].slice(0, clientLimits.outboxBatchRecords)) {
-      const bytes = known ?? (await this.#parts.keys.get(name))
-      if (bytes === undefined) {
+    let owner: IdentityId | undefined
+    for (const [name, known] of this.#queue) {
+      if (records.length >= clientLimits.outboxBatchRecords) break
+      const entry = known ?? (await this.#read(name))
+      if (entry === undefined) {
         // Another tab has sent it.
         this.#queue.delete(name)
         this.#waiters.get(name)?.resolve({ address: this.#parts.transport.address })
         continue
       }
+      this.#queue.set(name, entry)
+      const { bytes } = entry
+      if (this.#waiting.has(toHex(entry.owner))) continue
+      if (owner !== undefined && !equalBytes(owner, entry.owner)) continue
       length += bytes.length
-      if (batch.length > 0 && length > clientLimits.outboxBatchBytes) break
-      batch.push([name, bytes])
+      if (records.length > 0 && length > clientLimits.outboxBatchBytes) break
+      owner = entry.owner
+      records.push([name, bytes])
     }
-    return batch
+    return { owner: owner ?? emptyBytes, records }
+  }
+
+  async #read(name: string): Promise<Entry | undefined> {
+    const bytes = await this.#parts.keys.get(name)
+    return bytes && { bytes, owner: this.#parts.ownerOf(bytes) }
   }
 
   async #settle(

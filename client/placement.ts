@@ -10,6 +10,8 @@ import type { Identity } from './identity.ts'
 import type { CallOptions, Transport } from './transport.ts'
 
 export interface PlaceOptions extends CallOptions {
+  /** A group that this person owns; their own shard when not given. */
+  readonly owner?: IdentityId | undefined
   /** Beside the home node; what the node's config says when not given. */
   readonly copies?: number | undefined
   readonly bytes?: number | undefined
@@ -38,23 +40,23 @@ export async function placeShard(
   crypto: CryptoProvider,
   options: PlaceOptions = {},
 ): Promise<Placed> {
-  const { copies, bytes, ...callOptions } = options
+  const { copies, bytes, owner = identity.id, ...callOptions } = options
   if (identity.role !== 'owner') {
     throw new OnehopError('FORBIDDEN', "only an owner's device says which nodes hold a shard")
   }
   const { proposals } = await transport.call(
     'placement.propose',
     {
-      owners: [identity.id],
+      owners: [owner],
       ...(copies === undefined ? {} : { copies }),
       ...(bytes === undefined ? {} : { bytes }),
     },
     callOptions,
   )
-  const proposal = proposals.find(({ owner }) => equalBytes(owner, identity.id))
+  const proposal = proposals.find((one) => equalBytes(one.owner, owner))
   if (proposal === undefined) throw new OnehopError('BAD_MESSAGE', 'the node proposed nothing for this shard')
   const set = decodeReplicaSet(proposal.unsigned)
-  checkProposal(crypto, set, identity.id, proposal.leases)
+  checkProposal(crypto, set, owner, proposal.leases)
   const signed = packReplicaSet(proposal.unsigned, [
     signReplicaSet(crypto, proposal.unsigned, identity.device.seed),
   ])

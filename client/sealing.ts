@@ -1,24 +1,37 @@
-import { equalBytes } from '../protocol/bytes.ts'
+import { equalBytes, toHex } from '../protocol/bytes.ts'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { OnehopError } from '../protocol/errors.ts'
-import { privateKeyFor } from '../protocol/identity/box.ts'
+import { groupKeyFor, privateKeyFor } from '../protocol/identity/box.ts'
 import type { BoxSecret } from '../protocol/identity/box.ts'
 import { blindCollection, blindingKey, blindItemKey } from '../protocol/record/blind.ts'
-import type { DraftSection, RecordHeader } from '../protocol/record/types.ts'
+import type { DraftSection, IdentityId, RecordHeader } from '../protocol/record/types.ts'
 import type { Collection } from '../protocol/schema/schema.ts'
 import type { PlannedSection } from '../protocol/schema/sections.ts'
+import type { GroupSecrets } from './group-secrets.ts'
 import type { Identity } from './identity.ts'
 
-/** What stands in headers for a private collection and its keys, and the keys that seal and open private sections. */
+/** Where a sealed section stands, and for whom. */
+export interface SealPlace {
+  readonly owner: IdentityId
+  readonly app: string
+  /** As it stands in the header. */
+  readonly collection: string
+  /** Who reads what the schema keeps for followers. */
+  readonly group: IdentityId | undefined
+}
+
+/** What stands in headers for a private collection and its keys, and the keys that seal and open sealed sections. */
 export class Sealing {
   readonly #crypto: CryptoProvider
   readonly #identity: Identity | undefined
+  readonly #groups: GroupSecrets
   #blinding: Uint8Array | undefined
   readonly #keys = new Map<string, Uint8Array>()
 
-  constructor(crypto: CryptoProvider, identity: Identity | undefined) {
+  constructor(crypto: CryptoProvider, identity: Identity | undefined, groups: GroupSecrets) {
     this.#crypto = crypto
     this.#identity = identity
+    this.#groups = groups
   }
 
   collectionName(app: string, collection: Collection): string {
@@ -33,42 +46,64 @@ export class Sealing {
       : key
   }
 
-  /** `collection` as it stands in the header. */
-  seal(section: PlannedSection, app: string, collection: string): DraftSection {
+  seal(section: PlannedSection, place: SealPlace): DraftSection {
     const { audience, heights, fields } = section
     if (audience === 'public') return { audience, heights, fields }
+    const { owner, app, collection, group } = place
     if (audience === 'followers') {
-      throw new OnehopError('UNSUPPORTED', `${collection}: this release does not seal for followers yet`, {
-        help: 'Make the field public or private, or leave it out of what you write.',
-      })
+      if (group === undefined) {
+        throw new OnehopError('UNSUPPORTED', `${collection}: this release does not seal for followers yet`, {
+          help: 'Name a group that is to read it, make the field public or private, or leave it out.',
+        })
+      }
+      const box = this.#groups.newest(group)
+      if (box === undefined) throw noGroupBox(group)
+      const key = this.#kept([toHex(group), box.epoch, toHex(owner), app, collection], () =>
+        groupKeyFor(this.#crypto, box, { group, owner, app, collection }),
+      )
+      return { audience: { group }, heights: {}, fields, sealing: { epoch: box.epoch, key } }
     }
     const box = this.#identity?.box()
-    if (box === undefined) throw noBox(collection)
-    return {
-      audience,
-      heights: {},
-      fields,
-      sealing: { epoch: box.epoch, key: this.#audienceKey(box, app, collection) },
-    }
+    if (box === undefined || !this.#isOwn(owner)) throw noBox(collection)
+    const key = this.#privateKey(box, app, collection)
+    return { audience, heights: {}, fields, sealing: { epoch: box.epoch, key } }
   }
 
   /** The key of a sealed section of a record; undefined where this device has none. */
   keyFor(header: RecordHeader, index: number): Uint8Array | undefined {
     const section = header.sections[index]
-    const identity = this.#identity
-    if (section?.audience !== 'private' || identity === undefined) return undefined
-    if (!equalBytes(identity.id, header.owner)) return undefined
-    const box = identity.boxOf(section.epoch)
-    return box && this.#audienceKey(box, header.app, header.collection)
+    const { owner, app, collection } = header
+    if (section === undefined) return undefined
+    if (typeof section.audience === 'object') {
+      const { group } = section.audience
+      const box = this.#groups.ofEpoch(group, section.epoch)
+      return (
+        box &&
+        this.#kept([toHex(group), box.epoch, toHex(owner), app, collection], () =>
+          groupKeyFor(this.#crypto, box, { group, owner, app, collection }),
+        )
+      )
+    }
+    if (section.audience !== 'private' || !this.#isOwn(owner)) return undefined
+    const box = this.#identity?.boxOf(section.epoch)
+    return box && this.#privateKey(box, app, collection)
   }
 
-  #audienceKey(box: BoxSecret, app: string, collection: string): Uint8Array {
-    const name = JSON.stringify([box.epoch, app, collection])
-    const known = this.#keys.get(name)
-    if (known !== undefined) return known
+  #isOwn(owner: IdentityId): boolean {
+    return this.#identity !== undefined && equalBytes(this.#identity.id, owner)
+  }
+
+  #privateKey(box: BoxSecret, app: string, collection: string): Uint8Array {
     const owner = (this.#identity as Identity).id
-    const key = privateKeyFor(this.#crypto, box, { owner, app, collection })
-    this.#keys.set(name, key)
+    return this.#kept(['', box.epoch, '', app, collection], () =>
+      privateKeyFor(this.#crypto, box, { owner, app, collection }),
+    )
+  }
+
+  #kept(name: readonly unknown[], derive: () => Uint8Array): Uint8Array {
+    const text = JSON.stringify(name)
+    const key = this.#keys.get(text) ?? derive()
+    this.#keys.set(text, key)
     return key
   }
 
@@ -85,5 +120,11 @@ export class Sealing {
 function noBox(collection: string): OnehopError {
   return new OnehopError('FORBIDDEN', `${collection}: this device holds no key to private data`, {
     help: "Use an owner's device, or admit this one anew with leave to read private data.",
+  })
+}
+
+function noGroupBox(group: IdentityId): OnehopError {
+  return new OnehopError('FORBIDDEN', `no key of the group ${toHex(group)} is held here`, {
+    help: 'Open the group first (app.groups.open); it must be sealed, and this person one of its members.',
   })
 }

@@ -242,7 +242,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     ...sessions.operations,
     ...tokenOperations({ tokens: appTokens, identities, admitOwner }),
     ...pairing.operations,
-    ...numberOperations({ store }),
+    ...numberOperations({ store, identities }),
     'admin.prove': async ({ identity }) => ({
       node: self.key,
       box: self.boxKey,

@@ -43,23 +43,22 @@ export function identityOperations(parts: IdentityOperationsParts): Pick<Operati
       return { log, people: identities.people(identity) }
     },
 
-    async 'identity.append'({ identity, log, people = [] }, { caller }) {
-      // Who lives here may bring a group that is to live here too; and members of groups that do, what their device is.
-      const mayBring =
-        caller.kind === 'session' || hosting.has(identity) || (await identities.isMember(identity))
-      if (!mayBring) {
+    async 'identity.append'({ identity, log, people = [] }) {
+      // Members of groups that live here bring what their devices are.
+      if (!hosting.has(identity) && !(await identities.isMember(identity))) {
         throw new OnehopError('NOT_HOSTED', `this node does not hold the shard of ${toHex(identity)}`)
       }
       const { added } = await identities.acceptAll(people, identity, log, { isFirst: true })
       return { added }
     },
 
-    async 'identity.host'({ identity, label = '' }, { caller }) {
-      requireOwner(identities, caller, identity)
-      if (identities.get(identity)?.type !== 'group')
-        throw new OnehopError('BAD_REQUEST', 'a person comes to live on a node by pairing: onehop pair')
+    async 'identity.host'({ identity, log, people, label = '' }, { caller }) {
       if (caller.kind === 'session' && hosting.get(caller.owner)?.person !== true)
         throw new OnehopError('NOT_HOSTED', 'a group comes to live where an owner of it does')
+      const { state } = await identities.acceptAll(people, identity, log, { isFirst: true })
+      requireOwner(identities, caller, identity)
+      if (state.type !== 'group')
+        throw new OnehopError('BAD_REQUEST', 'a person comes to live on a node by pairing: onehop pair')
       const quotaBytes = config.leaseBytes
       await hosting.add({ owner: identity, person: true, quotaBytes, expiresMs: undefined, label })
       return {}

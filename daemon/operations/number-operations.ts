@@ -1,11 +1,22 @@
 import { apiLimits } from '../../protocol/api/limits.ts'
 import type { Store } from '../../storage/types.ts'
 import type { Operations } from '../api/operations.ts'
+import type { Identities } from '../identities.ts'
+import { requireOwner } from './caller.ts'
 
-/** Which records a device wrote, by number: what an owner has to name to revoke it. */
-export function numberOperations({ store }: { readonly store: Store }): Pick<Operations, 'admin.numbers'> {
+export interface NumberOperationsParts {
+  readonly store: Store
+  readonly identities: Identities
+}
+
+/** Which records a device wrote, by number: what an owner has to name to revoke it, or to put a member out. */
+export function numberOperations({
+  store,
+  identities,
+}: NumberOperationsParts): Pick<Operations, 'record.numbers'> {
   return {
-    async 'admin.numbers'({ owner, device, after = 0 }) {
+    async 'record.numbers'({ owner, device, after = 0 }, { caller }) {
+      requireOwner(identities, caller, owner)
       const limit = apiLimits.idsPerStatusMax
       const numbers: { number: number; id: Uint8Array }[] = []
       for (const [first, last] of await store.records.seen(owner, device)) {

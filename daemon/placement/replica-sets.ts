@@ -1,10 +1,10 @@
-import { equalBytes, toHex } from '../../protocol/bytes.ts'
+import { toHex } from '../../protocol/bytes.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import { OnehopError } from '../../protocol/errors.ts'
-import type { IdentityState } from '../../protocol/identity/types.ts'
 import { checkChain, unpackChain, type ReplicaSetChain } from '../../protocol/placement/chain.ts'
 import { compareReplicaSets } from '../../protocol/placement/replica-set.ts'
 import type { IdentityId } from '../../protocol/record/types.ts'
+import { mayPlace } from '../../protocol/placement/may-place.ts'
 import type { Store } from '../../storage/types.ts'
 import type { Identities } from '../identities.ts'
 import type { NodeId } from '../net/rpc.ts'
@@ -69,7 +69,9 @@ export class ReplicaSets {
     const state = this.#identities.get(owner)
     if (state === undefined)
       throw new OnehopError('UNKNOWN_IDENTITY', `no identity log of ${toHex(owner)} here`)
-    const problem = checkChain(this.#crypto, chain, owner, (key) => mayPlace(this.#identities, state, key))
+    const problem = checkChain(this.#crypto, chain, owner, (key) =>
+      mayPlace(state, key, (id) => this.#identities.get(id)),
+    )
     if (problem !== undefined)
       throw new OnehopError('FORBIDDEN', `replica set of ${toHex(owner)}: ${problem}`)
 
@@ -111,21 +113,4 @@ export class ReplicaSets {
 
 function isNewer(a: ReplicaSetChain, b: ReplicaSetChain): boolean {
   return compareReplicaSets(a.newest, b.newest) < 0
-}
-
-/**
- * Placing is the owner's own act: an app or a node that was granted some collection may not. For a group its owners do,
- * by their owners' devices.
- */
-function mayPlace(identities: Pick<Identities, 'get'>, state: IdentityState, key: Uint8Array): boolean {
-  if (state.type === 'group') {
-    return [...state.members.values()].some(({ identity, role }) => {
-      const person = role === 'owner' ? identities.get(identity) : undefined
-      return person?.type === 'person' && mayPlace(identities, person, key)
-    })
-  }
-  for (const device of state.devices.values()) {
-    if (equalBytes(device.key, key)) return device.role === 'owner' && device.revoked === undefined
-  }
-  return state.recovery !== undefined && equalBytes(state.recovery.key, key)
 }

@@ -123,17 +123,23 @@ export class ShownRecords {
   }
 }
 
-/** Cut to what the audience may have and the page shows; as stored where that is all of it. */
+/**
+ * Cut to what the audience may have and the page shows; as stored where that is all of it. What is sealed for a group goes
+ * to whoever asks: its members may live anywhere, and come to this node as strangers.
+ */
 export function shownBytes(
   record: VerifiedRecord,
   bytes: Uint8Array,
   { withheld, audience }: Pick<Selection, 'withheld' | 'audience'>,
 ): Uint8Array {
   const keep = (section: SectionHeader): boolean =>
-    (audience === 'owner' || (section.audience === 'public' && section.epoch === 0)) &&
-    isShown(withheld, section)
+    (audience === 'owner' || isForAll(section)) && isShown(withheld, section)
   if (record.header.sections.every(keep)) return bytes
   return encodeRecord(withholdSections(record, keep))
+}
+
+function isForAll({ audience, epoch }: SectionHeader): boolean {
+  return typeof audience === 'object' || (audience === 'public' && epoch === 0)
 }
 
 function selectionName({ app, collection, withheld, audience }: Selection): string {

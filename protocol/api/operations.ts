@@ -62,7 +62,7 @@ export const operations = {
   /** `log`: an identity log, or the entries that this node lacks. The reply tells how many were new. */
   'identity.append': unary('signed', { identity: key32(), log, people: optional(people) }, { added: uint() }),
   /** A group that the session's person owns comes to live here, beside them. */
-  'identity.host': unary('session', { identity: key32(), label: optional(text(64)) }, {}),
+  'identity.host': unary('session', { identity: key32(), log, people, label: optional(text(64)) }, {}),
   /**
    * By recovery words: the identities that name or named this recovery key, here or through the DHT. A genesis may name
    * anybody's key, so there may be several, and the caller has to choose.
@@ -124,6 +124,15 @@ export const operations = {
       waitMs: optional(uint(apiLimits.waitMsMax)),
     },
     { copies: list(uint(limits.replicaSetMembersMax), apiLimits.idsPerStatusMax) },
+  ) /** Records that a device wrote into a shard, ascending by number: what a revocation or a removal names. */,
+  'record.numbers': unary(
+    'session',
+    { owner: key32(), device: key32(), after: optional(uint()) },
+    {
+      numbers: list(fields({ number: uint(), id: key32() }), apiLimits.idsPerStatusMax),
+      /** Ask again, after the last of these. */
+      more: boolean(),
+    },
   ),
 
   // ---- pages
@@ -426,16 +435,6 @@ export const operations = {
     'admin',
     { identity: key32() },
     { node: key32(), box: key32(), possession: signature64() },
-  ),
-  /** Records that a device wrote into a shard, ascending by number: what a revocation names. */
-  'admin.numbers': unary(
-    'admin',
-    { owner: key32(), device: key32(), after: optional(uint()) },
-    {
-      numbers: list(fields({ number: uint(), id: key32() }), apiLimits.idsPerStatusMax),
-      /** Ask again, after the last of these. */
-      more: boolean(),
-    },
   ),
   'admin.stop': unary('admin', {}, {}),
   'admin.pair.open': unary(

@@ -137,6 +137,22 @@ export function privateKeyFor(
   return crypto.hkdfSha256(box.secret, emptyBytes, info, 32)
 }
 
+/** The key of the audience {group} for one collection of one owner's shard, in one epoch of the group's. */
+export function groupKeyFor(
+  crypto: CryptoProvider,
+  box: BoxSecret,
+  of: {
+    readonly group: IdentityId
+    readonly owner: IdentityId
+    readonly app: string
+    readonly collection: string
+  },
+): Uint8Array {
+  const { group, owner, app, collection } = of
+  const info = encode([derivations.groupAudience, group, owner, app, collection, box.epoch])
+  return crypto.hkdfSha256(box.secret, emptyBytes, info, 32)
+}
+
 function sealChain(crypto: CryptoProvider, next: BoxSecret, before: Uint8Array): Uint8Array {
   const nonce = crypto.random(nonceBytes)
   return concatBytes(nonce, crypto.secretboxSeal(before, nonce, chainKey(crypto, next)))

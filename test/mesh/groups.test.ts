@@ -75,8 +75,7 @@ class Club {
     })
     club.group = state
     const request = { identity: state.id, log: encodeLog(state.entries), people: club.logs(ada, ben) }
-    await mesh.wait(home.call('identity.append', request, club.session(ada)))
-    await mesh.wait(home.call('identity.host', { identity: state.id, label: 'Club' }, club.session(ada)))
+    await mesh.wait(home.call('identity.host', { ...request, label: 'Club' }, club.session(ada)))
     const { proposals } = await mesh.wait(
       home.call('placement.propose', { owners: [state.id], copies: 3 }, club.session(ada)),
     )
@@ -202,7 +201,10 @@ test('only an owner changes a group, has it live somewhere and says who holds it
   const asBen = club.session(ben)
   const request = { identity: club.id, log: encodeLog([entry]) }
   await expect(mesh.wait(home.call('identity.append', request, asBen))).rejects.toThrow('comes to nothing')
-  await expect(mesh.wait(home.call('identity.host', { identity: club.id }, asBen))).rejects.toThrow('speak')
+  const whole = { identity: club.id, log: encodeLog(club.group.entries), people: [] }
+  await expect(mesh.wait(home.call('identity.host', whole, asBen))).rejects.toThrow(
+    'where an owner of it does',
+  )
   await expect(mesh.wait(home.call('placement.propose', { owners: [club.id] }, asBen))).rejects.toThrow(
     'speak',
   )

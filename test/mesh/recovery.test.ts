@@ -137,7 +137,7 @@ test('from the words alone, on an empty phone and an empty node, everything is b
 
   // The lost phone is shut out, what it wrote stays, and what is written now it could not read.
   const { numbers } = await mesh.wait(
-    fresh.call('admin.numbers', { owner: before.id, device: before.device.key }),
+    fresh.call('record.numbers', { owner: before.id, device: before.device.key }),
   )
   expect(numbers).toHaveLength(6)
   await recovered.revoke(before.device.key, numbers)

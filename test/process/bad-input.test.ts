@@ -91,7 +91,7 @@ async function numbersOn({ call }: Running): Promise<number[]> {
   const numbers: number[] = []
   for (let more = true; more; ) {
     const last = numbers.at(-1)
-    const page = await call('admin.numbers', {
+    const page = await call('record.numbers', {
       owner: person.owner,
       device: person.owning.key,
       ...(last !== undefined && { after: last }),

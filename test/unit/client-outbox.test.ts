@@ -7,6 +7,7 @@ import type { Lacking } from '../../client/outbox.ts'
 import { Writer } from '../../client/writer.ts'
 import type { UnnumberedDraft } from '../../client/writer.ts'
 import type { ReplyOf, RequestOf } from '../../protocol/api/operations.ts'
+import { OnehopError } from '../../protocol/errors.ts'
 import { decodeRecord } from '../../protocol/record/wire.ts'
 import { createFakeNode } from '../support/fake-transport.ts'
 import { seededCrypto } from '../support/people.ts'
@@ -54,7 +55,15 @@ async function withOutbox(answer: Answer, supply: (what: Lacking) => Promise<voi
     'record.put': (request) => ({ results: state.answer(request), clockMs: 0 }),
   })
   const openOutbox = () =>
-    Outbox.open({ keys: made.keys, clock: made.clock, transport: node.transport, log: silent, supply })
+    Outbox.open({
+      keys: made.keys,
+      clock: made.clock,
+      transport: node.transport,
+      send: (_, records, signal) => node.transport.call('record.put', { records }, { signal }),
+      ownerOf: (record) => decodeRecord(crypto, record).header.owner,
+      log: silent,
+      supply,
+    })
   return { ...made, state, node, openOutbox }
 }
 
@@ -168,5 +177,35 @@ test('what the node lacks is sent to it, and asked for no more than a few times'
   const [never] = outbox.add(await open().write([draft]))
   await clock.advance(100)
   await expect(never).rejects.toMatchObject({ code: 'NOT_HOSTED' })
+  await outbox.close()
+})
+
+test('records of a shard whose nodes are away hold up nobody else', async () => {
+  const made = await device()
+  const group = new Uint8Array(32).fill(9)
+  let isAway = true
+  const sent: string[] = []
+  const outbox = await Outbox.open({
+    keys: made.keys,
+    clock: made.clock,
+    transport: { address: 'n' },
+    ownerOf: (record) => decodeRecord(crypto, record).header.owner,
+    log: silent,
+    supply: async () => {},
+    async send(owner, records) {
+      if (isAway && owner[0] === 9) throw new OnehopError('UNREACHABLE', 'nobody answers')
+      sent.push(owner[0] === 9 ? 'group' : 'own')
+      return { results: stored({ records }), clockMs: 0 }
+    },
+  })
+  const writer = made.open()
+  const [first] = outbox.add(await writer.write([(clock) => ({ ...made.draft(clock), owner: group })]))
+  const [second] = outbox.add(await writer.write([made.draft]))
+  await second
+  expect([sent, outbox.size]).toEqual([['own'], 1])
+  isAway = false
+  await made.clock.advance(60_000)
+  await first
+  expect(sent).toEqual(['own', 'group'])
   await outbox.close()
 })

@@ -100,7 +100,10 @@ export const goodMessages: Messages = {
     reply: { 'two were new': { added: 2 } },
   },
   'identity.host': {
-    request: { 'a group': { identity: owner }, 'a club by its name': { identity: owner, label: 'Club' } },
+    request: {
+      'a group': { identity: owner, log, people: [] },
+      'a club by its name': { identity: owner, log, people: [log, document], label: 'Club' },
+    },
     reply: { 'it lives here': {} },
   },
   'identity.recover': {
@@ -423,7 +426,7 @@ export const goodMessages: Messages = {
     request: { 'for a person': { identity: owner } },
     reply: { 'a proof': { node, box: id, possession: signature } },
   },
-  'admin.numbers': {
+  'record.numbers': {
     request: { 'from the first': { owner, device }, 'the next': { owner, device, after: 1024 } },
     reply: {
       'more to come': { numbers: [{ number: 1, id }], more: true },

@@ -1,0 +1,221 @@
+import { equalBytes, toHex } from '../protocol/bytes.ts'
+import { OnehopError } from '../protocol/errors.ts'
+import { encodeLog } from '../protocol/identity/entry.ts'
+import { append } from '../protocol/identity/log.ts'
+import {
+  addMember,
+  changeMember,
+  createGroup,
+  removeMember,
+  type GroupSigner,
+} from '../protocol/identity/make-group.ts'
+import { numberListHash } from '../protocol/identity/make.ts'
+import type {
+  IdentityState,
+  Member,
+  MemberRole,
+  RemovedNumbers,
+  SignedEntry,
+} from '../protocol/identity/types.ts'
+import type { IdentityId } from '../protocol/record/types.ts'
+import type { AppParts } from './app-parts.ts'
+import type { GroupSecrets } from './group-secrets.ts'
+import { idOf } from './id.ts'
+import type { Identity } from './identity.ts'
+import { placeShard } from './placement.ts'
+import type { PlaceOptions } from './placement.ts'
+import type { CallOptions } from './transport.ts'
+
+export interface NewMember {
+  readonly identity: IdentityId | string
+  readonly role: MemberRole
+}
+
+export interface GroupRequest extends PlaceOptions {
+  /** Beside this person, who owns it. */
+  readonly members?: readonly NewMember[] | undefined
+  /** With a secret of its own, for what members alone read. True when not given. */
+  readonly isSealed?: boolean | undefined
+  /** What the node that it lives on calls it. */
+  readonly label?: string | undefined
+}
+
+/** A group, as its log says it now. */
+export interface Group {
+  readonly id: IdentityId
+  readonly members: readonly Member[]
+  /** This person's; undefined for whoever is no member. */
+  readonly role: MemberRole | undefined
+  readonly isSealed: boolean
+}
+
+/** Clubs, labs, teams: they own shards of their own, in which their members write. */
+export class Groups {
+  readonly #parts: AppParts
+  readonly #identity: Identity | undefined
+  readonly #secrets: GroupSecrets
+
+  constructor(parts: AppParts, identity: Identity | undefined, secrets: GroupSecrets) {
+    this.#parts = parts
+    this.#identity = identity
+    this.#secrets = secrets
+  }
+
+  /** Founds a group that lives at this person's home; the home finds holders for its shard. By an owner's device. */
+  async create(request: GroupRequest = {}): Promise<Group> {
+    const { members = [], isSealed = true, label, ...placing } = request
+    const { crypto, transport } = this.#parts
+    const options = { signal: placing.signal, timeoutMs: placing.timeoutMs }
+    const signer = this.#signer()
+    const named = members.map(({ identity, role }) => ({ identity: idOf(identity, 32), role }))
+    for (const { identity } of named) await this.#parts.identities.get(identity, options)
+    const { state } = createGroup(crypto, signer, named, { people: this.#people, isSealed })
+    const hosting = { ...this.#told(state, state.entries), ...(label === undefined ? {} : { label }) }
+    await transport.call('identity.host', hosting, options)
+    await transport.call('schema.put', { schema: this.#parts.schema.bytes }, options)
+    await placeShard(transport, signer.identity, crypto, { ...placing, owner: state.id })
+    return this.#shown(this.#parts.identities.learn(state))
+  }
+
+  /** As nodes know it now. A member of a sealed group can read and write what is sealed for it from then on. */
+  async open(group: IdentityId | string, options: CallOptions = {}): Promise<Group> {
+    const id = idOf(group, 32)
+    const state = await this.#parts.identities.refresh(id, options)
+    if (state.type !== 'group') throw new OnehopError('BAD_REQUEST', `${toHex(id)} is a person`)
+    if (this.#identity !== undefined && state.members.has(toHex(this.#identity.id)))
+      await this.#introduce(id, options)
+    return this.#shown(state)
+  }
+
+  /** They read what was sealed before, too. */
+  async add(group: IdentityId | string, member: NewMember, options: CallOptions = {}): Promise<Group> {
+    const identity = idOf(member.identity, 32)
+    await this.#parts.identities.refresh(identity, options)
+    return this.#extend(group, options, (state, signer) =>
+      addMember(
+        this.#parts.crypto,
+        state,
+        signer,
+        { identity, role: member.role },
+        {
+          people: this.#people,
+          box: this.#secrets.newest(state.id),
+        },
+      ),
+    )
+  }
+
+  async change(group: IdentityId | string, member: NewMember, options: CallOptions = {}): Promise<Group> {
+    const changed = { identity: idOf(member.identity, 32), role: member.role }
+    return this.#extend(group, options, (state, signer) =>
+      changeMember(this.#parts.crypto, state, signer, changed),
+    )
+  }
+
+  /** What they wrote until now stays; what is sealed from now on they cannot read. */
+  async remove(
+    group: IdentityId | string,
+    member: IdentityId | string,
+    options: CallOptions = {},
+  ): Promise<Group> {
+    const identity = idOf(member, 32)
+    const person = await this.#parts.identities.refresh(identity, options)
+    const numbers: RemovedNumbers[] = []
+    for (const { key } of person.devices.values()) {
+      const written = await this.#numbersOf(idOf(group, 32), key, options)
+      if (written !== undefined) numbers.push(written)
+    }
+    return this.#extend(group, options, (state, signer) => {
+      const before = this.#secrets.newest(state.id)
+      return removeMember(this.#parts.crypto, state, signer, identity, {
+        numbers,
+        people: this.#people,
+        before,
+      }).entry
+    })
+  }
+
+  /** What the device wrote in the group's shard, as a removal names it. */
+  async #numbersOf(
+    owner: IdentityId,
+    device: Uint8Array,
+    options: CallOptions,
+  ): Promise<RemovedNumbers | undefined> {
+    const list: { readonly number: number; readonly id: Uint8Array }[] = []
+    for (let after = 0; ; ) {
+      const { numbers, more } = await this.#parts.callAbout(
+        owner,
+        'record.numbers',
+        { owner, device, after },
+        options,
+      )
+      list.push(...numbers)
+      const last = numbers.at(-1)
+      if (!more || last === undefined) break
+      after = last.number
+    }
+    const lastNumber = list.at(-1)?.number
+    if (lastNumber === undefined) return undefined
+    return { device, lastNumber, listHash: numberListHash(this.#parts.crypto, owner, device, list) }
+  }
+
+  async #extend(
+    group: IdentityId | string,
+    options: CallOptions,
+    make: (state: IdentityState, signer: GroupSigner) => SignedEntry,
+  ): Promise<Group> {
+    const { identities, crypto } = this.#parts
+    const state = await identities.refresh(idOf(group, 32), options)
+    const signer = this.#signer()
+    const isOwner = state.members.get(toHex(signer.person.id))?.role === 'owner'
+    const entry = make(state, signer)
+    const next = isOwner ? append(crypto, state, [entry], this.#people) : undefined
+    if (next === undefined || next.dropped.has(toHex(entry.hash)))
+      throw new OnehopError('FORBIDDEN', 'the log of the group does not allow that', {
+        help: 'Owners alone change a group, and one of them stays.',
+      })
+    await this.#bring(next, [entry], options)
+    return this.#shown(identities.learn(next))
+  }
+
+  /** To a node that holds the group's shard, with what proves who signed. */
+  async #bring(state: IdentityState, entries: readonly SignedEntry[], options: CallOptions): Promise<void> {
+    await this.#parts.callAbout(state.id, 'identity.append', this.#told(state, entries), options)
+  }
+
+  #told(state: IdentityState, entries: readonly SignedEntry[]) {
+    const people = [...state.members.values()].flatMap(({ identity }) => this.#people(identity) ?? [])
+    const logs = people.map((person) => encodeLog(person.entries))
+    return { identity: state.id, log: encodeLog(entries), people: logs }
+  }
+
+  /** A member lives elsewhere: the group's nodes learn of a new device when it comes. */
+  async #introduce(group: IdentityId, options: CallOptions): Promise<void> {
+    const self = this.#self()
+    await this.#parts.callAbout(group, 'identity.append', { identity: self.id, log: self.log() }, options)
+  }
+
+  #shown({ id, members, boxes }: IdentityState): Group {
+    const self = this.#identity?.id
+    const own = self && [...members.values()].find(({ identity }) => equalBytes(identity, self))
+    const shown = [...members.values()].map(({ identity, role }) => ({ identity, role }))
+    return { id, members: shown, role: own?.role, isSealed: boxes.length > 0 }
+  }
+
+  readonly #people = (id: IdentityId): IdentityState | undefined =>
+    this.#identity !== undefined && equalBytes(id, this.#identity.id)
+      ? this.#identity.state
+      : this.#parts.identities.known(id)
+
+  #signer(): GroupSigner & { readonly identity: Identity } {
+    const identity = this.#self()
+    if (identity.role !== 'owner')
+      throw new OnehopError('FORBIDDEN', "only an owner's device founds and changes groups")
+    return { identity, person: identity.state, device: identity.device }
+  }
+
+  #self(): Identity {
+    this.#parts.self()
+    return this.#identity as Identity
+  }
+}

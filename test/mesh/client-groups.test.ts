@@ -1,0 +1,141 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { connect, connectAdmin, defineSchema, memoryKeyStore, pair } from '../../client/index.ts'
+import type { App } from '../../client/index.ts'
+import { startDaemons, type Daemons } from '../support/daemons.ts'
+
+const clubSchema = defineSchema({
+  onehop: 1,
+  id: 'example.club',
+  version: 1,
+  collections: {
+    talks: {
+      key: 'none',
+      fields: {
+        title: { type: 'text', max: 200, required: true },
+        minutes: { type: 'text', max: 2_000, audience: 'followers' },
+      },
+    },
+  },
+})
+type Club = App<typeof clubSchema>
+
+let daemons: Daemons
+
+beforeAll(async () => {
+  // Neither offers space: everybody, and every group, lives on one of them alone.
+  daemons = await startDaemons(2, (config) => ({
+    ...config,
+    hosting: { ...config.hosting, offerTo: 'nobody' },
+  }))
+})
+
+afterAll(async () => {
+  await daemons[Symbol.asyncDispose]()
+})
+
+async function personAt(index: number): Promise<Club> {
+  const daemon = daemons.all[index]!
+  const keys = memoryKeyStore()
+  const admin = connectAdmin({ address: daemon.local, token: daemon.adminToken })
+  const { link } = await admin.pair.open({})
+  const run = await pair(link!, { keys, label: 'phone', schemas: [clubSchema], copies: 0 })
+  await admin.pair.code(run.digits)
+  run.confirm()
+  const { transport } = await run.done
+  await transport.close()
+  return connect({ schema: clubSchema, keys, node: daemon.local })
+}
+
+const talks = (app: Club) => app.collection('talks')
+const shown = async (app: Club, owner: Uint8Array) =>
+  (await talks(app).latest(50, { owner })).map(({ value, withheld }) => ({ ...value, withheld }))
+
+describe('a club', () => {
+  test('is founded at home; a member who lives elsewhere writes in it and reads what is sealed; a stranger does not', async () => {
+    await using ada = await personAt(0)
+    await using ben = await personAt(1)
+    const { id, members, role } = await ada.groups.create({
+      members: [{ identity: ben.owner!, role: 'writer' }],
+      label: 'Club',
+      copies: 0,
+    })
+    expect([members.length, role]).toEqual([2, 'owner'])
+    await (
+      await talks(ada).put({ title: 'welcome', minutes: 'for us alone' }, { owner: id })
+    ).accepted
+
+    expect(await ben.groups.open(id)).toMatchObject({ role: 'writer', isSealed: true })
+    await (
+      await talks(ben).put({ title: 'thank you', minutes: 'indeed' }, { owner: id })
+    ).accepted
+    const all = [
+      { title: 'thank you', minutes: 'indeed', withheld: 0 },
+      { title: 'welcome', minutes: 'for us alone', withheld: 0 },
+    ]
+    expect(await shown(ben, id)).toEqual(all)
+    expect(await shown(ada, id)).toEqual(all)
+
+    await using eve = await personAt(1)
+    expect(await shown(eve, id)).toEqual([
+      { title: 'thank you', withheld: 1 },
+      { title: 'welcome', withheld: 1 },
+    ])
+    // Nobody there knows her, and she may not make herself known.
+    await expect((await talks(eve).put({ title: 'me too' }, { owner: id })).accepted).rejects.toMatchObject({
+      code: 'NOT_HOSTED',
+    })
+    await expect(eve.groups.add(id, { identity: eve.owner!, role: 'owner' })).rejects.toMatchObject({
+      code: 'FORBIDDEN',
+    })
+  })
+
+  test('a newcomer reads what was sealed before; who is put out writes no more and reads nothing new', async () => {
+    await using ada = await personAt(0)
+    await using ben = await personAt(1)
+    await using cleo = await personAt(0)
+    const { id } = await ada.groups.create({
+      members: [{ identity: ben.owner!, role: 'writer' }],
+      copies: 0,
+    })
+    await ben.groups.open(id)
+    await (
+      await talks(ben).put({ title: 'one', minutes: 'of ben' }, { owner: id })
+    ).accepted
+    await ada.groups.add(id, { identity: cleo.owner!, role: 'reader' })
+    await cleo.groups.open(id)
+    expect(await shown(cleo, id)).toEqual([{ title: 'one', minutes: 'of ben', withheld: 0 }])
+    await expect((await talks(cleo).put({ title: 'mine' }, { owner: id })).accepted).rejects.toMatchObject({
+      code: 'FORBIDDEN',
+    })
+
+    expect((await ada.groups.remove(id, ben.owner!)).members).toHaveLength(2)
+    await (
+      await talks(ada).put({ title: 'two', minutes: 'without ben' }, { owner: id })
+    ).accepted
+    // What he wrote while he was one stays, and he reads it still; nothing newer.
+    await ben.groups.open(id)
+    expect(await shown(ben, id)).toEqual([
+      { title: 'two', withheld: 1 },
+      { title: 'one', minutes: 'of ben', withheld: 0 },
+    ])
+    await expect((await talks(ben).put({ title: 'three' }, { owner: id })).accepted).rejects.toMatchObject({
+      code: 'FORBIDDEN',
+    })
+    await cleo.groups.open(id)
+    expect(await shown(cleo, id)).toEqual([
+      { title: 'two', minutes: 'without ben', withheld: 0 },
+      { title: 'one', minutes: 'of ben', withheld: 0 },
+    ])
+  })
+
+  test('in their own shard a person writes for a group to read', async () => {
+    await using ada = await personAt(0)
+    await using ben = await personAt(1)
+    const { id } = await ada.groups.create({ members: [{ identity: ben.owner!, role: 'reader' }], copies: 0 })
+    await (
+      await talks(ada).put({ title: 'at home', minutes: 'for the club' }, { readers: id })
+    ).accepted
+    await ben.groups.open(id)
+    expect(await shown(ben, ada.owner!)).toEqual([{ title: 'at home', minutes: 'for the club', withheld: 0 }])
+  })
+})
