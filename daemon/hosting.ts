@@ -3,6 +3,7 @@ import { encode } from '../protocol/codec.ts'
 import { boolean, decodeAs, nullable, struct, text, uint } from '../protocol/shape.ts'
 import type { IdentityId } from '../protocol/record/types.ts'
 import type { Store, StoreBatch } from '../storage/types.ts'
+import { forgetWork } from './replication/revoked-lists.ts'
 
 const kind = 'hosted'
 /** Documents that mark shards of others which were found whole here; see replication. */
@@ -121,6 +122,7 @@ export class Hosting {
     this.#inOrder = undefined
     await this.#store.documents.delete(kind, owner)
     await this.#store.documents.delete(wholeKind, owner)
+    await forgetWork(this.#store, owner)
     await this.#store.shards.remove(owner)
     return true
   }

@@ -15,6 +15,8 @@ import type { Store, StoreBatch } from '../storage/types.ts'
 const kind = 'identity'
 /** By identity and device on probation: Unix milliseconds when it was first known here. */
 const knownKind = 'device-known'
+/** Empty documents by identity. */
+const unsettledKind = 'unsettled'
 /** Empty documents by group. */
 const groupKind = 'group'
 /** Empty documents by person and group: whose logs a group's is read by. */
@@ -86,6 +88,25 @@ export class Identities {
     return this.accept(id, encoded, options)
   }
 
+  /**
+   * Identities whose logs shut a device or a member out, or let one in on a branch that lost: their records are looked at
+   * when the node starts, as it may have ended between taking the log and dropping them.
+   */
+  async unsettled(): Promise<IdentityId[]> {
+    const found: IdentityId[] = []
+    let gt: Uint8Array | undefined
+    do {
+      const page = await this.#store.documents.list(unsettledKind, { ...(gt && { gt }), limit: 1_000 })
+      found.push(...page.map(({ key }) => key))
+      gt = page.length < 1_000 ? undefined : page.at(-1)?.key
+    } while (gt !== undefined)
+    for (const person of [...found]) {
+      const rows = await this.#store.documents.list(memberKind, { prefix: person })
+      found.push(...rows.map(({ key }) => key.slice(32)))
+    }
+    return found
+  }
+
   /** Of some group that is known here. */
   async isMember(person: IdentityId): Promise<boolean> {
     return (await this.#store.documents.list(memberKind, { prefix: person, limit: 1 })).length > 0
@@ -127,6 +148,7 @@ export class Identities {
       }
       this.#noteProbation(batch, before, after)
       this.#noteMembers(batch, after)
+      if (mayShutOut(after)) this.#store.documents.putIn(batch, unsettledKind, owner, emptyBytes)
       this.#store.documents.putIn(batch, kind, owner, encodeLog(after.entries))
       for (const key of recoveryKeysIn(after)) {
         this.#store.documents.putIn(batch, recoveryKind, concatBytes(key, owner), emptyBytes)
@@ -243,4 +265,12 @@ function checkCounts(before: IdentityState | undefined, after: IdentityState): v
     throw new OnehopError('BAD_IDENTITY', `entry ${toHex(idle.hash)} (${idle.body.kind}) comes to nothing`, {
       help: 'Read the log of the group again: somebody changed it, or its author may not.',
     })
+}
+
+function mayShutOut({ devices, formerMembers, dropped }: IdentityState): boolean {
+  return (
+    formerMembers.size > 0 ||
+    dropped.size > 0 ||
+    [...devices.values()].some(({ revoked }) => revoked !== undefined)
+  )
 }

@@ -20,12 +20,20 @@ import { checkFieldValue } from '../protocol/schema/check-value.ts'
 import type { Schema } from '../protocol/schema/schema.ts'
 import { checkSections, sectionKind } from '../protocol/schema/sections.ts'
 import { decodeStored } from '../storage/stored-record.ts'
-import type { Drop, DroppedItem, IncomingRecord, PutOptions, PutOutcome, Store } from '../storage/types.ts'
+import type {
+  Drop,
+  DroppedItem,
+  IncomingRecord,
+  PutOptions,
+  PutOutcome,
+  Store,
+  StoredRecord,
+} from '../storage/types.ts'
 import { nextTurn } from './clock.ts'
 import type { Hosting } from './hosting.ts'
 import type { Identities } from './identities.ts'
 import type { NodeId } from './net/rpc.ts'
-import { isSettled, limitOf } from './replication/revoked-lists.ts'
+import { isSame, limitOf, workOn } from './replication/revoked-lists.ts'
 import type { Schemas } from './schemas.ts'
 
 /** Where a record came from: its author's app, another holder of the shard, or an author's node that streams it. */
@@ -131,6 +139,29 @@ export class Ingest {
     )
   }
 
+  /**
+   * Takes in again what was dropped and counts by what the logs say now; answers how many. They were acknowledged once, so
+   * no quota keeps them out.
+   */
+  async bringBack(dropped: readonly StoredRecord[]): Promise<number> {
+    const { crypto, identities, store } = this.#parts
+    const taken = dropped.flatMap((stored): IncomingRecord[] => {
+      const record = decodeStored(stored)
+      const { owner, author } = record.header
+      const [of, by] = [identities.get(owner), identities.get(author)]
+      const counts = of !== undefined && by !== undefined && verifyRecord(crypto, record, of, by).ok
+      return counts && this.#isListed(record, by) ? [{ record, bytes: stored.bytes }] : []
+    })
+    if (taken.length === 0) return 0
+    // The shard is here: what it is counted as stays.
+    const put = await store.records.put(taken, { hosted: false })
+    const arrivals = taken.map(
+      (one, i): Arrival => ({ ...one, put: put[i] as PutOutcome, source: { from: 'own' } }),
+    )
+    this.#tell(arrivals.filter(({ put: { state } }) => state !== 'known'))
+    return taken.length
+  }
+
   /** Before `onStored` tells of what is restored. */
   onDropped(listener: DroppedListener): () => void {
     this.#dropListeners.add(listener)
@@ -231,7 +262,8 @@ export class Ingest {
     if (limit === undefined) return true
     const held = store.records.byNumber(header.owner, header.device, header.number)
     if (held !== undefined && equalBytes(held.id, id)) return true
-    return !isSettled(store, { shard, device }, limit)
+    const work = workOn(store, { shard, device })
+    return work?.isSettled !== true || !isSame(work, limit)
   }
 
   #lookUp(owner: IdentityId): OwnerHere {

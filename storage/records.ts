@@ -239,12 +239,16 @@ export class KvRecords implements Records {
     return this.#seenUnder(keyOf(tags.numbers, shard))
   }
 
-  async numbers(shard: Uint8Array, device: Uint8Array): Promise<{ number: number; ref: RecordRef }[]> {
+  async numbers(
+    shard: Uint8Array,
+    device: Uint8Array,
+    { after = 0, limit = Infinity }: { readonly after?: number; readonly limit?: number } = {},
+  ): Promise<{ number: number; ref: RecordRef }[]> {
     const prefix = keyOf(tags.numbers, shard, device)
     const entries = await readPages(this.#kv, prefix, {
-      after: 0,
+      after,
       last: Number.MAX_SAFE_INTEGER,
-      limit: Infinity,
+      limit,
     })
     return entries.map(({ index, ref }) => ({ number: index, ref }))
   }

@@ -149,7 +149,11 @@ export interface Records {
   /** The same for every device that wrote in this shard. */
   seenAll(shard: IdentityId): Promise<{ device: DeviceKey; intervals: Intervals }[]>
   /** Every number of a device with the record that bears it (the one that came first), ascending. */
-  numbers(shard: IdentityId, device: DeviceKey): Promise<{ number: number; ref: RecordRef }[]>
+  numbers(
+    shard: IdentityId,
+    device: DeviceKey,
+    range?: { readonly after?: number; readonly limit?: number },
+  ): Promise<{ number: number; ref: RecordRef }[]>
   /** The record that bears a number (the one that came first, should the device have equivocated). */
   byNumber(shard: IdentityId, device: DeviceKey, number: number): RecordRef | undefined
   equivocations(shard: IdentityId): Promise<Equivocation[]>

@@ -1,15 +1,13 @@
 import { concatBytes, equalBytes, toHex } from '../../protocol/bytes.ts'
+import { encode } from '../../protocol/codec.ts'
 import type { RevokedNumbers } from '../../protocol/identity/types.ts'
 import type { DeviceKey, IdentityId } from '../../protocol/record/types.ts'
+import { boolean, bytes, decodeAs, struct, uint } from '../../protocol/shape.ts'
 import type { Store } from '../../storage/types.ts'
 import type { Identities } from '../identities.ts'
 
-/**
- * By shard and device, since something of the device was dropped here: the hash of the list that the numbers held here
- * were found to have, or `begun`.
- */
+/** By shard and device, since something of the device was dropped here: under which limit, and whether that is done. */
 const kind = 'revoked'
-const begun = Uint8Array.of(0)
 
 /** What of a device counts in a shard: up to a number, those on the list of that hash. */
 export type Limit = Pick<RevokedNumbers, 'lastNumber' | 'listHash'>
@@ -21,51 +19,62 @@ export interface Case {
   readonly person: IdentityId
 }
 
+/** A limit that was worked on here. */
+export interface Work extends Limit {
+  /** Every record of the device that is held is one that the list names, and none lacks. */
+  readonly isSettled: boolean
+}
+
+const workShape = struct({ lastNumber: uint(), listHash: bytes(32), isSettled: boolean })
 const none: Limit = { lastNumber: 0, listHash: new Uint8Array(32) }
 
-/** Undefined where everything of the device counts: it was not revoked, and its person was not put out of the group. */
+/**
+ * Undefined where everything of the device counts. Nothing does of a device, or of a member, that only a branch which
+ * lost has admitted: what they wrote meanwhile was taken in, as nobody knew better.
+ */
 export function limitOf(
   identities: Pick<Identities, 'get'>,
   { shard, device, person }: Case,
 ): Limit | undefined {
   const name = toHex(device)
-  const { revoked } = identities.get(person)?.devices.get(name) ?? {}
-  const afterRevocation = revoked && (revoked.numbers.get(toHex(shard)) ?? none)
+  const state = identities.get(person)
+  if (state === undefined) return undefined
+  const known = state.devices.get(name)
+  if (known === undefined) return none
+  const afterRevocation = known.revoked && (known.revoked.numbers.get(toHex(shard)) ?? none)
   if (equalBytes(shard, person)) return afterRevocation
   const group = identities.get(shard)
-  const role = group?.members.get(toHex(person))?.role
-  const former = group?.formerMembers.get(toHex(person))
-  if (former === undefined || role === 'owner' || role === 'writer') return afterRevocation
-  const afterRemoval = former.get(name) ?? none
+  if (group === undefined) return afterRevocation
+  const role = group.members.get(toHex(person))?.role
+  if (role === 'owner' || role === 'writer') return afterRevocation
+  const afterRemoval = group.formerMembers.get(toHex(person))?.get(name) ?? none
   return afterRevocation !== undefined && afterRevocation.lastNumber < afterRemoval.lastNumber
     ? afterRevocation
     : afterRemoval
 }
 
-/** True when every record of the device that is held in the shard is one that the list names, and none lacks. */
-export function isSettled(store: Store, { shard, device }: Omit<Case, 'person'>, limit: Limit): boolean {
-  const settled = store.documents.get(kind, concatBytes(shard, device))
-  // Another revocation of the same device, by another branch of the log, has to be settled anew.
-  return settled !== undefined && equalBytes(settled, limit.listHash)
+export function isSame(a: Limit, b: Limit): boolean {
+  return a.lastNumber === b.lastNumber && equalBytes(a.listHash, b.listHash)
 }
 
-export async function settle(
-  store: Store,
-  { shard, device }: Omit<Case, 'person'>,
-  limit: Limit,
-): Promise<void> {
-  await store.documents.put(kind, concatBytes(shard, device), limit.listHash)
+/** Undefined where nothing of the device was ever dropped. */
+export function workOn(store: Store, { shard, device }: Omit<Case, 'person'>): Work | undefined {
+  const row = store.documents.get(kind, concatBytes(shard, device))
+  return row && decodeAs(workShape, row, 'revoked')
 }
 
-/** From now on something of the device may have been dropped. */
-export async function begin(store: Store, of: Omit<Case, 'person'>): Promise<void> {
-  if (!wasBegun(store, of)) await store.documents.put(kind, concatBytes(of.shard, of.device), begun)
+export async function keepWork(store: Store, of: Omit<Case, 'person'>, work: Work): Promise<void> {
+  const { lastNumber, listHash, isSettled } = work
+  const row = encode([lastNumber, listHash, isSettled])
+  await store.documents.put(kind, concatBytes(of.shard, of.device), row)
 }
 
-export async function unsettle(store: Store, { shard, device }: Omit<Case, 'person'>): Promise<void> {
+export async function endWork(store: Store, { shard, device }: Omit<Case, 'person'>): Promise<void> {
   await store.documents.delete(kind, concatBytes(shard, device))
 }
 
-export function wasBegun(store: Store, { shard, device }: Omit<Case, 'person'>): boolean {
-  return store.documents.get(kind, concatBytes(shard, device)) !== undefined
+/** The shard is given up: should it come again, what it holds then has to be looked at anew. */
+export async function forgetWork(store: Store, shard: IdentityId): Promise<void> {
+  const rows = await store.documents.list(kind, { prefix: shard })
+  for (const { key } of rows) await store.documents.delete(kind, key)
 }

@@ -39,7 +39,7 @@ export function applyGroupGenesis(entry: SignedEntry, authorAt: AuthorAt): Facts
 
 /**
  * Whether an entry may stand in the log at all, by its ancestors and its author's log up to the heads that it names: it
- * is signed by an owner's device of somebody who was named as a member. Throws BAD_IDENTITY, or UNKNOWN_IDENTITY where
+ * is signed by an owner's device of somebody who was named as an owner of the group. Throws BAD_IDENTITY, or UNKNOWN_IDENTITY where
  * the author's log is not at hand.
  */
 export function admitGroupEntry(
@@ -50,8 +50,8 @@ export function admitGroupEntry(
   const { author, body } = entry
   if (!('authorHeads' in body)) throw broken(entry, "it is of a person's log")
   // Before the author's log is looked at: a stranger's entry costs nothing.
-  if (author === undefined || !ancestors.some((of) => names(of, author)))
-    throw broken(entry, 'its author was never a member')
+  if (author === undefined || !ancestors.some((of) => makesOwner(of, author)))
+    throw broken(entry, 'its author was never an owner of the group')
   signingDevice(entry, authorAt(entry, body.authorHeads))
 }
 
@@ -139,9 +139,9 @@ function withBox(facts: Facts, entry: SignedEntry, box: Box, device: DeviceState
   return { ...facts, boxes: [...facts.boxes, next] }
 }
 
-function names({ body }: SignedEntry, identity: Uint8Array): boolean {
-  const members = body.kind === 'genesisGroup' ? body.members : body.kind === 'addMember' ? [body.member] : []
-  return members.some((member) => equalBytes(member.identity, identity))
+function makesOwner({ body }: SignedEntry, identity: Uint8Array): boolean {
+  const named = body.kind === 'genesisGroup' ? body.members : 'member' in body ? [body.member] : []
+  return named.some((member) => member.role === 'owner' && equalBytes(member.identity, identity))
 }
 
 /** An owner's device of the author, live by what the author's log says at the heads that the entry names. */

@@ -1,7 +1,7 @@
 /** The neighbourhood at a size for every day: the same eight processes and phases, few people. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
@@ -30,6 +30,7 @@ test(
   async () => {
     const file = join(folder, 'out.json')
     const { code, stdout, stderr } = await run('--people', '100', '--json', file)
+    expect(existsSync(file), stderr).toBe(true)
     const figures = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>
     expect(figures['failures'], stderr).toEqual([])
     expect(code).toBe(0)

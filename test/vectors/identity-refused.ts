@@ -155,7 +155,7 @@ export function groupRefusals(crypto: CryptoProvider): GroupRefusals {
       'a signature of zeros': ['BAD_SIGNATURE', { ...by(ada, adding), signature: new Uint8Array(64) }],
       "vouch: in a group's log": bad(by(ada, { kind: 'vouch', device: ada.device.key })),
       'an entry before it that is missing': bad(by(ada, adding, { previous: ada.state.heads })),
-      'addMember: by a writer': idle(by(bob, { ...adding, authorHeads: bob.state.heads })),
+      'addMember: by a writer': bad(by(bob, { ...adding, authorHeads: bob.state.heads })),
       'addMember: of a member': idle(by(ada, { ...adding, member: { identity: bob.state.id, role: 'writer' } })),
       'addMember: a secret for another': idle(by(ada, grantOf(1, bob.state.id, 1))),
       'addMember: a secret for a device': idle(by(ada, grantOf(1, dan.state.id, 0))),
