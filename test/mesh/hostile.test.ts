@@ -1,12 +1,10 @@
 import { globSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { expect, test } from 'vitest'
-import { microblog } from '../../client/microblog.ts'
 import { signRecord } from '../../protocol/record/sign.ts'
 import { decodeReceipts, encodePush } from '../../protocol/replication/messages.ts'
 import { fromHex, toHex } from '../../protocol/bytes.ts'
 import { encode } from '../../protocol/codec.ts'
-import type { OnehopError } from '../../protocol/errors.ts'
 import { decodeLog, encodeLog } from '../../protocol/identity/entry.ts'
 import { replay } from '../../protocol/identity/log.ts'
 import { numberListHash, revokeDevice } from '../../protocol/identity/make.ts'
@@ -27,16 +25,15 @@ import {
   packReplicaSet,
   signReplicaSet,
   unpackReplicaSet,
-  type ReplicaSet,
 } from '../../protocol/placement/replica-set.ts'
 import { clockOf } from '../../protocol/record/clock.ts'
 import type { RecordDraft } from '../../protocol/record/types.ts'
 import { encodeRecord } from '../../protocol/record/wire.ts'
 import { defineSchema } from '../../protocol/schema/builder.ts'
-import { planSections } from '../../protocol/schema/sections.ts'
 import type { Method } from '../../daemon/net/rpc.ts'
-import { createMesh, type Mesh, type MeshNode } from '../support/mesh.ts'
+import { type Mesh } from '../support/mesh.ts'
 import { createSimPerson, type SimPerson } from '../sim/writer.ts'
+import { openStreet, onDisk, setOf, helloOf, sectionOf, draftOf } from '../support/street.ts'
 
 /** Everything that a node answers to another. */
 const methods: readonly Method[] = [
@@ -77,33 +74,6 @@ test('the table names every method there is', () => {
   expect(found).toHaveLength(methods.length)
 })
 
-/** A house with one person and two neighbours, and somebody in the network whom nobody knows. */
-async function street() {
-  const mesh = await createMesh(3)
-  await mesh.clock.advance(3_000)
-  const home = mesh.nodes[0] as MeshNode
-  const ada = createSimPerson(mesh.crypto)
-  await mesh.wait(home.call('schema.put', { schema: microblog.bytes }))
-  await mesh.wait(home.call('admin.host.add', { hosts: [{ log: ada.log }] }))
-  const strangerSeed = mesh.crypto.random(32)
-  const stranger = mesh.network.join(toHex(mesh.crypto.signingPublicKey(strangerSeed)))
-  const ask = async (method: Method, body: Uint8Array, to = home): Promise<Uint8Array | string> => {
-    const signal = new AbortController().signal
-    const answer = stranger.rpc
-      .request(to.id, method, body, { signal })
-      .catch((error: OnehopError) => error.code)
-    return mesh.wait(answer)
-  }
-  return { mesh, home, ada, stranger, strangerSeed, ask }
-}
-
-/** Everything that lies on a node's disk, as far as strangers might fill it. */
-async function onDisk({ store }: MeshNode): Promise<unknown> {
-  const kinds = ['identity', 'replica-set', 'hosted', 'lease-granted', 'schema', 'step-signed', 'whole']
-  const documents = await Promise.all(kinds.map(async (kind) => (await store.documents.list(kind)).length))
-  return { documents, shards: await store.shards.list() }
-}
-
 const garbage: readonly (readonly [name: string, body: (mesh: Mesh) => Uint8Array])[] = [
   ['nothing at all', () => new Uint8Array(0)],
   ['one byte', () => Uint8Array.of(0xff)],
@@ -120,7 +90,7 @@ const garbage: readonly (readonly [name: string, body: (mesh: Mesh) => Uint8Arra
 ]
 
 test.each(methods)('%s refuses whatever is no message of its own', async (method) => {
-  const { mesh, home, ask } = await street()
+  const { mesh, home, ask } = await openStreet()
   await using _ = mesh
   const before = await onDisk(home)
   for (const [name, body] of garbage) {
@@ -211,7 +181,7 @@ const crimes: readonly Crime[] = [
 ]
 
 test.each(crimes)('a record with $name: $code, and nothing is kept', async ({ code, receipt, bytes }) => {
-  const { mesh, home, ada, ask } = await street()
+  const { mesh, home, ada, ask } = await openStreet()
   await using _ = mesh
   const before = await onDisk(home)
   const record = bytes({ mesh, ada, draft: draftOf(mesh, ada) })
@@ -239,7 +209,7 @@ const mistakes: readonly (readonly [name: string, code: string, changes: Partial
 ]
 
 test.each(mistakes)('an app that writes a record %s hears %s', async (_name, code, changes) => {
-  const { mesh, home, ada } = await street()
+  const { mesh, home, ada } = await openStreet()
   await using _ = mesh
   const before = await onDisk(home)
   const record = encodeRecord(signRecord(mesh.crypto, { ...draftOf(mesh, ada), ...changes }, ada.owning.seed))
@@ -249,7 +219,7 @@ test.each(mistakes)('an app that writes a record %s hears %s', async (_name, cod
 })
 
 test('a revoked device writes no more; what counts of it stays', async () => {
-  const { mesh, home, ada } = await street()
+  const { mesh, home, ada } = await openStreet()
   await using _ = mesh
   const state = replay(mesh.crypto, decodeLog(mesh.crypto, ada.log))
   const second = ada.writers[1]
@@ -273,7 +243,7 @@ test('a revoked device writes no more; what counts of it stays', async () => {
 })
 
 test('a schema that shows more than before is refused, and the old one stays', async () => {
-  const { mesh, home } = await street()
+  const { mesh, home } = await openStreet()
   await using _ = mesh
   const note = { key: 'random', fields: { text: { type: 'text', max: 10_000 } } } as const
   const before = {
@@ -293,28 +263,6 @@ test('a schema that shows more than before is refused, and the old one stays', a
   ).rejects.toMatchObject({ code: 'UNKNOWN_SCHEMA' })
 })
 
-/** A set that seats the given nodes, as its owner would draw it up. */
-function setOf(owner: Uint8Array, nodes: readonly MeshNode[], changes: Partial<ReplicaSet> = {}): Uint8Array {
-  return encodeReplicaSet({
-    owner,
-    shard: owner,
-    epoch: 1,
-    step: 0,
-    previous: undefined,
-    members: nodes.map(({ id }, i) => ({
-      node: fromHex(id, 32) as Uint8Array,
-      role: i === 0 ? 'home' : 'replica',
-      addresses: [],
-      operator: `operator ${i}`,
-      region: '/geo',
-    })),
-    standby: [],
-    copies: 2,
-    expiresMs: Date.UTC(2030, 0, 1),
-    ...changes,
-  })
-}
-
 test.each([
   ['unsigned', () => []],
   [
@@ -331,7 +279,7 @@ test.each([
     ],
   ],
 ] as const)('a replica set %s is refused by commit and by take', async (_name, signatures) => {
-  const { mesh, home, ada, ask } = await street()
+  const { mesh, home, ada, ask } = await openStreet()
   await using _ = mesh
   const before = await onDisk(home)
   const document = setOf(ada.owner, mesh.nodes)
@@ -345,7 +293,7 @@ test.each([
 })
 
 test('a step that too few members signed changes nothing', async () => {
-  const { mesh, home, ada, strangerSeed, ask } = await street()
+  const { mesh, home, ada, strangerSeed, ask } = await openStreet()
   await using _ = mesh
   const first = setOf(ada.owner, mesh.nodes)
   const root = packReplicaSet(first, [signReplicaSet(mesh.crypto, first, ada.owning.seed)])
@@ -369,7 +317,7 @@ test('a step that too few members signed changes nothing', async () => {
 })
 
 test('a shard that nobody leased here is not taken, however well it is signed', async () => {
-  const { mesh, home, ask } = await street()
+  const { mesh, home, ask } = await openStreet()
   await using _ = mesh
   const before = await onDisk(home)
   const eve = createSimPerson(mesh.crypto)
@@ -384,7 +332,7 @@ test('a shard that nobody leased here is not taken, however well it is signed', 
 })
 
 test('a neighbour whose lease is not its own gets no seat', async () => {
-  const { mesh, home, ada, stranger, ask } = await street()
+  const { mesh, home, ada, stranger, ask } = await openStreet()
   await using _ = mesh
   const hello = encodeHello({
     region: '/geo/europe',
@@ -423,7 +371,7 @@ test('a neighbour whose lease is not its own gets no seat', async () => {
 })
 
 test("strangers read and fill no shard: seats count, not a peer's word", async () => {
-  const { mesh, ada, ask } = await street()
+  const { mesh, ada, ask } = await openStreet()
   await using _ = mesh
   const until = clockOf(mesh.clock.nowMs())
   const blob = new Uint8Array(32).fill(1)
@@ -437,7 +385,7 @@ test("strangers read and fill no shard: seats count, not a peer's word", async (
 })
 
 test('asking for leases a thousand times promises the bytes once, and what nobody takes up is free again', async () => {
-  const { mesh, home, ask } = await street()
+  const { mesh, home, ask } = await openStreet()
   await using _ = mesh
   const asks = (n: number): Uint8Array => {
     const owner = new Uint8Array(32).fill(n)
@@ -455,37 +403,3 @@ test('asking for leases a thousand times promises the bytes once, and what nobod
   await mesh.clock.advance(1_000)
   expect((await home.store.documents.list('lease-granted')).length).toBe(0)
 })
-
-function helloOf(mesh: Mesh): Uint8Array {
-  return encodeHello({
-    region: '/geo',
-    operator: 'eve',
-    addresses: [],
-    roles: [],
-    offeredBytes: 0,
-    clockMs: mesh.clock.nowMs(),
-  })
-}
-
-function sectionOf(fields: Record<string, string | number>): RecordDraft['sections'][number] {
-  const [section] = planSections(microblog, 'posts', { text: 'x' })
-  if (section === undefined) throw new Error('posts have a section')
-  return { ...section, fields }
-}
-
-function draftOf(mesh: Mesh, ada: SimPerson): RecordDraft {
-  return {
-    owner: ada.owner,
-    author: ada.owner,
-    app: microblog.id,
-    collection: 'posts',
-    key: new Uint8Array(0),
-    merge: 'append',
-    number: 1,
-    clock: clockOf(mesh.clock.nowMs()),
-    operation: 'put',
-    schema: microblog.hash,
-    expiresMs: undefined,
-    sections: [sectionOf({ text: 'hello' })],
-  }
-}
