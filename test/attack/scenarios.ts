@@ -1,6 +1,16 @@
+import { doorAttacks } from './doors.ts'
 import { groupAttacks } from './groups.ts'
 import { identityAttacks } from './identities.ts'
+import { pairingAttacks } from './pairing.ts'
 import { recordAttacks } from './records.ts'
 import type { Scenario } from './scenario.ts'
+import { sessionAttacks } from './sessions.ts'
 
-export const scenarios: readonly Scenario[] = [...recordAttacks, ...identityAttacks, ...groupAttacks]
+export const scenarios: readonly Scenario[] = [
+  ...recordAttacks,
+  ...identityAttacks,
+  ...groupAttacks,
+  ...sessionAttacks,
+  ...doorAttacks,
+  ...pairingAttacks,
+]
