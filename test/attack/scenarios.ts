@@ -1,5 +1,7 @@
+import { aggregatorAttacks } from './aggregators.ts'
 import { doorAttacks } from './doors.ts'
 import { groupAttacks } from './groups.ts'
+import { holderAttacks } from './holders.ts'
 import { identityAttacks } from './identities.ts'
 import { pairingAttacks } from './pairing.ts'
 import { recordAttacks } from './records.ts'
@@ -13,4 +15,6 @@ export const scenarios: readonly Scenario[] = [
   ...sessionAttacks,
   ...doorAttacks,
   ...pairingAttacks,
+  ...holderAttacks,
+  ...aggregatorAttacks,
 ]

@@ -3,29 +3,14 @@ import { resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import { signRecord } from '../../protocol/record/sign.ts'
 import { decodeReceipts, encodePush } from '../../protocol/replication/messages.ts'
-import { fromHex, toHex } from '../../protocol/bytes.ts'
 import { encode } from '../../protocol/codec.ts'
 import { decodeLog, encodeLog } from '../../protocol/identity/entry.ts'
 import { replay } from '../../protocol/identity/log.ts'
 import { numberListHash, revokeDevice } from '../../protocol/identity/make.ts'
 import { limits } from '../../protocol/limits.ts'
-import { makeChain, unpackChain } from '../../protocol/placement/chain.ts'
-import { signLease } from '../../protocol/placement/lease.ts'
-import {
-  decodeHello,
-  decodeLeaseAsks,
-  decodeTaken,
-  encodeHello,
-  encodeLeases,
-  encodePlaced,
-} from '../../protocol/placement/messages.ts'
-import {
-  decodeReplicaSet,
-  encodeReplicaSet,
-  packReplicaSet,
-  signReplicaSet,
-  unpackReplicaSet,
-} from '../../protocol/placement/replica-set.ts'
+import { makeChain } from '../../protocol/placement/chain.ts'
+import { decodeTaken, encodePlaced } from '../../protocol/placement/messages.ts'
+import { packReplicaSet, signReplicaSet, unpackReplicaSet } from '../../protocol/placement/replica-set.ts'
 import { clockOf } from '../../protocol/record/clock.ts'
 import type { RecordDraft } from '../../protocol/record/types.ts'
 import { encodeRecord } from '../../protocol/record/wire.ts'
@@ -33,7 +18,7 @@ import { defineSchema } from '../../protocol/schema/builder.ts'
 import type { Method } from '../../daemon/net/rpc.ts'
 import { type Mesh } from '../support/mesh.ts'
 import { createSimPerson, type SimPerson } from '../sim/writer.ts'
-import { openStreet, onDisk, setOf, helloOf, sectionOf, draftOf } from '../support/street.ts'
+import { openStreet, onDisk, setOf, sectionOf, draftOf } from '../support/street.ts'
 
 /** Everything that a node answers to another. */
 const methods: readonly Method[] = [
@@ -263,59 +248,6 @@ test('a schema that shows more than before is refused, and the old one stays', a
   ).rejects.toMatchObject({ code: 'UNKNOWN_SCHEMA' })
 })
 
-test.each([
-  ['unsigned', () => []],
-  [
-    'signed by a stranger',
-    (mesh: Mesh, document: Uint8Array) => [signReplicaSet(mesh.crypto, document, mesh.crypto.random(32))],
-  ],
-  [
-    "with the owner's signature over something else",
-    (mesh: Mesh, document: Uint8Array, ada: SimPerson) => [
-      {
-        ...signReplicaSet(mesh.crypto, document, ada.owning.seed),
-        signature: signReplicaSet(mesh.crypto, encode('else'), ada.owning.seed).signature,
-      },
-    ],
-  ],
-] as const)('a replica set %s is refused by commit and by take', async (_name, signatures) => {
-  const { mesh, home, ada, ask } = await openStreet()
-  await using _ = mesh
-  const before = await onDisk(home)
-  const document = setOf(ada.owner, mesh.nodes)
-  const packed = packReplicaSet(document, signatures(mesh, document, ada))
-  const { results } = await mesh.wait(home.call('placement.commit', { replicaSets: [packed] }))
-  expect(results[0]).toMatchObject({ hash: null, code: 'FORBIDDEN' })
-  const chain = makeChain([unpackReplicaSet(mesh.crypto, packed)]).bytes
-  const taken = await ask('shard/take', encodePlaced([{ chain, log: ada.log, people: [] }]))
-  expect(decodeTaken(taken as Uint8Array)).toEqual([false])
-  expect(await onDisk(home)).toEqual(before)
-})
-
-test('a step that too few members signed changes nothing', async () => {
-  const { mesh, home, ada, strangerSeed, ask } = await openStreet()
-  await using _ = mesh
-  const first = setOf(ada.owner, mesh.nodes)
-  const root = packReplicaSet(first, [signReplicaSet(mesh.crypto, first, ada.owning.seed)])
-  await mesh.wait(home.call('placement.commit', { replicaSets: [root] }))
-  const before = await onDisk(home)
-  const known = unpackReplicaSet(mesh.crypto, root)
-  const document = encodeReplicaSet({
-    ...decodeReplicaSet(first),
-    step: 1,
-    previous: known.hash,
-    members: known.members.slice(0, 2),
-  })
-  const step = packReplicaSet(document, [signReplicaSet(mesh.crypto, document, strangerSeed)])
-  const chain = makeChain([known, unpackReplicaSet(mesh.crypto, step)]).bytes
-  const taken = await ask('shard/take', encodePlaced([{ chain, log: ada.log, people: [] }]))
-  expect(decodeTaken(taken as Uint8Array)).toEqual([false])
-  expect(await ask('shard/sign-step', encode([document]))).toEqual(encode([null]))
-  expect(await onDisk(home)).toEqual(before)
-  const kept = home.store.documents.get('replica-set', ada.owner) as Uint8Array
-  expect(unpackChain(mesh.crypto, kept).newest.step).toBe(0)
-})
-
 test('a shard that nobody leased here is not taken, however well it is signed', async () => {
   const { mesh, home, ask } = await openStreet()
   await using _ = mesh
@@ -329,77 +261,4 @@ test('a shard that nobody leased here is not taken, however well it is signed', 
   const placed = encodePlaced([{ chain: makeChain([set]).bytes, log: eve.log, people: [] }])
   expect(decodeTaken((await ask('shard/take', placed)) as Uint8Array)).toEqual([false])
   expect(await onDisk(home)).toEqual(before)
-})
-
-test('a neighbour whose lease is not its own gets no seat', async () => {
-  const { mesh, home, ada, stranger, ask } = await openStreet()
-  await using _ = mesh
-  const hello = encodeHello({
-    region: '/geo/europe',
-    operator: 'eve',
-    addresses: ['/ip4/127.0.99.1/tcp/1'],
-    roles: [],
-    offeredBytes: 2 ** 40,
-    clockMs: mesh.clock.nowMs(),
-  })
-  let asked = 0
-  stranger.rpc.handle('shard/hello', async () => hello)
-  stranger.rpc.handle('shard/lease', async ({ from, body }) =>
-    encodeLeases(
-      decodeLeaseAsks(body).map((ask) => {
-        asked++
-        const host = fromHex(stranger.rpc.self, 32) as Uint8Array
-        const lease = {
-          ...ask,
-          host,
-          home: fromHex(from, 32) as Uint8Array,
-          largestRecordBytes: 1,
-          expiresMs: 2 ** 42,
-        }
-        return signLease(mesh.crypto, lease, mesh.crypto.random(32))
-      }),
-    ),
-  )
-  await ask('shard/hello', hello)
-  const { proposals } = await mesh.wait(home.call('placement.propose', { owners: [ada.owner], copies: 3 }))
-  const members = decodeReplicaSet(proposals[0]?.unsigned as Uint8Array).members.map(({ node }) =>
-    toHex(node),
-  )
-  expect(asked).toBe(1)
-  expect(members).toHaveLength(3)
-  expect(members).not.toContain(stranger.rpc.self)
-})
-
-test("strangers read and fill no shard: seats count, not a peer's word", async () => {
-  const { mesh, ada, ask } = await openStreet()
-  await using _ = mesh
-  const until = clockOf(mesh.clock.nowMs())
-  const blob = new Uint8Array(32).fill(1)
-  expect(await ask('shard/reconcile', encode([ada.owner, until, Uint8Array.of(0x61)]))).toBe('FORBIDDEN')
-  expect(await ask('shard/fetch', encode([ada.owner, [blob]]))).toBe('FORBIDDEN')
-  expect(await ask('shard/numbers', encode([ada.owner, blob, 0]))).toBe('FORBIDDEN')
-  expect(await ask('shard/blob-offer', encode([ada.owner, blob]))).toBe('FORBIDDEN')
-  expect(await ask('shard/compare', encode([until, [[ada.owner, null, new Uint8Array(16)]]]))).toEqual(
-    encode([[2, true]]),
-  )
-})
-
-test('asking for leases a thousand times promises the bytes once, and what nobody takes up is free again', async () => {
-  const { mesh, home, ask } = await openStreet()
-  await using _ = mesh
-  const asks = (n: number): Uint8Array => {
-    const owner = new Uint8Array(32).fill(n)
-    return encode([[owner, owner, 1_000_000]])
-  }
-  for (let i = 0; i < 1_000; i++) await ask('shard/lease', asks(1))
-  expect((await home.store.documents.list('lease-granted')).length).toBe(1)
-  const offered = async (): Promise<number> =>
-    decodeHello((await ask('shard/hello', helloOf(mesh))) as Uint8Array).offeredBytes
-  const withOne = await offered()
-  await ask('shard/lease', asks(2))
-  expect(await offered()).toBe(withOne - 1_000_000)
-  await mesh.clock.advance(3_700_000)
-  expect(await offered()).toBe(withOne + 1_000_000)
-  await mesh.clock.advance(1_000)
-  expect((await home.store.documents.list('lease-granted')).length).toBe(0)
 })
