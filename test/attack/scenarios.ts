@@ -1,4 +1,5 @@
 import { aggregatorAttacks } from './aggregators.ts'
+import { dialAttacks } from './dials.ts'
 import { doorAttacks } from './doors.ts'
 import { groupAttacks } from './groups.ts'
 import { holderAttacks } from './holders.ts'
@@ -17,4 +18,5 @@ export const scenarios: readonly Scenario[] = [
   ...pairingAttacks,
   ...holderAttacks,
   ...aggregatorAttacks,
+  ...dialAttacks,
 ]
