@@ -1,15 +1,13 @@
 /** Strangers who would have a home box knock at the doors of its neighbours. Packets are counted on a real interface. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { resolve } from 'node:path'
-import { createInterface } from 'node:readline'
 import { fullAddress } from '../../daemon/net/node-id.ts'
 import { memoryNodeId } from '../../daemon/net/rpc-memory.ts'
 import { lanToolsMissing, LanRefused, openLan, run, type Box, type Lan } from '../support/lan.ts'
 import { setTrap, type Trap } from '../support/trap.ts'
 import { until } from '../support/until.ts'
 import { Untried, type Scenario } from './scenario.ts'
+import { startTalker, type Talker } from './talker.ts'
 
 async function lanOrUntried(): Promise<Lan> {
   const missing = lanToolsMissing()
@@ -24,41 +22,16 @@ async function lanOrUntried(): Promise<Lan> {
 }
 
 interface Said {
-  readonly address?: string
-  readonly told?: number
-  readonly lookups?: number
-  readonly failedDials?: number
-  readonly port?: number
-  readonly adminToken?: string
+  readonly address: string
+  readonly told: number
+  readonly lookups: number
+  readonly failedDials: number
+  readonly port: number
+  readonly adminToken: string
 }
 
-interface Child extends AsyncDisposable {
-  /** What it said last of everything. */
-  readonly said: Said
-}
-
-function start(box: Box, script: string, ...args: readonly string[]): Child {
-  const [program = '', ...within] = [
-    ...box.within,
-    process.execPath,
-    resolve(import.meta.dirname, script),
-    ...args,
-  ]
-  const child = spawn(program, within, { stdio: ['pipe', 'pipe', 'inherit'] })
-  let said: Said = {}
-  createInterface({ input: child.stdout }).on('line', (line) => {
-    said = { ...said, ...(JSON.parse(line) as Said) }
-  })
-  return {
-    get said() {
-      return said
-    },
-    async [Symbol.asyncDispose]() {
-      child.stdin.end()
-      if (child.exitCode === null) await once(child, 'exit')
-    },
-  }
-}
+const start = (box: Box, script: string, ...args: readonly string[]): Talker<Said> =>
+  startTalker<Said>(box.within, script, ...args)
 
 /** Nothing was counted; and something is, when one knocks on purpose. */
 async function silent(box: Box, trap: Trap): Promise<void> {
@@ -115,7 +88,10 @@ export const dialAttacks: readonly Scenario[] = [
       await using lan = await lanOrUntried()
       const [one, two] = lan.boxes
       await using victim = start(one, 'dial-victim.ts', one.address)
-      const { port, adminToken } = (await until(() => victim.said.adminToken && victim.said, 20_000)) as Said
+      const { port, adminToken } = (await until(
+        () => victim.said.adminToken && victim.said,
+        20_000,
+      )) as Partial<Said>
       const ask = async (from: Box, host: string): Promise<string> => {
         const url = `http://${host}:${port}/api/v1/admin.config`
         const headers = `{ authorization: 'Bearer ${adminToken}', 'content-type': 'application/json' }`

@@ -1,6 +1,7 @@
 import { aggregatorAttacks } from './aggregators.ts'
 import { dialAttacks } from './dials.ts'
 import { doorAttacks } from './doors.ts'
+import { floodAttacks } from './flood.ts'
 import { groupAttacks } from './groups.ts'
 import { holderAttacks } from './holders.ts'
 import { identityAttacks } from './identities.ts'
@@ -19,4 +20,5 @@ export const scenarios: readonly Scenario[] = [
   ...holderAttacks,
   ...aggregatorAttacks,
   ...dialAttacks,
+  ...floodAttacks,
 ]
