@@ -65,15 +65,14 @@ function talk({ source, send }: FrameStream): Talk {
   }
 }
 
-/** In the middle: has photographed the node's QR, and pasted their own over it. */
+/** In the middle: has photographed the node's QR, and pasted over it one of their own with the same secret. */
 async function impostor(mesh: Mesh, home: MeshNode, link: string) {
   const { crypto } = mesh
   const keys = deviceFromSeed(crypto, crypto.random(32))
   const place = mesh.network.join(toHex(keys.key))
   const { secret } = parsePairingLink(link)
-  const ownSecret = crypto.random(16)
   const ownLink = pairingLink('http://127.0.0.1/phone/', {
-    ...{ node: keys.key, secret: ownSecret, lifetimeS: 60 },
+    ...{ node: keys.key, secret, lifetimeS: 60 },
     addresses: ['/ip4/127.0.0.1/tcp/1/ws'],
   })
   const callers: Talk[] = []
@@ -107,7 +106,7 @@ async function impostor(mesh: Mesh, home: MeshNode, link: string) {
       const transport = fromHex(memoryNodeId(2)) as Uint8Array
       return {
         phone,
-        secret: ownSecret,
+        secret,
         parties: { node: keys.key, transport, device, box: boxKey, role, label },
       }
     },
