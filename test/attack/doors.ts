@@ -6,7 +6,8 @@ import { apiLimits } from '../../protocol/api/limits.ts'
 import { encode } from '../../protocol/codec.ts'
 import { rawRequest, socketClient } from '../support/api-client.ts'
 import { createApiNode } from '../support/api-node.ts'
-import { openHouse, type House } from '../support/house.ts'
+import type { House } from '../support/house.ts'
+import { inHouse } from './in-house.ts'
 import type { Scenario } from './scenario.ts'
 
 const info = '/api/v1/node.info'
@@ -17,15 +18,11 @@ function atDoor(
   stoppedBy: string,
   run: (house: House) => Promise<void>,
 ): Scenario {
-  return {
-    ...{ name, attack, stoppedBy },
-    async run() {
-      await using house = await openHouse()
-      // The same without the attack is answered.
-      assert.equal((await house.post(info, {})).status, 200)
-      await run(house)
-    },
-  }
+  return inHouse(name, attack, stoppedBy, async (house) => {
+    // The same without the attack is answered.
+    assert.equal((await house.post(info, {})).status, 200)
+    await run(house)
+  })
 }
 
 export const doorAttacks: readonly Scenario[] = [

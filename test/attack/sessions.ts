@@ -11,28 +11,14 @@ import { addDevice, deviceFromSeed, ownerAdmission, provePossession } from '../.
 import type { DeviceSecrets } from '../../protocol/identity/types.ts'
 import { httpCaller, type RawAnswer } from '../support/api-client.ts'
 import { testCrypto as crypto, type Caller } from '../support/api-node.ts'
-import { openHouse, type House } from '../support/house.ts'
+import type { House } from '../support/house.ts'
 import { openStreet } from '../support/street.ts'
+import { inHouse } from './in-house.ts'
 import { refusal, type Scenario } from './scenario.ts'
 
 const path = '/api/v1/schema.put'
 const body = encode({ schema: microblog.bytes })
 const posts = (owner: Uint8Array) => ({ owner, app: microblog.id, collection: 'posts' })
-
-function inHouse(
-  name: string,
-  attack: string,
-  stoppedBy: string,
-  run: (house: House) => Promise<void>,
-): Scenario {
-  return {
-    ...{ name, attack, stoppedBy },
-    async run() {
-      await using house = await openHouse()
-      await run(house)
-    },
-  }
-}
 
 async function claimOf(call: Caller, { ada }: House, device: DeviceSecrets = ada.owning) {
   const { node, nonce, expiresMs } = await call('session.challenge', { owner: ada.owner, device: device.key })
