@@ -98,6 +98,7 @@ export class Ingest {
   readonly #parts: IngestParts
   readonly #listeners = new Set<StoredListener>()
   readonly #dropListeners = new Set<DroppedListener>()
+  #peersTurn = Promise.resolve()
 
   constructor(parts: IngestParts) {
     this.#parts = parts
@@ -116,9 +117,15 @@ export class Ingest {
       const slice = this.#acceptSlice(encoded.slice(start, start + sliceRecords), source, options)
       slice.catch(() => {}) // rejects this call below; until then nobody waits for it
       slices.push(slice)
-      if (start + sliceRecords < encoded.length) await nextTurn()
+      if (start + sliceRecords < encoded.length) await this.#turnOf(source)
     }
     return (await Promise.all(slices)).flat()
+  }
+
+  /** Slices of peers go one in a turn, however many calls of theirs are under way; an app waits for none of them. */
+  #turnOf({ from }: Source): Promise<void> {
+    if (from === 'client') return nextTurn()
+    return (this.#peersTurn = this.#peersTurn.then(nextTurn))
   }
 
   onStored(listener: StoredListener): () => void {

@@ -5,7 +5,6 @@ import type { PeerInfo, PeerUpdate } from '@libp2p/interface'
 import { kadDHT, passthroughMapper } from '@libp2p/kad-dht'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
-import { webSockets } from '@libp2p/websockets'
 import { yamux } from '@libp2p/yamux'
 import type { LevelDatastore } from 'datastore-level'
 import { multiaddr } from '@multiformats/multiaddr'
@@ -31,6 +30,7 @@ import type { RpcBudgets, RpcStats } from './rpc-endpoint.ts'
 import { RpcEndpoint } from './rpc-endpoint.ts'
 import { createLibp2pTransport } from './rpc-libp2p.ts'
 import type { Network } from './rpc.ts'
+import { gatedWebSockets } from './websockets.ts'
 
 export const providerValidityMs = 48 * 3_600_000
 
@@ -185,7 +185,7 @@ function createNode(
       listen: [`${ip}/tcp/${listen.tcp}`, `${ip}/tcp/${listen.websocket}/ws`],
       ...(network.announce.length === 0 ? {} : { announce: [...network.announce] }),
     },
-    transports: [tcp({ dialOpts }), webSockets()],
+    transports: [tcp({ dialOpts }), gatedWebSockets(gater)],
     connectionEncrypters: [noise()],
     streamMuxers: [
       yamux({

@@ -34,6 +34,8 @@ export const netLimits = {
   requestsBurst: 8_000,
   bytesPerS: 64 * 2 ** 20,
   bytesBurst: 128 * 2 ** 20,
+  /** How long peers' requests may run in a row before phones and everything else have their turn. */
+  turnMs: 5,
   addressesPerPeerMax: limits.addressesPerNodeMax,
   deniedNodesMax: 65_536,
 } as const

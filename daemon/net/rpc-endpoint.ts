@@ -8,6 +8,7 @@ import { checkMethod, familyOf, protocolOf } from './frame.ts'
 import { netLimits } from './net-limits.ts'
 import { Requester, Responder } from './rpc-machine.ts'
 import type { Method, NodeId, Rpc, RpcCallOptions, RpcHandler } from './rpc.ts'
+import { Turns } from './turns.ts'
 
 export interface RpcBudgets {
   readonly requestsPerS: number
@@ -42,6 +43,7 @@ export class RpcEndpoint implements Rpc {
   readonly #clock: Clock
   readonly #log: Log
   readonly #budgets: RpcBudgets
+  readonly #turns: Turns
   readonly #handlers = new Map<Method, RpcHandler>()
   readonly #families = new Set<string>()
   readonly #links = new Map<string, Promise<Link>>()
@@ -59,6 +61,7 @@ export class RpcEndpoint implements Rpc {
     this.#clock = options.clock
     this.#log = options.log
     this.#budgets = { ...netLimits, ...options.budgets }
+    this.#turns = new Turns(options.clock, netLimits.turnMs)
   }
 
   handle(method: Method, handler: RpcHandler): void {
@@ -206,9 +209,17 @@ export class RpcEndpoint implements Rpc {
         else this.#log.debug('rpc.refused', { from, method, code: error.code })
       },
     })
+    const serve = (frame: Uint8Array): void => {
+      try {
+        this.#guard(from, family, () => responder.onFrame(frame))
+      } catch (error) {
+        channel.abort(asOnehopError(error))
+      }
+    }
     channel.attach({
       onFrame: (frame) => {
-        this.#guard(from, family, () => responder.onFrame(frame))
+        const waits = this.#turns.take(from, () => serve(frame))
+        if (waits !== undefined) return waits
         // A peer that asks and does not read would fill our memory with its replies.
         if (channel.queuedBytes() > netLimits.replyBytesWaitingMax) {
           return channel.drained(netLimits.replyBytesWaitingMax)

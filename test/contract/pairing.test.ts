@@ -5,22 +5,16 @@ import { createPairing, pairingProtocol } from '../../daemon/pairing/pairing.ts'
 import type { PairingPorts } from '../../daemon/pairing/pairing.ts'
 import type { Call } from '../../daemon/api/operations.ts'
 import type { PairingStatus } from '../../protocol/api/messages.ts'
-import { fromHex, toHex } from '../../protocol/bytes.ts'
+import { toHex } from '../../protocol/bytes.ts'
 import { decodeLog, encodeLog } from '../../protocol/identity/entry.ts'
 import { append, replay } from '../../protocol/identity/log.ts'
 import { addDevice, createIdentity, deviceFromSeed, provePossession } from '../../protocol/identity/make.ts'
 import type { IdentityState } from '../../protocol/identity/types.ts'
-import {
-  decodePairingMessage,
-  encodePairingMessage,
-  parsePairingLink,
-  startPhonePairing,
-  stepPhonePairing,
-} from '../../protocol/pairing/index.ts'
-import type { PairingRole, PhonePairing, PhonePairingAction } from '../../protocol/pairing/index.ts'
+import { decodePairingMessage } from '../../protocol/pairing/index.ts'
 import { silentLog, testCrypto as crypto } from '../support/api-node.ts'
 import { createSeededRandom } from '../support/seeded-random.ts'
 import { until } from '../support/until.ts'
+import { present, scan } from '../support/pairing-phone.ts'
 
 const random = createSeededRandom(21)
 const call: Call = {
@@ -28,10 +22,6 @@ const call: Call = {
   token: undefined,
   signal: new AbortController().signal,
   bind: () => undefined,
-}
-
-async function present<T>(look: () => T | undefined | Promise<T | undefined>): Promise<T> {
-  return (await until(look)) as T
 }
 
 function startNode() {
@@ -71,6 +61,7 @@ function startNode() {
     people,
     labels,
     network,
+    id: server.rpc.self,
     server,
     operations,
     open: () => run(operations['admin.pair.open']({ lifetimeS: 60 }, call)),
@@ -82,63 +73,6 @@ function startNode() {
       pairing.close()
       await server[Symbol.asyncDispose]()
     },
-  }
-}
-
-/** A phone that answers whatever the machine asks of it. */
-async function scan(node: ReturnType<typeof startNode>, link: string, role: PairingRole, peer = 2) {
-  const offer = parsePairingLink(link)
-  const keys = deviceFromSeed(crypto, random.bytes(32))
-  const phone = node.network.join(memoryNodeId(peer))
-  const stream = await phone.openStream(node.server.rpc.self, pairingProtocol, new AbortController().signal)
-  const parties = {
-    node: offer.node,
-    transport: fromHex(phone.rpc.self) as Uint8Array,
-    device: keys.key,
-    box: keys.boxKey,
-    role,
-    label: 'Ada',
-  }
-  let identity = createIdentity(crypto, keys).state
-  const start = startPhonePairing(crypto, offer.secret, parties, random.bytes(32))
-  let machine: PhonePairing = start.pairing
-  const ports = { crypto, prove: (id: Uint8Array) => provePossession(crypto, id, keys) }
-  const step = (event: Parameters<typeof stepPhonePairing>[1]): void => {
-    const next = stepPhonePairing(machine, event, ports)
-    machine = next.pairing
-    perform(next.actions)
-  }
-  const perform = (actions: readonly PhonePairingAction[]): void => {
-    for (const action of actions) {
-      if (action.type === 'send')
-        void stream.send(encodePairingMessage(action.message)).catch(() => undefined)
-      else if (action.type === 'close') stream.close()
-      else if (action.type === 'identify') step({ type: 'identity', identity: identity.id })
-      else {
-        const admission = {
-          key: action.node,
-          boxKey: action.nodeBox,
-          role: 'node' as const,
-          capabilities: [],
-          probation: false,
-        }
-        identity = append(crypto, identity, [addDevice(crypto, identity, keys, admission, action.possession)])
-        step({ type: 'log', log: encodeLog(identity.entries) })
-      }
-    }
-  }
-  perform(start.actions)
-  const ended = (async () => {
-    for await (const frame of stream.source) step({ type: 'message', message: decodePairingMessage(frame) })
-    step({ type: 'gone' })
-  })()
-  return {
-    keys,
-    identity: () => identity,
-    state: () => machine,
-    accept: () => step({ type: 'accepted' }),
-    digits: () => present(() => (machine.state === 'code' ? machine.digits : undefined)),
-    ended,
   }
 }
 

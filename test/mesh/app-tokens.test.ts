@@ -9,7 +9,6 @@ import { systemRandom } from '../../daemon/random.ts'
 import { startDaemon, type Daemon } from '../../daemon/start.ts'
 import { signAppGrant, type AppGrant } from '../../protocol/api/app-token.ts'
 import { isSubscription, operations, type OperationName } from '../../protocol/api/operations.ts'
-import { signSession } from '../../protocol/api/session.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import { encode } from '../../protocol/codec.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
@@ -29,7 +28,7 @@ import { clockOf } from '../../protocol/record/clock.ts'
 import { signRecord } from '../../protocol/record/sign.ts'
 import { encodeRecord } from '../../protocol/record/wire.ts'
 import { httpCaller, rawRequest, socketClient } from '../support/api-client.ts'
-import { silentLog, type Caller } from '../support/api-node.ts'
+import { openSession, silentLog, type Caller } from '../support/api-node.ts'
 import { createSimPerson, type SimPerson } from '../sim/writer.ts'
 import { until } from '../support/until.ts'
 
@@ -116,12 +115,7 @@ function stateOf(log: Uint8Array): IdentityState {
 }
 
 async function sessionOf(owner: Uint8Array, device: DeviceSecrets): Promise<Caller> {
-  const call = httpCaller(portOf())
-  const challenge = await call('session.challenge', { owner, device: device.key })
-  const signature = signSession(crypto, { ...challenge, owner, device: device.key }, device.seed)
-  const { nonce, expiresMs } = challenge
-  const { token } = await call('session.open', { owner, device: device.key, nonce, expiresMs, signature })
-  return httpCaller(portOf(), toHex(token))
+  return httpCaller(portOf(), await openSession(httpCaller(portOf()), device, owner))
 }
 
 function grantOf(changes: Partial<AppGrant> = {}, by = ada.owning): Uint8Array {

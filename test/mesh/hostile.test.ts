@@ -1,42 +1,24 @@
 import { globSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { expect, test } from 'vitest'
-import { microblog } from '../../client/microblog.ts'
 import { signRecord } from '../../protocol/record/sign.ts'
 import { decodeReceipts, encodePush } from '../../protocol/replication/messages.ts'
-import { fromHex, toHex } from '../../protocol/bytes.ts'
 import { encode } from '../../protocol/codec.ts'
-import type { OnehopError } from '../../protocol/errors.ts'
 import { decodeLog, encodeLog } from '../../protocol/identity/entry.ts'
 import { replay } from '../../protocol/identity/log.ts'
 import { numberListHash, revokeDevice } from '../../protocol/identity/make.ts'
 import { limits } from '../../protocol/limits.ts'
-import { makeChain, unpackChain } from '../../protocol/placement/chain.ts'
-import { signLease } from '../../protocol/placement/lease.ts'
-import {
-  decodeHello,
-  decodeLeaseAsks,
-  decodeTaken,
-  encodeHello,
-  encodeLeases,
-  encodePlaced,
-} from '../../protocol/placement/messages.ts'
-import {
-  decodeReplicaSet,
-  encodeReplicaSet,
-  packReplicaSet,
-  signReplicaSet,
-  unpackReplicaSet,
-  type ReplicaSet,
-} from '../../protocol/placement/replica-set.ts'
+import { makeChain } from '../../protocol/placement/chain.ts'
+import { decodeTaken, encodePlaced } from '../../protocol/placement/messages.ts'
+import { packReplicaSet, signReplicaSet, unpackReplicaSet } from '../../protocol/placement/replica-set.ts'
 import { clockOf } from '../../protocol/record/clock.ts'
 import type { RecordDraft } from '../../protocol/record/types.ts'
 import { encodeRecord } from '../../protocol/record/wire.ts'
 import { defineSchema } from '../../protocol/schema/builder.ts'
-import { planSections } from '../../protocol/schema/sections.ts'
 import type { Method } from '../../daemon/net/rpc.ts'
-import { createMesh, type Mesh, type MeshNode } from '../support/mesh.ts'
+import { type Mesh } from '../support/mesh.ts'
 import { createSimPerson, type SimPerson } from '../sim/writer.ts'
+import { openStreet, onDisk, setOf, sectionOf, draftOf } from '../support/street.ts'
 
 /** Everything that a node answers to another. */
 const methods: readonly Method[] = [
@@ -78,33 +60,6 @@ test('the table names every method there is', () => {
   expect(found).toHaveLength(methods.length)
 })
 
-/** A house with one person and two neighbours, and somebody in the network whom nobody knows. */
-async function street() {
-  const mesh = await createMesh(3)
-  await mesh.clock.advance(3_000)
-  const home = mesh.nodes[0] as MeshNode
-  const ada = createSimPerson(mesh.crypto)
-  await mesh.wait(home.call('schema.put', { schema: microblog.bytes }))
-  await mesh.wait(home.call('admin.host.add', { hosts: [{ log: ada.log }] }))
-  const strangerSeed = mesh.crypto.random(32)
-  const stranger = mesh.network.join(toHex(mesh.crypto.signingPublicKey(strangerSeed)))
-  const ask = async (method: Method, body: Uint8Array, to = home): Promise<Uint8Array | string> => {
-    const signal = new AbortController().signal
-    const answer = stranger.rpc
-      .request(to.id, method, body, { signal })
-      .catch((error: OnehopError) => error.code)
-    return mesh.wait(answer)
-  }
-  return { mesh, home, ada, stranger, strangerSeed, ask }
-}
-
-/** Everything that lies on a node's disk, as far as strangers might fill it. */
-async function onDisk({ store }: MeshNode): Promise<unknown> {
-  const kinds = ['identity', 'replica-set', 'hosted', 'lease-granted', 'schema', 'step-signed', 'whole']
-  const documents = await Promise.all(kinds.map(async (kind) => (await store.documents.list(kind)).length))
-  return { documents, shards: await store.shards.list() }
-}
-
 const garbage: readonly (readonly [name: string, body: (mesh: Mesh) => Uint8Array])[] = [
   ['nothing at all', () => new Uint8Array(0)],
   ['one byte', () => Uint8Array.of(0xff)],
@@ -121,7 +76,7 @@ const garbage: readonly (readonly [name: string, body: (mesh: Mesh) => Uint8Arra
 ]
 
 test.each(methods)('%s refuses whatever is no message of its own', async (method) => {
-  const { mesh, home, ask } = await street()
+  const { mesh, home, ask } = await openStreet()
   await using _ = mesh
   const before = await onDisk(home)
   for (const [name, body] of garbage) {
@@ -212,7 +167,7 @@ const crimes: readonly Crime[] = [
 ]
 
 test.each(crimes)('a record with $name: $code, and nothing is kept', async ({ code, receipt, bytes }) => {
-  const { mesh, home, ada, ask } = await street()
+  const { mesh, home, ada, ask } = await openStreet()
   await using _ = mesh
   const before = await onDisk(home)
   const record = bytes({ mesh, ada, draft: draftOf(mesh, ada) })
@@ -240,7 +195,7 @@ const mistakes: readonly (readonly [name: string, code: string, changes: Partial
 ]
 
 test.each(mistakes)('an app that writes a record %s hears %s', async (_name, code, changes) => {
-  const { mesh, home, ada } = await street()
+  const { mesh, home, ada } = await openStreet()
   await using _ = mesh
   const before = await onDisk(home)
   const record = encodeRecord(signRecord(mesh.crypto, { ...draftOf(mesh, ada), ...changes }, ada.owning.seed))
@@ -250,7 +205,7 @@ test.each(mistakes)('an app that writes a record %s hears %s', async (_name, cod
 })
 
 test('a revoked device writes no more; what counts of it stays', async () => {
-  const { mesh, home, ada } = await street()
+  const { mesh, home, ada } = await openStreet()
   await using _ = mesh
   const state = replay(mesh.crypto, decodeLog(mesh.crypto, ada.log))
   const second = ada.writers[1]
@@ -274,7 +229,7 @@ test('a revoked device writes no more; what counts of it stays', async () => {
 })
 
 test('a schema that shows more than before is refused, and the old one stays', async () => {
-  const { mesh, home } = await street()
+  const { mesh, home } = await openStreet()
   await using _ = mesh
   const note = { key: 'random', fields: { text: { type: 'text', max: 10_000 } } } as const
   const before = {
@@ -294,83 +249,8 @@ test('a schema that shows more than before is refused, and the old one stays', a
   ).rejects.toMatchObject({ code: 'UNKNOWN_SCHEMA' })
 })
 
-/** A set that seats the given nodes, as its owner would draw it up. */
-function setOf(owner: Uint8Array, nodes: readonly MeshNode[], changes: Partial<ReplicaSet> = {}): Uint8Array {
-  return encodeReplicaSet({
-    owner,
-    shard: owner,
-    epoch: 1,
-    step: 0,
-    previous: undefined,
-    members: nodes.map(({ id }, i) => ({
-      node: fromHex(id, 32) as Uint8Array,
-      role: i === 0 ? 'home' : 'replica',
-      addresses: [],
-      operator: `operator ${i}`,
-      region: '/geo',
-    })),
-    standby: [],
-    copies: 2,
-    expiresMs: Date.UTC(2030, 0, 1),
-    ...changes,
-  })
-}
-
-test.each([
-  ['unsigned', () => []],
-  [
-    'signed by a stranger',
-    (mesh: Mesh, document: Uint8Array) => [signReplicaSet(mesh.crypto, document, mesh.crypto.random(32))],
-  ],
-  [
-    "with the owner's signature over something else",
-    (mesh: Mesh, document: Uint8Array, ada: SimPerson) => [
-      {
-        ...signReplicaSet(mesh.crypto, document, ada.owning.seed),
-        signature: signReplicaSet(mesh.crypto, encode('else'), ada.owning.seed).signature,
-      },
-    ],
-  ],
-] as const)('a replica set %s is refused by commit and by take', async (_name, signatures) => {
-  const { mesh, home, ada, ask } = await street()
-  await using _ = mesh
-  const before = await onDisk(home)
-  const document = setOf(ada.owner, mesh.nodes)
-  const packed = packReplicaSet(document, signatures(mesh, document, ada))
-  const { results } = await mesh.wait(home.call('placement.commit', { replicaSets: [packed] }))
-  expect(results[0]).toMatchObject({ hash: null, code: 'FORBIDDEN' })
-  const chain = makeChain([unpackReplicaSet(mesh.crypto, packed)]).bytes
-  const taken = await ask('shard/take', encodePlaced([{ chain, log: ada.log, people: [] }]))
-  expect(decodeTaken(taken as Uint8Array)).toEqual([false])
-  expect(await onDisk(home)).toEqual(before)
-})
-
-test('a step that too few members signed changes nothing', async () => {
-  const { mesh, home, ada, strangerSeed, ask } = await street()
-  await using _ = mesh
-  const first = setOf(ada.owner, mesh.nodes)
-  const root = packReplicaSet(first, [signReplicaSet(mesh.crypto, first, ada.owning.seed)])
-  await mesh.wait(home.call('placement.commit', { replicaSets: [root] }))
-  const before = await onDisk(home)
-  const known = unpackReplicaSet(mesh.crypto, root)
-  const document = encodeReplicaSet({
-    ...decodeReplicaSet(first),
-    step: 1,
-    previous: known.hash,
-    members: known.members.slice(0, 2),
-  })
-  const step = packReplicaSet(document, [signReplicaSet(mesh.crypto, document, strangerSeed)])
-  const chain = makeChain([known, unpackReplicaSet(mesh.crypto, step)]).bytes
-  const taken = await ask('shard/take', encodePlaced([{ chain, log: ada.log, people: [] }]))
-  expect(decodeTaken(taken as Uint8Array)).toEqual([false])
-  expect(await ask('shard/sign-step', encode([document]))).toEqual(encode([null]))
-  expect(await onDisk(home)).toEqual(before)
-  const kept = home.store.documents.get('replica-set', ada.owner) as Uint8Array
-  expect(unpackChain(mesh.crypto, kept).newest.step).toBe(0)
-})
-
 test('a shard that nobody leased here is not taken, however well it is signed', async () => {
-  const { mesh, home, ask } = await street()
+  const { mesh, home, ask } = await openStreet()
   await using _ = mesh
   const before = await onDisk(home)
   const eve = createSimPerson(mesh.crypto)
@@ -383,110 +263,3 @@ test('a shard that nobody leased here is not taken, however well it is signed', 
   expect(decodeTaken((await ask('shard/take', placed)) as Uint8Array)).toEqual([false])
   expect(await onDisk(home)).toEqual(before)
 })
-
-test('a neighbour whose lease is not its own gets no seat', async () => {
-  const { mesh, home, ada, stranger, ask } = await street()
-  await using _ = mesh
-  const hello = encodeHello({
-    region: '/geo/europe',
-    operator: 'eve',
-    addresses: ['/ip4/127.0.99.1/tcp/1'],
-    roles: [],
-    offeredBytes: 2 ** 40,
-    clockMs: mesh.clock.nowMs(),
-  })
-  let asked = 0
-  stranger.rpc.handle('shard/hello', async () => hello)
-  stranger.rpc.handle('shard/lease', async ({ from, body }) =>
-    encodeLeases(
-      decodeLeaseAsks(body).map((ask) => {
-        asked++
-        const host = fromHex(stranger.rpc.self, 32) as Uint8Array
-        const lease = {
-          ...ask,
-          host,
-          home: fromHex(from, 32) as Uint8Array,
-          largestRecordBytes: 1,
-          expiresMs: 2 ** 42,
-        }
-        return signLease(mesh.crypto, lease, mesh.crypto.random(32))
-      }),
-    ),
-  )
-  await ask('shard/hello', hello)
-  const { proposals } = await mesh.wait(home.call('placement.propose', { owners: [ada.owner], copies: 3 }))
-  const members = decodeReplicaSet(proposals[0]?.unsigned as Uint8Array).members.map(({ node }) =>
-    toHex(node),
-  )
-  expect(asked).toBe(1)
-  expect(members).toHaveLength(3)
-  expect(members).not.toContain(stranger.rpc.self)
-})
-
-test("strangers read and fill no shard: seats count, not a peer's word", async () => {
-  const { mesh, ada, ask } = await street()
-  await using _ = mesh
-  const until = clockOf(mesh.clock.nowMs())
-  const blob = new Uint8Array(32).fill(1)
-  expect(await ask('shard/reconcile', encode([ada.owner, until, Uint8Array.of(0x61)]))).toBe('FORBIDDEN')
-  expect(await ask('shard/fetch', encode([ada.owner, [blob]]))).toBe('FORBIDDEN')
-  expect(await ask('shard/numbers', encode([ada.owner, blob, 0]))).toBe('FORBIDDEN')
-  expect(await ask('shard/blob-offer', encode([ada.owner, blob]))).toBe('FORBIDDEN')
-  expect(await ask('shard/compare', encode([until, [[ada.owner, null, new Uint8Array(16)]]]))).toEqual(
-    encode([[2, true]]),
-  )
-})
-
-test('asking for leases a thousand times promises the bytes once, and what nobody takes up is free again', async () => {
-  const { mesh, home, ask } = await street()
-  await using _ = mesh
-  const asks = (n: number): Uint8Array => {
-    const owner = new Uint8Array(32).fill(n)
-    return encode([[owner, owner, 1_000_000]])
-  }
-  for (let i = 0; i < 1_000; i++) await ask('shard/lease', asks(1))
-  expect((await home.store.documents.list('lease-granted')).length).toBe(1)
-  const offered = async (): Promise<number> =>
-    decodeHello((await ask('shard/hello', helloOf(mesh))) as Uint8Array).offeredBytes
-  const withOne = await offered()
-  await ask('shard/lease', asks(2))
-  expect(await offered()).toBe(withOne - 1_000_000)
-  await mesh.clock.advance(3_700_000)
-  expect(await offered()).toBe(withOne + 1_000_000)
-  await mesh.clock.advance(1_000)
-  expect((await home.store.documents.list('lease-granted')).length).toBe(0)
-})
-
-function helloOf(mesh: Mesh): Uint8Array {
-  return encodeHello({
-    region: '/geo',
-    operator: 'eve',
-    addresses: [],
-    roles: [],
-    offeredBytes: 0,
-    clockMs: mesh.clock.nowMs(),
-  })
-}
-
-function sectionOf(fields: Record<string, string | number>): RecordDraft['sections'][number] {
-  const [section] = planSections(microblog, 'posts', { text: 'x' })
-  if (section === undefined) throw new Error('posts have a section')
-  return { ...section, fields }
-}
-
-function draftOf(mesh: Mesh, ada: SimPerson): RecordDraft {
-  return {
-    owner: ada.owner,
-    author: ada.owner,
-    app: microblog.id,
-    collection: 'posts',
-    key: new Uint8Array(0),
-    merge: 'append',
-    number: 1,
-    clock: clockOf(mesh.clock.nowMs()),
-    operation: 'put',
-    schema: microblog.hash,
-    expiresMs: undefined,
-    sections: [sectionOf({ text: 'hello' })],
-  }
-}

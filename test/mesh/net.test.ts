@@ -2,6 +2,7 @@ import { afterEach, expect, test } from 'vitest'
 import type { Libp2pNetwork } from '../../daemon/net/libp2p.ts'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { fromUtf8, utf8 } from '../../protocol/bytes.ts'
+import { fullAddress } from '../../daemon/net/node-id.ts'
 import type { NetNodeOptions } from '../support/net-node.ts'
 import { bootstrapOf, startNetNode } from '../support/net-node.ts'
 import { until } from '../support/until.ts'
@@ -92,6 +93,19 @@ test('a stranger cannot make a node dial where its operator did not allow', asyn
   await expect(echo(careful, other)).rejects.toMatchObject({ code: 'UNREACHABLE' })
   expect(await echo(other, careful)).toBe('hello')
 })
+
+test.each(['tcp', 'ws'])(
+  'a bootstrap name is dialled by %s where its address is allowed, and else not',
+  async (kind) => {
+    const door = await start({ number: 1, host: '127.0.0.1' })
+    const address = door.addresses().find((one) => one.endsWith('/ws') === (kind === 'ws')) as string
+    const named = fullAddress(door.rpc.self, address.replace('/ip4/127.0.0.1', '/dns4/localhost'))
+    const careful = await start({ number: 2, allowDial: [], bootstrap: [named] })
+    const allowed = await start({ number: 3, bootstrap: [named] })
+    await until(() => allowed.rpc.connected().includes(door.rpc.self))
+    expect(careful.rpc.connected()).toEqual([])
+  },
+)
 
 test('a kept peer is dialled again whenever it is away', async () => {
   const door = await start({ number: 1 })

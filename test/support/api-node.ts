@@ -133,10 +133,14 @@ async function* countUp(start: number, signal: AbortSignal): AsyncGenerator<Even
 export type Caller = <N extends UnaryName>(operation: N, request: RequestOf<N>) => Promise<ReplyOf<N>>
 
 /** The token of a session that the device opens. */
-export async function openSession(call: Caller, keys = device): Promise<string> {
-  const { node, nonce, expiresMs } = await call('session.challenge', { owner, device: keys.key })
-  const claim = { node, nonce, owner, device: keys.key, expiresMs }
-  const signature = signSession(testCrypto, claim, keys.seed)
-  const { token } = await call('session.open', { owner, device: keys.key, nonce, expiresMs, signature })
+export async function openSession(
+  call: Caller,
+  keys = device,
+  identity: Uint8Array = owner,
+): Promise<string> {
+  const who = { owner: identity, device: keys.key }
+  const { node, nonce, expiresMs } = await call('session.challenge', who)
+  const signature = signSession(testCrypto, { node, nonce, ...who, expiresMs }, keys.seed)
+  const { token } = await call('session.open', { ...who, nonce, expiresMs, signature })
   return toHex(token)
 }

@@ -1,0 +1,76 @@
+/** Ten peers that flood a node in which a person lives, while she reads. */
+import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { microblog } from '../../client/microblog.ts'
+import { toHex } from '../../protocol/bytes.ts'
+import { openHouse } from '../support/house.ts'
+import { until } from '../support/until.ts'
+import { startTalker } from './talker.ts'
+import type { Scenario } from './scenario.ts'
+
+interface Said {
+  readonly sent: number
+  readonly cut: number
+}
+
+/** Bounded by time and by pages: so long, then on until so many are read. */
+async function flood(
+  ms: number,
+  pagesMin: number,
+): Promise<{ latencies: number[]; sent: number; cut: number }> {
+  await using house = await openHouse()
+  const { ada, daemon } = house
+  const phone = await house.as(ada)
+  const [writer] = ada.writers
+  const write = (text: string): Uint8Array =>
+    writer?.sign('posts', new Uint8Array(0), 'put', { text }, Date.now()).bytes as Uint8Array
+  await phone('record.put', { records: Array.from({ length: 50 }, (_, i) => write(`post ${i}`)) })
+  const forged = write('forged')
+  forged[forged.length - 1] = (forged.at(-1) as number) ^ 1
+  const address = daemon.addresses.find((one) => /\/tcp\/\d+$/.test(one)) as string
+  const peers = (first: number) =>
+    startTalker<Said>([], 'flood-peers.ts', String(first), '5', daemon.node.id, address, toHex(forged))
+  await using one = peers(20)
+  await using other = peers(30)
+  await until(() => (one.said.sent ?? 0) > 500 && (other.said.sent ?? 0) > 500, 30_000)
+  const latencies: number[] = []
+  const startMs = performance.now()
+  while (performance.now() - startMs < ms || latencies.length < pagesMin) {
+    const askedMs = performance.now()
+    await phone('view.get', { owner: ada.owner, app: microblog.id, view: 'person' })
+    latencies.push(performance.now() - askedMs)
+    await sleep(20)
+  }
+  const sum = (key: keyof Said): number => (one.said[key] ?? 0) + (other.said[key] ?? 0)
+  return { latencies: latencies.toSorted((a, b) => a - b), sent: sum('sent'), cut: sum('cut') }
+}
+
+const attack =
+  'ten peers send requests of all kinds and broken streams as fast as they can, while a phone reads'
+
+export const floodAttacks: readonly Scenario[] = [
+  {
+    name: 'flood',
+    attack,
+    stoppedBy:
+      'peers take turns of 5 ms with everything else, and wait; streams beyond their number are reset',
+    async run() {
+      const { cut } = await flood(1_000, 10)
+      assert.equal(cut > 0, true)
+    },
+  },
+  {
+    name: 'flood-p99',
+    attack: `${attack} for twenty seconds`,
+    stoppedBy: 'the same: 99 of 100 pages come within a second',
+    isLong: true,
+    async run() {
+      const { latencies, sent, cut } = await flood(20_000, 200)
+      const at = (share: number): number => latencies[Math.floor(latencies.length * share)] as number
+      const [p50, p99] = [at(0.5), at(0.99)]
+      const figure = `p50 ${p50.toFixed(0)} ms, p99 ${p99.toFixed(0)} ms of ${latencies.length} pages; ${sent} requests, ${cut} streams cut`
+      assert.equal(p99 < 1_000, true, figure)
+      return figure
+    },
+  },
+]

@@ -1,0 +1,24 @@
+import { aggregatorAttacks } from './aggregators.ts'
+import { dialAttacks } from './dials.ts'
+import { doorAttacks } from './doors.ts'
+import { floodAttacks } from './flood.ts'
+import { groupAttacks } from './groups.ts'
+import { holderAttacks } from './holders.ts'
+import { identityAttacks } from './identities.ts'
+import { pairingAttacks } from './pairing.ts'
+import { recordAttacks } from './records.ts'
+import type { Scenario } from './scenario.ts'
+import { sessionAttacks } from './sessions.ts'
+
+export const scenarios: readonly Scenario[] = [
+  ...recordAttacks,
+  ...identityAttacks,
+  ...groupAttacks,
+  ...sessionAttacks,
+  ...doorAttacks,
+  ...pairingAttacks,
+  ...holderAttacks,
+  ...aggregatorAttacks,
+  ...dialAttacks,
+  ...floodAttacks,
+]
