@@ -54,9 +54,7 @@ export function voidEntries(history: History, people: People, group: Uint8Array)
 /** Remembers what it worked out: a group's entries mostly name the same heads of a few people. */
 function authorsAt(people: People): AuthorAt {
   const histories = new Map<string, History>()
-  return (entry, heads) => {
-    const { author } = entry
-    if (author === undefined) throw broken(entry, 'it names no author')
+  return (entry, author, heads) => {
     const state = people(author)
     if (state === undefined) throw missing(author)
     if (areHeads(state, heads)) return state
