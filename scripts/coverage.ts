@@ -26,8 +26,9 @@ const watched = [
  * have a test of its own.
  */
 const tests = [
-  'test/unit/{api-auth,blind,clock,codec,crypto-strict,merge,seen,shape}.test.ts',
+  'test/unit/{api-auth,blind,clock,codec,crypto-node-keys,crypto-strict,merge,seen,shape}.test.ts',
   'test/unit/{identity,pairing,record}*.test.ts',
+  'test/unit/recovery-words.test.ts',
   'test/contract/{crypto,pairing}.test.ts',
 ].flatMap((pattern) => globSync(pattern, { cwd: root }))
 
@@ -120,7 +121,10 @@ function branchesOf(file: string, { branchMap, b }: FileCoverage): FileBranches 
     (b[id] ?? []).map((count, way) => {
       // An `if` without `else` has no place for the way past it.
       const start = locations[way]?.start.line === undefined ? loc.start : (locations[way] as Place).start
-      return { count, place: `${start.line}:${(start.column ?? 0) + 1} ${type}` }
+      return {
+        count,
+        place: `${start.line}:${(start.column ?? 0) + 1} ${type === 'if' && way === 1 ? 'else' : type}`,
+      }
     }),
   )
   const missed = ways.filter(({ count }) => count === 0).map(({ place }) => place)
