@@ -32,6 +32,9 @@ const tests = [
   'test/contract/{crypto,pairing}.test.ts',
 ].flatMap((pattern) => globSync(pattern, { cwd: root }))
 
+/** Half a minute on two cores, two where others work on them: after ten something hangs. */
+const runMaxMs = 10 * 60_000
+
 interface Place {
   readonly start: { readonly line: number; readonly column: number | null }
 }
@@ -69,7 +72,7 @@ try {
 }
 
 function run(reports: string): void {
-  const { status } = spawnSync(
+  const { status, error } = spawnSync(
     process.execPath,
     [
       'node_modules/vitest/vitest.mjs',
@@ -87,10 +90,15 @@ function run(reports: string): void {
     ],
     {
       cwd: root,
+      timeout: runMaxMs,
       stdio: ['ignore', json ? 'ignore' : 'inherit', 'inherit'],
-      env: { ...process.env, NODE_ENV: 'test' },
+      // A thousand coloured dots in a file hide the table.
+      env: { ...process.env, NODE_ENV: 'test', ...(process.stdout.isTTY ? {} : { NO_COLOR: '1' }) },
     },
   )
+  if (error !== undefined) {
+    throw new Error('The tests did not end: nothing is known of their branches.', { cause: error })
+  }
   if (status !== 0) {
     process.stderr.write('Tests failed: branches that they take may be missing below.\n')
   }

@@ -148,7 +148,7 @@ function names({ body }: SignedEntry, identity: Uint8Array): boolean {
 /** An owner's device of the author, live by what the author's log says at the heads that the entry names. */
 function signingDevice(entry: SignedEntry, author: Facts): DeviceState {
   const device = author.devices.get(toHex(entry.signer))
-  if (author.type !== 'person' || device?.role !== 'owner' || device.revoked !== undefined)
+  if (device?.role !== 'owner' || device.revoked !== undefined)
     throw broken(entry, "its signer is no owner's device of its author")
   return device
 }

@@ -57,9 +57,9 @@ function authorsAt(people: People): AuthorAt {
   return (entry, author, heads) => {
     const state = people(author)
     if (state === undefined) throw missing(author)
+    if (state.type !== 'person') throw broken(entry, 'a group signs nothing')
     if (areHeads(state, heads)) return state
     if (heads.length === 0) throw broken(entry, "it names no heads of its author's log")
-    if (state.type !== 'person') throw broken(entry, 'a group signs nothing')
     const name = toHex(author)
     const history = histories.get(name) ?? historyOf(state)
     histories.set(name, history)

@@ -5,9 +5,16 @@ import { openGroupSecret } from '../../protocol/identity/box.ts'
 import { signEntry } from '../../protocol/identity/entry.ts'
 import { groupRules } from '../../protocol/identity/group.ts'
 import { append, refreshed, replay } from '../../protocol/identity/log.ts'
-import { deviceFromSeed, revokeDevice } from '../../protocol/identity/make.ts'
+import {
+  addDevice,
+  deviceFromSeed,
+  ownerAdmission,
+  provePossession,
+  revokeDevice,
+} from '../../protocol/identity/make.ts'
 import { addMember, changeMember, createGroup, removeMember } from '../../protocol/identity/make-group.ts'
 import type {
+  Admission,
   DeviceSecrets,
   EntryBody,
   EntryHeader,
@@ -21,6 +28,7 @@ import { createCrowd, Human } from '../support/crowd.ts'
 import { seededCrypto } from '../support/people.ts'
 
 const crypto = seededCrypto(24)
+const newDevice = (): DeviceSecrets => deviceFromSeed(crypto, crypto.random(32))
 
 type Genesis = Extract<EntryBody, { kind: 'genesisGroup' }>
 
@@ -141,7 +149,7 @@ describe('an entry of a group', () => {
 
   it('of a device that was revoked without a word about this group does not count', () => {
     const { state, ada, dan, cleo, people } = createCrowd(crypto)
-    const laptop = deviceFromSeed(crypto, crypto.random(32))
+    const laptop = newDevice()
     ada.add(laptop)
     const byLaptop = { person: ada.state, device: laptop }
     const adding = addMember(crypto, state, byLaptop, { identity: dan.id, role: 'owner' }, { people })
@@ -164,7 +172,7 @@ describe('an entry of a group', () => {
       const member: Member = { identity: who.id, role: 'writer' }
       return addMember(crypto, on, { person: bob.state, device }, member, { people: all })
     }
-    const laptop = deviceFromSeed(crypto, crypto.random(32))
+    const laptop = newDevice()
     bob.add(laptop)
     const thiefs = add(state, laptop, eve)
     const onIt = add(append(crypto, state, [thiefs], all), bob.device, dan)
@@ -177,6 +185,24 @@ describe('an entry of a group', () => {
     const now = refreshed(met, all)
     expect([...now.dropped]).toEqual([toHex(thiefs.hash)])
     expect([eve, dan, fay].map(({ id }) => now.members.has(toHex(id)))).toEqual([false, true, true])
+  })
+
+  it("is signed by an owner's device, not revoked by the heads that it names", () => {
+    const { state, ada, dan, people } = createCrowd(crypto)
+    const [box, laptop] = [newDevice(), newDevice()]
+    const asNode: Admission = { ...ownerAdmission(box, false), role: 'node', capabilities: [] }
+    const possession = provePossession(crypto, ada.id, box)
+    ada.state = append(crypto, ada.state, [addDevice(crypto, ada.state, ada.device, asNode, possession)])
+    ada.add(laptop)
+    const codeBy = (device: DeviceSecrets): string => {
+      const signer = { person: ada.state, device }
+      const entry = addMember(crypto, state, signer, { identity: dan.id, role: 'writer' }, { people })
+      return codeOf(() => append(crypto, state, [entry], people))
+    }
+    expect([box, laptop].map(codeBy)).toEqual(['BAD_IDENTITY', 'ok'])
+    const { entry } = revokeDevice(crypto, ada.state, ada.device, laptop.key, [])
+    ada.state = append(crypto, ada.state, [entry])
+    expect([laptop, ada.device].map(codeBy)).toEqual(['BAD_IDENTITY', 'ok'])
   })
 
   it('is never signed by a group that is a member', () => {
@@ -201,7 +227,13 @@ describe('an entry of a group', () => {
     })
     for (const heads of [inner.state.heads, [inner.ada.id]]) {
       const entry = sign(inner.ada, four, body(heads), { author: inner.state.id })
-      expect(codeOf(() => append(crypto, four, [entry], all))).toBe('BAD_IDENTITY')
+      const put = () => append(crypto, four, [entry], all)
+      expect(put).toThrow(
+        expect.objectContaining({
+          code: 'BAD_IDENTITY',
+          message: expect.stringContaining('a group signs nothing'),
+        }),
+      )
     }
   })
 
