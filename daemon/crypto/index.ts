@@ -1,7 +1,8 @@
+import type { Sodium } from 'sodium-native'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import { passesSelfTest } from '../../protocol/crypto/self-test.ts'
 import type { Log, Random } from '../../protocol/ports.ts'
-import { OnehopError } from '../../protocol/errors.ts'
+import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
 import { systemRandom } from '../random.ts'
 import { nativeCrypto } from './native.ts'
 import { nodeCrypto } from './node-crypto.ts'
@@ -11,12 +12,16 @@ import { nodeCrypto } from './node-crypto.ts'
  * left. Throws UNSUPPORTED when none does.
  */
 export async function loadCrypto(
-  options: { readonly random?: Random; readonly log?: Log } = {},
+  options: {
+    readonly random?: Random
+    readonly log?: Log
+    readonly importSodium?: () => Promise<{ readonly default: Sodium }>
+  } = {},
 ): Promise<CryptoProvider> {
-  const { log } = options
+  const { log, importSodium = () => import('sodium-native') } = options
   const source = options.random ?? systemRandom
   const random = (length: number): Uint8Array => source.bytes(length)
-  const native = await loadNative(random, log)
+  const native = await loadNative(importSodium, random, log)
   return firstThatPasses([...(native === undefined ? [] : [native]), nodeCrypto(random)], log)
 }
 
@@ -32,15 +37,16 @@ export function firstThatPasses(providers: readonly CryptoProvider[], log?: Log)
 }
 
 async function loadNative(
+  importSodium: () => Promise<{ readonly default: Sodium }>,
   random: (length: number) => Uint8Array,
   log: Log | undefined,
 ): Promise<CryptoProvider | undefined> {
   try {
-    const { default: sodium } = await import('sodium-native')
+    const { default: sodium } = await importSodium()
     return nativeCrypto(sodium, random)
   } catch (error) {
     // An optional dependency: no binary for this platform is an ordinary case, only slower.
-    log?.warn('crypto.no_native', { reason: error instanceof Error ? error.message : String(error) })
+    log?.warn('crypto.no_native', { reason: asOnehopError(error).message })
     return undefined
   }
 }

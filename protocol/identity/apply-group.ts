@@ -9,7 +9,7 @@ import { broken, nextBox, type BodyOf, type Facts } from './facts.ts'
 import type { Box, BoxState, DeviceState, MemberState, SignedEntry } from './types.ts'
 
 /** What a member's log says at the heads that an entry names. Throws UNKNOWN_IDENTITY when it is not at hand. */
-export type AuthorAt = (entry: SignedEntry, heads: readonly Uint8Array[]) => Facts
+export type AuthorAt = (entry: SignedEntry, author: Uint8Array, heads: readonly Uint8Array[]) => Facts
 
 /** Where the author stands among those that may extend the log: owners by admission. */
 export function rankOfMember(facts: Facts, author: Uint8Array | undefined): number | undefined {
@@ -22,7 +22,7 @@ export function applyGroupGenesis(entry: SignedEntry, authorAt: AuthorAt): Facts
   if (body.kind !== 'genesisGroup') throw broken(entry, 'it begins no log of a group')
   const founder = body.members.find(({ identity }) => author !== undefined && equalBytes(identity, author))
   if (founder?.role !== 'owner') throw broken(entry, 'whoever founds a group is an owner of it')
-  const device = signingDevice(entry, authorAt(entry, body.authorHeads))
+  const device = signingDevice(entry, authorAt(entry, founder.identity, body.authorHeads))
   const inOrder = [founder, ...body.members.filter((member) => member !== founder)]
   const members = inOrder.map((member, i) => [toHex(member.identity), { ...member, rank: i + 1 }] as const)
   const facts: Facts = {
@@ -52,7 +52,7 @@ export function admitGroupEntry(
   // Before the author's log is looked at: a stranger's entry costs nothing.
   if (author === undefined || !ancestors.some((of) => makesOwner(of, author)))
     throw broken(entry, 'its author was never an owner of the group')
-  signingDevice(entry, authorAt(entry, body.authorHeads))
+  signingDevice(entry, authorAt(entry, author, body.authorHeads))
 }
 
 /** Throws BAD_IDENTITY. */
@@ -61,9 +61,12 @@ export function applyGroupEntry(facts: Facts, entry: SignedEntry, authorAt: Auth
   if (entry.identity === undefined || !equalBytes(entry.identity, facts.id)) {
     throw broken(entry, 'it belongs to another identity')
   }
-  if (!('authorHeads' in body)) throw broken(entry, "it is of a person's log")
-  if (rankOfMember(facts, author) === undefined) throw broken(entry, 'its author is no owner of the group')
-  const device = signingDevice(entry, authorAt(entry, body.authorHeads))
+  if (!('authorHeads' in body) || body.kind === 'genesisGroup') {
+    throw broken(entry, 'nothing of its kind extends the log of a group')
+  }
+  if (author === undefined || rankOfMember(facts, author) === undefined)
+    throw broken(entry, 'its author is no owner of the group')
+  const device = signingDevice(entry, authorAt(entry, author, body.authorHeads))
   switch (body.kind) {
     case 'epoch':
       return withBox(facts, entry, body.box, device)
@@ -73,8 +76,6 @@ export function applyGroupEntry(facts: Facts, entry: SignedEntry, authorAt: Auth
       return changeMember(facts, entry, body)
     case 'removeMember':
       return removeMember(facts, entry, body, device)
-    default:
-      throw broken(entry, 'a log has one genesis')
   }
 }
 
@@ -147,7 +148,7 @@ function makesOwner({ body }: SignedEntry, identity: Uint8Array): boolean {
 /** An owner's device of the author, live by what the author's log says at the heads that the entry names. */
 function signingDevice(entry: SignedEntry, author: Facts): DeviceState {
   const device = author.devices.get(toHex(entry.signer))
-  if (author.type !== 'person' || device?.role !== 'owner' || device.revoked !== undefined)
+  if (device?.role !== 'owner' || device.revoked !== undefined)
     throw broken(entry, "its signer is no owner's device of its author")
   return device
 }

@@ -10,7 +10,7 @@ import { limits } from '../limits.ts'
 import { anything, array, bytes, decodeAs, literal, nullable, struct, tuple, uint } from '../shape.ts'
 import { kinds, parseBody, wireBody } from './body.ts'
 import { hashSet } from './hash-set.ts'
-import type { DeviceSecrets, EntryHeader, SignedEntry } from './types.ts'
+import type { DeviceSecrets, EntryBody, EntryHeader, SignedEntry } from './types.ts'
 
 const id = bytes(32)
 const signature = bytes(64)
@@ -82,6 +82,13 @@ export function possessionMessage(identity: Uint8Array, key: Uint8Array, boxKey:
   return signedMessage(contexts.possession, encode([contexts.possession, 1, identity, key, boxKey]))
 }
 
+/** The keys that an entry names for the first time, and that have to sign for themselves. */
+export function joiningKeys(
+  body: EntryBody,
+): { readonly key: Uint8Array; readonly boxKey: Uint8Array } | undefined {
+  return body.kind === 'addDevice' ? body.device : body.kind === 'rotate' ? body.recovery : undefined
+}
+
 function wireEntry(entry: SignedEntry): unknown[] {
   return [entry.bytes, entry.signature, entry.possession ?? null]
 }
@@ -99,10 +106,7 @@ function entryOf(
   if (isGenesis !== (wire.identity === undefined) || isGenesis !== (wire.previous.length === 0)) {
     throw bad('a genesis, and nothing else, names no identity and follows no entry')
   }
-  if (
-    (possession !== undefined) !==
-    (body.kind === 'addDevice' || (body.kind === 'rotate' && body.recovery !== undefined))
-  ) {
+  if ((possession !== undefined) !== (joiningKeys(body) !== undefined)) {
     throw bad('a new key, and nothing else, shows that it is possessed')
   }
   const message = signedMessage(contexts.identity, entryBytes)

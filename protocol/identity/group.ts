@@ -54,14 +54,12 @@ export function voidEntries(history: History, people: People, group: Uint8Array)
 /** Remembers what it worked out: a group's entries mostly name the same heads of a few people. */
 function authorsAt(people: People): AuthorAt {
   const histories = new Map<string, History>()
-  return (entry, heads) => {
-    const { author } = entry
-    if (author === undefined) throw broken(entry, 'it names no author')
+  return (entry, author, heads) => {
     const state = people(author)
     if (state === undefined) throw missing(author)
+    if (state.type !== 'person') throw broken(entry, 'a group signs nothing')
     if (areHeads(state, heads)) return state
     if (heads.length === 0) throw broken(entry, "it names no heads of its author's log")
-    if (state.type !== 'person') throw broken(entry, 'a group signs nothing')
     const name = toHex(author)
     const history = histories.get(name) ?? historyOf(state)
     histories.set(name, history)

@@ -54,17 +54,12 @@ export class History {
     this.#void = isVoid
   }
 
-  /** After its parents. Throws as the rules do, and is as before, when the entry is not allowed. */
+  /** Once, after its parents. Throws as the rules do, and is as before, when the entry is not allowed. */
   add(entry: SignedEntry): void {
     const name = toHex(entry.hash)
-    if (this.#nodes.has(name)) return
     const parents = entry.previous.map(toHex)
     const ancestry = new Set([name])
-    for (const parent of parents) {
-      const node = this.#nodes.get(parent)
-      if (node === undefined) throw broken(entry, `it follows ${parent}, which is missing`)
-      for (const ancestor of node.ancestry) ancestry.add(ancestor)
-    }
+    for (const parent of parents) for (const ancestor of this.#node(parent).ancestry) ancestry.add(ancestor)
     if (
       parents.some((parent) =>
         parents.some((other) => other !== parent && this.#node(other).ancestry.has(parent)),

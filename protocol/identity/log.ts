@@ -2,7 +2,7 @@ import { compareBytes, equalBytes, fromHex, toHex } from '../bytes.ts'
 import type { CryptoProvider } from '../crypto/provider.ts'
 import { OnehopError } from '../errors.ts'
 import { limits } from '../limits.ts'
-import { possessionMessage } from './entry.ts'
+import { joiningKeys, possessionMessage } from './entry.ts'
 import { broken, type Facts } from './facts.ts'
 import { groupRules, personRules, voidEntries } from './group.ts'
 import { History, type Rules } from './history.ts'
@@ -139,10 +139,10 @@ function checkSignatures(crypto: CryptoProvider, entry: SignedEntry, identity: U
   if (!crypto.verifyStrict(entry.message, entry.signature, entry.signer)) {
     throw new OnehopError('BAD_SIGNATURE', `entry ${toHex(entry.hash)}: not signed by its signer`)
   }
-  if (possession === undefined) return
-  const joining = body.kind === 'addDevice' ? body.device : body.kind === 'rotate' ? body.recovery : undefined
+  const joining = joiningKeys(body)
+  if (joining === undefined) return
   if (
-    joining === undefined ||
+    possession === undefined ||
     !crypto.verifyStrict(possessionMessage(identity, joining.key, joining.boxKey), possession, joining.key)
   ) {
     throw new OnehopError('BAD_SIGNATURE', `entry ${toHex(entry.hash)}: the new key did not sign`)

@@ -132,14 +132,14 @@ function headsOf(person: IdentityState): readonly Uint8Array[] {
   return person.heads.slice(0, limits.identityPreviousMax)
 }
 
-function recipientOf(identity: IdentityId, people: People): Recipient {
+function recipientOf(identity: IdentityId, people: People): Required<Recipient> {
   const newest = people(identity)?.boxes.at(-1)
   if (newest === undefined)
     throw new OnehopError('UNKNOWN_IDENTITY', `the log of ${toHex(identity)} is not here`)
   return { key: identity, boxKey: newest.publicKey, epoch: newest.epoch }
 }
 
-function grantOf(crypto: CryptoProvider, signer: GroupSigner, to: Recipient, box: BoxSecret) {
+function grantOf(crypto: CryptoProvider, signer: GroupSigner, to: Required<Recipient>, box: BoxSecret) {
   const sealed = wrapSecret(crypto, signer.device, to.boxKey, box.secret)
-  return { epoch: box.epoch, wrap: { recipient: to.key, recipientEpoch: to.epoch ?? 0, sealed } }
+  return { epoch: box.epoch, wrap: { recipient: to.key, recipientEpoch: to.epoch, sealed } }
 }

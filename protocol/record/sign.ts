@@ -1,4 +1,3 @@
-import { emptyBytes } from '../bytes.ts'
 import { contexts, signedMessage } from '../context.ts'
 import type { CryptoProvider } from '../crypto/provider.ts'
 import { OnehopError } from '../errors.ts'
@@ -19,8 +18,8 @@ export function signRecord(crypto: CryptoProvider, draft: RecordDraft, deviceSee
         audience: section.audience,
         heights: section.heights ?? {},
         epoch: section.sealing?.epoch ?? 0,
-        length: sections[index]?.length ?? 0,
-        hash: crypto.sha256(sections[index] ?? emptyBytes),
+        length: (sections[index] as Uint8Array).length,
+        hash: crypto.sha256(sections[index] as Uint8Array),
       }),
     ),
   }

@@ -1,5 +1,7 @@
+import type { Sodium } from 'sodium-native'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { firstThatPasses, loadCrypto } from '../../daemon/crypto/index.ts'
+import { nativeCrypto } from '../../daemon/crypto/native.ts'
 import { nodeCrypto } from '../../daemon/crypto/node-crypto.ts'
 import { systemRandom } from '../../daemon/random.ts'
 import { toHex, utf8 } from '../../protocol/bytes.ts'
@@ -76,6 +78,14 @@ describe('choosing a provider', () => {
     expect(crypto.name).toBe(cryptoProviders.findLast(({ isHere }) => isHere)?.name)
   })
 
+  test('the next fastest where libsodium has no binary for this machine, and the log says why', async () => {
+    const { log, events } = notebook()
+    const importSodium = async () => Promise.reject(new Error('no binary for this platform'))
+    expect((await loadCrypto({ log, importSodium })).name).toBe('node-crypto')
+    expect(events).toEqual([['crypto.no_native', { reason: 'no binary for this platform' }]])
+    expect((await loadCrypto({ importSodium })).name).toBe('node-crypto')
+  })
+
   test('randomness comes from where it is handed in', async () => {
     const crypto = await loadCrypto({ random: { bytes: (length) => new Uint8Array(length).fill(5) } })
     expect(crypto.random(2)).toEqual(new Uint8Array([5, 5]))
@@ -88,12 +98,31 @@ describe('choosing a provider', () => {
   })
 
   test('one whose verdict differs is passed over, and the log says so', () => {
-    const events: unknown[] = []
-    const note = (event: string, fields?: Record<string, unknown>): void => void events.push([event, fields])
-    const log = { debug: note, info: note, warn: note, error: note }
+    const { log, events } = notebook()
     const lax = { ...nodeCrypto(random), name: 'lax', verifyStrict: () => true }
     expect(firstThatPasses([lax, nodeCrypto(random)], log).name).toBe('node-crypto')
     expect(events).toEqual([['crypto.self_test_failed', { provider: 'lax' }]])
     expect(() => firstThatPasses([lax])).toThrow('no crypto library')
   })
 })
+
+describe('libsodium', () => {
+  test('fails at a key of small order alone: any other failure of it is passed on', () => {
+    const key = new Uint8Array(32).fill(9)
+    const sealWith = (message: string) => {
+      const crypto_box_easy = (): void => {
+        throw new Error(message)
+      }
+      const crypto = nativeCrypto({ crypto_box_easy } as unknown as Sodium, random)
+      return () => crypto.boxSeal(utf8('onehop'), new Uint8Array(24), key, key)
+    }
+    expect(sealWith('status: -1')()).toBeUndefined()
+    expect(sealWith('out of memory')).toThrow('out of memory')
+  })
+})
+
+function notebook() {
+  const events: unknown[] = []
+  const note = (event: string, fields?: Record<string, unknown>): void => void events.push([event, fields])
+  return { events, log: { debug: note, info: note, warn: note, error: note } }
+}

@@ -2,7 +2,13 @@ import { chmod, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { bearerToken, identifyCaller, isLoopback, openAdminToken } from '../../daemon/api/auth.ts'
+import {
+  bearerToken,
+  identifyCaller,
+  identifySession,
+  isLoopback,
+  openAdminToken,
+} from '../../daemon/api/auth.ts'
 import { serverLimits } from '../../daemon/api/limits.ts'
 import { createSessions } from '../../daemon/api/sessions.ts'
 import type { Call } from '../../daemon/api/operations.ts'
@@ -24,6 +30,14 @@ describe('who calls', () => {
   test('the administrator, on this machine only', () => {
     expect(identifyCaller(admin, true, none, admin)).toEqual({ kind: 'admin' })
     expect(() => identifyCaller(admin, false, none, admin)).toThrowError(/on this machine only/)
+  })
+
+  test('the device that opened the session, by its token', () => {
+    const sessions = { find: (token: string) => (token === 'ef' ? { owner, device: device.key } : undefined) }
+    const found = { kind: 'session', owner, device: device.key }
+    expect(identifyCaller('ef', true, sessions, admin)).toEqual(found)
+    expect(identifySession('ef', sessions)).toEqual(found)
+    expect(() => identifySession('cd', sessions)).toThrowError(/no longer/)
   })
 
   test('a token that is no longer good is refused, not taken for none', () => {
@@ -69,6 +83,16 @@ describe('the admin token', () => {
     expect((await stat(path)).mode & 0o777).toBe(0o600)
     await writeFile(path, 'short')
     await expect(openAdminToken(path, random)).rejects.toMatchObject({ code: 'STORE_CORRUPT' })
+    await rm(folder, { recursive: true })
+  })
+
+  test('says so when it cannot be read, and makes no other in its place', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'onehop-token-'))
+    // Nobody reads a folder as a file, root neither.
+    await expect(openAdminToken(folder, random)).rejects.toMatchObject({
+      code: 'STORE_UNWRITABLE',
+      message: expect.stringContaining('cannot read'),
+    })
     await rm(folder, { recursive: true })
   })
 

@@ -2,21 +2,13 @@ import { describe, expect, it } from 'vitest'
 import { loadCrypto } from '../../daemon/crypto/index.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
-import { openBoxSecret, openGroupSecret, boxSecretOf } from '../../protocol/identity/box.ts'
+import { openGroupSecret, boxSecretOf } from '../../protocol/identity/box.ts'
 import { decodeLog, encodeLog, signEntry } from '../../protocol/identity/entry.ts'
 import { append, refreshed, replay } from '../../protocol/identity/log.ts'
-import {
-  addDevice,
-  createIdentity,
-  deviceFromSeed,
-  ownerAdmission,
-  provePossession,
-  revokeDevice,
-} from '../../protocol/identity/make.ts'
+import { deviceFromSeed, revokeDevice } from '../../protocol/identity/make.ts'
 import {
   addMember,
   changeMember,
-  createGroup,
   removeMember,
   type GroupSigner,
 } from '../../protocol/identity/make-group.ts'
@@ -28,55 +20,14 @@ import type {
   SignedEntry,
 } from '../../protocol/identity/types.ts'
 import { verifyRecord } from '../../protocol/record/verify.ts'
+import { createCrowd, type Human } from '../support/crowd.ts'
 import { createSeededRandom } from '../support/seeded-random.ts'
 import { recordBy } from '../support/people.ts'
 
 const crypto = await loadCrypto({ random: createSeededRandom(9) })
 const newDevice = (): DeviceSecrets => deviceFromSeed(crypto, crypto.random(32))
 
-/** Somebody whose log may grow. */
-class Human {
-  readonly device = newDevice()
-  state: IdentityState = createIdentity(crypto, this.device).state
-
-  get id(): Uint8Array {
-    return this.state.id
-  }
-
-  get signer(): GroupSigner {
-    return { person: this.state, device: this.device }
-  }
-
-  /** Their own box secret of an epoch, by their first device. */
-  secretAt(epoch: number): Uint8Array | undefined {
-    const newest = openBoxSecret(crypto, this.state, this.device)
-    return newest && boxSecretOf(crypto, this.state, newest, epoch)
-  }
-
-  add(device: DeviceSecrets): void {
-    const possession = provePossession(crypto, this.id, device)
-    const entry = addDevice(crypto, this.state, this.device, ownerAdmission(device, false), possession, {
-      readsPrivate: true,
-    })
-    this.state = append(crypto, this.state, [entry])
-  }
-}
-
-function crowd() {
-  const [ada, bob, cleo, dan] = [new Human(), new Human(), new Human(), new Human()]
-  const all = [ada, bob, cleo, dan]
-  const people: People = (id) => all.find((one) => toHex(one.id) === toHex(id))?.state
-  const founded = createGroup(
-    crypto,
-    ada.signer,
-    [
-      { identity: bob.id, role: 'owner' },
-      { identity: cleo.id, role: 'reader' },
-    ],
-    { people, isSealed: true },
-  )
-  return { ada, bob, cleo, dan, people, ...founded }
-}
+const crowd = () => createCrowd(crypto)
 
 describe('a group', () => {
   it('is founded by a member, with roles and ranks', () => {

@@ -33,6 +33,11 @@ describe('the pairing link', () => {
     expect(parsePairingLink(link.slice(link.indexOf('#')))).toEqual(offer)
   })
 
+  test('is never longer than a camera reads', () => {
+    const long = { ...offer, addresses: Array(8).fill(`/dns4/${'a'.repeat(120)}/tcp/4182/ws`) }
+    expect(() => pairingLink(page, long)).toThrow(expect.objectContaining({ code: 'TOO_LARGE' }))
+  })
+
   test('holds a lifetime and no clock time', () => {
     const link = pairingLink(page, offer)
     const fragment = fromBase64Url(link.slice(link.indexOf('#p=') + 3))

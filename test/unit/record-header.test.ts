@@ -58,6 +58,20 @@ function byCodec(bytes: Uint8Array): unknown {
   }
 }
 
+it('a header names no more bytes of sections than a record may have, all together', () => {
+  const [sample] = fc.sample(headers, { numRuns: 1, seed: 7 }) as [RecordHeader]
+  const of = (length: number): RecordHeader => ({
+    ...sample,
+    sections: [length, 17].map((bytes) => {
+      return { audience: 'public', heights: {}, epoch: 0, length: bytes, hash: new Uint8Array(32) }
+    }),
+  })
+  expect(decodeHeader(encodeHeader(of(limits.recordBytesMax - 17))).sections.length).toBe(2)
+  expect(() => encodeHeader(of(limits.recordBytesMax - 16))).toThrow(
+    expect.objectContaining({ code: 'TOO_LARGE' }),
+  )
+})
+
 describe('the hand-written reader of headers', () => {
   it('takes what apps write, with the outcome of the codec', () => {
     fc.assert(
@@ -97,6 +111,24 @@ describe('the hand-written reader of headers', () => {
       { numRuns: 500 },
     )
     expect(taken).toBeGreaterThan(20)
+  })
+
+  it('takes none that ends early, wherever that is', () => {
+    const [sample] = fc.sample(headers, { numRuns: 1, seed: 7 }) as [RecordHeader]
+    const bytes = encodeHeader({
+      ...sample,
+      app: 'a name of more than 23 bytes',
+      collection: 'another name as long as that',
+      key: new Uint8Array(24),
+      sections: [
+        { audience: 'public', heights: { geo: 1 }, epoch: 0, length: 20, hash: new Uint8Array(32) },
+        { audience: { group: sample.owner }, heights: {}, epoch: 1, length: 90, hash: new Uint8Array(32) },
+      ],
+    })
+    expect(readHeader(bytes, bounds)).toBeDefined()
+    for (let length = 0; length < bytes.length; length++) {
+      expect([length, readHeader(bytes.subarray(0, length), bounds)]).toEqual([length, undefined])
+    }
   })
 
   it('takes no longer form of a head, at any place', () => {

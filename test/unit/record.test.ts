@@ -68,6 +68,27 @@ describe('record bytes', () => {
     )
   })
 
+  it('come back whatever the width of the lengths in them', () => {
+    for (const length of [0, 200, 300, 70_000]) {
+      const fields = { b: new Uint8Array(length) }
+      const record = recordBy(crypto, ada, { sections: [{ audience: 'public', fields }] })
+      const wire = encodeRecord(record)
+      expect(wire.length).toBe(wireBytes(record))
+      expect(encode(decode(wire, { bytesMax: limits.recordBytesMax }))).toEqual(wire)
+      expect(openSection(crypto, decodeRecord(crypto, wire), 0)).toEqual(fields)
+    }
+  })
+
+  it('hold no header that is longer than allowed, whether or not its bytes are there', () => {
+    const opening = (length: number): Uint8Array => Uint8Array.of(0x83, 0x59, length >> 8, length & 0xff)
+    const over = limits.recordHeaderBytesMax + 1
+    expect(codeOf(() => decodeRecord(crypto, opening(over)))).toBe('TOO_LARGE')
+    expect(codeOf(() => decodeRecord(crypto, concatBytes(opening(over), new Uint8Array(over))))).toBe(
+      'TOO_LARGE',
+    )
+    expect(codeOf(() => decodeRecord(crypto, opening(over - 1)))).toBe('BAD_MESSAGE')
+  })
+
   it('any change of a bit is refused', () => {
     const wire = encodeRecord(recordBy(crypto, ada, { sections }))
     fc.assert(
@@ -192,6 +213,30 @@ describe('sections', () => {
     const [first, second, third] = record.sections
     const swapped = { header: record.header, sections: [first, third, second] }
     expect(openSection(crypto, swapped, 1, epochKey)).toBeUndefined()
+  })
+
+  it('that are cut short do not open, and say so where they are open', () => {
+    const cut = (index: number, length: number) => {
+      const { header } = record
+      const parts = record.sections.map((bytes, at) => (at === index ? bytes?.subarray(0, length) : bytes))
+      return () => openSection(crypto, { header, sections: parts }, index, epochKey)
+    }
+    for (const length of [0, 24, 39, 40, 200]) expect(cut(1, length)()).toBeUndefined()
+    for (const length of [0, 16]) expect(codeOf(cut(0, length))).toBe('BAD_MESSAGE')
+  })
+
+  it('do not open where their padding is no padding', () => {
+    const padded = (change: (bytes: Uint8Array) => Uint8Array) => {
+      const odd = {
+        ...crypto,
+        secretboxSeal: (bytes: Uint8Array, nonce: Uint8Array, key: Uint8Array) =>
+          crypto.secretboxSeal(change(bytes), nonce, key),
+      }
+      return openSection(crypto, recordBy(odd, ada, { sections }), 1, epochKey)
+    }
+    expect(padded((bytes) => bytes)).toEqual({ note: 'planted secret' })
+    expect(padded((bytes) => bytes.map((byte) => (byte === 0x80 ? 0x81 : byte)))).toBeUndefined()
+    expect(padded((bytes) => new Uint8Array(bytes.length))).toBeUndefined()
   })
 
   it('of short notes are all of one length', () => {

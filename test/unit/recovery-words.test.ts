@@ -183,5 +183,12 @@ describe('an identity with recovery words', () => {
     expect(namesRecoveryKey(state.entries, secrets.key)).toBe(true)
     expect(namesRecoveryKey(state.entries, lost.key)).toBe(false)
     expect(recoveryKeysIn(createIdentity(crypto, lost).state)).toEqual([])
+    // Entries that admit devices name keys as well, and none of recovery.
+    const device = deviceFromSeed(crypto, crypto.random(32))
+    const possession = provePossession(crypto, state.id, device)
+    const admission = ownerAdmission(device, false)
+    const two = append(crypto, state, [addDevice(crypto, state, lost, admission, possession)])
+    expect(namesRecoveryKey(two.entries, device.key)).toBe(false)
+    expect(recoveryKeysIn(two)).toEqual([secrets.key])
   })
 })

@@ -69,6 +69,35 @@ describe('seen numbers', () => {
     expect(decodeSeen(seen.encode()).encode()).toEqual(seen.encode())
   })
 
+  it('takes in of another what there is room for, and says that it was not all', () => {
+    const seen = new SeenNumbers()
+    for (let i = 0; i < limits.seenIntervalsMax; i++) seen.add(device(1), i * 2 + 1)
+    const beyond = limits.seenIntervalsMax * 2 + 1
+    expect(
+      seen.merge(
+        of([
+          [1, beyond],
+          [2, 7],
+        ]),
+      ),
+    ).toBe(false)
+    expect([seen.has(device(1), beyond), seen.has(device(2), 7)]).toEqual([false, true])
+  })
+
+  it('refuses more runs than all devices together may have', () => {
+    const runs = Array.from({ length: limits.seenIntervalsMax }, (_, i) => [i * 2 + 1, i * 2 + 1]).flat()
+    const devices = limits.seenIntervalsTotalMax / limits.seenIntervalsMax
+    const list = (count: number): Uint8Array =>
+      encode(
+        Array.from({ length: count }, (_, d) => [device(d), runs]),
+        { itemsMax: limits.cborItemsMax },
+      )
+    expect(decodeSeen(list(devices)).has(device(1), 1)).toBe(true)
+    expect(() => decodeSeen(list(devices + 1))).toThrow(
+      expect.objectContaining({ code: 'BAD_MESSAGE', message: expect.stringContaining('at most') }),
+    )
+  })
+
   it.each([
     ['runs that touch', [[device(1), [1, 2, 3, 4]]]],
     ['runs that go back', [[device(1), [5, 6, 1, 2]]]],
