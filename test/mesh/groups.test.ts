@@ -76,6 +76,32 @@ test("a member's new device writes as soon as its log is known, and a revoked on
   expect(await club.put(club.post(ben, 'again', laptop))).toBe('REVOKED')
 })
 
+test('whoever was let in by a device that its person then revokes is out again, with what they wrote', async () => {
+  const club = await Club.found()
+  await using mesh = club.mesh
+  const { ada, eve, home, people } = club
+  const { crypto } = mesh
+  const { device } = ada.person
+  const stolen = deviceFromSeed(crypto, crypto.random(32))
+  const bring = async (entry: SignedEntry): Promise<void> => {
+    club.states.set(ada.name, append(crypto, club.states.get(ada.name) as IdentityState, [entry]))
+    await mesh.wait(home.call('identity.append', { identity: ada.id, log: encodeLog([entry]) }))
+  }
+  const before = club.states.get(ada.name) as IdentityState
+  await bring(
+    addDevice(crypto, before, device, ownerAdmission(stolen, false), provePossession(crypto, ada.id, stolen)),
+  )
+  const member = { identity: eve.id, role: 'writer' as const }
+  const admission = addMember(crypto, club.group, club.signer(ada, stolen), member, { people })
+  const request = { identity: club.id, log: encodeLog([admission]), people: club.logs(ada, eve) }
+  await mesh.wait(home.call('identity.append', request, club.session(ada)))
+  expect(await club.put(club.post(eve, 'buy coins'))).toBe('stored')
+  await mesh.until(async () => (await club.holders(1)) === 4, 20_000)
+  await bring(revokeDevice(crypto, club.states.get(ada.name) as IdentityState, device, stolen.key, []).entry)
+  await mesh.until(async () => (await club.holders(0)) === mesh.nodes.length, 20_000)
+  expect(await club.put(club.post(eve, 'more coins'))).toBe('FORBIDDEN')
+})
+
 test('only an owner changes a group, has it live somewhere and says who holds it', async () => {
   const club = await Club.found()
   await using mesh = club.mesh
