@@ -32,6 +32,13 @@ describe('hybrid logical clock', () => {
     )
   })
 
+  it('follows physical time, and counts on where that stands still or went back', () => {
+    const clock = new HybridClock(clockOf(nowMs))
+    expect(clock.tick(nowMs + 1)).toBe(clockOf(nowMs + 1))
+    expect(clock.tick(nowMs + 1)).toBe(clockOf(nowMs + 1, 1))
+    expect(clock.tick(nowMs)).toBe(clockOf(nowMs + 1, 2))
+  })
+
   it('carries a full counter into the milliseconds', () => {
     const clock = new HybridClock(clockOf(nowMs, 0xffff))
     expect(clock.tick(nowMs)).toBe(clockOf(nowMs + 1, 0))
@@ -52,6 +59,12 @@ describe('hybrid logical clock', () => {
     const theirs = clockOf(nowMs + 60_000, 9)
     expect(clock.receive(theirs, nowMs)).toBe(true)
     expect(clock.tick(nowMs)).toBe(theirs + 1n)
+  })
+
+  it('takes an old write of a peer, and is not set back by it', () => {
+    const clock = new HybridClock(clockOf(nowMs))
+    expect(clock.receive(clockOf(nowMs - 1), nowMs)).toBe(true)
+    expect(clock.last).toBe(clockOf(nowMs))
   })
 
   it('never reaches all ones', () => {

@@ -55,6 +55,16 @@ describe('merge', () => {
       { header: header(2n, 2), id: id(2) },
     ]
     expect(sorted.toReversed().toSorted(compareVersions)).toEqual(sorted)
+    sorted.forEach((a, i) => sorted.forEach((b, j) => expect(compareVersions(a, b)).toBe(Math.sign(i - j))))
+  })
+
+  it('has a winner wherever there is a version', () => {
+    const [older, newer] = [clockOf(writtenMs), clockOf(writtenMs + 1)].map((clock) =>
+      recordBy(crypto, ada, { clock }),
+    )
+    if (older === undefined || newer === undefined) throw new Error('no records')
+    expect([winner([older, newer]), winner([newer, older])]).toEqual([newer, newer])
+    expect([winner([older]), winner([])]).toEqual([older, undefined])
   })
 
   it('names an appended item by its id, and its edits by the same', () => {

@@ -131,6 +131,18 @@ describe('the hand-written reader of headers', () => {
     }
   })
 
+  it('takes no name that is other than a text', () => {
+    const [sample] = fc.sample(headers, { numRuns: 1, seed: 7 }) as [RecordHeader]
+    const bytes = encodeHeader({ ...sample, app: 'notes', collection: 'note', sections: [] })
+    const at = Buffer.from(bytes).indexOf('notes') - 1
+    expect(bytes[at]).toBe(0x65)
+    for (const head of [0x45, 0x60, 0x79, 0x85, 0xf6]) {
+      const changed = bytes.with(at, head)
+      expect([head, readHeader(changed, bounds)]).toEqual([head, undefined])
+      expect(byCodec(changed)).toBe('refused')
+    }
+  })
+
   it('takes no longer form of a head, at any place', () => {
     fc.assert(
       fc.property(short, (header) => {

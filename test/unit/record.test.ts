@@ -248,6 +248,7 @@ describe('sections', () => {
   })
 
   it('are padded by at most an eighth', () => {
+    expect([1, 256, 257, 1_000, 100_000].map(paddedLength)).toEqual([256, 256, 272, 1_024, 100_352])
     fc.assert(
       fc.property(fc.integer({ min: 1, max: limits.recordBytesMax }), (bytes) => {
         const padded = paddedLength(bytes)

@@ -46,6 +46,8 @@ describe('seen numbers', () => {
     expect([...seen]).toEqual([[device(1), 1, 3]])
     expect(seen.last(device(1))).toBe(3)
     expect(seen.last(device(2))).toBe(0)
+    expect([1, 2].map((d) => seen.has(device(d), 2))).toEqual([true, false])
+    expect([1, 2].map((d) => seen.covers(of([[d, 2]])))).toEqual([true, false])
   })
 
   it('is bounded: gaps without end are not kept, and never claimed', () => {
