@@ -3,14 +3,14 @@
  * its scrollback; they never go to standard output, which may be a file or a log.
  */
 import { open, readFile } from 'node:fs/promises'
-import { createInterface, type Interface } from 'node:readline/promises'
 import { text as readAll } from 'node:stream/consumers'
 import { systemRandom } from '../client/random.ts'
 import { OnehopError } from '../protocol/errors.ts'
 import { drawAskedBack, wrongAnswers } from '../protocol/identity/recovery.ts'
-import type { Call, Context, Option } from './command.ts'
+import type { Call, Option } from './command.ts'
 import { NeedsAction } from './failure.ts'
 import { columns } from './output.ts'
+import { withLines } from './question.ts'
 
 type Screen = Pick<Call, 'context' | 'output'>
 
@@ -158,31 +158,6 @@ async function readWordsFile(path: string): Promise<string> {
       cause,
       help: 'Name the file that holds the words.',
     })
-  }
-}
-
-/** Asks at the terminal. No history: what was typed must not come back by the arrow keys. */
-export async function withLines<T>(
-  { stdin, signal }: Pick<Context, 'stdin' | 'signal'>,
-  action: (ask: (question: string) => Promise<string>) => Promise<T>,
-): Promise<T> {
-  const lines: Interface = createInterface({
-    input: stdin,
-    output: process.stderr,
-    terminal: true,
-    historySize: 0,
-  })
-  // In raw mode the terminal hands Ctrl-C over as a key.
-  const interrupted = new AbortController()
-  lines.on('SIGINT', () => interrupted.abort(Object.assign(new Error('interrupted'), { name: 'AbortError' })))
-  lines.on('close', () =>
-    interrupted.abort(Object.assign(new Error('no more input'), { name: 'AbortError' })),
-  )
-  const both = AbortSignal.any([signal, interrupted.signal])
-  try {
-    return await action((question) => lines.question(question, { signal: both }))
-  } finally {
-    lines.close()
   }
 }
 
