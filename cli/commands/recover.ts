@@ -40,7 +40,7 @@ export const recover: Command = {
     wait: { type: 'string', value: 'SECONDS', help: `how long to wait for the records (${waitSDefault})` },
   },
   examples: [
-    ['onehop recover', 'type the words; nothing of them stays on the screen'],
+    ['onehop recover', 'type the words; the screen is cleared of them'],
     ['onehop recover --words-file words.txt --lost all --json', 'in a script; every other device is gone'],
   ],
   notes: [
