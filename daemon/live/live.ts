@@ -16,7 +16,7 @@ import type { FeedChange } from '../streams/feed-writer.ts'
 import type { Streams } from '../streams/streams.ts'
 import { shownBytes } from '../views/shown-records.ts'
 import type { Views } from '../views/views.ts'
-import { LiveQueue } from './live-queue.ts'
+import { LiveQueue, type LiveEvent } from './live-queue.ts'
 
 export interface LiveParts {
   readonly self: NodeId
@@ -34,6 +34,8 @@ type Request = RequestOf<'live.open'>
 interface Query {
   readonly request: Request
   readonly owner: string
+  readonly caller: Caller
+  /** When it was opened. */
   readonly isOwner: boolean
   readonly queue: LiveQueue
 }
@@ -101,13 +103,26 @@ export class Live {
     const query: Query = {
       request,
       owner: toHex(owner),
+      caller,
       isOwner: this.#mayRead(request, caller),
       queue: new LiveQueue(),
     }
     if (of !== 'list' && query.isOwner) await this.#parts.streams.serve(owner)
     signal.throwIfAborted()
     const reply = of === 'list' ? await this.#openList(query, signal) : this.#openCounted(query, signal)
-    return { reply: { position: reply }, events: query.queue.events(signal) }
+    return { reply: { position: reply }, events: this.#events(query, signal) }
+  }
+
+  /** Leave may end while it is open: a member is put out, a device revoked, what an app was given runs out. */
+  async *#events(query: Query, signal: AbortSignal): AsyncGenerator<LiveEvent> {
+    for await (const event of query.queue.events(signal)) {
+      if (query.isOwner && !this.#mayRead(query.request, query.caller)) {
+        throw new OnehopError('FORBIDDEN', `this session does not speak for ${query.owner} any more`, {
+          help: 'Open the query anew for what is public.',
+        })
+      }
+      yield event
+    }
   }
 
   #mayRead(request: Request, caller: Caller): boolean {

@@ -2,10 +2,13 @@ import { expect, test } from 'vitest'
 import { microblog } from '../../client/microblog.ts'
 import type { Caller } from '../../daemon/api/operations.ts'
 import { encodeManifest } from '../../protocol/blob-manifest.ts'
+import { readEvent } from '../../protocol/api/operations.ts'
+import { toHex } from '../../protocol/bytes.ts'
+import { decode } from '../../protocol/codec.ts'
 import { encodeLog } from '../../protocol/identity/entry.ts'
 import { append } from '../../protocol/identity/log.ts'
 import { createGroup } from '../../protocol/identity/make-group.ts'
-import { addDevice, deviceFromSeed, provePossession } from '../../protocol/identity/make.ts'
+import { addDevice, deviceFromSeed, provePossession, revokeDevice } from '../../protocol/identity/make.ts'
 import type { Capability, DeviceSecrets, IdentityState, Role } from '../../protocol/identity/types.ts'
 import { clockOf } from '../../protocol/record/clock.ts'
 import { signRecord } from '../../protocol/record/sign.ts'
@@ -162,4 +165,38 @@ test('a device sees as much of what is sealed as its entry in the log gives it',
   expect(await house.seesNotes(nothing)).toBe(false)
   expect(await house.seesNotes({ kind: 'anyone' })).toBe(false)
   expect(mesh.nodes).toHaveLength(2)
+})
+
+test('a live query ends before the first event after its device was revoked', async () => {
+  const house = await Household.begin()
+  await using mesh = house.mesh
+  const { ada } = house
+  const reader = await house.admit('reader', [leave(undefined, 'read')])
+  const stopping = new AbortController()
+  const { events } = await mesh.wait(
+    house.home.node.dispatch.call('live.open', { of: 'list', owner: ada.id, app, name: notesName }, 'cbor', {
+      caller: reader,
+      signal: stopping.signal,
+      token: undefined,
+      bind: () => {},
+    }),
+  )
+  const reading = events![Symbol.asyncIterator]()
+  const next = async () => {
+    const { value } = await mesh.wait(reading.next())
+    return readEvent('live.open', decode(value.bytes), 'cbor')
+  }
+  const first = await house.note()
+  const event = await next()
+  expect(event.records.map((bytes) => toHex(decodeRecord(mesh.crypto, bytes).id))).toEqual([toHex(first)])
+  expect(hasSealed(mesh, event.records[0] as Uint8Array)).toBe(true)
+
+  // What was put into the queue before counts too: the reader is slow.
+  await house.note()
+  if (reader.kind !== 'session') throw new Error('no session')
+  const { entry } = revokeDevice(mesh.crypto, house.state, ada.person.device, reader.device, [])
+  house.state = append(mesh.crypto, house.state, [entry])
+  await house.tell()
+  await expect(next()).rejects.toMatchObject({ code: 'FORBIDDEN' })
+  stopping.abort()
 })
