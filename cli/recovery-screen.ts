@@ -1,22 +1,28 @@
 /**
  * Recovery words at the terminal and in files. They are shown on the terminal's second screen, which leaves nothing in
- * its scrollback; they never go to standard output, which may be a file or a log.
+ * its scrollback where the terminal has one; where it has none, what it keeps is cleared as far as it obeys. They never
+ * go to standard output, which may be a file or a log.
  */
 import { open, readFile } from 'node:fs/promises'
-import { createInterface, type Interface } from 'node:readline/promises'
 import { text as readAll } from 'node:stream/consumers'
 import { systemRandom } from '../client/random.ts'
 import { OnehopError } from '../protocol/errors.ts'
 import { drawAskedBack, wrongAnswers } from '../protocol/identity/recovery.ts'
-import type { Call, Context, Option } from './command.ts'
+import type { Call, Option } from './command.ts'
 import { NeedsAction } from './failure.ts'
 import { columns } from './output.ts'
+import { withLines } from './question.ts'
 
 type Screen = Pick<Call, 'context' | 'output'>
 
 const enterSecondScreen = '\u001b[?1049h\u001b[H'
-/** Cleared as well: some terminals show it again to whoever enters it next. */
-const leaveSecondScreen = '\u001b[2J\u001b[?1049l'
+/**
+ * Cleared as well: some terminals show it again to whoever enters it next. The scrollback after the screen, as clearing
+ * pushes into it where there is no second one.
+ */
+const leaveSecondScreen = '\u001b[H\u001b[2J\u001b[3J\u001b[?1049l'
+/** What calls itself so may have no second screen, and need not clear its scrollback. */
+const keepingTerminals = /^(linux|screen|vt\d)/
 /** Beyond, it is no file of words. */
 const wordsBytesMax = 4_096
 
@@ -161,36 +167,15 @@ async function readWordsFile(path: string): Promise<string> {
   }
 }
 
-/** Asks at the terminal. No history: what was typed must not come back by the arrow keys. */
-export async function withLines<T>(
-  { stdin, signal }: Pick<Context, 'stdin' | 'signal'>,
-  action: (ask: (question: string) => Promise<string>) => Promise<T>,
-): Promise<T> {
-  const lines: Interface = createInterface({
-    input: stdin,
-    output: process.stderr,
-    terminal: true,
-    historySize: 0,
-  })
-  // In raw mode the terminal hands Ctrl-C over as a key.
-  const interrupted = new AbortController()
-  lines.on('SIGINT', () => interrupted.abort(Object.assign(new Error('interrupted'), { name: 'AbortError' })))
-  lines.on('close', () =>
-    interrupted.abort(Object.assign(new Error('no more input'), { name: 'AbortError' })),
-  )
-  const both = AbortSignal.any([signal, interrupted.signal])
-  try {
-    return await action((question) => lines.question(question, { signal: both }))
-  } finally {
-    lines.close()
-  }
-}
-
-async function onSecondScreen<T>({ output }: Screen, action: () => Promise<T>): Promise<T> {
+export async function onSecondScreen<T>({ output, context }: Screen, action: () => Promise<T>): Promise<T> {
   output.raw(enterSecondScreen)
   try {
     return await action()
   } finally {
     output.raw(leaveSecondScreen)
+    if (keepingTerminals.test(context.environment['TERM'] ?? ''))
+      output.words(
+        output.yellow('This terminal may have kept the words in its scrollback: close it afterwards.'),
+      )
   }
 }

@@ -30,6 +30,7 @@ import type {
   StoredRecord,
 } from '../storage/types.ts'
 import { nextTurn } from './clock.ts'
+import { Equivocators } from './equivocators.ts'
 import type { Hosting } from './hosting.ts'
 import type { Identities } from './identities.ts'
 import type { NodeId } from './net/rpc.ts'
@@ -82,6 +83,9 @@ const sliceRecords = 256
 /** Slices of one call on their way to the disk while the next is verified. */
 const slicesWritingMax = 2
 
+/** By owner in hex: devices whose further writes are refused. */
+type Doubled = ReadonlyMap<string, ReadonlySet<string>>
+
 /** What records of one person have in common: looked up once in a slice, not for each. */
 interface OwnerHere {
   readonly hosted: boolean
@@ -96,12 +100,14 @@ interface OwnerHere {
  */
 export class Ingest {
   readonly #parts: IngestParts
+  readonly #equivocators: Equivocators
   readonly #listeners = new Set<StoredListener>()
   readonly #dropListeners = new Set<DroppedListener>()
   #peersTurn = Promise.resolve()
 
   constructor(parts: IngestParts) {
     this.#parts = parts
+    this.#equivocators = new Equivocators(parts.store)
   }
 
   /** One outcome per record, in order. Resolves when what is called stored is on disk. */
@@ -182,8 +188,11 @@ export class Ingest {
   ): Promise<Outcome[]> {
     const taken: IncomingRecord[] = []
     const owners = new Map<string, OwnerHere>()
-    const outcomes: (Outcome | undefined)[] = encoded.map((bytes) => {
-      const checked = this.#check(bytes, source, owners)
+    const decoded = encoded.map((bytes) => this.#decode(bytes))
+    const doubled = source.from === 'client' ? await this.#doubledOf(decoded) : undefined
+    const outcomes: (Outcome | undefined)[] = decoded.map((record, i) => {
+      if ('outcome' in record) return record
+      const checked = this.#check(record, encoded[i] as Uint8Array, source, { owners, doubled })
       if ('outcome' in checked) return checked
       taken.push(checked)
       return undefined // filled in below, once it is on disk
@@ -192,6 +201,10 @@ export class Ingest {
       const hosted = source.from !== 'stream'
       const put = await this.#parts.store.records.put(taken, { hosted, ...options })
       const arrivals = taken.map((one, i): Arrival => ({ ...one, put: put[i] as PutOutcome, source }))
+      for (const { record, put: stored } of arrivals) {
+        if (stored.equivocates !== undefined)
+          this.#equivocators.note(record.header.owner, record.header.device)
+      }
       let next = 0
       for (let i = 0; i < outcomes.length; i++) {
         if (outcomes[i] !== undefined) continue
@@ -203,14 +216,34 @@ export class Ingest {
     return outcomes as Outcome[]
   }
 
-  #check(bytes: Uint8Array, source: Source, owners: Map<string, OwnerHere>): IncomingRecord | Outcome {
-    let record: SignedRecord
+  #decode(bytes: Uint8Array): SignedRecord | Outcome {
     try {
-      record = decodeRecord(this.#parts.crypto, bytes)
+      return decodeRecord(this.#parts.crypto, bytes)
     } catch (error) {
       const { code, message } = asOnehopError(error)
       return { outcome: 'refused', id: undefined, code, message }
     }
+  }
+
+  /** By owner, of shards held here: devices that used a number twice. */
+  async #doubledOf(records: readonly (SignedRecord | Outcome)[]): Promise<Doubled> {
+    const doubled = new Map<string, ReadonlySet<string>>()
+    for (const record of records) {
+      if ('outcome' in record) continue
+      const { owner } = record.header
+      const name = toHex(owner)
+      if (doubled.has(name) || !this.#parts.hosting.has(owner)) continue
+      doubled.set(name, await this.#equivocators.of(owner, name))
+    }
+    return doubled
+  }
+
+  #check(
+    record: SignedRecord,
+    bytes: Uint8Array,
+    source: Source,
+    { owners, doubled }: { readonly owners: Map<string, OwnerHere>; readonly doubled: Doubled | undefined },
+  ): IncomingRecord | Outcome {
     const refuse = (code: ErrorCode, message: string): Outcome => ({
       outcome: 'refused',
       id: record.id,
@@ -250,8 +283,9 @@ export class Ingest {
     if (source.from !== 'stream' && bytes.length > here.roomBytes) {
       return refuse('NO_QUOTA', `the quota of ${ownerName} is used up`)
     }
-    if (source.from === 'client') {
-      const problem = this.#checkClient(verdict.record, nowMs)
+    if (doubled !== undefined) {
+      const problem =
+        this.#checkNumber(verdict.record, doubled.get(ownerName)) ?? this.#checkClient(verdict.record, nowMs)
       if (problem !== undefined) return refuse(problem.code, problem.message)
     }
     here.roomBytes -= bytes.length
@@ -271,6 +305,25 @@ export class Ingest {
     if (held !== undefined && equalBytes(held.id, id)) return true
     const work = workOn(store, { shard, device })
     return work?.isSettled !== true || !isSame(work, limit)
+  }
+
+  /**
+   * A device that uses a number twice was cloned, restored or stolen: it is to enrol a new key. What other nodes took from
+   * it comes by them all the same, so that all hold one set. A record that is held is a client's retry.
+   */
+  #checkNumber(
+    { header, id }: VerifiedRecord,
+    doubled: ReadonlySet<string> | undefined,
+  ): { code: ErrorCode; message: string } | undefined {
+    const { records } = this.#parts.store
+    const { owner, device, number } = header
+    const held = records.byNumber(owner, device, number)
+    if (held !== undefined && equalBytes(held.id, id)) return undefined
+    const isProven = doubled !== undefined && doubled.size > 0 && doubled.has(toHex(device))
+    if (held === undefined && !isProven) return undefined
+    if (held !== undefined && records.get(owner, { clock: header.clock, id }) !== undefined) return undefined
+    const what = isProven ? 'used a number twice' : `wrote another record as its number ${number}`
+    return { code: 'EQUIVOCATION', message: `device ${toHex(device)} ${what}; it has to enrol a new key` }
   }
 
   #lookUp(owner: IdentityId): OwnerHere {

@@ -240,7 +240,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
       addresses,
     }),
     ...sessions.operations,
-    ...tokenOperations({ tokens: appTokens, identities, admitOwner }),
+    ...tokenOperations({ tokens: appTokens, identities }),
     ...pairing.operations,
     ...numberOperations({ store, identities }),
     'admin.prove': async ({ identity }) => ({
@@ -260,7 +260,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     ...recordOperations({ clock, ingest, replication }),
     ...search.operations,
     ...readOperations({ clock, store, hosting, identities, schemas, streams, views, live }),
-    ...blobOperations({ crypto, blobs, hosting, identities, copies: blobCopies, uploads }),
+    ...blobOperations({ crypto, clock, blobs, hosting, identities, copies: blobCopies, uploads }),
     ...placementOperations({ config: config.hosting, identities, finder, placement }),
     ...adminOperations({
       ...base,

@@ -35,7 +35,9 @@ export const init: Command = {
     '24 recovery words are shown once and two of them asked back. From them alone everything comes back when all your',
     'devices and your node are gone (onehop recover). Who has them is you: they read what is private and shut out your',
     'devices. Write them on paper; they are kept nowhere. They go to a terminal or into --words-file (mode 0600), never',
-    'to standard output and never into --json; without a terminal, name the file or say --no-recovery.',
+    'to standard output and never into --json; without a terminal, name the file or say --no-recovery. They are shown on',
+    'the second screen of the terminal, and its scrollback is cleared after it; one that has no second screen (the Linux',
+    'console, screen without altscreen) may keep them all the same: close it afterwards.',
   ].join('\n'),
   async run(call) {
     const { flags, context, output } = call

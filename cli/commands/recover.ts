@@ -13,7 +13,8 @@ import { cliDevicePath } from '../key-store.ts'
 import { moveIn } from '../move-in.ts'
 import { columns } from '../output.ts'
 import { readId } from '../owner.ts'
-import { readWords, withLines } from '../recovery-screen.ts'
+import { withLines } from '../question.ts'
+import { readWords } from '../recovery-screen.ts'
 import { listNumbers } from '../revocation.ts'
 import { counted, shortId } from '../units.ts'
 
@@ -39,7 +40,7 @@ export const recover: Command = {
     wait: { type: 'string', value: 'SECONDS', help: `how long to wait for the records (${waitSDefault})` },
   },
   examples: [
-    ['onehop recover', 'type the words; nothing of them stays on the screen'],
+    ['onehop recover', 'type the words; the screen is cleared of them'],
     ['onehop recover --words-file words.txt --lost all --json', 'in a script; every other device is gone'],
   ],
   notes: [

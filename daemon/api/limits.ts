@@ -7,8 +7,12 @@ export const serverLimits = {
   sessionsMax: 20_000,
   /** Tabs and a warm second connection of one device. */
   sessionsPerDeviceMax: 16,
-  /** Signed requests remembered for a minute, at about 150 bytes each: sixty a second of one device, ten times that in all. */
+  /**
+   * Signed requests remembered for a minute, at about 150 bytes each: sixty a second of one device, twice that of one
+   * identity whatever devices it admits, ten times that in all.
+   */
   noncesPerDeviceMax: 4_096,
+  noncesPerIdentityMax: 8_192,
   noncesMax: 40_960,
   /** A person who forgot an app is rid of it after a season. */
   appTokenLifetimeMsMax: 90 * 24 * 60 * 60_000,

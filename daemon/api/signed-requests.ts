@@ -50,7 +50,7 @@ export function createSignedRequests(ports: Omit<SessionPorts, 'random'>): Signe
         throw new OnehopError('UNAUTHENTICATED', 'the device did not sign this request', {
           help: 'Sign what is sent: method, host with port, path, query and body as the node receives them.',
         })
-      used.take(device, nonce, createdS, nowMs)
+      used.take(owner, device, nonce, createdS, nowMs)
       return { owner, device, checkBody: (body) => checkBody(crypto, signature, asked.field, body) }
     },
   }

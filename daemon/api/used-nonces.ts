@@ -1,7 +1,7 @@
 import { toHex } from '../../protocol/bytes.ts'
 import { apiLimits } from '../../protocol/api/limits.ts'
 import { OnehopError } from '../../protocol/errors.ts'
-import type { DeviceKey } from '../../protocol/record/types.ts'
+import type { DeviceKey, IdentityId } from '../../protocol/record/types.ts'
 import { serverLimits } from './limits.ts'
 
 /**
@@ -12,8 +12,10 @@ import { serverLimits } from './limits.ts'
  * 3. Room is refused, never made by forgetting what is still good.
  */
 export class UsedNonces {
-  /** By device: until when (Unix time in seconds) each of its nonces is remembered. */
-  readonly #used = new Map<string, Map<string, number>>()
+  /** By device: until when (Unix time in seconds) each of its nonces is remembered, and on whose account. */
+  readonly #used = new Map<string, Map<string, { readonly untilS: number; readonly owner: string }>>()
+  /** How many by identity: whoever admits ten devices must not fill what all share. */
+  readonly #ofOwner = new Map<string, number>()
   #count = 0
   #forgottenS: number
   #sweptS: number
@@ -28,12 +30,16 @@ export class UsedNonces {
   }
 
   /** Call when everything else about the signature is good. Throws UNAUTHENTICATED or BUSY. */
-  take(device: DeviceKey, nonce: string, createdS: number, nowMs: number): void {
+  take(owner: IdentityId, device: DeviceKey, nonce: string, createdS: number, nowMs: number): void {
     const nowS = Math.floor(nowMs / 1000)
     const full = (): boolean =>
-      this.#count >= serverLimits.noncesMax || ofDevice() >= serverLimits.noncesPerDeviceMax
+      this.#count >= serverLimits.noncesMax ||
+      ofOwner() >= serverLimits.noncesPerIdentityMax ||
+      ofDevice() >= serverLimits.noncesPerDeviceMax
     const name = toHex(device)
+    const person = toHex(owner)
     const ofDevice = (): number => this.#used.get(name)?.size ?? 0
+    const ofOwner = (): number => this.#ofOwner.get(person) ?? 0
     if ((full() && nowS !== this.#sweptS) || nowS - this.#sweptS > apiLimits.signatureWindowS)
       this.#sweep(nowS)
     if (createdS < this.#forgottenS) {
@@ -47,8 +53,9 @@ export class UsedNonces {
       })
     }
     if (full()) throw new OnehopError('BUSY', 'too many signed requests in a short time')
-    const nonces = this.#used.get(name) ?? new Map<string, number>()
-    this.#used.set(name, nonces.set(nonce, createdS + apiLimits.signatureWindowS))
+    const nonces = this.#used.get(name) ?? new Map<string, { untilS: number; owner: string }>()
+    this.#used.set(name, nonces.set(nonce, { untilS: createdS + apiLimits.signatureWindowS, owner: person }))
+    this.#ofOwner.set(person, ofOwner() + 1)
     this.#count++
   }
 
@@ -56,9 +63,12 @@ export class UsedNonces {
     this.#sweptS = nowS
     this.#forgottenS = Math.max(this.#forgottenS, nowS - apiLimits.signatureWindowS)
     for (const [device, nonces] of this.#used) {
-      for (const [nonce, untilS] of nonces) {
+      for (const [nonce, { untilS, owner }] of nonces) {
         if (untilS >= nowS) continue
         nonces.delete(nonce)
+        const left = (this.#ofOwner.get(owner) ?? 0) - 1
+        if (left > 0) this.#ofOwner.set(owner, left)
+        else this.#ofOwner.delete(owner)
         this.#count--
       }
       if (nonces.size === 0) this.#used.delete(device)

@@ -5,18 +5,18 @@ import { OnehopError } from '../../protocol/errors.ts'
 import type { Clock } from '../../protocol/ports.ts'
 import type { IdentityId } from '../../protocol/record/types.ts'
 import type { DroppedItem, Store } from '../../storage/types.ts'
-import type { Call, LiveAnswer } from '../api/operations.ts'
+import type { Call, Caller, LiveAnswer } from '../api/operations.ts'
 import type { Hosting } from '../hosting.ts'
 import type { Identities } from '../identities.ts'
 import type { Arrival, Ingest } from '../ingest.ts'
 import type { NodeId } from '../net/rpc.ts'
-import { requireOwner, speaksFor } from '../operations/caller.ts'
+import { mayRead, requireReader, type Reading } from '../operations/caller.ts'
 import { readLog } from '../streams/log-reader.ts'
 import type { FeedChange } from '../streams/feed-writer.ts'
 import type { Streams } from '../streams/streams.ts'
 import { shownBytes } from '../views/shown-records.ts'
 import type { Views } from '../views/views.ts'
-import { LiveQueue } from './live-queue.ts'
+import { LiveQueue, type LiveEvent } from './live-queue.ts'
 
 export interface LiveParts {
   readonly self: NodeId
@@ -34,6 +34,8 @@ type Request = RequestOf<'live.open'>
 interface Query {
   readonly request: Request
   readonly owner: string
+  readonly caller: Caller
+  /** When it was opened. */
   readonly isOwner: boolean
   readonly queue: LiveQueue
 }
@@ -97,17 +99,38 @@ export class Live {
     if (!this.#parts.hosting.has(owner)) {
       throw new OnehopError('NOT_HOSTED', `this node does not hold the shard of ${toHex(owner)}`)
     }
-    if (of === 'feed') requireOwner(this.#parts.identities, caller, owner)
+    if (of === 'feed') requireReader(this.#parts.identities, caller, owner, this.#reading(request))
     const query: Query = {
       request,
       owner: toHex(owner),
-      isOwner: speaksFor(this.#parts.identities, caller, owner),
+      caller,
+      isOwner: this.#mayRead(request, caller),
       queue: new LiveQueue(),
     }
     if (of !== 'list' && query.isOwner) await this.#parts.streams.serve(owner)
     signal.throwIfAborted()
     const reply = of === 'list' ? await this.#openList(query, signal) : this.#openCounted(query, signal)
-    return { reply: { position: reply }, events: query.queue.events(signal) }
+    return { reply: { position: reply }, events: this.#events(query, signal) }
+  }
+
+  /** Leave may end while it is open: a member is put out, a device revoked, what an app was given runs out. */
+  async *#events(query: Query, signal: AbortSignal): AsyncGenerator<LiveEvent> {
+    for await (const event of query.queue.events(signal)) {
+      if (query.isOwner && !this.#mayRead(query.request, query.caller)) {
+        throw new OnehopError('FORBIDDEN', `this session does not speak for ${query.owner} any more`, {
+          help: 'Open the query anew for what is public.',
+        })
+      }
+      yield event
+    }
+  }
+
+  #mayRead(request: Request, caller: Caller): boolean {
+    return mayRead(this.#parts.identities, caller, request.owner, this.#reading(request))
+  }
+
+  #reading({ of, app, name }: Request): Reading {
+    return { app, collection: of === 'view' ? undefined : name, nowMs: this.#parts.clock.nowMs() }
   }
 
   /** Listens before it reads the log, so that nothing falls between the two. */

@@ -3,17 +3,19 @@ import { toHex } from '../../protocol/bytes.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
+import type { Clock } from '../../protocol/ports.ts'
 import { apiLimits } from '../../protocol/api/limits.ts'
 import type { BlobManifest, BlobStore } from '../../storage/types.ts'
 import type { Operations } from '../api/operations.ts'
 import type { Hosting } from '../hosting.ts'
 import type { Identities } from '../identities.ts'
 import type { BlobCopies } from '../replication/blob-copies.ts'
-import { requireOwner } from './caller.ts'
+import { requireWriter } from './caller.ts'
 import type { Uploads } from './uploads.ts'
 
 export interface BlobOperationsParts {
   readonly crypto: CryptoProvider
+  readonly clock: Pick<Clock, 'nowMs'>
   readonly blobs: BlobStore
   readonly hosting: Hosting
   readonly identities: Identities
@@ -32,6 +34,7 @@ type Names =
 
 export function blobOperations({
   crypto,
+  clock,
   blobs,
   hosting,
   identities,
@@ -45,7 +48,7 @@ export function blobOperations({
   }
   return {
     async 'blob.begin'({ owner, manifest }, { caller }) {
-      requireOwner(identities, caller, owner, ['owner', 'writer'])
+      requireWriter(identities, caller, owner, clock.nowMs())
       const blob = crypto.sha256(manifest)
       const { size } = readManifest(crypto, blob, manifest)
       // One that is held is counted already: an upload that goes on needs no more room.
@@ -60,7 +63,7 @@ export function blobOperations({
     },
 
     async 'blob.put'({ owner, blob, index, chunk }, { caller }) {
-      requireOwner(identities, caller, owner, ['owner', 'writer'])
+      requireWriter(identities, caller, owner, clock.nowMs())
       if (!copies.isHeldFor(owner, blob))
         throw new OnehopError('BAD_REQUEST', 'begin the blob with its manifest')
       await blobs.putChunk(blob, index, chunk)
@@ -70,13 +73,13 @@ export function blobOperations({
     },
 
     async 'blob.stage'({ owner, upload, index, chunk }, { caller }) {
-      requireOwner(identities, caller, owner, ['owner', 'writer'])
+      requireWriter(identities, caller, owner, clock.nowMs())
       await uploads.stage(owner, upload, index, chunk)
       return {}
     },
 
     async 'blob.commit'({ owner, upload, manifest }, { caller }) {
-      requireOwner(identities, caller, owner, ['owner', 'writer'])
+      requireWriter(identities, caller, owner, clock.nowMs())
       const blob = crypto.sha256(manifest)
       const { size } = readManifest(crypto, blob, manifest)
       await uploads.commit(owner, upload, blob, manifest)
@@ -85,7 +88,7 @@ export function blobOperations({
     },
 
     async 'blob.drop'({ owner, upload }, { caller }) {
-      requireOwner(identities, caller, owner, ['owner', 'writer'])
+      requireWriter(identities, caller, owner, clock.nowMs())
       await uploads.drop(owner, upload)
       return {}
     },

@@ -8,7 +8,7 @@ import type { Finder } from '../placement/find.ts'
 import type { Recoveries } from '../placement/recoveries.ts'
 import type { Schemas } from '../schemas.ts'
 import type { Search } from '../search/search.ts'
-import { requireOwner } from './caller.ts'
+import { requireOwnersDevice } from './caller.ts'
 
 export interface IdentityOperationsParts {
   readonly config: Config['hosting']
@@ -56,7 +56,7 @@ export function identityOperations(parts: IdentityOperationsParts): Pick<Operati
       if (caller.kind === 'session' && hosting.get(caller.owner)?.person !== true)
         throw new OnehopError('NOT_HOSTED', 'a group comes to live where an owner of it does')
       const { state } = await identities.acceptAll(people, identity, log, { isFirst: true })
-      requireOwner(identities, caller, identity)
+      requireOwnersDevice(identities, caller, identity)
       if (state.type !== 'group')
         throw new OnehopError('BAD_REQUEST', 'a person comes to live on a node by pairing: onehop pair')
       const quotaBytes = config.leaseBytes

@@ -2,7 +2,7 @@ import { apiLimits } from '../../protocol/api/limits.ts'
 import type { Store } from '../../storage/types.ts'
 import type { Operations } from '../api/operations.ts'
 import type { Identities } from '../identities.ts'
-import { requireOwner } from './caller.ts'
+import { requireOwnersDevice } from './caller.ts'
 
 export interface NumberOperationsParts {
   readonly store: Store
@@ -16,7 +16,7 @@ export function numberOperations({
 }: NumberOperationsParts): Pick<Operations, 'record.numbers'> {
   return {
     async 'record.numbers'({ owner, device, after = 0 }, { caller }) {
-      requireOwner(identities, caller, owner)
+      requireOwnersDevice(identities, caller, owner)
       const limit = apiLimits.idsPerStatusMax
       const numbers: { number: number; id: Uint8Array }[] = []
       for (const [first, last] of await store.records.seen(owner, device)) {

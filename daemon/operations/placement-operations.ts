@@ -5,7 +5,7 @@ import type { Config } from '../config.ts'
 import type { Identities } from '../identities.ts'
 import type { Finder } from '../placement/find.ts'
 import type { Placement } from '../placement/placement.ts'
-import { requireOwner } from './caller.ts'
+import { requireOwnersDevice } from './caller.ts'
 
 export interface PlacementOperationsParts {
   readonly config: Config['hosting']
@@ -30,7 +30,7 @@ export function placementOperations(parts: PlacementOperationsParts): Pick<Opera
       { owners, copies = config.copies, bytes = config.leaseBytes },
       { caller, signal },
     ) {
-      for (const owner of owners) requireOwner(identities, caller, owner)
+      for (const owner of owners) requireOwnersDevice(identities, caller, owner)
       return { proposals: await placement.propose(owners, copies, bytes, signal) }
     },
 

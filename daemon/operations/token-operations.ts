@@ -1,45 +1,36 @@
 import { apiLimits } from '../../protocol/api/limits.ts'
 import type { ReplyOf } from '../../protocol/api/operations.ts'
-import type { IdentityId } from '../../protocol/record/types.ts'
-import type { AppToken, AppTokenPorts, AppTokens } from '../api/app-tokens.ts'
-import type { Caller, Operations } from '../api/operations.ts'
+import type { AppToken, AppTokens } from '../api/app-tokens.ts'
+import type { Operations } from '../api/operations.ts'
 import type { Identities } from '../identities.ts'
-import { requireOwner } from './caller.ts'
+import { requireOwnersDevice } from './caller.ts'
 
 export interface TokenOperationsParts {
   readonly tokens: AppTokens
   readonly identities: Identities
-  readonly admitOwner: AppTokenPorts['admitOwner']
 }
 
 type Names = 'token.grant' | 'token.list' | 'token.revoke'
 
 /** Granting, seeing and revoking the tokens of apps: for an owner's device and for whoever runs the node. */
-export function tokenOperations({
-  tokens,
-  identities,
-  admitOwner,
-}: TokenOperationsParts): Pick<Operations, Names> {
-  /** A device of the role app speaks for its person elsewhere; what others may read is not its to say. */
-  const requireOwnersDevice = (caller: Caller, owner: IdentityId): void => {
-    requireOwner(identities, caller, owner)
-    if (caller.kind === 'session') admitOwner(owner, caller.device)
-  }
+export function tokenOperations({ tokens, identities }: TokenOperationsParts): Pick<Operations, Names> {
   return {
     async 'token.grant'({ grant: packed }, { caller }) {
-      const { token, grant } = await tokens.grant(packed, (identity) => requireOwnersDevice(caller, identity))
+      const { token, grant } = await tokens.grant(packed, (identity) =>
+        requireOwnersDevice(identities, caller, identity),
+      )
       return { id: grant.id, token, expiresMs: grant.expiresMs }
     },
 
     async 'token.list'({ owner }, { caller }) {
       const of = owner ?? (caller.kind === 'session' ? caller.owner : undefined)
-      if (of !== undefined) requireOwnersDevice(caller, of)
+      if (of !== undefined) requireOwnersDevice(identities, caller, of)
       const found = tokens.list(of)
       return { tokens: found.slice(0, apiLimits.tokensPerListMax).map(describe) }
     },
 
     async 'token.revoke'({ owner, id }, { caller }) {
-      requireOwnersDevice(caller, owner)
+      requireOwnersDevice(identities, caller, owner)
       return { revoked: await tokens.revoke(owner, id) }
     },
   }

@@ -13,7 +13,7 @@ import type { Call, Operations } from '../api/operations.ts'
 import type { Hosting } from '../hosting.ts'
 import type { Live } from '../live/live.ts'
 import type { Identities } from '../identities.ts'
-import { requireOwner, speaksFor } from '../operations/caller.ts'
+import { mayRead, requireReader, speaksFor } from '../operations/caller.ts'
 import type { Schemas } from '../schemas.ts'
 import type { Streams } from '../streams/streams.ts'
 import { countRequests } from './asked-nodes.ts'
@@ -57,8 +57,21 @@ export function readOperations(parts: ReadOperationsParts): Pick<Operations, Nam
     }
     for (const { device, intervals } of seen ?? []) await checkSeen(store, owner, device, intervals)
   }
-  const audienceOf = (call: Call, owner: IdentityId): Audience =>
-    speaksFor(identities, call.caller, owner) ? 'owner' : 'public'
+  const audienceOf = ({ caller }: Call, owner: IdentityId, app: string, collection?: string): Audience =>
+    mayRead(identities, caller, owner, { app, collection, nowMs: clock.nowMs() }) ? 'owner' : 'public'
+  /** Nearly always a device that may read everything of the app: then nothing is looked up. */
+  const audienceOfView = async (
+    call: Call,
+    owner: IdentityId,
+    app: string,
+    view: string,
+  ): Promise<Audience> => {
+    if (audienceOf(call, owner, app) === 'owner') return 'owner'
+    if (!speaksFor(identities, call.caller, owner)) return 'public'
+    const collections = (await schemas.viewCollections(app, view)) ?? []
+    const isWhole = collections.every((name) => audienceOf(call, owner, app, name) === 'owner')
+    return isWhole && collections.length > 0 ? 'owner' : 'public'
+  }
   const shown = (stored: StoredRecord, audience: Audience): Uint8Array =>
     audience === 'owner'
       ? stored.bytes
@@ -67,7 +80,7 @@ export function readOperations(parts: ReadOperationsParts): Pick<Operations, Nam
   return {
     async 'record.get'({ owner, app, collection, keys, seen }, call) {
       await check(owner, seen)
-      const audience = audienceOf(call, owner)
+      const audience = audienceOf(call, owner, app, collection)
       let room = recordsBytesMax
       const records = keys.map((key) => {
         const entry = store.records.winnerEntry(owner, app, collection, key)
@@ -86,7 +99,7 @@ export function readOperations(parts: ReadOperationsParts): Pick<Operations, Nam
 
     async 'record.list'({ owner, app, collection, limit, before, after, seen }, call) {
       await check(owner, seen)
-      const audience = audienceOf(call, owner)
+      const audience = audienceOf(call, owner, app, collection)
       const wanted = limit ?? 50
       const stored = await store.records.latest(owner, app, collection, {
         limit: wanted + 1,
@@ -116,12 +129,12 @@ export function readOperations(parts: ReadOperationsParts): Pick<Operations, Nam
         app,
         view,
         range: { limit, before, after },
-        audience: audienceOf(call, owner),
+        audience: await audienceOfView(call, owner, app, view),
       })
     },
 
     async 'feed.list'({ owner, app, collection, limit, before, after, seen }, { caller }) {
-      requireOwner(identities, caller, owner)
+      requireReader(identities, caller, owner, { app, collection, nowMs: clock.nowMs() })
       await check(owner, seen)
       const { value, requests } = await countRequests(async () => {
         await streams.serve(owner)

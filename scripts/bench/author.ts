@@ -24,10 +24,11 @@ export class Author {
   readonly #clock = new HybridClock()
   #number = 0
 
-  constructor(crypto: CryptoProvider) {
+  /** `cloned`: with whose keys, and with numbers that begin anew. */
+  constructor(crypto: CryptoProvider, cloned?: Author) {
     this.#crypto = crypto
-    this.device = deviceFromSeed(crypto, crypto.random(32))
-    this.state = createIdentity(crypto, this.device).state
+    this.device = cloned?.device ?? deviceFromSeed(crypto, crypto.random(32))
+    this.state = cloned?.state ?? createIdentity(crypto, this.device).state
     this.log = encodeLog(this.state.entries)
   }
 

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { compareBytes, emptyBytes, toHex } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
-import { canRead, canWrite } from '../../protocol/identity/access.ts'
+import { canRead, canWriteSomewhere, deviceOf, holds } from '../../protocol/identity/access.ts'
 import { boxSecretOf, openBoxSecret, privateKeyFor } from '../../protocol/identity/box.ts'
 import { decodeEntry, decodeLog, encodeEntry, encodeLog, signEntry } from '../../protocol/identity/entry.ts'
 import { append, replay } from '../../protocol/identity/log.ts'
@@ -202,9 +202,9 @@ describe('identity log', () => {
     expect(device(state, second).revoked?.by).toEqual(first.key)
     expect(codeOf(() => append(crypto, state, [admit(state, first, second)]))).toBe('BAD_IDENTITY')
     expect(codeOf(() => append(crypto, state, [admit(state, second, third)]))).toBe('BAD_IDENTITY')
-    expect(canWrite(state, second.key, 'notes', 'note', 'put', 0)).toBe(false)
-    expect(canWrite(state, first.key, 'notes', 'note', 'put', 0)).toBe(true)
-    expect(canWrite(state, third.key, 'notes', 'note', 'put', 0)).toBe(false)
+    expect(canWrite(state, second, 'note', 0)).toBe(false)
+    expect(canWrite(state, first, 'note', 0)).toBe(true)
+    expect(canWrite(state, third, 'note', 0)).toBe(false)
   })
 })
 
@@ -367,11 +367,13 @@ describe('capabilities', () => {
     ] as const
     const admission: Admission = { ...pub(third), role: 'app', capabilities, probation: false }
     const state = append(crypto, two, [admit(two, first, third, admission, false)])
-    expect(canWrite(state, third.key, 'notes', 'note', 'put', 99)).toBe(true)
-    expect(canWrite(state, third.key, 'notes', 'note', 'delete', 100)).toBe(false)
+    expect(canWrite(state, third, 'note', 99)).toBe(true)
+    expect(canWrite(state, third, 'note', 100)).toBe(false)
     expect(canRead(state, third.key, 'notes', 'note', 99)).toBe(true)
     expect(canRead(state, third.key, 'notes', 'tag', 1e15)).toBe(true)
-    expect(canWrite(state, third.key, 'notes', 'tag', 'put', 0)).toBe(false)
+    expect(canWrite(state, third, 'tag', 0)).toBe(false)
+    expect(canRead(state, third.key, 'notes', undefined, 99)).toBe(false)
+    expect([99, 100].map((atMs) => canWriteSomewhere(state, third.key, atMs))).toEqual([true, false])
   })
 
   it('are null for owners and a list for all others', () => {
@@ -465,4 +467,11 @@ function codeOf(action: () => unknown): string {
     if (error instanceof OnehopError) return error.code
     throw error
   }
+}
+
+function canWrite(state: IdentityState, of: { readonly key: Uint8Array }, collection: string, atMs: number) {
+  const found = deviceOf(state, of.key)
+  return (
+    found?.revoked === undefined && found !== undefined && holds(found, 'notes', collection, 'write', atMs)
+  )
 }

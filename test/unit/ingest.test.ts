@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { microblog } from '../../client/microblog.ts'
 import { Hosting } from '../../daemon/hosting.ts'
 import { Identities } from '../../daemon/identities.ts'
-import { Ingest } from '../../daemon/ingest.ts'
+import { Ingest, type Source } from '../../daemon/ingest.ts'
 import { Schemas } from '../../daemon/schemas.ts'
 import { loadCrypto } from '../../daemon/crypto/index.ts'
 import { systemClock } from '../../daemon/clock.ts'
@@ -19,12 +19,13 @@ async function home(quotaBytes: number) {
   const identities = new Identities(store, crypto, systemClock)
   const schemas = new Schemas(store)
   const hosting = await Hosting.open(store)
-  const ingest = new Ingest({ crypto, clock: systemClock, store, identities, schemas, hosting })
+  const parts = { crypto, clock: systemClock, store, identities, schemas, hosting }
+  const ingest = new Ingest(parts)
   const author = new Author(crypto)
   await schemas.put(microblog.bytes)
   await identities.accept(author.id, author.log)
   await hosting.add({ owner: author.id, person: true, quotaBytes, expiresMs: undefined, label: '' })
-  return { crypto, kv, store, ingest, author }
+  return { crypto, parts, kv, store, ingest, author }
 }
 
 test('many records in one call are answered in order, whatever becomes of each', async () => {
@@ -61,4 +62,55 @@ test('a disk that fails rejects the whole call', async () => {
   kv.batch = () => Promise.reject(new Error('broken'))
   const posts = Array.from({ length: 1_000 }, () => author.post())
   await expect(ingest.accept(posts, { from: 'client' })).rejects.toThrow('broken')
+})
+
+test('a number that is used twice is refused from clients, and so is all else of that device once it is proven', async () => {
+  const { crypto, parts, ingest, author } = await home(2 ** 30)
+  const peer = { from: 'peer', node: '0'.repeat(64) } as const
+  const clone = new Author(crypto, author)
+  const accept = async (
+    of: Ingest,
+    record: Uint8Array,
+    from: Source = { from: 'client' },
+  ): Promise<string> => {
+    const [one] = await of.accept([record], from)
+    return one?.outcome === 'refused' ? one.code : String(one?.outcome)
+  }
+  const [mine, next, third] = [author.post(), author.post(), author.post()]
+  const [other, late] = [clone.post(), author.post()]
+  expect(await accept(ingest, mine)).toBe('stored')
+  expect(await accept(ingest, mine)).toBe('known')
+  expect(await accept(ingest, other)).toBe('EQUIVOCATION')
+  // Nothing was taken of the other: nothing is proven yet.
+  expect(await accept(ingest, next)).toBe('stored')
+
+  expect(await accept(ingest, other, peer)).toBe('stored')
+  const later = new Ingest(parts) // as after a restart
+  for (const each of [ingest, later]) {
+    expect(await accept(each, third)).toBe('EQUIVOCATION')
+    for (const held of [mine, other, next]) expect(await accept(each, held)).toBe('known')
+  }
+  expect(await accept(ingest, third, peer)).toBe('stored')
+  expect(await accept(ingest, late)).toBe('EQUIVOCATION')
+  expect(await accept(ingest, late, { from: 'stream', node: peer.node })).toBe('stored')
+})
+
+test('who equivocates in one shard is refused in that alone, and nobody else is', async () => {
+  const { crypto, parts, ingest, author } = await home(2 ** 30)
+  const other = new Author(crypto)
+  await parts.identities.accept(other.id, other.log)
+  await parts.hosting.add({
+    owner: other.id,
+    person: true,
+    quotaBytes: 2 ** 30,
+    expiresMs: undefined,
+    label: '',
+  })
+  const clone = new Author(crypto, author)
+  await ingest.accept([author.post(), clone.post()], { from: 'peer', node: '0'.repeat(64) })
+  const outcomes = await ingest.accept([author.post(), other.post()], { from: 'client' })
+  expect(outcomes.map((one) => (one.outcome === 'refused' ? one.code : one.outcome))).toEqual([
+    'EQUIVOCATION',
+    'stored',
+  ])
 })

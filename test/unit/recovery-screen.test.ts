@@ -2,7 +2,9 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { askBack, wordGrid, writeWords } from '../../cli/recovery-screen.ts'
+import { createOutput } from '../../cli/output.ts'
+import type { Call } from '../../cli/command.ts'
+import { askBack, onSecondScreen, wordGrid, writeWords } from '../../cli/recovery-screen.ts'
 import { makeRecoveryWords, readRecoveryWords } from '../../protocol/identity/recovery.ts'
 import { seededCrypto } from '../support/people.ts'
 
@@ -47,4 +49,24 @@ test('a file of words is for its owner alone, and never written over another', a
   } finally {
     rmSync(folder, { recursive: true })
   }
+})
+
+test('the screen is cleared and then its scrollback, also after a failure; where that may not help it is said', async () => {
+  const shown = async (term: string): Promise<string> => {
+    let text = ''
+    const stream = { isTTY: true, write: (part: string) => void (text += part) }
+    const environment = { TERM: term }
+    const output = createOutput({ json: false, stdout: stream, stderr: stream, environment })
+    const context = { environment } as Partial<Call['context']> as Call['context']
+    const failing = onSecondScreen({ output, context }, async () => {
+      output.words('abandon')
+      throw new Error('interrupted')
+    })
+    await expect(failing).rejects.toThrow('interrupted')
+    return text
+  }
+  const [xterm, console] = [await shown('xterm-256color'), await shown('linux')]
+  // oxlint-disable-next-line no-control-regex
+  expect(xterm).toMatch(/abandon\n\u001b\[H\u001b\[2J\u001b\[3J\u001b\[\?1049l$/)
+  expect(console).toContain('close it afterwards')
 })

@@ -10,8 +10,8 @@ const { signatureWindowS: windowS } = apiLimits
 /** Takes what was created now, unless told otherwise. */
 function memory() {
   const used = new UsedNonces(startS * 1000)
-  const take = (nonce: string, nowS: number, createdS = nowS, key = device.key): void =>
-    used.take(key, nonce, createdS, nowS * 1000)
+  const take = (nonce: string, nowS: number, createdS = nowS, key = device.key, person = owner): void =>
+    used.take(person, key, nonce, createdS, nowS * 1000)
   return { used, take }
 }
 
@@ -67,11 +67,34 @@ describe('nonces of signed requests', () => {
     take('one more', startS + 2 + windowS)
   })
 
-  test('all devices together are bounded too', () => {
+  test('an identity fills its own share only, however many devices it admits', () => {
+    const { take } = memory()
+    const { noncesPerDeviceMax, noncesPerIdentityMax } = serverLimits
+    const keys = Array.from({ length: 10 }, (_, i) => Uint8Array.from(owner, () => i))
+    let taken = 0
+    let refused: unknown
+    for (const key of keys) {
+      for (let i = 0; i < noncesPerDeviceMax && refused === undefined; i++) {
+        try {
+          take(`n${i}`, startS, startS, key)
+          taken++
+        } catch (error) {
+          refused = error
+        }
+      }
+    }
+    expect([taken, refused]).toEqual([noncesPerIdentityMax, expect.objectContaining({ code: 'BUSY' })])
+    const other = Uint8Array.from(owner, () => 0xee)
+    take('mine', startS, startS, device.key, other)
+    // What is forgotten is counted no more.
+    take('later', startS + 1 + 2 * windowS, startS + 1 + 2 * windowS, keys[0])
+  })
+
+  test('all identities together are bounded too', () => {
     const { take } = memory()
     const keys = Array.from({ length: 10 }, (_, i) => Uint8Array.from(owner, () => i))
     for (const key of keys)
-      for (let i = 0; i < serverLimits.noncesPerDeviceMax; i++) take(`n${i}`, startS, startS, key)
+      for (let i = 0; i < serverLimits.noncesPerDeviceMax; i++) take(`n${i}`, startS, startS, key, key)
     expect(() => take('a', startS, startS, device.key)).toThrow(expect.objectContaining({ code: 'BUSY' }))
   })
 })
