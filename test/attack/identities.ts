@@ -102,11 +102,18 @@ export const identityAttacks: readonly Scenario[] = [
     attack: 'before the revocation is known the thief gives one holder another record of the same number',
     stoppedBy: 'the list behind the hash is fetched from other holders; what is not on it is dropped',
     async run() {
-      const { theft, good } = await stolenLaptop()
+      const theft = await Theft.begin()
       await using mesh = theft.mesh
+      const { laptop, home } = theft
       await mesh.clock.advance(2_000) // the schema is at the other holder too
-      theft.laptop.numbered = 0
-      await mesh.wait(theft.laptop.put(theft.holders[2] as MeshNode, 'posts', { title: 'forged, early' }))
+      // It has not heard of the record that bears the number; else it would refuse (EQUIVOCATION).
+      const deceived = theft.holders[2] as MeshNode
+      mesh.holdBack((from, to) => from === deceived.id || to === deceived.id)
+      const good = await mesh.wait(laptop.put(home, 'posts', { title: 'from the laptop' }))
+      laptop.numbered = 0
+      await mesh.wait(laptop.put(deceived, 'posts', { title: 'forged, early' }))
+      mesh.holdBack(undefined)
+      await theft.showsEverywhere('Ada', ['honest jazz', 'from the laptop', 'forged, early'])
       await revokeLaptop(theft, good)
       await theft.showsEverywhere('Ada', ['honest jazz', 'from the laptop'])
     },
@@ -197,18 +204,25 @@ export const identityAttacks: readonly Scenario[] = [
     name: 'restored-from-backup',
     attack: 'none: an honest phone restored from a backup uses a number twice; it must freeze nobody',
     stoppedBy:
-      'both records are proof of equivocation, and both merge; replicas stay equal, all devices write on',
+      'both records are proof of equivocation, and both merge; replicas stay equal; that install needs a new key, the others write on',
     async run() {
       const theft = await Theft.begin()
       await using mesh = theft.mesh
       const { home, phone, laptop, holders } = theft
-      await mesh.wait(laptop.put(home, 'posts', { title: 'before the backup' }))
       await mesh.clock.advance(2_000) // the schema is at the other holder too
+      const away = holders[2] as MeshNode
+      mesh.holdBack((from, to) => from === away.id || to === away.id)
+      await mesh.wait(laptop.put(home, 'posts', { title: 'after the backup' }))
       laptop.numbered = 0
-      await mesh.wait(laptop.put(holders[2] as MeshNode, 'posts', { title: 'after the restore' }))
-      await mesh.wait(laptop.put(home, 'posts', { title: 'going on' }))
-      await mesh.wait(phone.put(home, 'posts', { title: 'the phone too' }))
-      const all = ['honest jazz', 'before the backup', 'after the restore', 'going on', 'the phone too']
+      await mesh.wait(laptop.put(away, 'posts', { title: 'after the restore' }))
+      mesh.holdBack(undefined)
+      await mesh.until(async () => (await home.store.records.equivocations(phone.id)).length === 1, 120_000)
+      assert.match(
+        await mesh.wait(laptop.put(home, 'posts', { title: 'going on' }).catch(String)),
+        /EQUIVOCATION/,
+      )
+      await mesh.wait(phone.put(home, 'posts', { title: 'the phone goes on' }))
+      const all = ['honest jazz', 'after the backup', 'after the restore', 'the phone goes on']
       await theft.showsEverywhere('Ada', all)
       const refs = await Promise.all(holders.map((node) => node.store.records.refs(phone.id)))
       for (const held of refs) assert.deepEqual(held, refs[0])
