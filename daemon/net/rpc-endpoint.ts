@@ -216,15 +216,15 @@ export class RpcEndpoint implements Rpc {
         channel.abort(asOnehopError(error))
       }
     }
+    // A peer that asks and does not read would fill our memory with its replies.
+    const untilRead = (): Promise<void> | undefined =>
+      channel.queuedBytes() > netLimits.replyBytesWaitingMax
+        ? channel.drained(netLimits.replyBytesWaitingMax)
+        : undefined
     channel.attach({
       onFrame: (frame) => {
-        const waits = this.#turns.take(from, () => serve(frame))
-        if (waits !== undefined) return waits
-        // A peer that asks and does not read would fill our memory with its replies.
-        if (channel.queuedBytes() > netLimits.replyBytesWaitingMax) {
-          return channel.drained(netLimits.replyBytesWaitingMax)
-        }
-        return undefined
+        const turn = this.#turns.take(from, () => serve(frame))
+        return turn === undefined ? untilRead() : turn.then(untilRead)
       },
       onClose: () => {
         this.#channels.delete(channel)
