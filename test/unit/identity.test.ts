@@ -376,6 +376,12 @@ describe('capabilities', () => {
     expect([99, 100].map((atMs) => canWriteSomewhere(state, third.key, atMs))).toEqual([true, false])
   })
 
+  it("to write anything at all are an owner's, and nobody's who was revoked or never admitted", () => {
+    expect([first, second, third].map((of) => canWriteSomewhere(two, of.key, 0))).toEqual([true, true, false])
+    const state = append(crypto, two, [revokeDevice(crypto, two, first, second.key, []).entry])
+    expect([first, second].map((of) => canWriteSomewhere(state, of.key, 0))).toEqual([true, false])
+  })
+
   it('are null for owners and a list for all others', () => {
     const odd: Admission = { ...pub(third), role: 'node', capabilities: 'all', probation: false }
     expect(codeOf(() => admit(two, first, third, odd))).toBe('BAD_MESSAGE')
