@@ -1,5 +1,6 @@
 import { toHex } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
+import type { IdentityState } from '../../protocol/identity/types.ts'
 import type { Operations } from '../api/operations.ts'
 import type { Config } from '../config.ts'
 import type { Hosting } from '../hosting.ts'
@@ -44,21 +45,28 @@ export function identityOperations(parts: IdentityOperationsParts): Pick<Operati
     },
 
     async 'identity.append'({ identity, log, people = [] }) {
-      // Members of groups that live here bring what their devices are.
-      if (!hosting.has(identity) && !(await identities.isMember(identity))) {
-        throw new OnehopError('NOT_HOSTED', `this node does not hold the shard of ${toHex(identity)}`)
+      // From whoever brings it: a log proves itself, and an app speaks for one who lives elsewhere. But of those alone
+      // who live here, and of members of groups whose shard is here: they bring what their devices are.
+      const stranger = (): OnehopError =>
+        new OnehopError('NOT_HOSTED', `this node does not hold the shard of ${toHex(identity)}`)
+      if (!hosting.has(identity) && !(await identities.isMember(identity))) throw stranger()
+      const allow = ({ type }: IdentityState): void => {
+        // A group may name another as a member, which would bring the people that it names, and so on.
+        if (type === 'group' && !hosting.has(identity)) throw stranger()
       }
-      const { added } = await identities.acceptAll(people, identity, log, { isFirst: true })
+      const { added } = await identities.accept(identity, log, { people, isFirst: true, allow })
       return { added }
     },
 
     async 'identity.host'({ identity, log, people, label = '' }, { caller }) {
       if (caller.kind === 'session' && hosting.get(caller.owner)?.person !== true)
         throw new OnehopError('NOT_HOSTED', 'a group comes to live where an owner of it does')
-      const { state } = await identities.acceptAll(people, identity, log, { isFirst: true })
-      requireOwner(identities, caller, identity)
-      if (state.type !== 'group')
-        throw new OnehopError('BAD_REQUEST', 'a person comes to live on a node by pairing: onehop pair')
+      const allow = (state: IdentityState): void => {
+        requireOwner({ get: () => state }, caller, identity)
+        if (state.type !== 'group')
+          throw new OnehopError('BAD_REQUEST', 'a person comes to live on a node by pairing: onehop pair')
+      }
+      await identities.accept(identity, log, { people, isFirst: true, allow })
       const quotaBytes = config.leaseBytes
       await hosting.add({ owner: identity, person: true, quotaBytes, expiresMs: undefined, label })
       return {}

@@ -150,7 +150,7 @@ export class Finder {
       // One by one: a bad answer about one owner must not hide the good ones.
       const checks = answers.map(async (answer, i) => {
         if (answer === undefined || owners[i] === undefined) return
-        await identities.acceptAll(answer.people, owners[i], answer.log)
+        await identities.visit(owners[i], answer.log, answer.people)
         await replicaSets.accept(unpackChain(crypto, answer.chain))
       })
       for (const check of await Promise.allSettled(checks)) {
