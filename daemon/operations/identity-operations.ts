@@ -59,16 +59,18 @@ export function identityOperations(parts: IdentityOperationsParts): Pick<Operati
     },
 
     async 'identity.host'({ identity, log, people, label = '' }, { caller }) {
-      if (caller.kind === 'session' && hosting.get(caller.owner)?.person !== true)
+      const by = caller.kind === 'session' ? caller.owner : undefined
+      if (by !== undefined && hosting.get(by)?.person !== true)
         throw new OnehopError('NOT_HOSTED', 'a group comes to live where an owner of it does')
       const allow = (state: IdentityState): void => {
         requireOwner({ get: () => state }, caller, identity)
         if (state.type !== 'group')
           throw new OnehopError('BAD_REQUEST', 'a person comes to live on a node by pairing: onehop pair')
       }
+      if (by !== undefined) await hosting.requireRoomFor(identity, by)
       await identities.accept(identity, log, { people, isFirst: true, allow })
       const quotaBytes = config.leaseBytes
-      await hosting.add({ owner: identity, person: true, quotaBytes, expiresMs: undefined, label })
+      await hosting.add({ owner: identity, person: true, quotaBytes, expiresMs: undefined, label }, by)
       return {}
     },
 

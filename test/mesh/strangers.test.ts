@@ -7,6 +7,7 @@ import { createIdentity, deviceFromSeed } from '../../protocol/identity/make.ts'
 import { createGroup } from '../../protocol/identity/make-group.ts'
 import { recoveryKeysOf } from '../../protocol/identity/recovery.ts'
 import type { DeviceSecrets, IdentityState } from '../../protocol/identity/types.ts'
+import { limits } from '../../protocol/limits.ts'
 import { decodeTaken, encodePlaced } from '../../protocol/placement/messages.ts'
 import { createMesh, type Mesh, type MeshNode } from '../support/mesh.ts'
 import { createPerson, type Person } from '../support/people.ts'
@@ -96,6 +97,25 @@ test('a group that a group here has as its member brings nothing in', async () =
     code: 'NOT_HOSTED',
   })
   expect(await onDisk(home)).toEqual(before)
+})
+
+test('one person brings so many groups to a node, whatever others bring', async () => {
+  const { mesh, home, ada } = await house()
+  await using _ = mesh
+  const ben = new Resident(mesh, microblog)
+  await mesh.wait(ben.moveIn(home))
+  const host = (group: IdentityState, { person }: Resident) => {
+    const request = { identity: group.id, log: logOf(group), people: [logOf(person.state)] }
+    return mesh.wait(home.call('identity.host', request, sessionOf(person)))
+  }
+  const groups = Array.from({ length: limits.groupsPerPersonMax }, () => foundedBy(mesh, ada.person))
+  for (const group of groups) await host(group, ada)
+  const before = await onDisk(home)
+  await expect(host(foundedBy(mesh, ada.person), ada)).rejects.toMatchObject({ code: 'NO_QUOTA' })
+  expect(await onDisk(home)).toEqual(before)
+  // Again, as after an answer that got lost.
+  await host(groups[0] as IdentityState, ada)
+  await host(foundedBy(mesh, ben.person), ben)
 })
 
 test('whoever is only looked up is not kept; whoever is followed is, with the nodes that hold them', async () => {
