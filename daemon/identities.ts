@@ -21,6 +21,9 @@ const memberKind = 'group-member'
 /** Empty documents by recovery key and identity: which logs name or named which recovery key. */
 export const recoveryKind = 'recovery'
 
+/** Groups that name one person, read at once: few have more than one such page. */
+const groupsPageSize = 256
+
 export interface AcceptOptions {
   /** Logs of people: a group's takes those that it names, each once; a person's takes none. One that is faulty is left out. */
   readonly people?: readonly Uint8Array[]
@@ -81,9 +84,10 @@ export class Identities {
     return namedIn(state?.entries ?? []).flatMap((person) => this.log(person) ?? [])
   }
 
-  /** Of some group that is known here. */
+  /** Of a group whose shard is here. */
   async isMember(person: IdentityId): Promise<boolean> {
-    return (await this.#store.documents.list(memberKind, { prefix: person, limit: 1 })).length > 0
+    const { done } = await this.#groupsOf(person).next()
+    return done !== true
   }
 
   /**
@@ -161,11 +165,26 @@ export class Identities {
   async #tell(state: IdentityState): Promise<void> {
     for (const listener of this.#listeners) listener(state)
     if (state.type !== 'person') return
-    const rows = await this.#store.documents.list(memberKind, { prefix: state.id })
-    for (const { key } of rows) {
-      const group = this.get(key.slice(32))
+    for await (const id of this.#groupsOf(state.id)) {
+      const group = this.get(id)
       if (group !== undefined) for (const listener of this.#listeners) listener(group)
+      // A group may have hundreds of entries, and there may be many of them: others have their turn in between.
+      await nextTurn()
     }
+  }
+
+  /** Groups that name the person and whose shard is here, whole or in part. No other concerns anybody here. */
+  async *#groupsOf(person: IdentityId): AsyncGenerator<IdentityId> {
+    let after: Uint8Array | undefined
+    do {
+      const range = { prefix: person, ...(after && { gt: after }), limit: groupsPageSize }
+      const page = await this.#store.documents.list(memberKind, range)
+      for (const { key } of page) {
+        const group = key.slice(32)
+        if (this.#store.shards.get(group) !== undefined) yield group
+      }
+      after = page.length < groupsPageSize ? undefined : page.at(-1)?.key
+    } while (after !== undefined)
   }
 
   /**

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { systemClock } from '../../daemon/clock.ts'
+import { nextTurn, systemClock } from '../../daemon/clock.ts'
 import { loadCrypto } from '../../daemon/crypto/index.ts'
 import { Identities } from '../../daemon/identities.ts'
 import { toHex } from '../../protocol/bytes.ts'
@@ -205,5 +205,51 @@ describe('somebody who is looked up', () => {
     const { entry } = revokeDevice(crypto, state, device, ben.device.key, [])
     await identities.accept(undefined, logOf(append(crypto, state, [entry])))
     expect(identities.get(group.id)?.members.size).toBe(2)
+  })
+})
+
+describe('when a log grows', () => {
+  test('only groups whose shard is here are told, and others have their turn in between', async () => {
+    const { crypto, identities, store } = await home()
+    const [ada, eve] = [createPerson(crypto), createPerson(crypto)]
+    const here = new Set<string>()
+    for (let i = 0; i < 20; i++) {
+      const group = founded(crypto, eve, [ada])
+      await identities.accept(undefined, logOf(group), { people: [eve.state, ada.state].map(logOf) })
+      if (i % 2 === 1) continue
+      here.add(toHex(group.id))
+      await store.shards.setStatus(group.id, i % 4 === 0 ? 'hosted' : 'partial')
+    }
+    const told: string[] = []
+    const turns: number[] = []
+    let turn = 0
+    identities.onGrown(({ id }) => {
+      told.push(toHex(id))
+      turns.push(turn)
+    })
+    const { entry } = withDevice(crypto, ada)
+    let isDone = false
+    const growing = identities.accept(ada.state.id, encodeLog([entry])).finally(() => (isDone = true))
+    while (!isDone) {
+      await nextTurn()
+      turn++
+    }
+    await growing
+    expect(told[0]).toBe(toHex(ada.state.id))
+    expect(new Set(told.slice(1))).toEqual(here)
+    expect(told).toHaveLength(here.size + 1)
+    // No two groups in one turn.
+    expect(new Set(turns.slice(1)).size).toBe(here.size)
+  })
+
+  test('members of groups are those of groups whose shard is here', async () => {
+    const { crypto, identities, store } = await home()
+    const [ada, eve] = [createPerson(crypto), createPerson(crypto)]
+    const group = founded(crypto, eve, [ada])
+    await identities.accept(undefined, logOf(group), { people: [eve.state, ada.state].map(logOf) })
+    expect(await identities.isMember(ada.state.id)).toBe(false)
+    await store.shards.setStatus(group.id, 'hosted')
+    expect(await identities.isMember(ada.state.id)).toBe(true)
+    expect(await identities.isMember(group.id)).toBe(false)
   })
 })
