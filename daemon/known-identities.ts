@@ -1,7 +1,7 @@
 import { fromHex, toHex } from '../protocol/bytes.ts'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { decodeLog, encodeLog } from '../protocol/identity/entry.ts'
-import { replay } from '../protocol/identity/log.ts'
+import { refreshed, replay } from '../protocol/identity/log.ts'
 import type { IdentityState, People } from '../protocol/identity/types.ts'
 import type { IdentityId } from '../protocol/record/types.ts'
 import { Visitors } from './visitors.ts'
@@ -59,10 +59,10 @@ export class KnownIdentities {
     if (state.type === 'group') this.#refresh(state)
   }
 
-  /** What a group's log says now that somebody's in it has grown. */
+  /** What a group's log says now that somebody's in it has grown: its own entries are as good as they were. */
   #refresh(state: IdentityState): IdentityState {
     const before = this.#readBy.get(toHex(state.id))
-    return this.#read((people) => replay(this.#crypto, state.entries, people), before)
+    return this.#read((people) => refreshed(state, people), before)
   }
 
   /** Remembers by whose logs a group's was read. `before`: of those who were forgotten since, what was known then. */

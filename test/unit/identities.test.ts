@@ -252,4 +252,29 @@ describe('when a log grows', () => {
     expect(await identities.isMember(ada.state.id)).toBe(true)
     expect(await identities.isMember(group.id)).toBe(false)
   })
+
+  test('a group is read anew without a look at the signatures of its own log', async () => {
+    const { crypto, identities, verified } = await home()
+    const ada = createPerson(crypto)
+    let group = founded(crypto, ada, [])
+    const people: People = (id) => (toHex(id) === toHex(ada.state.id) ? ada.state : undefined)
+    const ben = createPerson(crypto)
+    const withBen: People = (id) => (toHex(id) === toHex(ben.state.id) ? ben.state : people(id))
+    const member = { identity: ben.state.id, role: 'writer' } as const
+    const signer = { person: ada.state, device: ada.device }
+    group = append(crypto, group, [addMember(crypto, group, signer, member, { people: withBen })], people)
+    await identities.accept(undefined, logOf(group), { people: [logOf(ada.state)] })
+    const { entry, device, state } = withDevice(crypto, ada)
+    verified.count = 0
+    await identities.accept(ada.state.id, encodeLog([entry]))
+    // The new entry's own, and the new device's.
+    expect(verified.count).toBe(2)
+    const revokes = revokeDevice(crypto, state, device, ada.device.key, [])
+    await identities.accept(ada.state.id, encodeLog([revokes.entry]))
+    verified.count = 0
+    // Without what the revoked device signed, save that it founded the group.
+    expect([...(identities.get(group.id)?.members.keys() ?? [])]).toEqual([toHex(ada.state.id)])
+    expect(identities.get(group.id)?.dropped.size).toBe(1)
+    expect(verified.count).toBe(0)
+  })
 })
