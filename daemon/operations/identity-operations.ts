@@ -1,10 +1,12 @@
 import { toHex } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import type { IdentityState } from '../../protocol/identity/types.ts'
+import { limits } from '../../protocol/limits.ts'
 import type { Operations } from '../api/operations.ts'
 import type { Config } from '../config.ts'
 import type { Hosting } from '../hosting.ts'
 import type { Identities } from '../identities.ts'
+import { portionsOf } from '../named-people.ts'
 import type { Finder } from '../placement/find.ts'
 import type { Recoveries } from '../placement/recoveries.ts'
 import type { Schemas } from '../schemas.ts'
@@ -41,7 +43,9 @@ export function identityOperations(parts: IdentityOperationsParts): Pick<Operati
       }
       if (log === undefined)
         throw new OnehopError('UNKNOWN_IDENTITY', `nobody asked knows ${toHex(identity)}`)
-      return { log, people: identities.people(identity) }
+      // Of a group with more than fit, those that its own log needs; the others are asked for one by one.
+      const [fitting = []] = portionsOf(identities.people(identity), limits.answerBytesMax - log.length)
+      return { log, people: fitting }
     },
 
     async 'identity.append'({ identity, log, people = [] }) {
