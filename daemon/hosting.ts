@@ -1,11 +1,15 @@
-import { toHex } from '../protocol/bytes.ts'
+import { concatBytes, emptyBytes, toHex } from '../protocol/bytes.ts'
 import { encode } from '../protocol/codec.ts'
+import { OnehopError } from '../protocol/errors.ts'
+import { limits } from '../protocol/limits.ts'
 import { boolean, decodeAs, nullable, struct, text, uint } from '../protocol/shape.ts'
 import type { IdentityId } from '../protocol/record/types.ts'
 import type { Store, StoreBatch } from '../storage/types.ts'
 import { forgetWork } from './replication/revoked-lists.ts'
 
 const kind = 'hosted'
+/** Empty documents by person and group: who brought which group here. */
+const broughtKind = 'hosted-by'
 /** Documents that mark shards of others which were found whole here; see replication. */
 export const wholeKind = 'whole'
 
@@ -87,18 +91,34 @@ export class Hosting {
     return this.#inOrder
   }
 
-  async add(hosted: Hosted): Promise<void> {
-    await this.addMany([hosted])
+  /** `by`: of a group, the person of this house who brings it. */
+  async add(hosted: Hosted, by?: IdentityId): Promise<void> {
+    await this.addMany([hosted], by)
+  }
+
+  /** Throws NO_QUOTA where the person has brought as many groups to this node as one may. */
+  async requireRoomFor(group: IdentityId, by: IdentityId): Promise<void> {
+    if (this.get(group)?.person === true) return
+    const rows = await this.#store.documents.list(broughtKind, { prefix: by })
+    const living = rows.filter(({ key }) => this.get(key.slice(32))?.person === true).length
+    if (living >= limits.groupsPerPersonMax)
+      throw new OnehopError('NO_QUOTA', `${living} groups that this person brought live here already`, {
+        help: 'Whoever runs the node can remove one: onehop status lists them.',
+      })
   }
 
   /** One batch for all of them. A person of the house stays one, whatever lease comes later. */
-  async addMany(many: readonly Hosted[]): Promise<void> {
+  async addMany(many: readonly Hosted[], by?: IdentityId): Promise<void> {
     const added = many.map((hosted) => {
       const before = this.get(hosted.owner)
       return before?.person === true && !hosted.person ? before : hosted
     })
     await this.#store.write((batch) => {
       for (const hosted of added) this.#stage(batch, hosted)
+      if (by === undefined) return
+      for (const { owner } of added)
+        if (this.get(owner)?.person !== true)
+          this.#store.documents.putIn(batch, broughtKind, concatBytes(by, owner), emptyBytes)
     })
     for (const hosted of added) this.#set(hosted)
     this.#inOrder = undefined

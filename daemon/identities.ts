@@ -1,20 +1,19 @@
-import { concatBytes, emptyBytes, fromHex, toHex } from '../protocol/bytes.ts'
-import { decode, encode } from '../protocol/codec.ts'
+import { concatBytes, emptyBytes, equalBytes, toHex } from '../protocol/bytes.ts'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { OnehopError } from '../protocol/errors.ts'
 import { decodeLog, encodeLog } from '../protocol/identity/entry.ts'
 import { append, replay } from '../protocol/identity/log.ts'
-import { heldBack, probationMs } from '../protocol/identity/probation.ts'
-import type { IdentityState, People } from '../protocol/identity/types.ts'
-import { limits } from '../protocol/limits.ts'
+import type { IdentityState, People, SignedEntry } from '../protocol/identity/types.ts'
 import { recoveryKeysIn } from '../protocol/identity/recovery.ts'
 import type { Clock } from '../protocol/ports.ts'
-import type { DeviceKey, IdentityId } from '../protocol/record/types.ts'
+import type { IdentityId } from '../protocol/record/types.ts'
 import type { Store, StoreBatch } from '../storage/types.ts'
+import { nextTurn } from './clock.ts'
+import { KnownIdentities } from './known-identities.ts'
+import { authorsIn, namedIn } from './named-people.ts'
+import { Probation } from './probation.ts'
 
 const kind = 'identity'
-/** By identity and device on probation: Unix milliseconds when it was first known here. */
-const knownKind = 'device-known'
 /** Empty documents by identity. */
 const unsettledKind = 'unsettled'
 /** Empty documents by group. */
@@ -24,68 +23,67 @@ const memberKind = 'group-member'
 /** Empty documents by recovery key and identity: which logs name or named which recovery key. */
 export const recoveryKind = 'recovery'
 
-/** States kept replayed. A state is some kilobytes; the rest are replayed from the store in about 0.2 ms. */
-const statesMax = 8_192
+/** Groups that name one person, read at once: few have more than one such page. */
+const groupsPageSize = 256
 
 export interface AcceptOptions {
+  /** Logs of people: a group's takes those that it names, each once; a person's takes none. One that is faulty is left out. */
+  readonly people?: readonly Uint8Array[]
   /** A device brings its own entries, and nobody has accepted them yet. */
   readonly isFirst?: boolean
+  /** Throws where a log that says this is not to be kept. */
+  readonly allow?: (state: IdentityState) => void
+}
+
+/** A log as it would be with what came. */
+interface Judged {
+  readonly id: IdentityId
+  readonly before: IdentityState | undefined
+  readonly after: IdentityState
 }
 
 /** The identity logs that this node knows. They only grow: what was accepted once stays. */
 export class Identities {
   readonly #store: Store
   readonly #crypto: CryptoProvider
-  readonly #clock: Pick<Clock, 'nowMs'>
-  readonly #states = new Map<string, IdentityState>()
-  /** Of a group that is kept: the states of its members by which it was read. */
-  readonly #readBy = new Map<string, ReadonlyMap<string, IdentityState | undefined>>()
+  readonly #probation: Probation
+  readonly #known: KnownIdentities
   readonly #listeners = new Set<(state: IdentityState) => void>()
+  readonly #keepers = new Set<(id: IdentityId) => Promise<void>>()
 
   constructor(store: Store, crypto: CryptoProvider, clock: Pick<Clock, 'nowMs'>) {
     this.#store = store
     this.#crypto = crypto
-    this.#clock = clock
+    this.#probation = new Probation(store, clock)
+    this.#known = new KnownIdentities(crypto, (id) => store.documents.get(kind, id))
   }
 
   get(id: IdentityId): IdentityState | undefined {
-    const name = toHex(id)
-    const known = this.#states.get(name)
-    if (known !== undefined && this.#isCurrent(name)) {
-      this.#remember(name, known)
-      return known
-    }
-    const log = this.#store.documents.get(kind, id)
-    if (log === undefined) return undefined
-    return this.#read((people) => replay(this.#crypto, decodeLog(this.#crypto, log), people))
+    return this.#known.get(id)
   }
 
   /** The log as it travels. */
   log(id: IdentityId): Uint8Array | undefined {
-    return this.#store.documents.get(kind, id)
+    const stored = this.#store.documents.get(kind, id)
+    const visitor = stored === undefined ? this.#known.visitor(id) : undefined
+    return visitor === undefined ? stored : encodeLog(visitor.entries)
   }
 
-  /** For a group, the logs of its members: without them its own says nothing. None for a person. */
+  /** Whether it is on the disk; else it was looked up at most, and is forgotten in time. */
+  isKept(id: IdentityId): boolean {
+    return this.#store.documents.get(kind, id) !== undefined
+  }
+
+  /**
+   * For a group, the logs of the people in it: first those without which its own cannot be read, so that a message that
+   * has no room for all takes the first. None for a person.
+   */
   people(id: IdentityId): Uint8Array[] {
     // Asked for every shard that is told: a look-up, not a replay.
-    if (this.#store.documents.get(groupKind, id) === undefined) return []
-    const state = this.get(id) as IdentityState
-    const ids = new Map(
-      [...state.members.values()].map((member) => [toHex(member.identity), member.identity]),
-    )
-    for (const { author } of state.entries) if (author !== undefined) ids.set(toHex(author), author)
-    return [...ids.values()].flatMap((person) => this.log(person) ?? []).slice(0, limits.identityPeopleMax)
-  }
-
-  /** A log that came with those of the people in it, which are taken in first. One that is faulty does not hinder. */
-  async acceptAll(
-    people: readonly Uint8Array[],
-    id: IdentityId | undefined,
-    encoded: Uint8Array,
-    options: AcceptOptions = {},
-  ): Promise<{ state: IdentityState; added: number }> {
-    await Promise.allSettled(people.map((log) => this.accept(undefined, log)))
-    return this.accept(id, encoded, options)
+    const isGroup =
+      this.#store.documents.get(groupKind, id) !== undefined || this.#known.visitor(id)?.type === 'group'
+    const state = isGroup ? this.get(id) : undefined
+    return namedIn(state?.entries ?? []).flatMap((person) => this.log(person) ?? [])
   }
 
   /**
@@ -100,65 +98,80 @@ export class Identities {
       found.push(...page.map(({ key }) => key))
       gt = page.length < 1_000 ? undefined : page.at(-1)?.key
     } while (gt !== undefined)
-    for (const person of [...found]) {
-      const rows = await this.#store.documents.list(memberKind, { prefix: person })
-      found.push(...rows.map(({ key }) => key.slice(32)))
-    }
+    for (const person of [...found]) for await (const group of this.#groupsOf(person)) found.push(group)
     return found
   }
 
-  /** Of some group that is known here. */
+  /** Of a group whose shard is here. */
   async isMember(person: IdentityId): Promise<boolean> {
-    return (await this.#store.documents.list(memberKind, { prefix: person, limit: 1 })).length > 0
+    const { done } = await this.#groupsOf(person).next()
+    return done !== true
   }
 
   /**
-   * Takes in a log or new entries of one. Throws what `append` throws, and then nothing changed. The whole
-   * decision is made inside the batch, so that two phones that append at once both keep their entry. `isFirst`: a device
-   * brings its own entries, and nobody has accepted them yet; FORBIDDEN where it is on probation, BAD_IDENTITY where a
-   * group's log takes them in and they come to nothing.
+   * Takes in a log or new entries of one, and those of the people in a group. Throws what `append` throws, or `allow`, and
+   * then nothing changed. What was judged is decided inside one batch, so that two phones that append at once both keep
+   * their entry. `isFirst`: FORBIDDEN where the device is on probation, BAD_IDENTITY where a group's log takes its entries
+   * in and they come to nothing.
    */
   async accept(
     id: IdentityId | undefined,
     encoded: Uint8Array,
-    { isFirst = false }: AcceptOptions = {},
+    { people: logs = [], isFirst = false, allow }: AcceptOptions = {},
   ): Promise<{ state: IdentityState; added: number }> {
-    const entries = decodeLog(this.#crypto, encoded)
-    const genesis = entries.find((entry) => entry.identity === undefined)
-    const owner = id ?? genesis?.hash ?? entries[0]?.identity
-    if (owner === undefined) throw new OnehopError('BAD_IDENTITY', 'the log is empty')
+    const { own, people } = await this.#judge(id, encoded, logs)
+    allow?.(own.after)
+    const owner = own.id
+    if (own.before === own.after && people.length === 0 && this.#known.visitor(owner) === undefined)
+      return { state: own.after, added: 0 }
 
-    const known = this.get(owner)
-    if (known !== undefined && append(this.#crypto, known, entries, (person) => this.get(person)) === known)
-      return { state: known, added: 0 }
-
-    const { after, added } = await this.#store.write((batch) => {
-      const people: People = (person) => this.get(person)
-      const stored = this.#store.documents.getIn(batch, kind, owner)
-      const before = stored && replay(this.#crypto, decodeLog(this.#crypto, stored), people)
-      const after = before
-        ? append(this.#crypto, before, entries, people)
-        : replay(this.#crypto, entries, people)
-      if (toHex(after.id) !== toHex(owner)) {
-        throw new OnehopError('BAD_IDENTITY', `the log is of ${toHex(after.id)}, not of ${toHex(owner)}`)
-      }
+    const { grown, before, after } = await this.#store.write((batch) => {
+      const grown = people.map((person) => this.#keepIn(batch, person))
+      const states = new Map(grown.map((state) => [toHex(state.id), state]))
+      const find: People = (person) => states.get(toHex(person)) ?? this.get(person)
+      const { before, after } = this.#decide(batch, own, find)
       if (isFirst) {
-        this.#checkProbation(batch, before, after)
+        this.#probation.check(batch, before, after)
         checkCounts(before, after)
       }
-      this.#noteProbation(batch, before, after)
       this.#noteMembers(batch, after)
-      if (mayShutOut(after)) this.#store.documents.putIn(batch, unsettledKind, owner, emptyBytes)
-      this.#store.documents.putIn(batch, kind, owner, encodeLog(after.entries))
-      for (const key of recoveryKeysIn(after)) {
-        this.#store.documents.putIn(batch, recoveryKind, concatBytes(key, owner), emptyBytes)
-      }
-      return { after, added: after.entries.length - (before?.entries.length ?? 0) }
+      this.#putIn(batch, before, after)
+      return { grown, before, after }
     })
-    const state = after.type === 'group' ? this.#readAnew(owner) : after
-    if (after.type === 'person') this.#remember(toHex(owner), after)
+    // All at once, before anybody else's turn: or an older state could take the place of a newer one.
+    const fresh = [...grown, after].filter((state) => this.#known.keep(state))
+    for (const { id: one } of fresh) for (const keeper of this.#keepers) await keeper(one)
+    const added = after.entries.length - (before?.entries.length ?? 0)
+    for (const person of grown) await this.#tell(person)
+    const state = this.get(owner) as IdentityState
     if (added > 0) await this.#tell(state)
     return { state, added }
+  }
+
+  /**
+   * Takes in what a search brought about somebody whom perhaps nobody here hosts or follows: it is judged as `accept`
+   * does, and kept in memory for a while. It goes to the disk when `keep` or `accept` says so, or it is there already.
+   */
+  async visit(
+    id: IdentityId | undefined,
+    encoded: Uint8Array,
+    logs: readonly Uint8Array[] = [],
+  ): Promise<IdentityState> {
+    const { own, people } = await this.#judge(id, encoded, logs)
+    for (const person of people) await this.#receive(person)
+    return this.#receive(own)
+  }
+
+  /** Whoever was looked up and is needed from now on. */
+  async keep(id: IdentityId): Promise<void> {
+    const visitor = this.#known.visitor(id)
+    if (visitor !== undefined) await this.accept(id, encodeLog(visitor.entries))
+  }
+
+  /** Calls back, and waits, when somebody who was only looked up is kept from now on; returns the way to stop. */
+  onKept(listener: (id: IdentityId) => Promise<void>): () => void {
+    this.#keepers.add(listener)
+    return () => this.#keepers.delete(listener)
   }
 
   /** Calls back after every log that grew, and of every group that has its member's log grow; returns the way to stop. */
@@ -170,90 +183,149 @@ export class Identities {
   async #tell(state: IdentityState): Promise<void> {
     for (const listener of this.#listeners) listener(state)
     if (state.type !== 'person') return
-    const rows = await this.#store.documents.list(memberKind, { prefix: state.id })
-    for (const { key } of rows) {
-      const group = this.get(key.slice(32))
+    for await (const id of this.#groupsOf(state.id)) {
+      const group = this.get(id)
       if (group !== undefined) for (const listener of this.#listeners) listener(group)
+      // A group may have hundreds of entries, and there may be many of them: others have their turn in between.
+      await nextTurn()
     }
   }
 
-  /** Remembers by whose logs a group's was read. */
-  #read(read: (people: People) => IdentityState): IdentityState {
-    const used = new Map<string, IdentityState | undefined>()
-    const state = read((person) => {
-      const one = this.get(person)
-      used.set(toHex(person), one)
-      return one
-    })
-    const name = toHex(state.id)
-    if (state.type === 'group') this.#readBy.set(name, used)
-    this.#remember(name, state)
-    return state
+  /** Groups that name the person and whose shard is here, whole or in part. No other concerns anybody here. */
+  async *#groupsOf(person: IdentityId): AsyncGenerator<IdentityId> {
+    let after: Uint8Array | undefined
+    do {
+      const range = { prefix: person, ...(after && { gt: after }), limit: groupsPageSize }
+      const page = await this.#store.documents.list(memberKind, range)
+      for (const { key } of page) {
+        const group = key.slice(32)
+        if (this.#store.shards.get(group) !== undefined) yield group
+      }
+      after = page.length < groupsPageSize ? undefined : page.at(-1)?.key
+    } while (after !== undefined)
   }
 
-  #isCurrent(name: string): boolean {
-    const used = this.#readBy.get(name)
-    if (used === undefined) return true
-    for (const [person, state] of used) {
-      if (this.get(fromHex(person, 32) as IdentityId) !== state) return false
+  /**
+   * The log with what came, and what is new of the people whom it names. Nothing is kept. Its authors are looked at first:
+   * where those do not make it stand, the others cost nothing.
+   */
+  async #judge(
+    id: IdentityId | undefined,
+    encoded: Uint8Array,
+    logs: readonly Uint8Array[],
+  ): Promise<{ own: Judged; people: Judged[] }> {
+    const entries = decodeLog(this.#crypto, encoded)
+    const owner = id ?? idIn(entries)
+    if (owner === undefined) throw new OnehopError('BAD_IDENTITY', 'the log is empty')
+    const genesis = entries.find((entry) => entry.identity === undefined)
+    const known = this.get(owner)
+    const isGroup = known?.type === 'group' || genesis?.body.kind === 'genesisGroup'
+    const brought = isGroup ? this.#decodeAll(logs) : new Map<string, SignedEntry[]>()
+    const joined = new Map<string, Judged>()
+    const join = async (people: readonly IdentityId[]): Promise<void> => {
+      for (const person of people) {
+        const name = toHex(person)
+        if (joined.has(name)) continue
+        const judged = this.#joinPerson(person, brought.get(name))
+        if (judged === undefined) continue
+        joined.set(name, judged)
+        await nextTurn()
+      }
     }
-    return true
+    if (isGroup) await join(authorsIn([...(known?.entries ?? []), ...entries]))
+    const own = this.#join(owner, entries, (person) => joined.get(toHex(person))?.after ?? this.get(person))
+    if (own.after.type === 'group') await join(namedIn(own.after.entries))
+    return { own, people: [...joined.values()] }
   }
 
-  #readAnew(group: IdentityId): IdentityState {
-    this.#states.delete(toHex(group))
-    this.#readBy.delete(toHex(group))
-    return this.get(group) as IdentityState
+  /** By id in hex; of somebody who comes twice, the first. */
+  #decodeAll(logs: readonly Uint8Array[]): Map<string, SignedEntry[]> {
+    const brought = new Map<string, SignedEntry[]>()
+    for (const log of logs) {
+      try {
+        const entries = decodeLog(this.#crypto, log)
+        const id = idIn(entries)
+        if (id !== undefined && !brought.has(toHex(id))) brought.set(toHex(id), entries)
+      } catch (error) {
+        if (!(error instanceof OnehopError)) throw error
+      }
+    }
+    return brought
+  }
+
+  /** What is to be kept of somebody in a group: what came, if it is good and new, or what was only looked up. */
+  #joinPerson(id: IdentityId, entries: readonly SignedEntry[] | undefined): Judged | undefined {
+    const visitor = this.#known.visitor(id)
+    try {
+      const judged = entries && this.#join(id, entries, () => undefined)
+      if (judged?.after.type === 'person' && judged.after !== judged.before) return judged
+    } catch (error) {
+      // One that is faulty does not hinder: without it the group's own stands, or is refused.
+      if (!(error instanceof OnehopError)) throw error
+    }
+    return visitor?.type === 'person' ? { id, before: visitor, after: visitor } : undefined
+  }
+
+  #join(id: IdentityId, entries: readonly SignedEntry[], people: People): Judged {
+    const before = this.get(id)
+    const after =
+      before === undefined
+        ? replay(this.#crypto, entries, people)
+        : append(this.#crypto, before, entries, people)
+    if (toHex(after.id) !== toHex(id))
+      throw new OnehopError('BAD_IDENTITY', `the log is of ${toHex(after.id)}, not of ${toHex(id)}`)
+    return { id, before, after }
+  }
+
+  /** What was judged holds as long as the disk is as it was then; else it is joined with what came in between. */
+  #decide(
+    batch: StoreBatch,
+    { id, before, after }: Judged,
+    people: People,
+  ): { before: IdentityState | undefined; after: IdentityState } {
+    const stored = this.#store.documents.getIn(batch, kind, id)
+    if (stored === undefined) return { before: undefined, after }
+    if (before !== undefined && equalBytes(stored, encodeLog(before.entries))) return { before, after }
+    const now = replay(this.#crypto, decodeLog(this.#crypto, stored), people)
+    return { before: now, after: append(this.#crypto, now, after.entries, people) }
+  }
+
+  #keepIn(batch: StoreBatch, person: Judged): IdentityState {
+    const { before, after } = this.#decide(batch, person, () => undefined)
+    this.#putIn(batch, before, after)
+    return after
+  }
+
+  #putIn(batch: StoreBatch, before: IdentityState | undefined, after: IdentityState): void {
+    this.#probation.note(batch, before, after)
+    if (mayShutOut(after)) this.#store.documents.putIn(batch, unsettledKind, after.id, emptyBytes)
+    this.#store.documents.putIn(batch, kind, after.id, encodeLog(after.entries))
+    for (const key of recoveryKeysIn(after))
+      this.#store.documents.putIn(batch, recoveryKind, concatBytes(key, after.id), emptyBytes)
+  }
+
+  async #receive({ id, before, after }: Judged): Promise<IdentityState> {
+    if (this.isKept(id) || (after.type === 'person' && (await this.isMember(id)))) {
+      if (before === after && this.isKept(id)) return after
+      const { state } = await this.accept(id, encodeLog(after.entries))
+      return state
+    }
+    this.#known.visit(after)
+    return after
   }
 
   /** In which groups somebody has a say, so that those are read anew when their log grows. */
-  #noteMembers(batch: StoreBatch, { id, type, members, entries }: IdentityState): void {
+  #noteMembers(batch: StoreBatch, { id, type, entries }: IdentityState): void {
     if (type !== 'group') return
     this.#store.documents.putIn(batch, groupKind, id, emptyBytes)
-    const people = [...members.values()].map(({ identity }) => identity)
-    for (const person of [...people, ...entries.flatMap(({ author }) => author ?? [])])
+    for (const person of namedIn(entries))
       this.#store.documents.putIn(batch, memberKind, concatBytes(person, id), emptyBytes)
   }
+}
 
-  #checkProbation(batch: StoreBatch, before: IdentityState | undefined, after: IdentityState): void {
-    const known = new Set(before?.entries.map(({ hash }) => toHex(hash)))
-    const knownForMs = (device: DeviceKey): number => {
-      if (before?.devices.has(toHex(device)) !== true) return 0
-      const since = this.#store.documents.getIn(batch, knownKind, concatBytes(after.id, device))
-      return since === undefined ? Infinity : this.#clock.nowMs() - (decode(since) as number)
-    }
-    for (const entry of after.entries) {
-      const held = known.has(toHex(entry.hash)) ? undefined : heldBack(after, entry, knownForMs)
-      if (held === undefined) continue
-      const hours = Math.ceil((probationMs - knownForMs(held)) / 3_600_000)
-      throw new OnehopError(
-        'FORBIDDEN',
-        `device ${toHex(held)} is new: for ${hours} h it adds and revokes nothing`,
-        {
-          help: 'Do it with an older device, or vouch for the new one there.',
-        },
-      )
-    }
-  }
-
-  /** Since when a device on probation has been known here. */
-  #noteProbation(batch: StoreBatch, before: IdentityState | undefined, after: IdentityState): void {
-    for (const [name, { key, probation }] of after.devices) {
-      if (!probation || before?.devices.has(name) === true) continue
-      const since = encode(Math.floor(this.#clock.nowMs()))
-      this.#store.documents.putIn(batch, knownKind, concatBytes(after.id, key), since)
-    }
-  }
-
-  #remember(name: string, state: IdentityState): void {
-    this.#states.delete(name)
-    this.#states.set(name, state)
-    if (this.#states.size > statesMax) {
-      const [oldest] = this.#states.keys()
-      this.#states.delete(oldest as string)
-      this.#readBy.delete(oldest as string)
-    }
-  }
+/** Whose entries they are, by what they say. */
+function idIn(entries: readonly SignedEntry[]): IdentityId | undefined {
+  return entries.find((entry) => entry.identity === undefined)?.hash ?? entries[0]?.identity
 }
 
 /** What a device adds to a group's log is to be allowed now; later it may cease to be, and stays in the log. */

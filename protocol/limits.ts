@@ -39,6 +39,8 @@ export const limits = {
   identityWrapsMax: 64,
   /** Logs of people that travel with a group's: its members and as many who were. */
   identityPeopleMax: 128,
+  /** Brought to one node by one person who lives there: clubs, teams and a lab; each takes a quota of its own. */
+  groupsPerPersonMax: 32,
   /** Recovery keys of one log that are looked up: words are replaced a few times in a life. */
   recoveryKeysMax: 8,
   /** Identities that may claim one recovery key: who made the words has one, the rest are made up by others. */

@@ -1,9 +1,12 @@
-import { toHex } from '../../protocol/bytes.ts'
+import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
+import type { IdentityState } from '../../protocol/identity/types.ts'
+import { limits } from '../../protocol/limits.ts'
 import type { Operations } from '../api/operations.ts'
 import type { Config } from '../config.ts'
 import type { Hosting } from '../hosting.ts'
 import type { Identities } from '../identities.ts'
+import { portionsOf } from '../named-people.ts'
 import type { Finder } from '../placement/find.ts'
 import type { Recoveries } from '../placement/recoveries.ts'
 import type { Schemas } from '../schemas.ts'
@@ -40,27 +43,42 @@ export function identityOperations(parts: IdentityOperationsParts): Pick<Operati
       }
       if (log === undefined)
         throw new OnehopError('UNKNOWN_IDENTITY', `nobody asked knows ${toHex(identity)}`)
-      return { log, people: identities.people(identity) }
+      // Of a group with more than fit, those that its own log needs; the others are asked for one by one.
+      const [fitting = []] = portionsOf(identities.people(identity), limits.answerBytesMax - log.length)
+      return { log, people: fitting }
     },
 
     async 'identity.append'({ identity, log, people = [] }) {
-      // Members of groups that live here bring what their devices are.
-      if (!hosting.has(identity) && !(await identities.isMember(identity))) {
-        throw new OnehopError('NOT_HOSTED', `this node does not hold the shard of ${toHex(identity)}`)
+      // From whoever brings it: a log proves itself, and an app speaks for one who lives elsewhere. But of those alone
+      // who live here, and of members of groups whose shard is here: they bring what their devices are.
+      const stranger = (): OnehopError =>
+        new OnehopError('NOT_HOSTED', `this node does not hold the shard of ${toHex(identity)}`)
+      if (!hosting.has(identity) && !(await identities.isMember(identity))) throw stranger()
+      const allow = ({ type }: IdentityState): void => {
+        // A group may name another as a member, which would bring the people that it names, and so on.
+        if (type === 'group' && !hosting.has(identity)) throw stranger()
       }
-      const { added } = await identities.acceptAll(people, identity, log, { isFirst: true })
+      const { added } = await identities.accept(identity, log, { people, isFirst: true, allow })
       return { added }
     },
 
     async 'identity.host'({ identity, log, people, label = '' }, { caller }) {
-      if (caller.kind === 'session' && hosting.get(caller.owner)?.person !== true)
+      const by = caller.kind === 'session' ? caller.owner : undefined
+      if (by !== undefined && hosting.get(by)?.person !== true)
         throw new OnehopError('NOT_HOSTED', 'a group comes to live where an owner of it does')
-      const { state } = await identities.acceptAll(people, identity, log, { isFirst: true })
-      requireOwnersDevice(identities, caller, identity)
-      if (state.type !== 'group')
-        throw new OnehopError('BAD_REQUEST', 'a person comes to live on a node by pairing: onehop pair')
+      const allow = (state: IdentityState): void => {
+        requireOwnersDevice(
+          { get: (id) => (equalBytes(id, identity) ? state : identities.get(id)) },
+          caller,
+          identity,
+        )
+        if (state.type !== 'group')
+          throw new OnehopError('BAD_REQUEST', 'a person comes to live on a node by pairing: onehop pair')
+      }
+      if (by !== undefined) await hosting.requireRoomFor(identity, by)
+      await identities.accept(identity, log, { people, isFirst: true, allow })
       const quotaBytes = config.leaseBytes
-      await hosting.add({ owner: identity, person: true, quotaBytes, expiresMs: undefined, label })
+      await hosting.add({ owner: identity, person: true, quotaBytes, expiresMs: undefined, label }, by)
       return {}
     },
 

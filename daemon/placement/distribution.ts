@@ -6,8 +6,14 @@ import { decodeTaken, encodePlaced, placedBytes, type Placed } from '../../proto
 import type { Clock, Log } from '../../protocol/ports.ts'
 import type { IdentityId } from '../../protocol/record/types.ts'
 import type { Identities } from '../identities.ts'
+import { logHeadBytes, portionsOf } from '../named-people.ts'
 import type { NodeId, Rpc } from '../net/rpc.ts'
 import type { ReplicaSets } from './replica-sets.ts'
+
+interface Waiting {
+  readonly name: string
+  readonly one: Placed
+}
 
 export interface DistributionParts {
   readonly rpc: Rpc
@@ -19,6 +25,7 @@ export interface DistributionParts {
 
 const retryMs = 1_000
 const retryMsMax = 5_000
+const tooLargeMax = 1_024
 /** Leaves room for the frame around it. */
 const messageBytes = limits.frameBytesMax - 8_192
 
@@ -31,6 +38,8 @@ export class Distribution {
   readonly #waiting = new Map<NodeId, Set<string>>()
   readonly #listeners = new Set<(node: NodeId, owner: IdentityId) => void>()
   readonly #senders = new Map<NodeId, Promise<void>>()
+  /** Of which shards it was told already that no message holds them. */
+  readonly #tooLarge = new Set<string>()
   #signal: AbortSignal | undefined
 
   constructor(parts: DistributionParts) {
@@ -100,27 +109,33 @@ export class Distribution {
   /** True when everything for the node went out. */
   async #send(node: NodeId, signal: AbortSignal): Promise<boolean> {
     const { rpc, log } = this.#parts
+    let batch: readonly Waiting[] = []
     try {
       for (;;) {
-        const batch = this.#next(node)
+        batch = this.#next(node)
         if (batch.length === 0) return true
-        const placed = batch.map(({ one }) => one)
-        const reply = await rpc.request(node, 'shard/take', encodePlaced(placed), {
-          signal,
-          timeoutMs: 30_000,
-        })
-        const refused = decodeTaken(reply).filter((taken) => !taken).length
-        if (refused > 0) log.warn('placement.not-taken', { node, refused })
+        for (const message of messagesOf(batch)) {
+          const reply = await rpc.request(node, 'shard/take', encodePlaced(message), {
+            signal,
+            timeoutMs: 30_000,
+          })
+          const refused = decodeTaken(reply).filter((taken) => !taken).length
+          if (refused > 0) log.warn('placement.not-taken', { node, refused })
+        }
         for (const { name, one } of batch) this.#settle(node, name, one)
       }
     } catch (error) {
       if (!signal.aborted) log.debug('placement.unsent', { node, code: asOnehopError(error).code })
+      // To the end of the queue: should one of them be what the node cannot take, the others are told all the same.
+      const owners = this.#waiting.get(node)
+      for (const { name } of batch) if (owners?.delete(name) === true) owners.add(name)
       return false
     }
   }
 
-  #next(node: NodeId): { name: string; one: Placed }[] {
-    const batch: { name: string; one: Placed }[] = []
+  /** As many as fit into a message, or one that takes several. */
+  #next(node: NodeId): Waiting[] {
+    const batch: Waiting[] = []
     let bytes = 0
     for (const name of this.#waiting.get(node) ?? []) {
       const owner = fromHex(name, 32) as IdentityId
@@ -129,9 +144,15 @@ export class Distribution {
         this.#settle(node, name)
         continue
       }
+      if (roomFor(one) < largestOf(one.people)) {
+        this.#giveUp(node, name)
+        continue
+      }
       bytes += placedBytes(one)
-      if (batch.length > 0 && (bytes > messageBytes || batch.length === limits.placementShardsMax)) break
+      const takesSeveral = bytes > messageBytes || one.people.length > limits.identityPeopleMax
+      if (batch.length > 0 && (takesSeveral || batch.length === limits.placementShardsMax)) break
       batch.push({ name, one })
+      if (takesSeveral) break
     }
     return batch
   }
@@ -141,6 +162,15 @@ export class Distribution {
     const log = this.#parts.identities.log(owner)
     if (chain === undefined || log === undefined) return undefined
     return { chain, log, people: this.#parts.identities.people(owner) }
+  }
+
+  /** No message holds it, and none ever will until its owner signs a shorter one: the others must not wait for that. */
+  #giveUp(node: NodeId, name: string): void {
+    if (!this.#tooLarge.has(name)) this.#parts.log.error('placement.too-large', { owner: name })
+    // A few at a time: one resident may have some, and each is told once.
+    if (this.#tooLarge.size >= tooLargeMax) this.#tooLarge.clear()
+    this.#tooLarge.add(name)
+    this.#settle(node, name)
   }
 
   /** Unless a newer set or log came up while this one was on its way. */
@@ -153,6 +183,26 @@ export class Distribution {
     if (sent === undefined) return
     for (const listener of this.#listeners) listener(node, fromHex(name, 32) as IdentityId)
   }
+}
+
+/** Bytes that one shard's message leaves for the logs of people. */
+function roomFor(one: Placed): number {
+  return messageBytes - placedBytes({ ...one, people: [] })
+}
+
+function largestOf(logs: readonly Uint8Array[]): number {
+  return Math.max(0, ...logs.map(({ length }) => length + logHeadBytes))
+}
+
+/**
+ * A group may have more people than fit. Then the same set and log go several times, each with some of them: first those
+ * by which the group's log can be read, and whoever has it takes in the others.
+ */
+function messagesOf(batch: readonly Waiting[]): Placed[][] {
+  const [first] = batch
+  if (first === undefined || batch.length > 1) return [batch.map(({ one }) => one)]
+  const { one } = first
+  return portionsOf(one.people, roomFor(one)).map((people) => [{ ...one, people }])
 }
 
 function isSame(a: Placed, b: Placed): boolean {

@@ -13,6 +13,7 @@ import {
 import type { Clock, Log } from '../../protocol/ports.ts'
 import type { IdentityId } from '../../protocol/record/types.ts'
 import type { Identities } from '../identities.ts'
+import { portionsOf } from '../named-people.ts'
 import type { NodeId, Routing, Rpc } from '../net/rpc.ts'
 import type { ReplicaSets } from './replica-sets.ts'
 
@@ -57,9 +58,14 @@ export class Finder {
           const chain = parts.replicaSets.get(owner)?.bytes
           const log = parts.identities.log(owner)
           if (chain === undefined || log === undefined) return undefined
-          const one = { chain, log, people: parts.identities.people(owner) }
+          const left = room - placedBytes({ chain, log, people: [] })
+          if (left < 0) return undefined
+          // Of a group with more than fit, those that its own log needs; the asker gets the others one by one.
+          const [people = []] = portionsOf(parts.identities.people(owner), left)
+          const one = { chain, log, people }
+          if (placedBytes(one) > room) return undefined
           room -= placedBytes(one)
-          return room < 0 ? undefined : one
+          return one
         }),
       )
     })
@@ -150,7 +156,7 @@ export class Finder {
       // One by one: a bad answer about one owner must not hide the good ones.
       const checks = answers.map(async (answer, i) => {
         if (answer === undefined || owners[i] === undefined) return
-        await identities.acceptAll(answer.people, owners[i], answer.log)
+        await identities.visit(owners[i], answer.log, answer.people)
         await replicaSets.accept(unpackChain(crypto, answer.chain))
       })
       for (const check of await Promise.allSettled(checks)) {

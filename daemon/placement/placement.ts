@@ -260,7 +260,7 @@ export class Placement {
         if (one === undefined) return false
         const told = unpackChain(this.#parts.crypto, one.chain)
         if (!this.#concerns(told.newest.owner)) return false
-        await this.#parts.identities.acceptAll(one.people, undefined, one.log)
+        await this.#parts.identities.accept(told.newest.owner, one.log, { people: one.people })
         const { chain } = await this.#parts.replicaSets.accept(told)
         return chain
       }),
@@ -280,8 +280,10 @@ export class Placement {
 
   /** Strangers' shards are not kept: anybody could fill this disk with people whom nobody here knows. */
   #concerns(owner: IdentityId): boolean {
-    const { hosting, leases, replicaSets } = this.#parts
-    return hosting.has(owner) || leases.granted(owner) !== undefined || replicaSets.get(owner) !== undefined
+    const { hosting, leases, replicaSets, identities } = this.#parts
+    if (hosting.has(owner) || leases.granted(owner) !== undefined) return true
+    // Whoever was only looked up is no more known than before.
+    return replicaSets.get(owner) !== undefined && identities.isKept(owner)
   }
 
   /** Begins to hold the shards that this node leased and that now name it a member. */

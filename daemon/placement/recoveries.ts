@@ -57,7 +57,7 @@ export class Recoveries {
   /** Of shards that are held here; by recovery key. What strangers had this node look up counts for nothing. */
   readonly #owners = new Map<string, Map<string, IdentityId>>()
   readonly #keys = new Map<string, readonly Uint8Array[]>()
-  readonly #underWay = new Map<string, Promise<void>>()
+  readonly #underWay = new Map<string, Promise<IdentityId[]>>()
 
   private constructor(parts: RecoveriesParts) {
     this.#parts = parts
@@ -116,9 +116,9 @@ export class Recoveries {
       search = this.#search(recoveryKey).finally(() => this.#underWay.delete(name))
       this.#underWay.set(name, search)
     }
-    await search
+    const brought = await search
     signal.throwIfAborted()
-    for (const owner of await this.#claimants(recoveryKey)) found.set(toHex(owner), owner)
+    for (const owner of await this.#claimants(recoveryKey, brought)) found.set(toHex(owner), owner)
     let room = replyBytes
     return [...found.values()].slice(0, limits.recoveryFoundMax).flatMap((owner) => {
       const log = this.#parts.identities.log(owner)
@@ -129,13 +129,13 @@ export class Recoveries {
     })
   }
 
-  /** Those held here first; then those that only became known. */
-  async #claimants(recoveryKey: Uint8Array): Promise<IdentityId[]> {
+  /** Those held here first; then those that others brought just now, or once and are kept. */
+  async #claimants(recoveryKey: Uint8Array, brought: readonly IdentityId[]): Promise<IdentityId[]> {
     const known = await this.#parts.store.documents.list(recoveryKind, {
       prefix: recoveryKey,
       limit: limits.recoveryFoundMax * 4,
     })
-    return [...this.#heldFor(recoveryKey), ...known.map(({ key }) => key.slice(32))]
+    return [...this.#heldFor(recoveryKey), ...brought, ...known.map(({ key }) => key.slice(32))]
   }
 
   #heldFor(recoveryKey: Uint8Array): IdentityId[] {
@@ -167,21 +167,27 @@ export class Recoveries {
     }
   }
 
-  async #search(recoveryKey: Uint8Array): Promise<void> {
+  /** Whom the others named. */
+  async #search(recoveryKey: Uint8Array): Promise<IdentityId[]> {
     const { clock, signal } = this.#parts
+    const brought: IdentityId[] = []
     const stop = new AbortController()
     const both = AbortSignal.any([signal, stop.signal])
     const giveUp = clock.after(searchTimeoutMs, () => stop.abort())
     try {
-      await Promise.all([this.#askProviders(recoveryKey, both), this.#askNeighbours(recoveryKey, both)])
+      await Promise.all([
+        this.#askProviders(recoveryKey, brought, both),
+        this.#askNeighbours(recoveryKey, brought, both),
+      ])
     } finally {
       giveUp()
       stop.abort()
     }
     signal.throwIfAborted()
+    return brought
   }
 
-  async #askProviders(recoveryKey: Uint8Array, signal: AbortSignal): Promise<void> {
+  async #askProviders(recoveryKey: Uint8Array, brought: IdentityId[], signal: AbortSignal): Promise<void> {
     const { routing, crypto, rpc, log } = this.#parts
     if (routing.size() === 0) return
     let asked = 0
@@ -189,7 +195,7 @@ export class Recoveries {
     try {
       for await (const { node } of routing.findProviders(recoveryLookupKey(crypto, recoveryKey), signal)) {
         if (node === rpc.self) continue
-        if (await this.#ask(node, recoveryKey, signal)) heard++
+        if (await this.#ask(node, recoveryKey, brought, signal)) heard++
         if (heard >= providersHeardMax || ++asked >= providersAskedMax) return
       }
     } catch (error) {
@@ -197,20 +203,26 @@ export class Recoveries {
     }
   }
 
-  async #askNeighbours(recoveryKey: Uint8Array, signal: AbortSignal): Promise<void> {
+  async #askNeighbours(recoveryKey: Uint8Array, brought: IdentityId[], signal: AbortSignal): Promise<void> {
     const asked = this.#parts.rpc.connected().slice(0, neighboursAskedMax)
-    await Promise.all(asked.map((node) => this.#ask(node, recoveryKey, signal)))
+    await Promise.all(asked.map((node) => this.#ask(node, recoveryKey, brought, signal)))
   }
 
   /** True when the node brought something that names the key. What a stranger says is checked like everything. */
-  async #ask(node: NodeId, recoveryKey: Uint8Array, signal: AbortSignal): Promise<boolean> {
+  async #ask(
+    node: NodeId,
+    recoveryKey: Uint8Array,
+    brought: IdentityId[],
+    signal: AbortSignal,
+  ): Promise<boolean> {
     const { rpc, crypto, identities, replicaSets, log } = this.#parts
     let isHeard = false
     try {
       const reply = await rpc.request(node, 'shard/recover', encodeIds([recoveryKey]), { signal })
       for (const answer of decodePlaced(reply).slice(0, limits.recoveryFoundMax)) {
         if (answer === undefined || !namesRecoveryKey(decodeLog(crypto, answer.log), recoveryKey)) continue
-        await identities.accept(undefined, answer.log)
+        const { id } = await identities.visit(undefined, answer.log)
+        brought.push(id)
         isHeard = true
         await replicaSets.accept(unpackChain(crypto, answer.chain))
       }

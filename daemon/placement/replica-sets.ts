@@ -8,10 +8,13 @@ import { mayPlace } from '../../protocol/placement/may-place.ts'
 import type { Store } from '../../storage/types.ts'
 import type { Identities } from '../identities.ts'
 import type { NodeId } from '../net/rpc.ts'
+import { Visitors } from '../visitors.ts'
 
 const kind = 'replica-set'
 /** Decoded chains kept in memory: those of the shards held here and of the people followed from here. */
 const chainsMax = 32_768
+/** Sets of people who were only looked up: those of some thousand, about 2 KB each. */
+const visitorBytesMax = 8 * 2 ** 20
 /** Four times the neighbours that a node remembers. */
 const nodesMax = 4_096
 
@@ -29,6 +32,8 @@ export class ReplicaSets {
   readonly #crypto: CryptoProvider
   readonly #identities: Identities
   readonly #chains = new Map<string, Known>()
+  /** Of people whose logs are not kept: strangers may have us look up anybody. */
+  readonly #visitors = new Visitors<Known>(visitorBytesMax)
   /** Thousands of shards have the same few members: one text for each of these. */
   readonly #nodes = new Map<NodeId, NodeId>()
   readonly #listeners = new Set<ReplicaSetListener>()
@@ -37,6 +42,7 @@ export class ReplicaSets {
     this.#store = store
     this.#crypto = crypto
     this.#identities = identities
+    identities.onKept((owner) => this.#keep(owner))
   }
 
   get(owner: IdentityId): ReplicaSetChain | undefined {
@@ -52,6 +58,8 @@ export class ReplicaSets {
     const name = toHex(owner)
     const known = this.#chains.get(name)
     if (known !== undefined) return known
+    const visitor = this.#visitors.get(name)
+    if (visitor !== undefined) return visitor
     const bytes = this.#store.documents.get(kind, owner)
     return bytes === undefined ? undefined : this.#remember(name, unpackChain(this.#crypto, bytes))
   }
@@ -75,17 +83,33 @@ export class ReplicaSets {
     if (problem !== undefined)
       throw new OnehopError('FORBIDDEN', `replica set of ${toHex(owner)}: ${problem}`)
 
+    if (this.#identities.isKept(owner)) {
+      if (!(await this.#put(owner, chain))) return { chain: this.get(owner) ?? chain, isNews: false }
+    } else {
+      this.#visitors.set(toHex(owner), this.#spelt(chain), chain.bytes.length)
+    }
+    for (const listener of this.#listeners) listener(chain, known)
+    return { chain, isNews: true }
+  }
+
+  /** False where another, newer one came in while this one was checked. */
+  async #put(owner: IdentityId, chain: ReplicaSetChain): Promise<boolean> {
     const isNews = await this.#store.write((batch) => {
       const stored = this.#store.documents.getIn(batch, kind, owner)
-      // Another may have come in while this one was checked.
       if (stored !== undefined && !isNewer(chain, unpackChain(this.#crypto, stored))) return false
       this.#store.documents.putIn(batch, kind, owner, chain.bytes)
       return true
     })
-    if (!isNews) return { chain: this.get(owner) ?? chain, isNews }
-    this.#remember(toHex(owner), chain)
-    for (const listener of this.#listeners) listener(chain, known)
-    return { chain, isNews }
+    if (isNews) this.#remember(toHex(owner), chain)
+    return isNews
+  }
+
+  /** Somebody lives here now, or is followed from here, who was only looked up before. */
+  async #keep(owner: IdentityId): Promise<void> {
+    const name = toHex(owner)
+    const visitor = this.#visitors.get(name)
+    if (visitor !== undefined) await this.#put(owner, visitor.chain)
+    this.#visitors.delete(name)
   }
 
   onChanged(listener: ReplicaSetListener): () => void {
@@ -94,12 +118,15 @@ export class ReplicaSets {
   }
 
   #remember(name: string, chain: ReplicaSetChain): Known {
-    const members = chain.newest.members.map(({ node }) => this.#intern(toHex(node)))
-    const known = { chain, members }
+    const known = this.#spelt(chain)
     this.#chains.delete(name)
     this.#chains.set(name, known)
     if (this.#chains.size > chainsMax) this.#chains.delete(this.#chains.keys().next().value as string)
     return known
+  }
+
+  #spelt(chain: ReplicaSetChain): Known {
+    return { chain, members: chain.newest.members.map(({ node }) => this.#intern(toHex(node))) }
   }
 
   #intern(node: NodeId): NodeId {

@@ -1,7 +1,7 @@
 import { toHex } from '../../protocol/bytes.ts'
 import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
 import { isClockAhead } from '../../protocol/record/clock.ts'
-import type { VerifiedRecord } from '../../protocol/record/types.ts'
+import type { IdentityId, VerifiedRecord } from '../../protocol/record/types.ts'
 import { verifyRecord } from '../../protocol/record/verify.ts'
 import { decodeRecord, encodeRecord } from '../../protocol/record/wire.ts'
 import { scopeContains, scopeDepth, scopeHierarchy } from '../../protocol/scope.ts'
@@ -226,13 +226,14 @@ export class Aggregator {
     // At once, so that they share a sync of the disk.
     await Promise.all(
       logs.map((log) =>
-        this.#parts.identities.accept(undefined, log).catch((error: unknown) => {
+        this.#parts.identities.visit(undefined, log).catch((error: unknown) => {
           this.stats.refused++
           this.#parts.log.warn('search.log-refused', { from, code: asOnehopError(error).code })
         }),
       ),
     )
     const offers = batch.entries.flatMap((entry) => this.#check(child, batch, entry) ?? [])
+    await this.#keepLogsOf(offers)
     const cursor = { epoch: batch.epoch, position: batch.through }
     const changes = await this.#parts.store.write((stage) => {
       const now = this.#roster.cursorIn(stage, child)
@@ -281,6 +282,17 @@ export class Aggregator {
     // Whatever the source sent, no more is kept than may be searched here.
     const climbing = climbingRecord(verdict.record, hierarchy, scopeDepth(parent))
     return { operation: 'put', record: climbing, hierarchy, scope, analyser: entry.analyser }
+  }
+
+  /** Of those whose records are indexed, and of nobody else whom a source may name. */
+  async #keepLogsOf(offers: readonly Offer[]): Promise<void> {
+    const people = new Map<string, IdentityId>()
+    for (const offer of offers) {
+      if (offer.operation !== 'put') continue
+      const { owner, author } = offer.record.header
+      people.set(toHex(author), author).set(toHex(owner), owner)
+    }
+    await Promise.all([...people.values()].map((id) => this.#parts.identities.keep(id)))
   }
 
   #checkRoom(child: Child, batch: LogBatch): void {

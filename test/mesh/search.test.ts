@@ -379,10 +379,14 @@ describe('search in a neighbourhood', () => {
         { operation: 'remove', position: 3, item: item0 },
       ],
     })
-    const body = encodeAppend({ kind: 'leaf', logs: [], batch })
+    const invented = newWriter().state
+    const body = encodeAppend({ kind: 'leaf', logs: [encodeLog(invented.entries)], batch })
     const reply = await liar.rpc.request(africa.id, 'search/append', body, { signal })
     expect(decodeAcknowledgement(reply).cursor).toEqual({ epoch: 5, position: 3 })
     expect(africa.search.aggregator.stats.refused).toBe(2)
+    // Nothing of theirs is indexed, so nothing of them is kept.
+    expect(africa.store.documents.get('identity', invented.id)).toBeUndefined()
+    expect(africa.store.documents.get('identity', writer.state.id)).toBeDefined()
     expect((await second.query('/geo/africa', 'jazz')).total).toBe(2)
     // Sent twice, taken once; of another epoch, not at all.
     const again = await liar.rpc.request(africa.id, 'search/append', body, { signal })

@@ -1,7 +1,9 @@
 import { portableCrypto } from '../../protocol/crypto/portable.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
-import { createIdentity, deviceFromSeed } from '../../protocol/identity/make.ts'
+import { append } from '../../protocol/identity/log.ts'
+import { addDevice, createIdentity, deviceFromSeed, provePossession } from '../../protocol/identity/make.ts'
 import type { DeviceSecrets, IdentityState } from '../../protocol/identity/types.ts'
+import { limits } from '../../protocol/limits.ts'
 import { clockOf } from '../../protocol/record/clock.ts'
 import { signRecord } from '../../protocol/record/sign.ts'
 import type { RecordDraft, SignedRecord } from '../../protocol/record/types.ts'
@@ -21,6 +23,26 @@ export interface Person {
 export function createPerson(crypto: CryptoProvider): Person {
   const device = deviceFromSeed(crypto, crypto.random(32))
   return { device, state: createIdentity(crypto, device).state }
+}
+
+/** Somebody who let in so many apps that their log is nearly as long as may be. */
+export function longLogged(crypto: CryptoProvider): IdentityState {
+  const { state, device } = createPerson(crypto)
+  const capabilities = Array.from({ length: limits.identityCapabilitiesMax - 4 }, (_, i) => ({
+    app: `app-${String(i).padStart(2, '0')}`.padEnd(58, 'x'),
+    collection: 'c'.repeat(58),
+    access: 'read' as const,
+    expiresMs: undefined,
+  }))
+  let grown = state
+  for (let i = 0; i < 7; i++) {
+    const keys = deviceFromSeed(crypto, crypto.random(32))
+    const { key, boxKey } = keys
+    const admission = { key, boxKey, role: 'app' as const, capabilities, probation: false }
+    const possession = provePossession(crypto, state.id, keys)
+    grown = append(crypto, grown, [addDevice(crypto, grown, device, admission, possession)])
+  }
+  return grown
 }
 
 export const writtenMs = Date.UTC(2026, 0, 15, 12)
