@@ -2,6 +2,7 @@ import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import type { IdentityState } from '../../protocol/identity/types.ts'
 import { limits } from '../../protocol/limits.ts'
+import type { IdentityId } from '../../protocol/record/types.ts'
 import type { Operations } from '../api/operations.ts'
 import type { Config } from '../config.ts'
 import type { Hosting } from '../hosting.ts'
@@ -67,11 +68,9 @@ export function identityOperations(parts: IdentityOperationsParts): Pick<Operati
       if (by !== undefined && hosting.get(by)?.person !== true)
         throw new OnehopError('NOT_HOSTED', 'a group comes to live where an owner of it does')
       const allow = (state: IdentityState): void => {
-        requireOwnersDevice(
-          { get: (id) => (equalBytes(id, identity) ? state : identities.get(id)) },
-          caller,
-          identity,
-        )
+        // As if the group's log were kept already.
+        const known = { get: (id: IdentityId) => (equalBytes(id, identity) ? state : identities.get(id)) }
+        requireOwnersDevice(known, caller, identity)
         if (state.type !== 'group')
           throw new OnehopError('BAD_REQUEST', 'a person comes to live on a node by pairing: onehop pair')
       }
