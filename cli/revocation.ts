@@ -1,11 +1,13 @@
 /** Revoking a device: its records up to now count, by number and by hash; nothing it signs later does. */
 import type { Identity } from '../client/identity.ts'
+import { nameWritten, type Named } from '../client/revocation.ts'
 import type { Transport } from '../client/transport.ts'
 import { equalBytes, toHex } from '../protocol/bytes.ts'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { OnehopError } from '../protocol/errors.ts'
-import { numberListHash, revokeDevice } from '../protocol/identity/make.ts'
+import { revokeDevice } from '../protocol/identity/make.ts'
 import { encodeLog } from '../protocol/identity/entry.ts'
+import { counted, shortId } from './units.ts'
 
 export interface RevocationOptions {
   readonly call: Transport['call']
@@ -16,9 +18,13 @@ export interface RevocationOptions {
 }
 
 export interface Revoked {
-  /** Records of the device that go on counting, and the highest of their numbers. */
+  /** Records of the device that go on counting, in all shards that are named; the highest number of one's own. */
   readonly records: number
   readonly lastNumber: number
+  /** In how many groups. */
+  readonly groups: number
+  readonly unheld: Named['unheld']
+  readonly isCut: boolean
 }
 
 export async function revoke(options: RevocationOptions): Promise<Revoked> {
@@ -32,31 +38,34 @@ export async function revoke(options: RevocationOptions): Promise<Revoked> {
   }
   if (known.revoked !== undefined) {
     const lastNumber = known.revoked.numbers.get(toHex(identity.id))?.lastNumber ?? 0
-    return { records: lastNumber, lastNumber }
+    const groups = known.revoked.numbers.size - 1
+    return { records: lastNumber, lastNumber, groups: Math.max(0, groups), unheld: [], isCut: false }
   }
-  const list = await listNumbers(options)
-  const lastNumber = list.at(-1)?.number ?? 0
-  const listHash = numberListHash(crypto, identity.id, device, list)
-  const numbers = [{ owner: identity.id, lastNumber, listHash, lastEntry: undefined }]
+  const named = await nameWritten({
+    transport: { call },
+    owner: identity.id,
+    device,
+    crypto,
+    options: { signal },
+  })
+  const { numbers, records } = named
+  const lastNumber = numbers[0]?.lastNumber ?? 0
   const { entry } = revokeDevice(crypto, identity.state, identity.device, device, numbers)
   await identity.learn(encodeLog([...identity.state.entries, entry]))
   await call('identity.append', { identity: identity.id, log: identity.log() }, { signal })
-  return { records: list.length, lastNumber }
+  return { records, lastNumber, groups: numbers.length - 1, unheld: named.unheld, isCut: named.isCut }
 }
 
-/** As this node holds them: what it has not seen yet will not count. */
-export async function listNumbers({
-  call,
-  identity,
-  device,
-  signal,
-}: Omit<RevocationOptions, 'crypto'>): Promise<{ readonly number: number; readonly id: Uint8Array }[]> {
-  const list: { readonly number: number; readonly id: Uint8Array }[] = []
-  for (let more = true; more; ) {
-    const after = list.at(-1)?.number ?? 0
-    const page = await call('record.numbers', { owner: identity.id, device, after }, { signal })
-    list.push(...page.numbers)
-    more = page.more && page.numbers.length > 0
-  }
-  return list
+/** What is lost by it, in words; empty where nothing is, as far as this node can tell. */
+export function sayUnnamed({ unheld, isCut }: Pick<Named, 'unheld' | 'isCut'>): string[] {
+  return [
+    ...(unheld.length === 0
+      ? []
+      : [
+          `This node knows ${counted(unheld.length, 'group')} whose records it does not hold (${unheld.map(shortId).join(', ')}): what the device wrote there counts no more.`,
+        ]),
+    ...(isCut
+      ? ['There are more groups than one revocation can name: in the others nothing of it counts.']
+      : []),
+  ]
 }

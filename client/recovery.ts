@@ -6,7 +6,6 @@ import { decodeLog, encodeLog } from '../protocol/identity/entry.ts'
 import { append, replay } from '../protocol/identity/log.ts'
 import {
   addDevice,
-  numberListHash,
   ownerAdmission,
   provePossession,
   revokeDevice,
@@ -19,8 +18,14 @@ import {
   recoveryFromWords,
   recoveryKeysOf,
 } from '../protocol/identity/recovery.ts'
-import type { DeviceSecrets, DeviceState, IdentityState, RecoveryKeys } from '../protocol/identity/types.ts'
-import type { DeviceKey, IdentityId, RecordId } from '../protocol/record/types.ts'
+import type {
+  DeviceSecrets,
+  DeviceState,
+  IdentityState,
+  RecoveryKeys,
+  RevokedNumbers,
+} from '../protocol/identity/types.ts'
+import type { DeviceKey, IdentityId } from '../protocol/record/types.ts'
 import { idOf } from './id.ts'
 import { deviceOf, joinIdentity, requireOwnerPlace } from './identity.ts'
 import type { Identity, IdentityPorts } from './identity.ts'
@@ -83,12 +88,9 @@ export interface Recovered {
   readonly others: readonly DeviceState[]
   /**
    * Shuts a device out, in the name of the words: their rank is above any device's, so that who found the lost phone
-   * cannot answer in kind. `list`: its records that go on counting, as far as a node that has them all lists them.
+   * cannot answer in kind. `numbers`: what goes on counting, by shard, as `nameWritten` has it from a node that holds it.
    */
-  revoke(
-    device: DeviceKey,
-    list: readonly { readonly number: number; readonly id: RecordId }[],
-  ): Promise<void>
+  revoke(device: DeviceKey, numbers: readonly RevokedNumbers[]): Promise<void>
 }
 
 /**
@@ -116,16 +118,7 @@ export async function recoverIdentity(options: RecoverOptions): Promise<Recovere
     others: [...identity.state.devices.values()].filter(
       ({ key, revoked }) => revoked === undefined && toHex(key) !== ownName,
     ),
-    async revoke(device, list) {
-      const owner = identity.id
-      const numbers = [
-        {
-          owner,
-          lastNumber: list.at(-1)?.number ?? 0,
-          listHash: numberListHash(crypto, owner, device, list),
-          lastEntry: undefined,
-        },
-      ]
+    async revoke(device, numbers) {
       const { entry } = revokeDevice(crypto, identity.state, secrets, device, numbers)
       await identity.learn(encodeLog([...identity.state.entries, entry]))
     },

@@ -19,7 +19,7 @@ const unsettledKind = 'unsettled'
 /** Empty documents by group. */
 const groupKind = 'group'
 /** Empty documents by person and group: whose logs a group's is read by. */
-const memberKind = 'group-member'
+export const memberKind = 'group-member'
 /** Empty documents by recovery key and identity: which logs name or named which recovery key. */
 export const recoveryKind = 'recovery'
 

@@ -242,7 +242,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     ...sessions.operations,
     ...tokenOperations({ tokens: appTokens, identities }),
     ...pairing.operations,
-    ...numberOperations({ store, identities }),
+    ...numberOperations({ store, identities, hosting }),
     'admin.prove': async ({ identity }) => ({
       node: self.key,
       box: self.boxKey,

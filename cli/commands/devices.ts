@@ -6,7 +6,7 @@ import { exitCodes } from '../exit-code.ts'
 import { UsageError } from '../failure.ts'
 import { columns, safeText } from '../output.ts'
 import { readId, requireIdentity } from '../owner.ts'
-import { revoke } from '../revocation.ts'
+import { revoke, sayUnnamed } from '../revocation.ts'
 import { counted } from '../units.ts'
 
 type Device = ReplyOf<'admin.devices'>['devices'][number]
@@ -55,7 +55,12 @@ export const devicesRevoke: Command = {
   operands: ['KEY'],
   options: {},
   examples: [['onehop devices revoke 5f0c…', 'a lost phone; what it wrote until now stays']],
-  notes: 'KEY is the device key as onehop devices prints it, or its first digits (8 at least).',
+  notes: [
+    'KEY is the device key as onehop devices prints it, or its first digits (8 at least).',
+    'A revocation names, for your own shard and each group, what of the device goes on counting: all that this node holds,',
+    'and what the device signed in logs of groups that this node knows. What is not named does not count: do it at a node',
+    'that has your groups. Those that it knows and does not hold are told afterwards.',
+  ].join('\n'),
   async run({ operands: [text = ''], context, output }) {
     const { signal } = context
     const identity = await requireIdentity(context)
@@ -66,10 +71,13 @@ export const devicesRevoke: Command = {
     const crypto = await context.crypto()
     const revoked = await revoke({ call, crypto, identity, device: key, signal })
     if (output.json) output.line({ revoked: toHex(key), ...revoked })
-    else
+    else {
+      const groups = revoked.groups === 0 ? '' : `, in your shard and ${counted(revoked.groups, 'group')}`
       output.words(
-        `Revoked ${toHex(key)}. What it wrote stays (${counted(revoked.records, 'record')}); it writes no more.`,
+        `Revoked ${toHex(key)}. What it wrote stays (${counted(revoked.records, 'record')}${groups}); it writes no more.`,
       )
+      for (const line of sayUnnamed(revoked)) output.words(output.yellow(line))
+    }
     return exitCodes.ok
   },
 }

@@ -1,5 +1,6 @@
 import { recoverIdentity } from '../../client/recovery.ts'
 import type { Recovered } from '../../client/recovery.ts'
+import { nameWritten } from '../../client/revocation.ts'
 import type { ReplyOf } from '../../protocol/api/operations.ts'
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
@@ -15,7 +16,7 @@ import { columns } from '../output.ts'
 import { readId } from '../owner.ts'
 import { withLines } from '../question.ts'
 import { readWords } from '../recovery-screen.ts'
-import { listNumbers } from '../revocation.ts'
+import { sayUnnamed } from '../revocation.ts'
 import { counted, shortId } from '../units.ts'
 
 const waitSDefault = 120
@@ -48,6 +49,8 @@ export const recover: Command = {
     'your home; your records come from the nodes that hold copies. Nothing here has to be left of what you had.',
     'Devices and nodes that are gone are best shut out: what they wrote and your nodes hold stays, what they write or sign',
     'later counts nowhere. That is done in the name of the words, so that whoever found your phone cannot answer in kind.',
+    'In groups only that stays which this node holds or knows: where groups matter, shut out with onehop devices revoke',
+    'at a node that has them.',
     'Interrupted, or with records still on their way: run it again.',
   ].join('\n'),
   async run(call) {
@@ -209,12 +212,19 @@ async function askLost(
 }
 
 async function shutOut(
-  { context: { signal } }: Call,
+  { context, output }: Call,
   { call }: Daemon,
   { identity, revoke }: Recovered,
   gone: readonly DeviceState[],
 ): Promise<void> {
-  for (const { key } of gone) await revoke(key, await listNumbers({ call, identity, device: key, signal }))
+  const { signal } = context
+  const crypto = await context.crypto()
+  for (const { key } of gone) {
+    const asked = { transport: { call }, owner: identity.id, device: key, crypto, options: { signal } }
+    const named = await nameWritten(asked)
+    await revoke(key, named.numbers)
+    if (!output.json) for (const line of sayUnnamed(named)) output.words(output.yellow(line))
+  }
   if (gone.length > 0)
     await call('identity.append', { identity: identity.id, log: identity.log() }, { signal })
 }

@@ -1,22 +1,36 @@
 import { apiLimits } from '../../protocol/api/limits.ts'
+import { equalBytes, toHex } from '../../protocol/bytes.ts'
+import type { IdentityState } from '../../protocol/identity/types.ts'
+import { limits } from '../../protocol/limits.ts'
+import type { DeviceKey, IdentityId } from '../../protocol/record/types.ts'
 import type { Store } from '../../storage/types.ts'
-import type { Operations } from '../api/operations.ts'
-import type { Identities } from '../identities.ts'
-import { requireOwnersDevice } from './caller.ts'
+import type { Caller, Operations } from '../api/operations.ts'
+import type { Hosting } from '../hosting.ts'
+import { memberKind, type Identities } from '../identities.ts'
+import { requireOwnersDevice, speaksFor } from './caller.ts'
 
 export interface NumberOperationsParts {
   readonly store: Store
   readonly identities: Identities
+  readonly hosting: Pick<Hosting, 'has'>
 }
 
-/** Which records a device wrote, by number: what an owner has to name to revoke it, or to put a member out. */
+/** What a device wrote, and where: what an owner has to name to revoke it, or to put a member out. */
 export function numberOperations({
   store,
   identities,
-}: NumberOperationsParts): Pick<Operations, 'record.numbers'> {
+  hosting,
+}: NumberOperationsParts): Pick<Operations, 'record.numbers' | 'record.shards'> {
+  /** A member lists what their own devices wrote in a group; of others' it is for those who can put them out. */
+  const requireNaming = (caller: Caller, owner: IdentityId, device: DeviceKey): void => {
+    const isOwn =
+      caller.kind === 'session' && identities.get(caller.owner)?.devices.has(toHex(device)) === true
+    const speaksAs = isOwn && speaksFor(identities, caller, owner) ? caller.owner : owner
+    requireOwnersDevice(identities, caller, speaksAs)
+  }
   return {
     async 'record.numbers'({ owner, device, after = 0 }, { caller }) {
-      requireOwnersDevice(identities, caller, owner)
+      requireNaming(caller, owner, device)
       const limit = apiLimits.idsPerStatusMax
       const numbers: { number: number; id: Uint8Array }[] = []
       for (const [first, last] of await store.records.seen(owner, device)) {
@@ -28,5 +42,31 @@ export function numberOperations({
       }
       return { numbers, more: false }
     },
+
+    async 'record.shards'({ owner, device }, { caller }) {
+      requireOwnersDevice(identities, caller, owner)
+      const rows = await store.documents.list(memberKind, { prefix: owner })
+      const named: { owner: IdentityId; held: boolean; lastEntry: Uint8Array | null }[] = []
+      const unheld: typeof named = []
+      for (const { key } of rows) {
+        const group = identities.get(key.slice(32))
+        if (group === undefined) continue
+        const lastEntry = lastSignedBy(group, device) ?? null
+        const held = hosting.has(group.id)
+        const wrote = held && (await store.records.seen(group.id, device)).length > 0
+        if (wrote || lastEntry !== null) named.push({ owner: group.id, held, lastEntry })
+        else if (!held) unheld.push({ owner: group.id, held, lastEntry })
+      }
+      const shards = [{ owner, held: hosting.has(owner), lastEntry: null }, ...named, ...unheld]
+      return {
+        shards: shards.slice(0, limits.identityRevokedListsMax),
+        more: shards.length > limits.identityRevokedListsMax,
+      }
+    },
   }
+}
+
+/** Of those that count. Parents stand first, so that what it follows is kept with it. */
+function lastSignedBy({ entries, dropped }: IdentityState, device: DeviceKey): Uint8Array | undefined {
+  return entries.findLast(({ signer, hash }) => equalBytes(signer, device) && !dropped.has(toHex(hash)))?.hash
 }

@@ -124,13 +124,37 @@ export const operations = {
       waitMs: optional(uint(apiLimits.waitMsMax)),
     },
     { copies: list(uint(limits.replicaSetMembersMax), apiLimits.idsPerStatusMax) },
-  ) /** Records that a device wrote into a shard, ascending by number: what a revocation or a removal names. */,
+  ),
+  /** Records that a device wrote into a shard, ascending by number: what a revocation or a removal names. */
   'record.numbers': unary(
     'session',
     { owner: key32(), device: key32(), after: optional(uint()) },
     {
       numbers: list(fields({ number: uint(), id: key32() }), apiLimits.idsPerStatusMax),
       /** Ask again, after the last of these. */
+      more: boolean(),
+    },
+  ),
+
+  /**
+   * Where a device of a person has written: what its revocation has to name. The person's own shard first, then groups
+   * known here in which it wrote or whose log it signed, and those whose records are not held here.
+   */
+  'record.shards': unary(
+    'session',
+    { owner: key32(), device: key32() },
+    {
+      shards: list(
+        fields({
+          owner: key32(),
+          /** False: its numbers are to be had elsewhere. */
+          held: boolean(),
+          /** Of a group's log, signed by the device, the last that counts. */
+          lastEntry: orNull(key32()),
+        }),
+        limits.identityRevokedListsMax,
+      ),
+      /** There are more than a revocation can name. */
       more: boolean(),
     },
   ),

@@ -35,13 +35,18 @@ async function flood(
   await until(() => (one.said.sent ?? 0) > 500 && (other.said.sent ?? 0) > 500, 30_000)
   const latencies: number[] = []
   const startMs = performance.now()
-  while (performance.now() - startMs < ms || latencies.length < pagesMin) {
+  const sum = (key: keyof Said): number => (one.said[key] ?? 0) + (other.said[key] ?? 0)
+  // On a busy machine the peers take a while to open more streams than they may have.
+  const isDone = (): boolean => {
+    const runMs = performance.now() - startMs
+    return runMs >= ms && latencies.length >= pagesMin && (sum('cut') > 0 || runMs > 30_000)
+  }
+  while (!isDone()) {
     const askedMs = performance.now()
     await phone('view.get', { owner: ada.owner, app: microblog.id, view: 'person' })
     latencies.push(performance.now() - askedMs)
     await sleep(20)
   }
-  const sum = (key: keyof Said): number => (one.said[key] ?? 0) + (other.said[key] ?? 0)
   return { latencies: latencies.toSorted((a, b) => a - b), sent: sum('sent'), cut: sum('cut') }
 }
 

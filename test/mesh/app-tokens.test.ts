@@ -222,6 +222,7 @@ describe('a token that a person granted', () => {
       'blob.commit': { ...staged, manifest: Uint8Array.of(1) },
       'blob.drop': staged,
       'record.numbers': { owner: ada.owner, device: note.slice(0, 32) },
+      'record.shards': { owner: ada.owner, device: note.slice(0, 32) },
       'identity.host': { identity: ada.owner, log: Uint8Array.of(1), people: [] },
       'placement.propose': { owners: [ada.owner] },
       'token.grant': { grant: grantOf() },

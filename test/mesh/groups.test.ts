@@ -1,5 +1,9 @@
 import { expect, test } from 'vitest'
+import { microblog } from '../../client/microblog.ts'
+import { nameWritten } from '../../client/revocation.ts'
+import type { Transport } from '../../client/transport.ts'
 import type { Caller } from '../../daemon/api/operations.ts'
+import { toHex } from '../../protocol/bytes.ts'
 import { encodeLog } from '../../protocol/identity/entry.ts'
 import { append } from '../../protocol/identity/log.ts'
 import {
@@ -10,9 +14,10 @@ import {
   revokeDevice,
 } from '../../protocol/identity/make.ts'
 import { addMember, removeMember } from '../../protocol/identity/make-group.ts'
-import type { IdentityState, SignedEntry } from '../../protocol/identity/types.ts'
+import type { DeviceSecrets, IdentityState, SignedEntry } from '../../protocol/identity/types.ts'
 import { type MeshNode } from '../support/mesh.ts'
 import { Club } from '../support/club.ts'
+import { Resident } from '../support/resident.ts'
 
 test('a group has a shard of its own: its members write, its copies verify, nobody else gets in', async () => {
   const club = await Club.found()
@@ -118,4 +123,69 @@ test('only an owner changes a group, has it live somewhere and says who holds it
   await expect(mesh.wait(home.call('placement.propose', { owners: [club.id] }, asBen))).rejects.toThrow(
     'speak',
   )
+})
+
+test('what a lost device of the owner wrote in a group stays, and what it changed there', async () => {
+  const club = await Club.found()
+  await using mesh = club.mesh
+  const { home, ada, eve, people } = club
+  const { crypto } = mesh
+  const laptop = deviceFromSeed(crypto, crypto.random(32))
+  const { device: phone } = ada.person
+  const bring = async (entry: SignedEntry): Promise<void> => {
+    const state = append(crypto, club.states.get(ada.name) as IdentityState, [entry])
+    club.states.set(ada.name, state)
+    await mesh.wait(home.call('identity.append', { identity: ada.id, log: encodeLog(state.entries) }))
+  }
+  const adas = (): IdentityState => club.states.get(ada.name) as IdentityState
+  await bring(
+    addDevice(crypto, adas(), phone, ownerAdmission(laptop, false), provePossession(crypto, ada.id, laptop)),
+  )
+  await mesh.wait(eve.moveIn(mesh.nodes[2] as MeshNode))
+  const log = encodeLog(eve.person.state.entries)
+  await mesh.wait(home.call('admin.host.add', { hosts: [{ log }] }))
+  const member = { identity: eve.id, role: 'writer' as const }
+  await club.tell(addMember(crypto, club.group, club.signer(ada, laptop), member, { people }))
+  expect(await club.put(club.post(ada, 'by the laptop', laptop))).toBe('stored')
+  expect(await club.put(club.post(ada, 'by the phone'))).toBe('stored')
+  expect(await club.put(club.post(eve, 'thanks for having me'))).toBe('stored')
+  await mesh.until(async () => (await club.holders(3)) === 4, 20_000)
+
+  // A node that keeps the club's log for a follower, and does not hold its shard, says so.
+  const far = mesh.nodes.find(({ store }) => store.shards.get(club.id) === undefined) as MeshNode
+  const fan = new Resident(mesh, microblog)
+  await mesh.wait(fan.moveIn(far))
+  await mesh.wait(fan.put(far, 'follows', { user: club.id }))
+  await mesh.until(() => Promise.resolve(far.store.documents.get('identity', club.id) !== undefined), 60_000)
+  const asked = { owner: ada.id, device: laptop.key, crypto }
+  const there = await mesh.wait(
+    nameWritten({ ...asked, transport: { call: (operation, request) => far.call(operation, request) } }),
+  )
+  expect(there.unheld.map(toHex)).toContain(toHex(club.id))
+
+  const transport: Pick<Transport, 'call'> = {
+    call: (operation, request) => home.call(operation, request, club.session(ada)),
+  }
+  const named = await mesh.wait(nameWritten({ ...asked, transport }))
+  expect(named).toMatchObject({ records: 1, unheld: [], isCut: false })
+  expect(named.numbers.map(({ owner }) => toHex(owner))).toEqual([ada.name, toHex(club.id)])
+  await bring(revokeDevice(crypto, adas(), phone, laptop.key, named.numbers).entry)
+  await mesh.clock.advance(30_000)
+  // The follower's node too.
+  expect(await club.holders(3)).toBe(5)
+  expect(await club.put(club.post(ada, 'too late', laptop))).toBe('REVOKED')
+  expect(await club.put(club.post(eve, 'still here'))).toBe('stored')
+  await mesh.until(async () => (await club.holders(4)) === 5, 20_000)
+})
+
+test('a member lists what their own devices wrote in a group, and nobody else’s', async () => {
+  const club = await Club.found()
+  await using mesh = club.mesh
+  const { home, ada, ben } = club
+  await mesh.wait(ben.moveIn(home))
+  expect(await club.put(club.post(ben, 'mine'))).toBe('stored')
+  const list = (device: DeviceSecrets) =>
+    mesh.wait(home.call('record.numbers', { owner: club.id, device: device.key }, club.session(ben)))
+  expect((await list(ben.person.device)).numbers).toHaveLength(1)
+  await expect(list(ada.person.device)).rejects.toThrow('speak')
 })

@@ -5,6 +5,7 @@ import {
   makeRecovery,
   memoryKeyStore,
   microblog,
+  nameWritten,
   openSession,
   placeShard,
   publish,
@@ -140,7 +141,17 @@ test('from the words alone, on an empty phone and an empty node, everything is b
     fresh.call('record.numbers', { owner: before.id, device: before.device.key }),
   )
   expect(numbers).toHaveLength(6)
-  await recovered.revoke(before.device.key, numbers)
+  const device = before.device.key
+  const named = await mesh.wait(
+    nameWritten({
+      transport: { call: (name, request) => fresh.call(name, request) },
+      owner: before.id,
+      device,
+      crypto,
+    }),
+  )
+  expect(named).toMatchObject({ records: 6, unheld: [], isCut: false, numbers: [{ lastNumber: 6 }] })
+  await recovered.revoke(device, named.numbers)
   await mesh.wait(fresh.call('identity.append', { identity: identity.id, log: identity.log() }))
   await mesh.wait((await mesh.wait(app.collection('posts').put({ text: 'four' }))).durable)
   const note = await mesh.wait(app.collection('notes').put({ text: 'after' }))

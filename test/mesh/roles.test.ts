@@ -122,6 +122,7 @@ test('what decides about a person is for their owner devices: others are refused
       home.call('identity.host', { identity: group.id, log: encodeLog(group.entries), people: [] }, caller),
     () => home.call('placement.propose', { owners: [ada.id], copies: 0 }, caller),
     () => home.call('record.numbers', { owner: ada.id, device: ada.person.device.key }, caller),
+    () => home.call('record.shards', { owner: ada.id, device: ada.person.device.key }, caller),
     () => home.call('token.list', {}, caller),
   ]
   for (const call of asked(lent)) expect(await house.code(call)).toBe('FORBIDDEN')

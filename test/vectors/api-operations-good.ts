@@ -433,6 +433,20 @@ export const goodMessages: Messages = {
       'nothing is left': { numbers: [], more: false },
     },
   },
+  'record.shards': {
+    request: { 'of a device': { owner, device } },
+    reply: {
+      'a person and two groups': {
+        shards: [
+          { owner, held: true, lastEntry: null },
+          { owner: source, held: true, lastEntry: id },
+          { owner: node, held: false, lastEntry: null },
+        ],
+        more: false,
+      },
+      'more than can be named': { shards: [], more: true },
+    },
+  },
   'admin.stop': { request: { 'nothing to say': {} }, reply: { 'nothing to say': {} } },
   'admin.pair.open': {
     request: { 'as the node is set': {}, 'an hour, with a quota': { lifetimeS: 3600, quotaBytes: 0 } },
