@@ -49,8 +49,15 @@ export { requestSigner } from './request-signer.ts'
 export type { Signable, SignerOptions } from './request-signer.ts'
 export { nameWritten } from './revocation.ts'
 export type { Named, NamedRequest } from './revocation.ts'
-export { makeRecovery, recoverIdentity, replaceRecovery } from './recovery.ts'
-export type { NewRecovery, Recovered, RecoverOptions, ReplaceOptions } from './recovery.ts'
+export { findRecoverable, idDigits, makeRecovery, recoverIdentity, replaceRecovery } from './recovery.ts'
+export type {
+  Claimant,
+  FindOptions,
+  NewRecovery,
+  Recovered,
+  RecoverOptions,
+  ReplaceOptions,
+} from './recovery.ts'
 export type { SearchHitOf, SearchRequest, SearchResult } from './search.ts'
 export { dialNode, streamTransport } from './secure-node.ts'
 export type { DialNode, SecureNode } from './secure-node.ts'

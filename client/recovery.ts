@@ -71,14 +71,48 @@ export async function replaceRecovery(options: ReplaceOptions): Promise<void> {
   await identity.learn(log)
 }
 
-export interface RecoverOptions extends IdentityPorts {
+export interface FindOptions {
   /** As they were typed. */
   readonly words: string
   /** Any node: it asks the others. */
   readonly transport: Pick<Transport, 'call'>
-  /** Which of several that claim these words; found by it alone. */
-  readonly identity?: IdentityId | string | undefined
+  readonly crypto?: CryptoProvider | undefined
   readonly signal?: AbortSignal | undefined
+}
+
+export interface RecoverOptions extends IdentityPorts, FindOptions {
+  readonly crypto?: CryptoProvider | undefined
+  /** Which one: its id, or the first digits of it that stand on the paper beside the words, 12 at least. */
+  readonly identity: IdentityId | string
+}
+
+/** Somebody who names these words. Anybody can make an identity that does: the person compares the id with their paper. */
+export interface Claimant {
+  readonly identity: IdentityId
+  /** What is written beside the words. */
+  readonly firstDigits: string
+  /** That it still admits: devices and nodes. */
+  readonly devices: readonly DeviceState[]
+}
+
+/** Enough to tell one's own id from any that somebody made up: as many hashes as to find its like cost too much. */
+export const idDigits = 12
+
+/** Whom the words may belong to; nothing is joined by it. Throws NOT_FOUND, REVOKED for words that were replaced. */
+export async function findRecoverable({
+  words,
+  transport,
+  crypto = defaultCrypto(),
+  signal,
+}: FindOptions): Promise<readonly Claimant[]> {
+  requireOwnerPlace('takes no recovery words', 'type them at the command line: onehop recover')
+  const { key } = recoveryFromWords(crypto, readRecoveryWords(words))
+  const found = await findStates({ transport, signal }, crypto, key)
+  return found.map(({ id, devices }) => ({
+    identity: id,
+    firstDigits: toHex(id).slice(0, idDigits),
+    devices: [...devices.values()].filter(({ revoked }) => revoked === undefined),
+  }))
 }
 
 export interface Recovered {
@@ -94,8 +128,8 @@ export interface Recovered {
 }
 
 /**
- * From the words alone, on a device that belongs to nobody yet. Throws BAD_REQUEST for words that are wrong or claimed
- * by several identities, NOT_FOUND, REVOKED for words that were replaced, STALE where the device is somebody else's.
+ * On a device that belongs to nobody yet, from the words and the beginning of the id: see `findRecoverable`. Throws
+ * BAD_REQUEST for words that are wrong, or where several begin so, NOT_FOUND, REVOKED for words that were replaced, STALE where the device is somebody else's.
  * Repeating it after an interruption goes on where it ended.
  */
 export async function recoverIdentity(options: RecoverOptions): Promise<Recovered> {
@@ -146,8 +180,30 @@ async function findState(
   crypto: CryptoProvider,
   { key }: DeviceSecrets,
 ): Promise<IdentityState> {
+  const digits = typeof identity === 'string' ? identity.toLowerCase() : toHex(identity)
+  if (digits.length < idDigits || !/^[0-9a-f]+$/.test(digits))
+    throw new OnehopError('BAD_REQUEST', `an id is named by its first digits, ${idDigits} at least`, {
+      help: 'They stand on the paper, beside the words.',
+    })
+  const whole = digits.length === 64 ? idOf(digits, 32) : undefined
+  const found = await findStates({ transport, signal }, crypto, key, whole)
+  const [good, ...more] = found.filter(({ id }) => toHex(id).startsWith(digits))
+  if (good !== undefined && more.length === 0) return good
+  if (good === undefined)
+    throw new OnehopError('NOT_FOUND', `nobody whose id begins with ${digits} names these words`)
+  throw new OnehopError('BAD_REQUEST', `several begin so: ${[good, ...more].map(idText).join(', ')}`, {
+    help: 'Anybody can make an identity that names your words. Name yours by more of its id.',
+  })
+}
+
+/** All that name the words now; with `wanted`, that one alone, which nobody can crowd out. */
+async function findStates(
+  { transport, signal }: Pick<FindOptions, 'transport' | 'signal'>,
+  crypto: CryptoProvider,
+  key: Uint8Array,
+  wanted?: IdentityId,
+): Promise<readonly IdentityState[]> {
   const callOptions = { signal, timeoutMs: searchTimeoutMs }
-  const wanted = identity === undefined ? undefined : idOf(identity, 32)
   const logs =
     wanted === undefined
       ? (await transport.call('identity.recover', { recoveryKey: key }, callOptions)).found.map(
@@ -157,16 +213,7 @@ async function findState(
   const states = logs.flatMap((log) => readLog(crypto, log, key) ?? [])
   const asked = wanted === undefined ? states : states.filter(({ id }) => equalBytes(id, wanted))
   const good = asked.filter(({ recovery }) => recovery !== undefined && equalBytes(recovery.key, key))
-  if (good.length > 1) {
-    throw new OnehopError(
-      'BAD_REQUEST',
-      `several identities name these words: ${good.map(idText).join(', ')}`,
-      {
-        help: 'Anybody can make an identity that names your words. Name yours by its id, which was shown beside them.',
-      },
-    )
-  }
-  if (good[0] !== undefined) return good[0]
+  if (good.length > 0) return good
   if (asked.length > 0) {
     throw new OnehopError('REVOKED', 'these recovery words were replaced by newer ones', {
       help: 'Use the newer words.',

@@ -1,5 +1,6 @@
-import { recoverIdentity } from '../../client/recovery.ts'
-import type { Recovered } from '../../client/recovery.ts'
+import { openIdentity } from '../../client/identity.ts'
+import { findRecoverable, recoverIdentity } from '../../client/recovery.ts'
+import type { Claimant, FindOptions, Recovered } from '../../client/recovery.ts'
 import { nameWritten } from '../../client/revocation.ts'
 import type { ReplyOf } from '../../protocol/api/operations.ts'
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
@@ -9,11 +10,10 @@ import type { DeviceState } from '../../protocol/identity/types.ts'
 import type { Call, Command } from '../command.ts'
 import type { Daemon } from '../daemon.ts'
 import { exitCodes } from '../exit-code.ts'
-import { UsageError } from '../failure.ts'
+import { NeedsAction, UsageError } from '../failure.ts'
 import { cliDevicePath } from '../key-store.ts'
 import { moveIn } from '../move-in.ts'
 import { columns } from '../output.ts'
-import { readId } from '../owner.ts'
 import { withLines } from '../question.ts'
 import { readWords } from '../recovery-screen.ts'
 import { sayUnnamed } from '../revocation.ts'
@@ -31,7 +31,11 @@ export const recover: Command = {
   operands: [],
   options: {
     'words-file': { type: 'string', value: 'FILE', help: 'read the words there; - is standard input' },
-    identity: { type: 'string', value: 'ID', help: 'which one is yours, if several name your words' },
+    identity: {
+      type: 'string',
+      value: 'DIGITS',
+      help: 'your id, or its first 12 digits or more, as on your paper',
+    },
     lost: {
       type: 'string',
       value: 'KEY',
@@ -42,11 +46,16 @@ export const recover: Command = {
   },
   examples: [
     ['onehop recover', 'type the words; the screen is cleared of them'],
-    ['onehop recover --words-file words.txt --lost all --json', 'in a script; every other device is gone'],
+    [
+      'onehop recover --words-file words.txt --identity DIGITS --lost all --json',
+      'in a script; every other device is gone',
+    ],
   ],
   notes: [
     'Needs a node that runs here (onehop start) and reaches others. This command line becomes a device of yours, the node',
     'your home; your records come from the nodes that hold copies. Nothing here has to be left of what you had.',
+    'Anybody can make an identity that names your words, so you are asked which id stands on your paper before anything is',
+    'joined; where nobody can be asked, --identity says it.',
     'Devices and nodes that are gone are best shut out: what they wrote and your nodes hold stays, what they write or sign',
     'later counts nowhere. That is done in the name of the words, so that whoever found your phone cannot answer in kind.',
     'In groups only that stays which this node holds or knows: where groups matter, shut out with onehop devices revoke',
@@ -109,18 +118,33 @@ export const recover: Command = {
   },
 }
 
-/** Again and again for a while: a node that has met nobody yet finds nothing. */
-async function lookUp({ flags, context, output }: Call, daemon: Daemon, words: string): Promise<Recovered> {
-  const { signal, clock } = context
+async function lookUp(call: Call, daemon: Daemon, words: string): Promise<Recovered> {
+  const { context } = call
+  const { signal } = context
   const crypto = await context.crypto()
-  const chosen = flags.text('identity')
-  const identity = chosen === undefined ? undefined : readId(chosen, 'an identity')
-  const giveUpMs = clock.monotonicMs() + meetMs
+  const keys = context.keys()
   const transport = { call: daemon.call }
+  const identity = call.flags.text('identity') ?? (await choose(call, await findAll(call, transport, words)))
+  return untilFound(call, () => recoverIdentity({ words, keys, crypto, transport, identity, signal }))
+}
+
+async function findAll(
+  call: Call,
+  transport: FindOptions['transport'],
+  words: string,
+): Promise<readonly Claimant[]> {
+  const { context, output } = call
+  const crypto = await context.crypto()
   if (!output.json) output.words('Asking who holds what these words open ...')
+  return untilFound(call, () => findRecoverable({ words, transport, crypto, signal: context.signal }))
+}
+
+/** Again and again for a while: a node that has met nobody yet finds nothing. */
+async function untilFound<T>({ context: { signal, clock } }: Call, find: () => Promise<T>): Promise<T> {
+  const giveUpMs = clock.monotonicMs() + meetMs
   for (;;) {
     try {
-      return await recoverIdentity({ words, keys: context.keys(), crypto, transport, identity, signal })
+      return await find()
     } catch (cause) {
       const error = asOnehopError(cause)
       const mayCome = ['NOT_FOUND', 'UNKNOWN_IDENTITY', 'BUSY'].includes(error.code)
@@ -128,6 +152,44 @@ async function lookUp({ flags, context, output }: Call, daemon: Daemon, words: s
       await clock.sleep(pollMs, signal)
     }
   }
+}
+
+/** By the person, who has it on paper: anybody can make an identity that names these words, and be found first. */
+async function choose({ context, output }: Call, claimants: readonly Claimant[]): Promise<Uint8Array> {
+  const own = await openIdentity({ keys: context.keys(), crypto: await context.crypto() })
+  const again = claimants.find(({ identity }) => own !== undefined && equalBytes(identity, own.id))
+  if (again !== undefined) return again.identity
+  const shown = claimants.map(({ firstDigits }) => firstDigits)
+  if (output.json || !output.watched || context.stdin.isTTY !== true) {
+    throw new NeedsAction('BAD_REQUEST', `these words are named by ${shown.join(', ')}`, {
+      help: 'Compare with your paper, where the first digits of your id stand, and name it: --identity DIGITS.',
+    })
+  }
+  output.words(
+    'These name your words. Anybody can make one that does; yours begins with the digits on your paper:',
+  )
+  output.words(
+    columns(
+      claimants.map(({ firstDigits, devices }, i) => [
+        String(i + 1),
+        output.bold(firstDigits),
+        counted(devices.length, 'device'),
+      ]),
+      '  ',
+    ),
+  )
+  return withLines(context, async (ask) => {
+    for (;;) {
+      const typed = (await ask('Which stands on your paper? Its number, or none: ')).trim().toLowerCase()
+      if (typed === 'none')
+        throw new OnehopError('NOT_FOUND', 'nobody was found who stands on your paper', {
+          help: 'A node that was just started may need a minute to meet others: try again then.',
+        })
+      const picked = claimants[Number(typed) - 1]
+      if (picked !== undefined) return picked.identity
+      output.words('Its number, please, or none.')
+    }
+  })
 }
 
 interface Hosted {

@@ -40,8 +40,7 @@ export interface Recoverable {
   readonly chain: Uint8Array | undefined
 }
 
-/** Providers lie for free: so many that brought something are heard, one of whom should be honest. */
-const providersHeardMax = 4
+/** Providers lie for free, and agree with each other for free: all are asked that time and this allow, one being honest. */
 const providersAskedMax = 12
 const neighboursAskedMax = 8
 const searchTimeoutMs = 10_000
@@ -191,12 +190,11 @@ export class Recoveries {
     const { routing, crypto, rpc, log } = this.#parts
     if (routing.size() === 0) return
     let asked = 0
-    let heard = 0
     try {
       for await (const { node } of routing.findProviders(recoveryLookupKey(crypto, recoveryKey), signal)) {
         if (node === rpc.self) continue
-        if (await this.#ask(node, recoveryKey, brought, signal)) heard++
-        if (heard >= providersHeardMax || ++asked >= providersAskedMax) return
+        await this.#ask(node, recoveryKey, brought, signal)
+        if (++asked >= providersAskedMax) return
       }
     } catch (error) {
       if (!signal.aborted) log.debug('recover.search-failed', { error: String(error) })
@@ -208,27 +206,24 @@ export class Recoveries {
     await Promise.all(asked.map((node) => this.#ask(node, recoveryKey, brought, signal)))
   }
 
-  /** True when the node brought something that names the key. What a stranger says is checked like everything. */
+  /** What a stranger says is checked like everything. */
   async #ask(
     node: NodeId,
     recoveryKey: Uint8Array,
     brought: IdentityId[],
     signal: AbortSignal,
-  ): Promise<boolean> {
+  ): Promise<void> {
     const { rpc, crypto, identities, replicaSets, log } = this.#parts
-    let isHeard = false
     try {
       const reply = await rpc.request(node, 'shard/recover', encodeIds([recoveryKey]), { signal })
       for (const answer of decodePlaced(reply).slice(0, limits.recoveryFoundMax)) {
         if (answer === undefined || !namesRecoveryKey(decodeLog(crypto, answer.log), recoveryKey)) continue
         const { id } = await identities.visit(undefined, answer.log)
         brought.push(id)
-        isHeard = true
         await replicaSets.accept(unpackChain(crypto, answer.chain))
       }
     } catch (error) {
       if (!signal.aborted) log.debug('recover.refused', { node, error: String(error) })
     }
-    return isHeard
   }
 }

@@ -134,6 +134,8 @@ describe.skipIf(missing !== undefined)('recovery words on the phone page', () =>
     await page.getByRole('alert').getByText('24').first().waitFor()
     await page.getByLabel('The 24 words').fill(words.join(' '))
     await page.getByRole('button', { name: 'Find what is mine' }).click()
+    await page.getByText('Is this what stands on your paper?').waitFor()
+    await page.getByRole('button', { name: 'Yes, these digits' }).click()
     await page.getByText('This phone belongs to').waitFor()
 
     await showCode(laptop.page)

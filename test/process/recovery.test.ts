@@ -108,10 +108,15 @@ test(
     expect([slip.status, slip.said]).toEqual([1, expect.stringContaining('word 4')])
     expect(onehop('new', fresh, ['recover', '--json']).status).toBe(5)
 
+    // Who names the words may be an impostor: a script has to say whose paper it is.
+    const digits = String(init.json()['identity']).slice(0, 12)
+    const unsaid = onehop('new', fresh, ['recover', '--words-file', paper, '--json'])
+    expect([unsaid.status, unsaid.said]).toEqual([5, expect.stringContaining(digits)])
+    expect(unsaid.said).toContain('--identity')
     const recover = onehop(
       'new',
       fresh,
-      ['recover', '--words-file', '-', '--lost', 'all', '--json'],
+      ['recover', '--words-file', '-', '--identity', digits, '--lost', 'all', '--json'],
       `${words}\n`,
     )
     expect(recover.status, recover.said).toBe(0)
@@ -157,7 +162,10 @@ test(
     expect(renewed.json(), renewed.said).toMatchObject({ wordsFile: newer, replaced: true })
     const old = onehop('thief', fresh, ['recover', '--words-file', paper, '--json'])
     expect([old.status, old.json()['error']]).toEqual([1, expect.objectContaining({ code: 'REVOKED' })])
-    const second = onehop('second', holders[0]!, ['recover', '--words-file', newer, '--wait', '0', '--json'])
+    const second = onehop('second', holders[0]!, [
+      'recover',
+      ...['--words-file', newer, '--identity', digits, '--wait', '0', '--json'],
+    ])
     expect(second.lines()[0], second.said).toMatchObject({ identity: init.json()['identity'] })
 
     // The words are on the paper, and nowhere else: not in what was said, nor on any disk.

@@ -134,7 +134,12 @@ describe('a page from plain http', () => {
     expect(() => makeRecovery(crypto)).toThrow('shows no recovery words')
     let asked = 0
     const transport = { call: async () => Promise.reject(new Error(`asked ${++asked}`)) }
-    const recovering = recoverIdentity({ words: 'abandon', keys: memoryKeyStore(), transport })
+    const recovering = recoverIdentity({
+      words: 'abandon',
+      keys: memoryKeyStore(),
+      transport,
+      identity: '0'.repeat(12),
+    })
     await expect(recovering).rejects.toMatchObject({ code: 'FORBIDDEN' })
     expect(asked).toBe(0)
     vi.stubGlobal('isSecureContext', true)

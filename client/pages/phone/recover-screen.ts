@@ -1,8 +1,6 @@
 /** From the words on paper to the identity, on a phone that is nobody's yet. Pairing with a node follows. */
-import { fromHex } from '../../../protocol/bytes.ts'
-import { OnehopError } from '../../../protocol/errors.ts'
-import { httpTransport, recoverIdentity } from '../../index.ts'
-import type { KeyStore } from '../../index.ts'
+import { findRecoverable, httpTransport, recoverIdentity } from '../../index.ts'
+import type { Claimant, KeyStore } from '../../index.ts'
 import { actionButton, element, field, fill } from '../parts/element.ts'
 import { noticePlace } from '../parts/notice.ts'
 import { mayHoldOwnerKey } from './owner-key.ts'
@@ -27,23 +25,38 @@ export function recoverFromWords(root: HTMLElement, keys: KeyStore): Promise<boo
     autocorrect: 'off',
     spellcheck: 'false',
   })
-  const id = element('input', { id: 'recovery-id', autocomplete: 'off', spellcheck: 'false', maxlength: 64 })
-  const recover = async (): Promise<void> => {
+  const found = element('div', { class: 'stack', 'aria-live': 'polite' })
+  const join = async (claimant: Claimant): Promise<void> => {
     problems.clear()
-    const chosen = id.value.trim().toLowerCase()
-    if (chosen !== '' && fromHex(chosen, 32) === undefined)
-      throw new OnehopError('BAD_FIELD', 'an id is 64 letters and digits', {
-        help: 'Leave it empty if you do not have it whole.',
-      })
-    await recoverIdentity({
-      words: typed.value,
-      keys,
-      transport: httpTransport({ address: location.origin }),
-      ...(chosen === '' ? {} : { identity: chosen }),
-    })
+    const transport = httpTransport({ address: location.origin })
+    await recoverIdentity({ words: typed.value, keys, transport, identity: claimant.identity })
     typed.value = ''
     await keys.write(new Map([[recoveredName, new Uint8Array([1])]]))
     resolve(true)
+  }
+  // Nobody is joined before the person compared the id: anybody can make a person that names these words.
+  const find = async (): Promise<void> => {
+    problems.clear()
+    found.replaceChildren()
+    const transport = httpTransport({ address: location.origin })
+    const claimants = await findRecoverable({ words: typed.value, transport })
+    found.replaceChildren(
+      element('h2', {}, 'Is this what stands on your paper?'),
+      element(
+        'p',
+        { class: 'soft small' },
+        'Beside the words you wrote the first digits of your id. Anybody can make a person that names your words: other digits are not you.',
+      ),
+      ...claimants.map((claimant) =>
+        element(
+          'section',
+          { class: 'card stack' },
+          element('p', { class: 'mono' }, claimant.firstDigits),
+          element('p', { class: 'soft small' }, `Devices and nodes: ${claimant.devices.length}`),
+          actionButton('Yes, these digits', 'primary', () => join(claimant), problems.show),
+        ),
+      ),
+    )
   }
   fill(
     root,
@@ -62,19 +75,10 @@ export function recoverFromWords(root: HTMLElement, keys: KeyStore): Promise<boo
               'section',
               { class: 'card stack' },
               field('The 24 words', typed, 'In their order, with spaces between.'),
-              element(
-                'details',
-                { class: 'paste' },
-                element('summary', {}, 'If several people are found'),
-                field(
-                  'Your id',
-                  id,
-                  'Anybody can make a person that names your words. The beginning of yours is on your paper.',
-                ),
-              ),
               problems.element,
-              actionButton('Find what is mine', 'primary', recover, problems.show),
+              actionButton('Find what is mine', 'primary', find, problems.show),
             ),
+            found,
           ]
         : [plainHttpNotice()]),
       element('button', { type: 'button', class: 'button quiet', onclick: () => resolve(false) }, 'Back'),

@@ -2,14 +2,11 @@
 import { toHex } from '../../../protocol/bytes.ts'
 import { drawAskedBack, wrongAnswers } from '../../../protocol/identity/recovery.ts'
 import { OnehopError } from '../../../protocol/errors.ts'
-import { defaultCrypto, makeRecovery } from '../../index.ts'
+import { defaultCrypto, idDigits, makeRecovery } from '../../index.ts'
 import { actionButton, element, field, fill } from '../parts/element.ts'
 import { notice, noticePlace } from '../parts/notice.ts'
 import { mayHoldOwnerKey } from './owner-key.ts'
 import type { Phone } from './phone.ts'
-
-/** Enough to tell one's own from any that somebody made up. */
-const idDigits = 12
 
 /**
  * Makes words for a person who has none. Resolves when both were typed back and the words are in force, or when the
