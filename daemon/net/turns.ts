@@ -27,6 +27,8 @@ export class Turns {
       this.#spend(work)
       return undefined
     }
+    // Also where nobody waits: those who did may just have used this turn up.
+    this.#begin()
     return new Promise((resolve) => {
       const mine = this.#waiting.get(peer) ?? []
       this.#waiting.set(peer, mine)

@@ -49,3 +49,11 @@ test('work that throws at once says so, and its time counts', async () => {
   await later
   expect(done).toEqual(['a1', 'b1'])
 })
+
+test('whoever comes after those who waited used their turn up is served in the next one', async () => {
+  const { done, ask } = create()
+  void ask('a', 'a1', 6)
+  await ask('a', 'a2', 6)
+  await ask('b', 'b1', 1)
+  expect(done).toEqual(['a1', 'a2', 'b1'])
+})
