@@ -50,7 +50,11 @@ export const pages: Phase = {
       )
     } catch (error) {
       if (signal.aborted) throw error
-      progress.say(`${waiting.length} feeds are unlike the model`)
+      const which = waiting.slice(0, 10).map((number) => {
+        const home = processes.home(ledger.people[number]?.home ?? -1)?.plan.name
+        return `${ledger.people[number]?.name} (${toHex(writer.id(number)).slice(0, 12)}, at ${home})`
+      })
+      progress.say(`${waiting.length} feeds are unlike the model: ${which.join(', ')}`)
     }
 
     const timesMs: number[] = []
