@@ -85,8 +85,10 @@ export class Served {
       await this.#wake.wait(clock, signal)
       while (this.#fills.length > 0 && !signal.aborted) {
         try {
-          await this.#fill(this.#fills.slice(0, fillsMax))
-          this.#fills.splice(0, fillsMax)
+          const some = this.#fills.slice(0, fillsMax)
+          await this.#fill(some)
+          // Those alone: more were queued meanwhile.
+          this.#fills.splice(0, some.length)
         } catch (error) {
           log.warn('stream.fill-failed', { error: String(error) })
           await clock.sleep(streamLimits.retryMs, signal).catch(() => undefined)

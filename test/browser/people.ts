@@ -68,8 +68,11 @@ export async function settleIn(
   await phone.getByRole('navigation', { name: 'Pages' }).waitFor()
 }
 
+/** Until the screen is there: what stood on the one before is no answer to what comes next. */
 export async function goTo(phone: Page, tab: 'Home' | 'Search' | 'Write' | 'Follow' | 'Me'): Promise<void> {
-  await phone.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: tab, exact: true }).click()
+  const link = phone.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: tab, exact: true })
+  await link.click()
+  await link.and(phone.locator('[aria-current="page"]')).waitFor()
 }
 
 export async function writePost(phone: Page, text: string, photo?: Buffer): Promise<void> {
