@@ -59,12 +59,18 @@ export class KvFeeds implements Feeds {
     return entries.map(({ key, value }) => ({ author: value, ref: decodeRef(key, prefix.length) }))
   }
 
-  async removeAuthor(user: Uint8Array, app: string, author: Uint8Array): Promise<void> {
+  async removeAuthor(
+    user: Uint8Array,
+    app: string,
+    author: Uint8Array,
+    stillSo: () => boolean = () => true,
+  ): Promise<void> {
     const feed = feedPart(user, app)
     const entries = await this.#all(feed)
     const keys = entries.filter(({ value }) => equalBytes(value, author)).map(({ key }) => key)
     if (keys.length === 0) return
     await this.#commit.submit((batch) => {
+      if (!stillSo()) return
       const held = keys.filter((key) => batch.get(key) !== undefined)
       for (const key of held) batch.delete(key)
       changeCount(batch, feed, -held.length)

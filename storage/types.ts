@@ -266,7 +266,8 @@ export interface Feeds {
   add(user: IdentityId, app: string, entries: readonly FeedEntry[]): Promise<void>
   addIn(batch: StoreBatch, user: IdentityId, app: string, entries: readonly FeedEntry[]): void
   latest(user: IdentityId, app: string, limit: number, before?: RecordRef): Promise<FeedEntry[]>
-  removeAuthor(user: IdentityId, app: string, author: IdentityId): Promise<void>
+  /** `stillSo` is asked again within the batch: nothing is removed where it is false. */
+  removeAuthor(user: IdentityId, app: string, author: IdentityId, stillSo?: () => boolean): Promise<void>
   remove(user: IdentityId): Promise<void>
 }
 

@@ -1,5 +1,5 @@
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
-import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
+import { asOnehopError, type ErrorCode, OnehopError } from '../../protocol/errors.ts'
 import type { Clock, Log } from '../../protocol/ports.ts'
 import type { RecordRef } from '../../protocol/record/types.ts'
 import { advance } from '../../protocol/stream/advance.ts'
@@ -39,6 +39,17 @@ interface Line {
   task: Promise<void> | undefined
 }
 
+/** How far the listing of one author came. */
+interface Progress {
+  before: RecordRef | undefined
+  cursor: Cursor | undefined
+  pages: number
+  /** Something of it cannot be judged yet. */
+  waits: boolean
+}
+
+/** Refusals after which a list is read once more; of others it brought all there is. */
+const lastsShortly: ReadonlySet<ErrorCode> = new Set(['CLOCK_AHEAD', 'STORE_FULL', 'BUSY'])
 /** Pages of one author in one listing: a bound on a source that never comes to an end. */
 const listPagesMax = 64
 
@@ -171,11 +182,9 @@ export class Following {
     const app = (authors[0] as Wanted).app
     const deletes = (authors[0] as Wanted).cursor !== undefined
     const collections = [...this.#parts.collections(app)]
-    const places = new Map<
-      Wanted,
-      { before: RecordRef | undefined; cursor: Cursor | undefined; pages: number }
-    >()
-    for (const wanted of authors) places.set(wanted, { before: undefined, cursor: undefined, pages: 0 })
+    const places = new Map<Wanted, Progress>()
+    for (const wanted of authors)
+      places.set(wanted, { before: undefined, cursor: undefined, pages: 0, waits: false })
     while (places.size > 0) {
       const asked = [...places].map(([{ author }, { before }]) => ({ author, before }))
       const body = encodeList({ app, collections, latest: streamLimits.listLatest, deletes, authors: asked })
@@ -190,7 +199,7 @@ export class Following {
     node: NodeId,
     line: Line,
     { source, parts }: Listed,
-    places: Map<Wanted, { before: RecordRef | undefined; cursor: Cursor | undefined; pages: number }>,
+    places: Map<Wanted, Progress>,
   ): Promise<void> {
     const { intake, wanted: all, log, collections, onLost } = this.#parts
     if (toHex(source) !== node || parts.length === 0)
@@ -203,11 +212,7 @@ export class Following {
       if (wanted === undefined || !equalBytes(wanted.author, part.author)) {
         throw new OnehopError('BAD_MESSAGE', 'a list of authors who were not asked for')
       }
-      const place = places.get(wanted) as {
-        before: RecordRef | undefined
-        cursor: Cursor | undefined
-        pages: number
-      }
+      const place = places.get(wanted) as Progress
       if (!line.queue.has(wanted) || !all.has(wanted)) {
         places.delete(wanted)
         continue
@@ -225,14 +230,22 @@ export class Following {
         throw new OnehopError('BAD_MESSAGE', 'a list that does not go on')
       }
       place.before = part.more
-      const { cursor } = place
-      deliveries.push({ wanted, records: part.records, cursorAfter: () => (goesOn ? undefined : cursor) })
+      const cursorAfter: Delivery['cursorAfter'] = (_, waits) => {
+        if (waits !== undefined && lastsShortly.has(waits)) place.waits = true
+        return goesOn || place.waits ? undefined : place.cursor
+      }
+      deliveries.push({ wanted, records: part.records, cursorAfter })
       if (!goesOn) done.push(wanted)
     }
     await intake.take(node, deliveries, collections)
     for (const wanted of done) {
+      const waits = places.get(wanted)?.waits === true
       places.delete(wanted)
-      if (line.queue.has(wanted)) wanted.mustList = false
+      if (!line.queue.has(wanted)) continue
+      if (waits) {
+        log.debug('stream.list-waits', { node, author: wanted.name })
+        onLost(wanted)
+      } else wanted.mustList = false
     }
   }
 
@@ -267,7 +280,8 @@ export class Following {
     let isGood = true
     for (const [i, { stand }] of followed.authors.entries()) {
       const wanted = authors[i] as Wanted
-      if (!line.queue.has(wanted)) continue
+      // A push that came meanwhile may have shown that a list is needed: until then nothing is taken from here.
+      if (!line.queue.has(wanted) || wanted.mustList) continue
       switch (stand.state) {
         case 'following':
           line.queue.delete(wanted)

@@ -23,8 +23,8 @@ export interface IntakeParts {
 export interface Delivery {
   readonly wanted: Wanted
   readonly records: readonly Uint8Array[]
-  /** Given how many of the records were taken before the first that has to wait. */
-  readonly cursorAfter: (taken: number) => Cursor | undefined
+  /** Given how many of the records were taken before the first that has to wait, and why it has to. */
+  readonly cursorAfter: (taken: number, waits: ErrorCode | undefined) => Cursor | undefined
 }
 
 export interface Taken {
@@ -131,6 +131,7 @@ function stepOf(
 ): { wanted: Wanted; records: StreamRecord[]; cursor: Cursor | undefined; waits: ErrorCode | undefined } {
   const waitsAt = outcomes.findIndex((one) => one.outcome === 'refused' && waiting.has(one.code))
   const first = outcomes[waitsAt]
+  const waits = first?.outcome === 'refused' ? first.code : undefined
   const records = decoded.flatMap(({ header, id }, i) =>
     header.operation === 'put' && outcomes[i]?.outcome !== 'refused'
       ? [{ collection: header.collection, ref: { clock: header.clock, id } }]
@@ -139,8 +140,8 @@ function stepOf(
   return {
     wanted,
     records,
-    cursor: cursorAfter(waitsAt < 0 ? decoded.length : waitsAt),
-    waits: first?.outcome === 'refused' ? first.code : undefined,
+    cursor: cursorAfter(waitsAt < 0 ? decoded.length : waitsAt, waits),
+    waits,
   }
 }
 

@@ -67,6 +67,10 @@ export class Registrations {
     return this.#byAuthor.get(author)?.values() ?? []
   }
 
+  find(node: NodeId, app: string, author: IdentityId): Registration | undefined {
+    return this.#byAuthor.get(toHex(author))?.get(slot(node, app))
+  }
+
   ofNode(node: NodeId): Iterable<Registration> {
     return this.#byNode.get(node) ?? []
   }

@@ -34,9 +34,9 @@ export interface ServedParts {
 
 interface Person {
   readonly owner: IdentityId
-  /** Resolves when all follow records are taken up. */
-  readonly ready: Promise<void>
-  /** Arrivals while the records are being read; they come after what was read. */
+  /** Resolves when all follow records are taken up; undefined until that is begun. */
+  ready: Promise<void> | undefined
+  /** Arrivals until the records are read; they come after what was read. */
   waiting: { readonly record: VerifiedRecord; readonly item: string }[] | undefined
   /** Served until then (monotonic) for a session's sake, whoever leads. */
   untilMs: number
@@ -56,13 +56,17 @@ const fillsMax = 64
 
 /**
  * The people whose feeds are kept here. Their follow records are read when they are taken up and then as they
- * arrive; a durable place in their own arrival log says which follows have filled the feed already.
+ * arrive; a durable place in their own arrival log says which follows have filled the feed already. It holds as long
+ * as everything that comes in goes into the feed as well: so whoever was served in the last run is taken up before
+ * anything comes in, and who is served no more has no such place.
  */
 export class Served {
   readonly #parts: ServedParts
   readonly #people = new Map<string, Person>()
   readonly #fills: Fill[] = []
   readonly #wake = new Wake()
+  /** Released in this run: what the disk may still say of their feed is void. */
+  readonly #released = new Set<string>()
   #turn: Promise<void> = Promise.resolve()
   #signal: AbortSignal | undefined
 
@@ -98,22 +102,36 @@ export class Served {
     await this.#turn
   }
 
-  /** Once for each person, however often it is asked. */
-  serve(owner: IdentityId, isSession: boolean): Promise<void> {
-    const name = toHex(owner)
-    const untilMs = isSession ? this.#parts.clock.monotonicMs() + streamLimits.sessionServeMs : 0
-    const known = this.#people.get(name)
-    if (known !== undefined) {
-      known.untilMs = Math.max(known.untilMs, untilMs)
-      return known.ready
+  /** Takes up, of these people, those whose feeds were kept in the last run. */
+  async restore(owners: Iterable<IdentityId>): Promise<void> {
+    for (const owner of owners) {
+      if (this.#parts.store.cursors.get(cursorName(owner)) !== undefined) this.serve(owner)
     }
-    // One after the other: a home with thousands of people starts with a line of them, not a stampede. Somebody
-    // who waits at the door goes first.
-    const work = (): Promise<void> => this.#takeUp(name, owner)
-    const ready = (isSession ? Promise.resolve() : this.#turn).then(work)
-    if (!isSession) this.#turn = ready
-    this.#people.set(name, { owner, ready, waiting: [], untilMs })
-    return ready
+    await this.#turn
+  }
+
+  /** Once for each person, however often it is asked. */
+  serve(owner: IdentityId): void {
+    const name = toHex(owner)
+    if (this.#people.has(name)) return
+    this.#people.set(name, { owner, ready: undefined, waiting: [], untilMs: 0 })
+    // One after the other: a home with thousands of people starts with a line of them, not a stampede.
+    this.#turn = this.#turn.then(() => this.#begin(name))
+  }
+
+  /** Serves somebody who waits at the door: they go first. Resolves when all whom they follow are known. */
+  async serveNow(owner: IdentityId): Promise<void> {
+    this.serve(owner)
+    const name = toHex(owner)
+    const person = this.#people.get(name) as Person
+    person.untilMs = this.#parts.clock.monotonicMs() + streamLimits.sessionServeMs
+    await this.#begin(name)
+  }
+
+  #begin(name: string): Promise<void> | undefined {
+    const person = this.#people.get(name)
+    if (person !== undefined) person.ready ??= this.#takeUp(name, person.owner)
+    return person?.ready
   }
 
   /** Another node leads now: the feed goes, and is made again when it is asked for here. */
@@ -123,6 +141,7 @@ export class Served {
     if (person === undefined || person.waiting !== undefined) return
     if (person.untilMs > this.#parts.clock.monotonicMs()) return
     this.#people.delete(name)
+    this.#released.add(name)
     const { follows, store, onEdge, log } = this.#parts
     for (const item of follows.items(name)) onEdge(name, item, undefined)
     // What is missed from now on is read again whole.
@@ -178,7 +197,7 @@ export class Served {
       if (this.#signal?.aborted === true || person === undefined) return
       try {
         const head = store.records.logHead(owner)
-        const fresh = await this.#fresh(owner, head)
+        const fresh = this.#released.has(name) ? undefined : await this.#fresh(owner, head)
         for (const app of await schemas.apps()) {
           const schema = await schemas.newest(app)
           if (schema !== undefined) await this.#read(name, owner, schema, fresh)
@@ -186,6 +205,7 @@ export class Served {
         this.#queue({ owner: name, joined: undefined, position: head })
         const waiting = person.waiting ?? []
         person.waiting = undefined
+        this.#released.delete(name)
         for (const { record, item } of waiting) {
           const collection = this.#collectionOf(record)
           if (collection !== undefined) this.#take(name, record, item, collection, head)

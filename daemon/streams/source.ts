@@ -114,10 +114,16 @@ export class Source {
   }
 
   async #stop(from: NodeId, app: string, authors: readonly IdentityId[]): Promise<void> {
+    const named = authors.flatMap((author) => this.registrations.find(from, app, author) ?? [])
+    await this.#end(named)
+  }
+
+  /** Those that were not replaced by newer ones meanwhile. */
+  async #end(registrations: readonly Registration[]): Promise<void> {
     await this.#parts.store.write((batch) => {
-      for (const author of authors) this.registrations.dropIn(batch, { node: from, app, author })
+      for (const one of registrations) if (this.registrations.has(one)) this.registrations.dropIn(batch, one)
     })
-    for (const author of authors) this.registrations.drop({ node: from, app, author })
+    for (const one of registrations) if (this.registrations.has(one)) this.registrations.drop(one)
   }
 
   /**
@@ -166,11 +172,13 @@ export class Source {
     const { store, identities } = this.#parts
     // Before reading: what comes in meanwhile is then sent once more, not lost.
     const head = store.records.logHead(author)
+    const newest = await this.#newest(list, author)
+    // After reading: it knows every device that wrote one of them.
     const log = before === undefined ? identities.log(author) : undefined
     let left = room - (log?.length ?? 0) - 128
     const records: Uint8Array[] = []
     let last: RecordRef | undefined
-    for (const stored of await this.#newest(list, author)) {
+    for (const stored of newest) {
       if (before !== undefined && compareRefs(stored.ref, before) <= 0) continue
       const bytes = carriedStored(stored)
       left -= bytes.length + 5

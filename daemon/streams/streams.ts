@@ -134,18 +134,22 @@ export class Streams {
       this.#parts.ingest.onDropped((owner, items) => this.#served.dropped(toHex(owner), items)),
     ]
     try {
-      await Promise.all([
-        this.#source.run(signal),
-        this.#following.run(signal),
-        this.#seeker.run(signal),
-        this.#local.run(signal),
-        this.#served.run(signal),
-        this.#watch(signal),
-      ])
+      await Promise.all([this.#source.run(signal), this.#served.run(signal), this.#receive(signal)])
     } finally {
       for (const stop of stops) stop()
       await Promise.all(this.#tasks)
     }
+  }
+
+  /** Nothing is taken in, of this node's own shards neither, until it is known into whose feeds it goes. */
+  async #receive(signal: AbortSignal): Promise<void> {
+    await this.#served.restore([...this.#parts.hosting.list()].map(({ owner }) => owner))
+    await Promise.all([
+      this.#following.run(signal),
+      this.#seeker.run(signal),
+      this.#local.run(signal),
+      this.#watch(signal),
+    ])
   }
 
   /** Nodes to which the author's posts go from here. */
@@ -155,11 +159,7 @@ export class Streams {
 
   /** A session of this person was opened here: from now on their feed is kept here. Resolves when it is begun. */
   async serve(owner: IdentityId): Promise<void> {
-    if (this.#parts.hosting.has(owner)) await this.#served.serve(owner, true)
-  }
-
-  isServed(owner: IdentityId): boolean {
-    return this.#served.has(toHex(owner))
+    if (this.#parts.hosting.has(owner)) await this.#served.serveNow(owner)
   }
 
   /** Streams of the author that the owner follows; empty when none. */
@@ -281,8 +281,8 @@ export class Streams {
     const { store } = this.#parts
     // Entries of batches under way are on disk after this one.
     await store.write(() => undefined)
-    if (this.followed(owner, app, author).size > 0) return
-    await store.feeds.removeAuthor(owner, app, author)
+    // Who follows again meanwhile has had the feed filled anew, or will.
+    await store.feeds.removeAuthor(owner, app, author, () => this.followed(owner, app, author).size === 0)
     this.#feeds.tell({ app, author: undefined, owners: [toHex(owner)], records: [] })
   }
 
@@ -302,7 +302,7 @@ export class Streams {
           lookedAt = changes
           lookMs = clock.monotonicMs() + lookEveryMs
           for (const { owner } of hosting.list()) {
-            if (placement.leads(owner)) void this.#served.serve(owner, false)
+            if (placement.leads(owner)) this.#served.serve(owner)
             else this.#served.release(owner)
           }
           for (const wanted of this.#wanted.all()) this.#checkPlace(wanted)

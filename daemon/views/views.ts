@@ -143,9 +143,7 @@ export class Views {
     if (schema === undefined) throw new OnehopError('UNKNOWN_SCHEMA', `no schema of ${app} here`)
     const plan = this.#plan(schema, view)
     const { value } = await countRequests(async (requests) => {
-      if (request.audience === 'owner' && plan.feed !== undefined && !streams.isServed(owner)) {
-        await streams.serve(owner)
-      }
+      if (request.audience === 'owner' && plan.feed !== undefined) await streams.serve(owner)
       return this.#execute(request, plan, requests)
     })
     return value
