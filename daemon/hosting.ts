@@ -41,6 +41,7 @@ export class Hosting {
   #people = 0
   #changes = 0
   readonly #listeners = new Set<(owner: IdentityId) => void>()
+  readonly #removeListeners = new Set<(owner: IdentityId) => void>()
 
   private constructor(store: Store) {
     this.#store = store
@@ -131,6 +132,12 @@ export class Hosting {
     return () => this.#listeners.delete(listener)
   }
 
+  /** Calls back with every shard that is given up; returns the way to stop. */
+  onRemoved(listener: (owner: IdentityId) => void): () => void {
+    this.#removeListeners.add(listener)
+    return () => this.#removeListeners.delete(listener)
+  }
+
   /** Stops answering for the shard at once, then deletes what was kept of it. */
   async remove(owner: IdentityId): Promise<boolean> {
     const before = this.get(owner)
@@ -140,6 +147,7 @@ export class Hosting {
     this.#leasedBytes -= leasedBytesOf(before)
     if (before.person) this.#people--
     this.#inOrder = undefined
+    for (const listener of this.#removeListeners) listener(owner)
     await this.#store.documents.delete(kind, owner)
     await this.#store.documents.delete(wholeKind, owner)
     await forgetWork(this.#store, owner)

@@ -1,11 +1,17 @@
-import { equalBytes, toHex } from '../../protocol/bytes.ts'
+import { emptyBytes, equalBytes, toHex } from '../../protocol/bytes.ts'
 import { asOnehopError, type ErrorCode, OnehopError } from '../../protocol/errors.ts'
 import type { Clock, Log } from '../../protocol/ports.ts'
-import type { RecordRef } from '../../protocol/record/types.ts'
+import type { IdentityId, RecordRef } from '../../protocol/record/types.ts'
 import { advance } from '../../protocol/stream/advance.ts'
 import { decodeListed, encodeList, type Listed } from '../../protocol/stream/listing.ts'
 import type { Batch, Cursor, Push, Pushed, Receipt } from '../../protocol/stream/messages.ts'
-import { decodeFollowed, decodePush, encodeFollow, encodePushed } from '../../protocol/stream/wire.ts'
+import {
+  decodeFollowed,
+  decodePush,
+  decodeStop,
+  encodeFollow,
+  encodePushed,
+} from '../../protocol/stream/wire.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { Identities } from '../identities.ts'
 import type { NodeId, Rpc } from '../net/rpc.ts'
@@ -66,6 +72,21 @@ export class Following {
       const push = decodePush(body)
       return encodePushed(await this.#inTurn(from, () => this.#push(from, push)))
     })
+    parts.rpc.handle('stream/end', async ({ from, body }) => {
+      const { app, authors } = decodeStop(body)
+      this.#ended(from, app, authors)
+      return emptyBytes
+    })
+  }
+
+  /** The source holds these authors no more: somebody else does. */
+  #ended(from: NodeId, app: string, authors: readonly IdentityId[]): void {
+    for (const author of authors) {
+      const wanted = this.#parts.wanted.get(app, toHex(author))
+      if (wanted === undefined || !isSource(wanted, from)) continue
+      this.#parts.log.debug('stream.ended', { node: from, author: wanted.name })
+      this.#parts.onLost(wanted)
+    }
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -328,9 +349,8 @@ export class Following {
   }
 
   #advance(from: NodeId, wanted: Wanted, source: Uint8Array, batch: Batch, deliveries: Delivery[]): Receipt {
-    const { place, cursor } = wanted
-    const isSource = (place.state === 'asking' || place.state === 'following') && place.node === from
-    if (!isSource || wanted.mustList || cursor === undefined) return stop
+    const { cursor } = wanted
+    if (!isSource(wanted, from) || wanted.mustList || cursor === undefined) return stop
     if (deliveries.some((delivery) => delivery.wanted === wanted)) return has(cursor)
     const step = advance(cursor, source, batch)
     if (step.step === 'reconcile') {
@@ -365,6 +385,10 @@ export class Following {
     turn.then(clear, clear)
     return turn
   }
+}
+
+function isSource({ place }: Wanted, node: NodeId): boolean {
+  return (place.state === 'asking' || place.state === 'following') && place.node === node
 }
 
 const stop: Receipt = { state: 'stop' }

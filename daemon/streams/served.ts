@@ -134,12 +134,12 @@ export class Served {
     return person?.ready
   }
 
-  /** Another node leads now: the feed goes, and is made again when it is asked for here. */
-  release(owner: IdentityId): void {
+  /** Another node leads now: the feed goes, and is made again when it is asked for here. `always`: in a session too. */
+  release(owner: IdentityId, always = false): void {
     const name = toHex(owner)
     const person = this.#people.get(name)
     if (person === undefined || person.waiting !== undefined) return
-    if (person.untilMs > this.#parts.clock.monotonicMs()) return
+    if (!always && person.untilMs > this.#parts.clock.monotonicMs()) return
     this.#people.delete(name)
     this.#released.add(name)
     const { follows, store, onEdge, log } = this.#parts

@@ -16,6 +16,8 @@ import type { Hosting } from '../hosting.ts'
 import type { Identities } from '../identities.ts'
 import type { Arrival, Ingest } from '../ingest.ts'
 import type { NodeId, Rpc } from '../net/rpc.ts'
+import type { ReplicaSets } from '../placement/replica-sets.ts'
+import { Farewells } from './farewells.ts'
 import { carriedStored, readLog } from './log-reader.ts'
 import { Registrations, type Registration } from './registrations.ts'
 import { Sender } from './sender.ts'
@@ -29,6 +31,7 @@ export interface SourceParts {
   readonly hosting: Hosting
   readonly identities: Identities
   readonly ingest: Ingest
+  readonly replicaSets: Pick<ReplicaSets, 'members' | 'onChanged'>
 }
 
 const epochKind = 'stream-epoch'
@@ -40,12 +43,19 @@ export class Source {
   readonly #self: Uint8Array
   readonly registrations: Registrations
   readonly sender: Sender
+  readonly #ends: Farewells
+  readonly #tasks = new Set<Promise<void>>()
 
   private constructor(parts: SourceParts, registrations: Registrations) {
     this.#parts = parts
     this.#self = fromHex(parts.rpc.self, 32) as Uint8Array
     this.registrations = registrations
     this.sender = new Sender({ ...parts, registrations, source: this.#self })
+    this.#ends = new Farewells({
+      ...parts,
+      method: 'stream/end',
+      stillSo: (app, author, node) => this.registrations.find(node, app, author) === undefined,
+    })
     parts.rpc.handle('stream/follow', async ({ from, body }) =>
       encodeFollowed(await this.#follow(from, decodeFollow(body))),
     )
@@ -62,12 +72,29 @@ export class Source {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const stop = this.#parts.ingest.onStored((arrivals) => this.#stored(arrivals))
+    const { ingest, replicaSets, hosting } = this.#parts
+    const stops = [
+      ingest.onStored((arrivals) => this.#stored(arrivals)),
+      replicaSets.onChanged(({ newest }) => this.#lookAt(newest.owner, signal)),
+      hosting.onRemoved((owner) => this.#lookAt(owner, signal)),
+    ]
     try {
       await this.sender.run(signal)
     } finally {
-      stop()
+      for (const stop of stops) stop()
+      await Promise.all(this.#tasks)
     }
+  }
+
+  /** What this node holds no more, others bring: whoever has it from here is told to ask them. */
+  #lookAt(author: IdentityId, signal: AbortSignal): void {
+    const ended = holds(this.#parts, author) ? [] : [...this.registrations.of(toHex(author))]
+    if (ended.length === 0) return
+    const task = this.#end(ended)
+      .then(() => Promise.all(ended.map((one) => this.#ends.say(one.node, one.app, one, signal))))
+      .catch((error: unknown) => this.#parts.log.warn('stream.end-failed', { error: String(error) }))
+      .then(() => void this.#tasks.delete(task))
+    this.#tasks.add(task)
   }
 
   #stored(arrivals: readonly Arrival[]): void {
@@ -131,10 +158,10 @@ export class Source {
    * cursors, so a shard that was given up and taken again begins another.
    */
   async #epochs(authors: readonly IdentityId[]): Promise<(number | undefined)[]> {
-    const { store, hosting, clock } = this.#parts
+    const { store, clock } = this.#parts
     const name = (shard: IdentityId) => ({ kind: epochKind, peer: this.#self, shard })
     const known = authors.map((author) =>
-      hosting.has(author) ? (store.cursors.get(name(author))?.epoch ?? 'new') : undefined,
+      holds(this.#parts, author) ? (store.cursors.get(name(author))?.epoch ?? 'new') : undefined,
     )
     if (!known.includes('new')) return known as (number | undefined)[]
     const fresh = Math.floor(clock.nowMs())
@@ -209,6 +236,16 @@ export class Source {
     }
     return found.toSorted((a, b) => compareRefs(a.ref, b.ref))
   }
+}
+
+/** Whether what is written in the shard comes here: a node that lost its seat keeps what it had, and gets nothing new. */
+export function holds(
+  { hosting, replicaSets, rpc }: Pick<SourceParts, 'hosting' | 'replicaSets' | 'rpc'>,
+  author: IdentityId,
+): boolean {
+  if (!hosting.has(author)) return false
+  const members = replicaSets.members(author)
+  return members.length === 0 || members.includes(rpc.self)
 }
 
 /** Newest first. */

@@ -1,11 +1,9 @@
 import { fromHex, toHex } from '../../protocol/bytes.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
-import { limits } from '../../protocol/limits.ts'
 import type { Clock, Log } from '../../protocol/ports.ts'
 import { itemKey } from '../../protocol/record/merge.ts'
 import type { IdentityId } from '../../protocol/record/types.ts'
 import { carriedCollections, type Schema } from '../../protocol/schema/schema.ts'
-import { encodeStop } from '../../protocol/stream/wire.ts'
 import type { Store } from '../../storage/types.ts'
 import type { Config } from '../config.ts'
 import type { Hosting } from '../hosting.ts'
@@ -17,6 +15,7 @@ import type { Neighbours } from '../placement/neighbours.ts'
 import type { Placement } from '../placement/placement.ts'
 import type { ReplicaSets } from '../placement/replica-sets.ts'
 import type { Schemas } from '../schemas.ts'
+import { Farewells } from './farewells.ts'
 import { type FeedListener, FeedWriter } from './feed-writer.ts'
 import { Following } from './following.ts'
 import { type Edge, Follows } from './follows.ts'
@@ -24,7 +23,7 @@ import { Intake } from './intake.ts'
 import { LocalAuthors } from './local-authors.ts'
 import { Seeker } from './seeker.ts'
 import { type Joined, Served } from './served.ts'
-import { Source } from './source.ts'
+import { holds, Source } from './source.ts'
 import { type Wanted, WantedAuthors } from './wanted.ts'
 
 /** All shards are looked at when somebody else leads some; and so often, for those who are served for a session's sake. */
@@ -42,7 +41,7 @@ export interface StreamsParts {
   readonly hosting: Hosting
   readonly ingest: Ingest
   readonly finder: Pick<Finder, 'findMany'>
-  readonly replicaSets: Pick<ReplicaSets, 'members'>
+  readonly replicaSets: Pick<ReplicaSets, 'members' | 'onChanged'>
   readonly placement: Pick<Placement, 'leads' | 'changes'>
   readonly neighbours: Pick<Neighbours, 'isSuspect' | 'watch'>
 }
@@ -82,7 +81,7 @@ export class Streams {
   readonly #seeker: Seeker
   readonly #served: Served
   readonly #source: Source
-  readonly #stops = new Map<NodeId, Map<string, IdentityId[]>>()
+  readonly #stops: Farewells
   readonly #tasks = new Set<Promise<void>>()
   #signal: AbortSignal | undefined
 
@@ -92,6 +91,11 @@ export class Streams {
     const isSuspect = (node: NodeId): boolean => parts.neighbours.isSuspect(node)
     this.#feeds = new FeedWriter(parts.store, this.#wanted)
     const shared = { ...parts, wanted: this.#wanted, feeds: this.#feeds, isSuspect }
+    this.#stops = new Farewells({
+      ...parts,
+      method: 'stream/stop',
+      stillSo: (app, author) => this.#wanted.get(app, toHex(author)) === undefined,
+    })
     this.#intake = new Intake(shared)
     this.#local = new LocalAuthors(shared)
     this.#seeker = new Seeker({
@@ -132,6 +136,7 @@ export class Streams {
     const stops = [
       this.#parts.ingest.onStored((arrivals) => this.#stored(arrivals)),
       this.#parts.ingest.onDropped((owner, items) => this.#served.dropped(toHex(owner), items)),
+      this.#parts.hosting.onRemoved((owner) => this.#served.release(owner, true)),
     ]
     try {
       await Promise.all([this.#source.run(signal), this.#served.run(signal), this.#receive(signal)])
@@ -218,7 +223,7 @@ export class Streams {
   }
 
   #place(wanted: Wanted): void {
-    if (this.#parts.hosting.has(wanted.author)) {
+    if (holds(this.#parts, wanted.author)) {
       this.#local.begin(wanted)
       return
     }
@@ -246,35 +251,15 @@ export class Streams {
     this.#seeker.leave(wanted)
     this.#wanted.delete(wanted)
     if (place.state === 'asking' || place.state === 'following') {
-      const ofNode = this.#stops.get(place.node) ?? new Map<string, IdentityId[]>()
-      this.#stops.set(place.node, ofNode)
-      ofNode.set(wanted.app, [...(ofNode.get(wanted.app) ?? []), wanted.author])
-      this.#track(this.#sendStops(place.node))
+      this.#sayStop(place.node, wanted)
     }
     this.#track(this.#intake.forget([wanted]))
   }
 
-  /** Several that are dropped in one turn go in one message. A lost one costs a push that is answered with stop. */
-  async #sendStops(node: NodeId): Promise<void> {
-    await Promise.resolve()
-    const stops = this.#stops.get(node)
-    const signal = this.#signal
-    if (stops === undefined || signal === undefined) return
-    this.#stops.delete(node)
-    for (const [app, authors] of stops) {
-      const gone = authors.filter((author) => this.#wanted.get(app, toHex(author)) === undefined)
-      const collections = [...(this.#collections.get(app)?.names ?? [])]
-      for (let start = 0; start < gone.length; start += limits.streamAuthorsMax) {
-        const body = encodeStop({
-          app,
-          collections,
-          authors: gone.slice(start, start + limits.streamAuthorsMax),
-        })
-        await this.#parts.rpc.request(node, 'stream/stop', body, { signal }).catch((error: unknown) => {
-          this.#parts.log.debug('stream.stop-failed', { node, error: String(error) })
-        })
-      }
-    }
+  #sayStop(node: NodeId, { app, author }: Wanted): void {
+    const collections = this.#collections.get(app)?.names
+    if (this.#signal === undefined || collections === undefined) return
+    this.#track(this.#stops.say(node, app, { author, collections }, this.#signal))
   }
 
   async #emptyFeed(owner: IdentityId, app: string, author: IdentityId): Promise<void> {
@@ -316,7 +301,7 @@ export class Streams {
   }
 
   #checkPlace(wanted: Wanted): void {
-    const isHere = this.#parts.hosting.has(wanted.author)
+    const isHere = holds(this.#parts, wanted.author)
     if (isHere === (wanted.place.state === 'local')) return
     this.#following.leave(wanted)
     this.#seeker.leave(wanted)

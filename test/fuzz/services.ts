@@ -45,6 +45,7 @@ const messages: Readonly<Record<Method, () => Uint8Array[]>> = {
   'shard/schema': () => seedsOf('replication-messages', 'hash'),
   'shard/sign-step': () => seedsOf('placement-messages', 'steps'),
   'shard/take': () => seedsOf('placement-messages', 'placed'),
+  'stream/end': () => seedsOf('stream', 'stop'),
   'stream/follow': () => seedsOf('stream', 'follow'),
   'stream/list': () => seedsOf('stream-list', 'list'),
   'stream/push': () => seedsOf('stream', 'push'),

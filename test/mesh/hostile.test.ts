@@ -43,6 +43,7 @@ const methods: readonly Method[] = [
   'shard/schema',
   'shard/sign-step',
   'shard/take',
+  'stream/end',
   'stream/follow',
   'stream/list',
   'stream/push',

@@ -147,6 +147,47 @@ describe('streams', () => {
     await shows(mesh, a, ada, ['goes on', 'alive'])
   })
 
+  test('a node that holds an author no more says so, and another brings the rest', async () => {
+    await using mesh = await createMesh(3)
+    const [first, home, third] = mesh.nodes as [MeshNode, MeshNode, MeshNode]
+    await mesh.clock.advance(3_000)
+    const ben = await settle(mesh, home, 'Ben', 1)
+    const holds = ({ store }: MeshNode): boolean => store.records.count(ben.id, app, 'profile') > 0
+    await mesh.until(() => holds(first) || holds(third))
+    const [copy, reader] = holds(first) ? [first, third] : [third, first]
+    const ada = await settle(mesh, reader, 'Ada')
+    await mesh.wait(ada.put(reader, 'follows', { user: ben.id }))
+    await mesh.wait(ben.put(home, 'posts', { title: 'one' }))
+    await shows(mesh, reader, ada, ['one'])
+    await mesh.until(() => copy.store.records.count(ben.id, app, 'posts') === 1)
+    await mesh.wait(home.call('admin.host.remove', { identities: [ben.id] }))
+    await mesh.wait(copy.call('schema.put', { schema: microblog.bytes }))
+    await mesh.wait(ben.put(copy, 'posts', { title: 'two' }))
+    await shows(mesh, reader, ada, ['two', 'one'])
+  })
+
+  test('a node that lost its seat reads what is new from those who have it', async () => {
+    await using mesh = await createMesh(3)
+    const [a, b, c] = mesh.nodes as [MeshNode, MeshNode, MeshNode]
+    await mesh.clock.advance(3_000)
+    const ben = await settle(mesh, b, 'Ben', 1)
+    const cleo = await settle(mesh, b, 'Cleo')
+    const ada = await settle(mesh, a, 'Ada')
+    await mesh.wait(cleo.put(b, 'follows', { user: ben.id }))
+    await mesh.wait(ada.put(a, 'follows', { user: ben.id }))
+    await mesh.wait(ben.put(b, 'posts', { title: 'one' }))
+    await shows(mesh, b, cleo, ['one'])
+    await shows(mesh, a, ada, ['one'])
+
+    // Ben moves to c, and b gets no seat.
+    await mesh.wait(ben.moveIn(c))
+    await mesh.wait(ben.place(c, 1, [b.id]))
+    await mesh.until(() => c.store.records.count(ben.id, app, 'posts') === 1)
+    await mesh.wait(ben.put(c, 'posts', { title: 'two' }))
+    await shows(mesh, a, ada, ['two', 'one'])
+    await shows(mesh, b, cleo, ['two', 'one'])
+  })
+
   test('feeds equal a plain model over a random graph', async () => {
     await using mesh = await createMesh(3, { seed: 7 })
     const people: { resident: Resident; home: MeshNode; follows: Set<number> }[] = []
