@@ -15,6 +15,7 @@ import {
 } from '../../protocol/identity/make.ts'
 import { addMember, removeMember } from '../../protocol/identity/make-group.ts'
 import type { DeviceSecrets, IdentityState, SignedEntry } from '../../protocol/identity/types.ts'
+import { decodeViewAnswer } from '../../protocol/query/view-answer.ts'
 import { type MeshNode } from '../support/mesh.ts'
 import { Club } from '../support/club.ts'
 import { Resident } from '../support/resident.ts'
@@ -31,6 +32,32 @@ test('a group has a shard of its own: its members write, its copies verify, nobo
   const far = mesh.nodes.find(({ store }) => store.shards.get(club.id) === undefined) as MeshNode
   const { people } = await mesh.wait(far.call('identity.get', { identity: club.id }))
   expect(people.length).toBe(2)
+})
+
+test('a club is followed from elsewhere, and what a new member writes comes there too', async () => {
+  const club = await Club.found()
+  await using mesh = club.mesh
+  const { ada, ben, eve, people } = club
+  await club.put(club.post(ada, 'welcome'))
+  await club.put(club.post(ben, 'thank you'))
+  await mesh.until(async () => (await club.holders(2)) === 4, 20_000)
+  const far = mesh.nodes.find(({ store }) => store.shards.get(club.id) === undefined) as MeshNode
+  const dan = new Resident(mesh, microblog)
+  await mesh.wait(dan.moveIn(far))
+  await mesh.wait(dan.put(far, 'follows', { user: club.id }))
+  const posts = async (): Promise<number> => {
+    const request = { owner: dan.id, app: microblog.id, view: 'home' }
+    const { view } = await mesh.wait(far.call('view.get', request))
+    return decodeViewAnswer(view).feed?.items.length ?? 0
+  }
+  await mesh.until(async () => (await posts()) === 2, 60_000)
+
+  const member = { identity: eve.id, role: 'writer' } as const
+  const entry = addMember(mesh.crypto, club.group, club.signer(ada), member, { people })
+  const request = { identity: club.id, log: encodeLog([entry]), people: club.logs(eve) }
+  await mesh.wait(club.home.call('identity.append', request, club.session(ada)))
+  expect(await club.put(club.post(eve, 'me too'))).toBe('stored')
+  await mesh.until(async () => (await posts()) === 3, 60_000)
 })
 
 test('a member who is put out writes no more, and what they wrote until then stays', async () => {
