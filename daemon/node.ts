@@ -8,6 +8,7 @@ import type { DeviceKey, IdentityId } from '../protocol/record/types.ts'
 import type { BlobStore, Store } from '../storage/types.ts'
 import { AppTokens } from './api/app-tokens.ts'
 import { createDispatch, type Dispatch } from './api/dispatch.ts'
+import { LeaveChanges } from './api/leave.ts'
 import { createNodeInfo } from './api/node-info.ts'
 import type { Operations } from './api/operations.ts'
 import { createSessions, type Sessions } from './api/sessions.ts'
@@ -71,6 +72,7 @@ export interface NodePorts {
 export interface Node extends AsyncDisposable {
   readonly id: NodeId
   readonly dispatch: Dispatch
+  readonly leave: LeaveChanges
   readonly sessions: Sessions
   readonly signedRequests: SignedRequests
   readonly appTokens: AppTokens
@@ -282,9 +284,12 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     }),
   }
   const dispatch = createDispatch(operations, log, schemas)
-  serveApiStreams(network, dispatch, sessions)
+  const leave = new LeaveChanges()
+  serveApiStreams(network, dispatch, sessions, leave)
+  appTokens.onRevoked((owner) => leave.tell(owner))
 
   identities.onGrown((state) => {
+    leave.tell(state.id)
     const chain = hosting.has(state.id) ? replicaSets.get(state.id) : undefined
     if (chain === undefined) return
     placement.distribution.announce(chain)
@@ -316,6 +321,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   return {
     id: rpc.self,
     dispatch,
+    leave,
     sessions,
     signedRequests,
     appTokens,

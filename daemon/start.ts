@@ -99,6 +99,7 @@ export async function startDaemon(options: StartOptions): Promise<Daemon> {
     port: config.listen.http,
     rules: config.http,
     dispatch: node.dispatch,
+    leave: node.leave,
     sessions: node.sessions,
     signedRequests: node.signedRequests,
     appTokens: node.appTokens,

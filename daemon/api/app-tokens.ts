@@ -54,6 +54,7 @@ export class AppTokens {
   readonly #ports: AppTokenPorts
   readonly #byHash = new Map<string, Kept>()
   readonly #byKey = new Map<string, Kept>()
+  readonly #listeners = new Set<(owner: IdentityId) => void>()
 
   private constructor(ports: AppTokenPorts) {
     this.#ports = ports
@@ -134,8 +135,15 @@ export class AppTokens {
     if (found === undefined || found.revokedMs !== undefined) return false
     const revoked = { ...found, revokedMs: this.#ports.clock.nowMs() }
     this.#keep(revoked)
+    for (const listener of this.#listeners) listener(owner)
     await this.#write(revoked)
     return true
+  }
+
+  /** Calls back with whose token was revoked; returns the way to stop. */
+  onRevoked(listener: (owner: IdentityId) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
   }
 
   /**

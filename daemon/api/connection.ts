@@ -9,6 +9,8 @@ import { apiLimits } from '../../protocol/api/limits.ts'
 import { isOperationName, isSubscription } from '../../protocol/api/operations.ts'
 import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
 import type { Dispatch } from './dispatch.ts'
+import type { LeaveChanges } from './leave.ts'
+import type { IdentityId } from '../../protocol/record/types.ts'
 import type { Caller } from './operations.ts'
 
 export interface FrameLink {
@@ -27,6 +29,8 @@ export interface ConnectionPorts {
   readonly identify: (token: string | undefined) => Caller
   /** From the request that opened the connection. */
   readonly token: string | undefined
+  /** Says when leave may have ended: then nothing goes out any more, whether somebody calls or not. */
+  readonly leave: Pick<LeaveChanges, 'on'>
 }
 
 /** Resolves when the connection has closed and every call of it has ended. */
@@ -36,6 +40,8 @@ export async function serveConnection(link: FrameLink, ports: ConnectionPorts): 
   const running = new Set<Promise<void>>()
   const live = new Set<number>()
   let token = ports.token
+  let speaker: IdentityId | undefined
+  let unwatch = (): void => {}
 
   const abortAll = (): void => {
     for (const call of calls.values()) call.abort(link.signal.reason)
@@ -48,16 +54,42 @@ export async function serveConnection(link: FrameLink, ports: ConnectionPorts): 
   const fail = (id: number, error: OnehopError): Promise<void> =>
     send(id, 'error', encodedPayload(toFailure(error)))
 
+  /** Throws what refuses the token. Whose leave it is, the connection hears of from now on. */
+  const identify = (asked: string | undefined): Caller => {
+    const caller = ports.identify(asked)
+    if ((caller.kind === 'session' || caller.kind === 'app') && caller.owner !== speaker) {
+      unwatch()
+      speaker = caller.owner
+      unwatch = ports.leave.on(speaker, lookAgain)
+    }
+    return caller
+  }
+
+  /** A revoked device, or an app whose token was taken back, keeps no connection: it is told why, and cut off. */
+  const lookAgain = (): void => {
+    if (token === undefined) return
+    try {
+      ports.identify(token)
+    } catch (cause) {
+      const error = asOnehopError(cause)
+      dispatch.refused(error)
+      fail(0, error)
+        .catch(() => undefined)
+        .finally(() => link.close())
+    }
+  }
+
   const serve = async (frame: Frame, call: AbortController): Promise<void> => {
     const { id, operation, payload } = frame
     const asked = token
-    const caller = ports.identify(asked)
+    const caller = identify(asked)
     const { reply, events } = await dispatch.call(operation, payload, 'cbor', {
       caller,
       signal: call.signal,
       token,
       bind: (next) => {
         token = next
+        if (next !== undefined) identify(next)
       },
     })
     await send(id, 'reply', reply)
@@ -128,6 +160,7 @@ export async function serveConnection(link: FrameLink, ports: ConnectionPorts): 
     }
   } finally {
     link.close()
+    unwatch()
     abortAll()
     await Promise.all(running)
     link.signal.removeEventListener('abort', abortAll)

@@ -10,6 +10,7 @@ import { bearerToken, identifyCaller, isLoopback } from './auth.ts'
 import { apiLimits } from '../../protocol/api/limits.ts'
 import { authorise } from './dispatch.ts'
 import type { Dispatch } from './dispatch.ts'
+import type { LeaveChanges } from './leave.ts'
 import { answerForm, discardBody, failureAnswer, readBody, sendAnswer } from './http-message.ts'
 import { serverLimits } from './limits.ts'
 import type { Call, Caller } from './operations.ts'
@@ -27,6 +28,7 @@ export interface HttpOptions {
   readonly port: number
   readonly rules: OriginRules
   readonly dispatch: Dispatch
+  readonly leave: LeaveChanges
   readonly sessions: Pick<Sessions, 'find' | 'begin'>
   readonly signedRequests: SignedRequests
   readonly appTokens: Pick<AppTokens, 'find' | 'admitsOrigin'>

@@ -2,6 +2,7 @@ import type { Network } from '../net/rpc.ts'
 import { serveConnection } from './connection.ts'
 import type { Dispatch } from './dispatch.ts'
 import { identifySession } from './auth.ts'
+import type { LeaveChanges } from './leave.ts'
 import type { Sessions } from './sessions.ts'
 
 export const apiProtocol = '/onehop/api/1'
@@ -14,10 +15,12 @@ export function serveApiStreams(
   network: Pick<Network, 'serveStream'>,
   dispatch: Dispatch,
   sessions: Pick<Sessions, 'find'>,
+  leave: LeaveChanges,
 ): void {
   network.serveStream(apiProtocol, (stream) =>
     serveConnection(stream, {
       dispatch,
+      leave,
       token: undefined,
       identify: (token) => identifySession(token, sessions),
     }),

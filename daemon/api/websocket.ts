@@ -6,12 +6,14 @@ import { apiLimits } from '../../protocol/api/limits.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import type { Clock } from '../../protocol/ports.ts'
 import type { Caller } from './operations.ts'
+import type { LeaveChanges } from './leave.ts'
 import { serveConnection } from './connection.ts'
 import type { FrameLink } from './connection.ts'
 import type { Dispatch } from './dispatch.ts'
 import { serverLimits } from './limits.ts'
 
 export interface SocketPorts {
+  readonly leave: LeaveChanges
   readonly dispatch: Dispatch
   readonly clock: Clock
 }
@@ -30,7 +32,7 @@ export interface Sockets {
   close(): Promise<void>
 }
 
-export function createSockets({ dispatch, clock }: SocketPorts): Sockets {
+export function createSockets({ dispatch, leave, clock }: SocketPorts): Sockets {
   const server = new WebSocketServer({
     noServer: true,
     maxPayload: apiLimits.frameBytesMax,
@@ -46,7 +48,7 @@ export function createSockets({ dispatch, clock }: SocketPorts): Sockets {
         throw new OnehopError('BUSY', 'too many WebSockets at once')
       server.handleUpgrade(request, socket, head, (webSocket) => {
         const link = createSocketLink(webSocket, clock)
-        const served = serveConnection(link, { dispatch, token, identify }).finally(() =>
+        const served = serveConnection(link, { dispatch, leave, token, identify }).finally(() =>
           running.delete(link),
         )
         running.set(link, served)

@@ -9,8 +9,8 @@ import { decodeLog, encodeLog } from '../../protocol/identity/entry.ts'
 import { replay } from '../../protocol/identity/log.ts'
 import { addDevice, deviceFromSeed, ownerAdmission, provePossession } from '../../protocol/identity/make.ts'
 import type { DeviceSecrets } from '../../protocol/identity/types.ts'
-import { httpCaller, type RawAnswer } from '../support/api-client.ts'
-import { testCrypto as crypto, type Caller } from '../support/api-node.ts'
+import { httpCaller, socketClient, type RawAnswer } from '../support/api-client.ts'
+import { openSession, testCrypto as crypto, type Caller } from '../support/api-node.ts'
 import type { House } from '../support/house.ts'
 import { openStreet } from '../support/street.ts'
 import { inHouse } from './in-house.ts'
@@ -68,16 +68,28 @@ export const sessionAttacks: readonly Scenario[] = [
   ),
   inHouse(
     'session-of-revoked-device',
-    'a stolen phone goes on with the session that it had, and opens another',
-    'each call asks again whether the device belongs to the identity (REVOKED)',
+    'a stolen phone goes on with its session and the live query that it left open, and opens another session',
+    'each call asks again whether the device belongs to the identity; open connections are told and cut (REVOKED)',
     async (house) => {
       const { ada } = house
       const session = await house.as(ada)
       const spare = await addSpare(house)
       const stolen = await house.as(ada, spare)
       assert.equal(await refusal(stolen('feed.list', posts(ada.owner))), 'none')
+      await using socket = await socketClient(house.port)
+      await openSession(socket.call, spare, ada.owner)
+      const live = socket.open('live.open', {
+        of: 'feed',
+        name: 'posts',
+        owner: ada.owner,
+        app: microblog.id,
+      }).frames
+      assert.equal((await live.next()).value?.kind, 'reply')
       const claim = await claimOf(house.anyone, house, spare)
       await house.revoke(spare.key)
+      // Nothing is written meanwhile: the connection ends by itself.
+      await socket.closed
+      assert.equal(await refusal(socket.call('node.info', {})), 'REVOKED')
       assert.equal(await refusal(stolen('feed.list', posts(ada.owner))), 'REVOKED')
       assert.equal(await refusal(house.anyone('session.open', claim)), 'REVOKED')
       assert.equal(await refusal(session('feed.list', posts(ada.owner))), 'none')

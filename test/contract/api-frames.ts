@@ -1,12 +1,21 @@
 import { describe, expect, test } from 'vitest'
 import { apiLimits } from '../../protocol/api/limits.ts'
+import type { EventOf } from '../../protocol/api/operations.ts'
 import { encode } from '../../protocol/codec.ts'
 import type { FrameClient } from '../support/api-client.ts'
-import { createApiNode, owner } from '../support/api-node.ts'
+import { createApiNode, device, openSession, owner } from '../support/api-node.ts'
 import type { ApiNode } from '../support/api-node.ts'
 import { until } from '../support/until.ts'
 
 const feed = { of: 'feed', owner, app: 'demo', name: '' }
+
+const silent = { source: new Uint8Array(32), epoch: 1, position: 0 }
+
+/** A live query of which nothing changes after the first event. */
+async function* onlyOne(signal: AbortSignal): AsyncGenerator<EventOf<'live.open'>> {
+  yield { type: 'changed', position: silent, records: [] }
+  await new Promise((resolve) => signal.addEventListener('abort', resolve))
+}
 
 /** What transports owe that carry frames. */
 export function frameContract(
@@ -46,6 +55,24 @@ export function frameContract(
       await client.open('live.open', feed).frames.next()
       await client[Symbol.asyncDispose]()
       await until(() => node.opened[0]?.signal.aborted)
+    })
+
+    test('a device that is revoked is told so and loses its connection at once, silent live queries too', async () => {
+      const node = createApiNode({
+        'live.open': async (_, call) => ({ reply: { position: silent }, events: onlyOne(call.signal) }),
+      })
+      await using served = await serve(node)
+      await using client = await served.connect()
+      await openSession(client.call)
+      const { frames } = client.open('live.open', feed)
+      expect((await frames.next()).value).toMatchObject({ kind: 'reply' })
+      expect((await frames.next()).value).toMatchObject({ kind: 'event' })
+      node.revoke(device.key)
+      const { value } = await client.loose.next()
+      expect(value).toMatchObject({ kind: 'error', payload: { code: 'REVOKED' } })
+      await client.closed
+      await using again = await served.connect()
+      await expect(openSession(again.call)).rejects.toMatchObject({ code: 'REVOKED' })
     })
 
     test('calls beyond the limit are answered BUSY, the others are not harmed', async () => {

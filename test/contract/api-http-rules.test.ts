@@ -353,6 +353,7 @@ test('a port that is taken is named', async () => {
     port: http.port,
     rules: { hosts: [], origins: [] },
     dispatch: api.dispatch,
+    leave: api.leave,
     sessions: api.sessions,
     signedRequests: api.signedRequests,
     appTokens: noAppTokens,

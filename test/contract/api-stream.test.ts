@@ -12,7 +12,7 @@ function serve(node: ApiNode): AsyncDisposable & { connect(): Promise<FrameClien
   const network = createMemoryNetwork({ clock: systemClock, random: createSeededRandom(3) })
   const server = network.join(memoryNodeId(1))
   const phone = network.join(memoryNodeId(2))
-  serveApiStreams(server, node.dispatch, node.sessions)
+  serveApiStreams(server, node.dispatch, node.sessions, node.leave)
   return {
     async connect() {
       const stream = await phone.openStream(server.rpc.self, apiProtocol, new AbortController().signal)

@@ -267,8 +267,12 @@ describe('a token that a person granted', () => {
     })
     expect((await frames.next()).value).toMatchObject({ kind: 'reply' })
     await admin('token.revoke', { owner: ada.owner, id })
-    await admin('record.put', { records: [noteNumber(2)] })
-    expect((await frames.next()).value).toMatchObject({ kind: 'error', payload: { code: 'UNAUTHENTICATED' } })
+    // Though nothing of it changed: the app is told, and its connection closed.
+    expect((await socket.loose.next()).value).toMatchObject({
+      kind: 'error',
+      payload: { code: 'UNAUTHENTICATED' },
+    })
+    await socket.closed
   })
 
   test('is over when its time is', async () => {

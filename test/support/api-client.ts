@@ -88,11 +88,16 @@ export function frameClient(wire: Wire): FrameClient {
     return inbox
   }
   const loose = inboxOf(0)
+  /** Why the node closed the connection, if it said so. */
+  let said = new OnehopError('CLOSED', 'the connection closed')
+  let isEnded = false
   const closed = (async () => {
     for await (const bytes of wire.frames) {
       const frame = decodeFrame(bytes)
       inboxOf(frame.id).push(frame)
+      if (frame.id === 0 && frame.kind === 'error') said = fromFailure(frame.payload, 'cbor')
     }
+    isEnded = true
     for (const inbox of inboxes.values()) inbox.end()
   })()
   const client: FrameClient = {
@@ -109,8 +114,9 @@ export function frameClient(wire: Wire): FrameClient {
       return { id, frames: inbox.frames() }
     },
     async call(operation, request) {
+      if (isEnded) throw said
       const { value: frame } = await client.open(operation, request).frames.next()
-      if (frame === undefined) throw new OnehopError('CLOSED', 'the connection closed')
+      if (frame === undefined) throw said
       const { kind, payload } = frame as Frame
       if (kind === 'error') throw fromFailure(payload, 'cbor')
       return readReply(operation, payload, 'cbor')

@@ -1,5 +1,6 @@
 import { createDispatch } from '../../daemon/api/dispatch.ts'
 import { openHttpServer } from '../../daemon/api/http.ts'
+import { LeaveChanges } from '../../daemon/api/leave.ts'
 import { createNodeInfo } from '../../daemon/api/node-info.ts'
 import type { Call, Operations } from '../../daemon/api/operations.ts'
 import { createSessions } from '../../daemon/api/sessions.ts'
@@ -45,6 +46,7 @@ export function createApiNode(more: Partial<Operations> = {}, clock: Clock = sys
   }
   const sessions = createSessions({ ...who, random })
   const signedRequests = createSignedRequests(who)
+  const leave = new LeaveChanges()
   const opened: Call[] = []
   const operations: Partial<Operations> = {
     ...sessions.operations,
@@ -91,11 +93,15 @@ export function createApiNode(more: Partial<Operations> = {}, clock: Clock = sys
   return {
     node: nodeKeys.key,
     dispatch,
+    leave,
     sessions,
     signedRequests,
     /** Calls of live.open, for their signals. */
     opened,
-    revoke: (key: Uint8Array) => revoked.add(toHex(key)),
+    revoke(key: Uint8Array) {
+      revoked.add(toHex(key))
+      leave.tell(owner)
+    },
     openHttp: (
       options: { pages?: string; origins?: string[]; hosts?: string[]; requestTimeoutMs?: number } = {},
     ) =>
@@ -104,6 +110,7 @@ export function createApiNode(more: Partial<Operations> = {}, clock: Clock = sys
         port: 0,
         rules: { hosts: options.hosts ?? [], origins: options.origins ?? [] },
         dispatch,
+        leave,
         sessions,
         signedRequests,
         appTokens: noAppTokens,
