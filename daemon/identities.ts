@@ -9,6 +9,7 @@ import type { Clock } from '../protocol/ports.ts'
 import type { IdentityId } from '../protocol/record/types.ts'
 import type { Store, StoreBatch } from '../storage/types.ts'
 import { nextTurn } from './clock.ts'
+import { EntryRate } from './entry-rate.ts'
 import { KnownIdentities } from './known-identities.ts'
 import { authorsIn, namedIn } from './named-people.ts'
 import { Probation } from './probation.ts'
@@ -47,6 +48,7 @@ export class Identities {
   readonly #store: Store
   readonly #crypto: CryptoProvider
   readonly #probation: Probation
+  readonly #rate: EntryRate
   readonly #known: KnownIdentities
   readonly #listeners = new Set<(state: IdentityState) => void>()
   readonly #keepers = new Set<(id: IdentityId) => Promise<void>>()
@@ -55,6 +57,7 @@ export class Identities {
     this.#store = store
     this.#crypto = crypto
     this.#probation = new Probation(store, clock)
+    this.#rate = new EntryRate(store, clock)
     this.#known = new KnownIdentities(crypto, (id) => store.documents.get(kind, id))
   }
 
@@ -111,7 +114,7 @@ export class Identities {
   /**
    * Takes in a log or new entries of one, and those of the people in a group. Throws what `append` throws, or `allow`, and
    * then nothing changed. What was judged is decided inside one batch, so that two phones that append at once both keep
-   * their entry. `isFirst`: FORBIDDEN where the device is on probation, BAD_IDENTITY where a group's log takes its entries
+   * their entry. `isFirst`: FORBIDDEN where the device is on probation, BUSY after too many in a day, BAD_IDENTITY where a group's log takes its entries
    * in and they come to nothing.
    */
   async accept(
@@ -132,6 +135,7 @@ export class Identities {
       const { before, after } = this.#decide(batch, own, find)
       if (isFirst) {
         this.#probation.check(batch, before, after)
+        this.#rate.count(batch, before, after)
         checkCounts(before, after)
       }
       this.#noteMembers(batch, after)

@@ -30,6 +30,8 @@ export const limits = {
   identityDevicesMax: 32,
   /** The smallest entry takes 250 bytes of the log. */
   identityEntriesMax: 256,
+  /** Of a person, at the node that takes them first: a household changes a few devices, a thief would fill the log. */
+  identityEntriesPerDayMax: 24,
   identityCapabilitiesMax: 64,
   /** Shards of others in which a revoked device wrote, or devices of a removed member. */
   identityRevokedListsMax: 64,

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
 import { append } from '../../protocol/identity/log.ts'
-import { revokeDevice, vouch } from '../../protocol/identity/make.ts'
+import { deviceFromSeed, revokeDevice, vouch } from '../../protocol/identity/make.ts'
+import type { SignedEntry } from '../../protocol/identity/types.ts'
+import { limits } from '../../protocol/limits.ts'
 import { admitFresh } from '../support/fresh-device.ts'
 
 const hour = 3_600_000
@@ -40,4 +42,24 @@ test('a device that was let in by a fresh one in the same breath is held back to
   await expect(put(vouching, entry, attack)).rejects.toThrow('adds and revokes nothing')
   await put(vouching, entry)
   await put(revokeDevice(crypto, three, third, third.key, []).entry)
+})
+
+test('whoever has a device cannot fill the log in a day; revoking is never refused for it', async () => {
+  const { mesh, crypto, put, admit, device, fresh, state } = await admitFresh()
+  await using _ = mesh
+  let now = state
+  const another = (): SignedEntry => admit(now, device, deviceFromSeed(crypto, crypto.random(32)))
+  // The one on probation was the first of the day.
+  for (let i = 1; i < limits.identityEntriesPerDayMax; i++) {
+    const entry = another()
+    await put(entry)
+    now = append(crypto, now, [entry])
+  }
+  await expect(put(another())).rejects.toMatchObject({ code: 'BUSY', help: expect.stringContaining('24 h') })
+  const { entry } = revokeDevice(crypto, now, device, fresh.key, [])
+  await put(entry)
+  now = append(crypto, now, [entry])
+  await expect(put(another())).rejects.toMatchObject({ code: 'BUSY' })
+  await mesh.clock.advance(24 * hour)
+  await put(another())
 })

@@ -1,0 +1,55 @@
+import { equalBytes, toHex } from '../protocol/bytes.ts'
+import { decode, encode } from '../protocol/codec.ts'
+import { OnehopError } from '../protocol/errors.ts'
+import type { IdentityState, SignedEntry } from '../protocol/identity/types.ts'
+import { limits } from '../protocol/limits.ts'
+import type { Clock } from '../protocol/ports.ts'
+import type { Store, StoreBatch } from '../storage/types.ts'
+
+/** By person: [Unix milliseconds when the day began, entries first taken here since]. */
+const kind = 'entry-rate'
+const dayMs = 24 * 3_600_000
+
+/**
+ * How many entries of a person's log this node is the first to take in a day. The log has room for a few hundred: whoever
+ * got hold of a device must not fill it before its owner looks. What shuts somebody out is never made to wait.
+ */
+export class EntryRate {
+  readonly #store: Store
+  readonly #clock: Pick<Clock, 'nowMs'>
+
+  constructor(store: Store, clock: Pick<Clock, 'nowMs'>) {
+    this.#store = store
+    this.#clock = clock
+  }
+
+  /** Counts the new entries; throws BUSY where they are too many. A log that comes here whole is not counted. */
+  count(batch: StoreBatch, before: IdentityState | undefined, after: IdentityState): void {
+    if (before === undefined || after.type !== 'person') return
+    const known = new Set(before.entries.map(({ hash }) => toHex(hash)))
+    const fresh = after.entries.filter(
+      (entry) => !known.has(toHex(entry.hash)) && !isUrgent(before, entry),
+    ).length
+    if (fresh === 0) return
+    const nowMs = Math.floor(this.#clock.nowMs())
+    const stored = this.#store.documents.getIn(batch, kind, after.id)
+    const [beganMs, taken] = stored === undefined ? [nowMs, 0] : (decode(stored) as [number, number])
+    const isOver = nowMs - beganMs >= dayMs || nowMs < beganMs
+    const [startMs, count] = isOver ? [nowMs, fresh] : [beganMs, taken + fresh]
+    if (count > limits.identityEntriesPerDayMax) {
+      const hours = Math.ceil((startMs + dayMs - nowMs) / 3_600_000)
+      throw new OnehopError(
+        'BUSY',
+        `this identity has changed ${limits.identityEntriesPerDayMax} times since a day began`,
+        {
+          help: `It takes more in ${hours} h. Revoking a device, and whatever the recovery words sign, is taken at once.`,
+        },
+      )
+    }
+    this.#store.documents.putIn(batch, kind, after.id, encode([startMs, count]))
+  }
+}
+
+function isUrgent({ recovery }: IdentityState, { body, signer }: SignedEntry): boolean {
+  return body.kind === 'revokeDevice' || (recovery !== undefined && equalBytes(recovery.key, signer))
+}
