@@ -4,13 +4,13 @@
  */
 import { decodeFrame, emptyPayload, encodedPayload, encodeFrame } from '../../protocol/api/frames.ts'
 import type { EncodedPayload, Frame, FrameKind } from '../../protocol/api/frames.ts'
+import { toHex } from '../../protocol/bytes.ts'
 import { toFailure } from '../../protocol/api/failure.ts'
 import { apiLimits } from '../../protocol/api/limits.ts'
 import { isOperationName, isSubscription } from '../../protocol/api/operations.ts'
 import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
 import type { Dispatch } from './dispatch.ts'
 import type { LeaveChanges } from './leave.ts'
-import type { IdentityId } from '../../protocol/record/types.ts'
 import type { Caller } from './operations.ts'
 
 export interface FrameLink {
@@ -40,8 +40,10 @@ export async function serveConnection(link: FrameLink, ports: ConnectionPorts): 
   const running = new Set<Promise<void>>()
   const live = new Set<number>()
   let token = ports.token
-  let speaker: IdentityId | undefined
-  let unwatch = (): void => {}
+  /** By person: of whom it hears when leave of theirs may have ended. */
+  const watched = new Map<string, () => void>()
+  /** By call under way: the token that it came with, and whether it is an app's. */
+  const tokens = new Map<number, { readonly token: string | undefined; readonly isApp: boolean }>()
 
   const abortAll = (): void => {
     for (const call of calls.values()) call.abort(link.signal.reason)
@@ -57,25 +59,34 @@ export async function serveConnection(link: FrameLink, ports: ConnectionPorts): 
   /** Throws what refuses the token. Whose leave it is, the connection hears of from now on. */
   const identify = (asked: string | undefined): Caller => {
     const caller = ports.identify(asked)
-    if ((caller.kind === 'session' || caller.kind === 'app') && caller.owner !== speaker) {
-      unwatch()
-      speaker = caller.owner
-      unwatch = ports.leave.on(speaker, lookAgain)
-    }
+    if (caller.kind !== 'session' && caller.kind !== 'app') return caller
+    const person = toHex(caller.owner)
+    if (!watched.has(person)) watched.set(person, ports.leave.on(caller.owner, lookAgain))
     return caller
   }
 
-  /** A revoked device, or an app whose token was taken back, keeps no connection: it is told why, and cut off. */
+  /** Nothing goes out any more; then why, and the end. */
+  const cutOff = (error: OnehopError): void => {
+    for (const call of calls.values()) call.abort(error)
+    dispatch.refused(error)
+    fail(0, error)
+      .catch(() => undefined)
+      .finally(() => link.close())
+  }
+
+  /**
+   * A revoked device, or an app whose token was taken back, keeps no connection: it is told why, and cut off. A session
+   * that is over by time is no reason: what was opened in it asks for leave before each event.
+   */
   const lookAgain = (): void => {
-    if (token === undefined) return
-    try {
-      ports.identify(token)
-    } catch (cause) {
-      const error = asOnehopError(cause)
-      dispatch.refused(error)
-      fail(0, error)
-        .catch(() => undefined)
-        .finally(() => link.close())
+    for (const asked of [{ token, isApp: false }, ...tokens.values()]) {
+      if (asked.token === undefined) continue
+      try {
+        ports.identify(asked.token)
+      } catch (cause) {
+        const error = asOnehopError(cause)
+        if (error.code !== 'UNAUTHENTICATED' || asked.isApp) return cutOff(error)
+      }
     }
   }
 
@@ -83,6 +94,7 @@ export async function serveConnection(link: FrameLink, ports: ConnectionPorts): 
     const { id, operation, payload } = frame
     const asked = token
     const caller = identify(asked)
+    tokens.set(id, { token: asked, isApp: caller.kind === 'app' })
     const { reply, events } = await dispatch.call(operation, payload, 'cbor', {
       caller,
       signal: call.signal,
@@ -117,12 +129,15 @@ export async function serveConnection(link: FrameLink, ports: ConnectionPorts): 
       .catch((cause: unknown) => {
         const error = asOnehopError(cause)
         dispatch.refused(error)
+        // Whoever proves a key that was revoked has nothing more to say here.
+        if (error.code === 'REVOKED') return fail(frame.id, error).then(() => link.close())
         return fail(frame.id, error)
       })
       // Only a closed connection refuses an error frame, and then there is nobody left to tell.
       .catch(() => undefined)
       .finally(() => {
         calls.delete(frame.id)
+        tokens.delete(frame.id)
         live.delete(frame.id)
         running.delete(task)
         // Whatever the handler tied to the call ends with it.
@@ -160,7 +175,7 @@ export async function serveConnection(link: FrameLink, ports: ConnectionPorts): 
     }
   } finally {
     link.close()
-    unwatch()
+    for (const stop of watched.values()) stop()
     abortAll()
     await Promise.all(running)
     link.signal.removeEventListener('abort', abortAll)

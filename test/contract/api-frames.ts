@@ -73,6 +73,7 @@ export function frameContract(
       await client.closed
       await using again = await served.connect()
       await expect(openSession(again.call)).rejects.toMatchObject({ code: 'REVOKED' })
+      await again.closed
     })
 
     test('calls beyond the limit are answered BUSY, the others are not harmed', async () => {
