@@ -83,6 +83,37 @@ async function showWords(screen: Screen, words: readonly string[]): Promise<void
   )
 }
 
+/** One after the other: each goes to another place or person, who does not see the next. */
+export async function handOutShares(
+  screen: Screen,
+  shares: readonly (readonly string[])[],
+  file: string | undefined,
+): Promise<readonly string[]> {
+  const { output, context } = screen
+  if (file !== undefined) {
+    const files = shares.map((_, i) => `${file}-${i + 1}`)
+    for (const [i, share] of shares.entries()) await writeWords(files[i] as string, share)
+    if (!output.json) output.words(`The shares are in ${files.join(', ')}. Each belongs in another place.`)
+    return files
+  }
+  if (output.json || !output.watched || context.stdin.isTTY !== true) {
+    throw new NeedsAction('BAD_REQUEST', 'shares can be shown at a terminal only', {
+      help: 'Run this at a terminal, or say where they go: --shares-file FILE makes FILE-1, FILE-2 and FILE-3.',
+    })
+  }
+  await withLines(context, async (ask) => {
+    for (const [i, share] of shares.entries()) {
+      await onSecondScreen(screen, async () => {
+        output.words(output.bold(`Share ${i + 1} of ${shares.length}: 33 words, in this order:`))
+        output.words(`\n${wordGrid(share)}\n`)
+        output.words('Give it to one person or put it in one place. Alone it tells nothing.')
+        await ask('\nPress Enter when it is written down. ')
+      })
+    }
+  })
+  return []
+}
+
 export interface AskBack {
   readonly random: Parameters<typeof drawAskedBack>[0]
   show(): Promise<void>
@@ -146,7 +177,11 @@ export async function readWords(screen: Screen, path: string | undefined): Promi
   }
   return withLines(context, (ask) =>
     onSecondScreen(screen, async () => {
-      output.words(output.bold('Type your 24 recovery words, with spaces between; several lines are fine.'))
+      output.words(
+        output.bold(
+          'Type your 24 recovery words, or two shares of 33, with spaces between; several lines are fine.',
+        ),
+      )
       output.words('An empty line ends.\n')
       const lines: string[] = []
       for (let line = await ask('> '); line.trim() !== ''; line = await ask('> ')) lines.push(line)

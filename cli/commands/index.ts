@@ -14,6 +14,7 @@ import { paths } from './paths.ts'
 import { put } from './put.ts'
 import { recover } from './recover.ts'
 import { recoveryNew } from './recovery-new.ts'
+import { recoveryShares } from './recovery-shares.ts'
 import { schemaApply } from './schema-apply.ts'
 import { schemaCheck } from './schema-check.ts'
 import { search } from './search.ts'
@@ -36,6 +37,7 @@ export const commands: readonly Command[] = [
   tokensRevoke,
   recover,
   recoveryNew,
+  recoveryShares,
   schemaCheck,
   schemaApply,
   put,

@@ -9,11 +9,16 @@ import { derivations } from '../context.ts'
 import type { CryptoProvider } from '../crypto/provider.ts'
 import { OnehopError } from '../errors.ts'
 import { limits } from '../limits.ts'
+import { type JoinProblem, joinShares, splitIntoShares } from './slip39/shares.ts'
 import type { DeviceSecrets, IdentityState, RecoveryKeys, SignedEntry } from './types.ts'
 
 /** 24 words are 256 bits and 8 of checksum: as strong as the keys they yield. */
 const recoveryWordsCount = 24
 const entropyBytes = 32
+
+/** Of the three shares two are enough; each has 33 words. */
+const shareScheme = { threshold: 2, count: 3 }
+const shareWordsCount = 33
 
 /** How many of the words are asked back: enough to see that they were written down, few enough to be answered. */
 const askedBackCount = 2
@@ -32,9 +37,14 @@ export function entropyOfWords(words: readonly string[]): Uint8Array {
   return mnemonicToEntropy(words.join(' '), wordlist)
 }
 
+/** The words in three shares (SLIP-0039): two give them back, one alone tells nothing. */
+export function sharesOfWords(crypto: Pick<CryptoProvider, 'random'>, words: readonly string[]): string[][] {
+  return splitIntoShares(crypto, entropyOfWords(words), shareScheme)
+}
+
 /**
- * Words as people type them: any case, any spaces, numbered or not. BAD_REQUEST says where it is wrong, and never
- * with which word: messages end in logs.
+ * Words as people type them: any case, any spaces, numbered or not; in their place two of their shares, one after the
+ * other. BAD_REQUEST says where it is wrong, and never with which word: messages end in logs.
  */
 export function readRecoveryWords(typed: string): string[] {
   const words = typed
@@ -43,6 +53,7 @@ export function readRecoveryWords(typed: string): string[] {
     .split(/[\s,;]+/)
     .filter((word) => word !== '' && !/^\d+[.):]?$/.test(word))
     .map((word) => word.replace(/^\d+[.):]/, ''))
+  if (words.length > 0 && words.length % shareWordsCount === 0) return wordsOfShares(words)
   const strange = words.findIndex((word) => !known.has(word))
   if (strange >= 0 && words.length <= recoveryWordsCount * 2) {
     throw bad(`word ${strange + 1} is not in the list of recovery words`)
@@ -57,6 +68,34 @@ export function readRecoveryWords(typed: string): string[] {
     throw bad('these words do not belong together: one is another than it was, or two changed places')
   }
   return words
+}
+
+/** Whoever types more shares than are needed is helped by the first two that differ. */
+function wordsOfShares(words: readonly string[]): string[] {
+  const typed = Array.from({ length: words.length / shareWordsCount }, (_, i) =>
+    words.slice(i * shareWordsCount, (i + 1) * shareWordsCount),
+  )
+  const [first, ...others] = typed as [string[], ...string[][]]
+  if (others.length === 0) throw bad('one share alone tells nothing: type a second one after it')
+  const second = others.find((share) => share.join() !== first.join())
+  if (second === undefined) throw bad('this is the same share twice: another one is needed')
+  const entropy = joinShares([first, second])
+  // 33 words are 256 bits, no more and no fewer.
+  if (!('because' in entropy)) return wordsOfEntropy(entropy)
+  const { because } = entropy
+  if (typeof because === 'string') throw bad(shareProblems[because])
+  const which = `share ${entropy.share === 0 ? 1 : typed.indexOf(second) + 1}`
+  if (because.problem === 'word')
+    throw bad(`${which}: word ${because.at + 1} is not in the list of words of shares`)
+  throw bad(`${which} is not as it was: a word is another one, or two changed places`)
+}
+
+const shareProblems: Readonly<Record<Extract<JoinProblem['because'], string>, string>> = {
+  mixed: 'these shares are of different recovery words',
+  twice: 'these are two versions of one share; another one is needed',
+  count: 'these shares are of a set of which more than two are needed',
+  rounds: 'these shares were made to take minutes to open; recovery words are not kept so',
+  damaged: 'these shares do not fit together',
 }
 
 /** The keys that the words stand for: they sign entries as a device's do. The words were read, so they are good. */

@@ -23,6 +23,7 @@ import { kinds, parseBody, wireBody } from '../../protocol/identity/body.ts'
 import { decodeEntry, decodeLog, encodeEntry, encodeLog } from '../../protocol/identity/entry.ts'
 import { replay } from '../../protocol/identity/log.ts'
 import { makeRecoveryWords, readRecoveryWords } from '../../protocol/identity/recovery.ts'
+import { decodeShare, encodeShare } from '../../protocol/identity/slip39/share.ts'
 import { pairingLink, parsePairingLink } from '../../protocol/pairing/link.ts'
 import { decodePairingMessage, encodePairingMessage } from '../../protocol/pairing/messages.ts'
 import { unpackChain } from '../../protocol/placement/chain.ts'
@@ -192,6 +193,16 @@ export const decoders: readonly DecoderEntry[] = [
     links(),
     (bytes) => ({ link: textOf(bytes), offer: parsePairingLink(textOf(bytes)) }),
     ({ link, offer }) => utf8(pairingLink(link.slice(0, link.indexOf('#p=')), offer)),
+  ),
+  decoder(
+    'identity/slip39/share.ts:decodeShare',
+    shares(),
+    (bytes) => {
+      const share = decodeShare(textOf(bytes).split(' '))
+      if ('problem' in share) throw new OnehopError('BAD_REQUEST', share.problem)
+      return share
+    },
+    (share) => utf8(encodeShare(share).join(' ')),
   ),
   decoder('identity/recovery.ts:readRecoveryWords', recoveryWords(), (bytes) =>
     readRecoveryWords(textOf(bytes)),
@@ -583,6 +594,15 @@ function links(): Uint8Array[] {
 function recoveryWords(): Uint8Array[] {
   const drawn = makeRecoveryWords(seededCrypto(0x24)).join(' ')
   return [drawn, `  ${drawn.toUpperCase()}\n`, drawn.replaceAll(' ', '\u3000')].map(utf8)
+}
+
+function shares(): Uint8Array[] {
+  interface Published {
+    readonly shares: readonly string[]
+    readonly secret: string
+  }
+  const { vectors } = readVectors('slip39.json') as { readonly vectors: readonly Published[] }
+  return vectors.filter(({ secret }) => secret !== '').map(({ shares: [first] }) => utf8(first as string))
 }
 
 function signedFields(): Uint8Array[] {

@@ -84,6 +84,13 @@ test(
     expect(init.json()).toMatchObject({ wordsFile: paper, copies: 3 })
     expect(statSync(paper).mode & 0o777).toBe(0o600)
     const words = readFileSync(paper, 'utf8').trim()
+    // In three shares, for three drawers: one of them burns with the house.
+    const share = join(folder, 'share')
+    const split = onehop('ada', home, [
+      ...['recovery', 'shares', '--words-file', paper, '--shares-file', share, '--json'],
+    ])
+    expect(split.json()).toEqual({ threshold: 2, files: [`${share}-1`, `${share}-2`, `${share}-3`] })
+    expect(statSync(`${share}-3`).mode & 0o777).toBe(0o600)
     const ben = onehop('ben', holders[0]!, ['init', '--user', 'Ben', '--no-recovery', '--json']).json()
     const put = (collection: string, value: object): void => {
       const { status, said } = onehop('ada', home, ['put', collection, JSON.stringify(value), '--json'])
@@ -117,7 +124,7 @@ test(
       'new',
       fresh,
       ['recover', '--words-file', '-', '--identity', digits, '--lost', 'all', '--json'],
-      `${words}\n`,
+      [3, 1].map((number) => readFileSync(`${share}-${number}`, 'utf8')).join(''),
     )
     expect(recover.status, recover.said).toBe(0)
     expect(recover.json()).toMatchObject({

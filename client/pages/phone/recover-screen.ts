@@ -74,7 +74,11 @@ export function recoverFromWords(root: HTMLElement, keys: KeyStore): Promise<boo
             element(
               'section',
               { class: 'card stack' },
-              field('The 24 words', typed, 'In their order, with spaces between.'),
+              field(
+                'The 24 words',
+                typed,
+                'In their order, with spaces between; or two shares of 33 words, one after the other.',
+              ),
               problems.element,
               actionButton('Find what is mine', 'primary', find, problems.show),
             ),
