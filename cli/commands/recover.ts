@@ -50,6 +50,10 @@ export const recover: Command = {
       'onehop recover --words-file words.txt --identity DIGITS --lost all --json',
       'in a script; every other device is gone',
     ],
+    [
+      'cat share-1 share-3 | onehop recover --words-file -',
+      'from two of three shares (onehop recovery shares)',
+    ],
   ],
   notes: [
     'Needs a node that runs here (onehop start) and reaches others. This command line becomes a device of yours, the node',

@@ -18,7 +18,6 @@ export const recoveryShares: Command = {
   examples: [
     ['onehop recovery shares', 'types the words, shows one share after the other'],
     ['onehop recovery shares --words-file ~/words.txt --shares-file ~/share', 'in a script'],
-    ['cat share-1 share-3 | onehop recover --words-file -', 'two of them bring everything back'],
   ],
   notes: [
     'For three people or places: none of them alone can do anything, and one may be lost. Shares are SLIP-0039, 33 words',
