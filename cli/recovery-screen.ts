@@ -3,6 +3,7 @@
  * its scrollback where the terminal has one; where it has none, what it keeps is cleared as far as it obeys. They never
  * go to standard output, which may be a file or a log.
  */
+import { existsSync } from 'node:fs'
 import { open, readFile } from 'node:fs/promises'
 import { text as readAll } from 'node:stream/consumers'
 import { systemRandom } from '../client/random.ts'
@@ -92,6 +93,12 @@ export async function handOutShares(
   const { output, context } = screen
   if (file !== undefined) {
     const files = shares.map((_, i) => `${file}-${i + 1}`)
+    // All or none: one share of a set that has no other would only mislead.
+    const taken = files.find((path) => existsSync(path))
+    if (taken !== undefined)
+      throw new OnehopError('STORE_UNWRITABLE', `${taken} is there already`, {
+        help: 'Name files that are not there yet.',
+      })
     for (const [i, share] of shares.entries()) await writeWords(files[i] as string, share)
     if (!output.json) output.words(`The shares are in ${files.join(', ')}. Each belongs in another place.`)
     return files

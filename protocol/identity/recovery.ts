@@ -91,7 +91,7 @@ function wordsOfShares(words: readonly string[]): string[] {
 }
 
 const shareProblems: Readonly<Record<Extract<JoinProblem['because'], string>, string>> = {
-  mixed: 'these shares are of different recovery words',
+  mixed: 'these shares were not made together: both have to be of one set of three',
   twice: 'these are two versions of one share; another one is needed',
   count: 'these shares are of a set of which more than two are needed',
   rounds: 'these shares were made to take minutes to open; recovery words are not kept so',
@@ -166,6 +166,6 @@ export function wrongAnswers(
 
 function bad(message: string): OnehopError {
   return new OnehopError('BAD_REQUEST', message, {
-    help: 'Compare with what you wrote down; the words are in their order, 24 of them.',
+    help: 'Compare with what you wrote down; there are 24 words in their order, or two shares of 33.',
   })
 }

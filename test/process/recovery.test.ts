@@ -91,6 +91,10 @@ test(
     ])
     expect(split.json()).toEqual({ threshold: 2, files: [`${share}-1`, `${share}-2`, `${share}-3`] })
     expect(statSync(`${share}-3`).mode & 0o777).toBe(0o600)
+    const over = onehop('ada', home, [
+      ...['recovery', 'shares', '--words-file', paper, '--shares-file', share, '--json'],
+    ])
+    expect([over.status, over.said]).toEqual([1, expect.stringContaining('is there already')])
     const ben = onehop('ben', holders[0]!, ['init', '--user', 'Ben', '--no-recovery', '--json']).json()
     const put = (collection: string, value: object): void => {
       const { status, said } = onehop('ada', home, ['put', collection, JSON.stringify(value), '--json'])

@@ -93,7 +93,7 @@ describe('in place of the recovery words', () => {
   test.each([
     ['one alone', typed(shares[0]), 'one share alone tells nothing'],
     ['the same twice', typed(shares[0], shares[0]), 'the same share twice'],
-    ['of two sets', typed(shares[0], other[1]), 'of different recovery words'],
+    ['of two sets', typed(shares[0], other[1]), 'were not made together'],
     ['a word of no list', typed(shares[0], shares[1].with(4, 'zzz')), 'share 2: word 5 is not in the list'],
     [
       'a wrong word',
