@@ -14,7 +14,7 @@ const root = resolve(import.meta.dirname, '..')
 const watched = [
   'protocol/codec*.ts',
   'protocol/crypto/*.ts',
-  'protocol/identity/*.ts',
+  'protocol/identity/**/*.ts',
   'protocol/record/*.ts',
   'protocol/pairing/*.ts',
   'daemon/crypto/*.ts',

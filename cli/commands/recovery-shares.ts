@@ -22,7 +22,8 @@ export const recoveryShares: Command = {
   notes: [
     'For three people or places: none of them alone can do anything, and one may be lost. Shares are SLIP-0039, 33 words',
     'each; wherever the 24 words are asked for, two shares one after the other do as well. Neither the node nor any other',
-    'machine takes part. Shares that were made before stay good as long as the words do (onehop recovery new ends both).',
+    'machine takes part. Each run makes a set of its own: shares of two sets do not mix. A set is good as long as the words',
+    'are (onehop recovery new ends both).',
   ].join('\n'),
   async run(call) {
     const { flags, context, output } = call

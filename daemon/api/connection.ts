@@ -129,9 +129,10 @@ export async function serveConnection(link: FrameLink, ports: ConnectionPorts): 
       .catch((cause: unknown) => {
         const error = asOnehopError(cause)
         dispatch.refused(error)
+        const told = fail(frame.id, error)
         // Whoever proves a key that was revoked has nothing more to say here.
-        if (error.code === 'REVOKED') return fail(frame.id, error).then(() => link.close())
-        return fail(frame.id, error)
+        const isOut = error.code === 'REVOKED' && frame.operation === 'session.open'
+        return isOut ? told.then(() => link.close()) : told
       })
       // Only a closed connection refuses an error frame, and then there is nobody left to tell.
       .catch(() => undefined)
@@ -175,9 +176,10 @@ export async function serveConnection(link: FrameLink, ports: ConnectionPorts): 
     }
   } finally {
     link.close()
-    for (const stop of watched.values()) stop()
     abortAll()
     await Promise.all(running)
+    // Last: a call that was opening a session may have begun to watch until now.
+    for (const stop of watched.values()) stop()
     link.signal.removeEventListener('abort', abortAll)
   }
 }

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { fromHex } from '../../protocol/bytes.ts'
 import { asOnehopError } from '../../protocol/errors.ts'
 import { makeRecoveryWords, readRecoveryWords, sharesOfWords } from '../../protocol/identity/recovery.ts'
-import { encodeShare } from '../../protocol/identity/slip39/share.ts'
+import { decodeShare, encodeShare, type Share } from '../../protocol/identity/slip39/share.ts'
 import { joinShares, splitIntoShares } from '../../protocol/identity/slip39/shares.ts'
 import { shareWords } from '../../protocol/identity/slip39/words.ts'
 import { seededCrypto } from '../support/people.ts'
@@ -52,6 +52,47 @@ test('three of five need three; a password opens to something else than none', (
   expect(joinShares(shares.slice(2))).toEqual(secret)
   expect(joinShares(shares.slice(3))).toEqual({ because: 'count' })
   expect(joinShares(shares.slice(2), 'another')).not.toEqual(secret)
+})
+
+test('every byte of a share hangs on what was drawn: one alone says nothing of the secret', () => {
+  const secret = crypto.random(32)
+  // Drawn twice, a byte is the same once in 256 times: of eight splits never all.
+  const values = Array.from({ length: 8 }, () =>
+    splitIntoShares(crypto, secret, scheme).map((words) => (decodeShare(words) as Share).value),
+  )
+  for (const member of [0, 1, 2])
+    for (let at = 0; at < 32; at++)
+      expect(new Set(values.map((shares) => shares[member]?.[at])).size).toBeGreaterThan(1)
+})
+
+test('shares that say different things of their set are not joined', () => {
+  const value = crypto.random(32)
+  const base = { id: 1, isExtendable: true, exponent: 0, group: 0, groupThreshold: 1, groupCount: 1 }
+  const share = (member: number, other: Partial<Share> = {}): string[] =>
+    encodeShare({ ...base, member, memberThreshold: 2, value, ...other })
+  for (const other of [
+    { id: 2 },
+    { isExtendable: false },
+    { exponent: 1 },
+    { groupCount: 2 },
+    { memberThreshold: 3 },
+    { value: value.subarray(0, 16) },
+  ])
+    expect(joinShares([share(0), share(1, other)]), JSON.stringify(other)).toEqual({ because: 'mixed' })
+})
+
+test('words that no secret has the length of are no share', () => {
+  // 21 words: 140 bits, of which twelve would be padding.
+  expect(joinShares([shareWords.slice(0, 21)])).toEqual({ share: 0, because: { problem: 'length' } })
+})
+
+test('groups whose parts are of different secrets do not fit together', () => {
+  const share = (group: number): string[] =>
+    encodeShare({
+      ...{ id: 1, isExtendable: true, exponent: 0, group, groupThreshold: 2, groupCount: 2 },
+      ...{ member: 0, memberThreshold: 1, value: crypto.random(32) },
+    })
+  expect(joinShares([share(0), share(1)])).toEqual({ because: 'damaged' })
 })
 
 test('a wrong word is noticed wherever it stands, and so are two that changed places', () => {

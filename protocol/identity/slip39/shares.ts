@@ -47,7 +47,8 @@ export function joinShares(all: readonly (readonly string[])[], password = ''): 
   if (!shares.every((share) => isOfOneSet(first, share))) return { because: 'mixed' }
   if (first.exponent > exponentMax) return { because: 'rounds' }
 
-  const groups = Map.groupBy(shares, ({ group }) => group)
+  const groups = new Map<number, Share[]>()
+  for (const share of shares) groups.set(share.group, [...(groups.get(share.group) ?? []), share])
   const points: { x: number; y: Uint8Array }[] = []
   for (const [group, members] of groups) {
     const [one] = members as [Share]
