@@ -336,6 +336,8 @@ export function storeContract(
         expect(await store.feeds.latest(ada, app, 5)).toStrictEqual(newest.slice(0, 5))
         expect(await store.feeds.latest(ada, app, 5, newest[4]?.ref)).toStrictEqual(newest.slice(5, 10))
         expect(await store.feeds.latest(ada, app, 1000)).toHaveLength(100)
+        await store.feeds.removeAuthor(ada, app, id('author 1'), () => false)
+        expect(await store.feeds.latest(ada, app, 10)).toStrictEqual(newest.slice(0, 10))
         await store.feeds.removeAuthor(ada, app, id('author 1'))
         const rest = await store.feeds.latest(ada, app, 10)
         expect(rest).toStrictEqual(newest.filter((_, i) => i % 2 === 1).slice(0, 10))

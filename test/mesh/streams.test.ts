@@ -7,6 +7,7 @@ import { toHex } from '../../protocol/bytes.ts'
 import { decode } from '../../protocol/codec.ts'
 import { readEvent, readReply } from '../../protocol/api/operations.ts'
 import { decodeViewAnswer, type ViewAnswer } from '../../protocol/query/view-answer.ts'
+import { decodePush, encodeFollow, encodePushed, encodeStop } from '../../protocol/stream/wire.ts'
 import { openSection } from '../../protocol/record/section.ts'
 import { decodeRecord } from '../../protocol/record/wire.ts'
 import { createMesh, type Mesh, type MeshNode } from '../support/mesh.ts'
@@ -145,6 +146,54 @@ describe('streams', () => {
     await mesh.wait(c.call('schema.put', { schema: microblog.bytes }))
     await mesh.wait(ben.put(c, 'posts', { title: 'goes on' }))
     await shows(mesh, a, ada, ['goes on', 'alive'])
+  })
+
+  test('the first page after a restart is whole', async () => {
+    await using mesh = await createMesh(2)
+    const [a, b] = mesh.nodes as [MeshNode, MeshNode]
+    const ada = await settle(mesh, a, 'Ada')
+    const ben = await settle(mesh, b, 'Ben')
+    await mesh.wait(ada.put(a, 'follows', { user: ben.id }))
+    await mesh.wait(ben.put(b, 'posts', { title: 'one' }))
+    await shows(mesh, a, ada, ['one'])
+    await mesh.close(0)
+    const again = await mesh.open(0)
+    expect(titles(mesh, await view(mesh, again, ada))).toEqual(['one'])
+  })
+
+  test('who follows in the same breath as it stops goes on following', async () => {
+    await using mesh = await createMesh(1)
+    const [home] = mesh.nodes as [MeshNode]
+    const ben = await settle(mesh, home, 'Ben')
+    await using peer = mesh.network.join('ab'.repeat(32))
+    let pushes = 0
+    peer.rpc.handle('stream/push', async ({ body }) => {
+      pushes++
+      const { batches } = decodePush(body)
+      return encodePushed({
+        authors: batches.map(({ author, epoch, through }) => ({
+          author,
+          receipt: { state: 'has', epoch, position: through },
+        })),
+      })
+    })
+    const asked = { app, collections: ['posts'] }
+    const signal = new AbortController().signal
+    const ask = (method: `stream/${string}`, body: Uint8Array) =>
+      peer.rpc.request(home.id, method, body, { signal, timeoutMs: 5_000 })
+    const follow = encodeFollow({ ...asked, mode: 'push', authors: [{ author: ben.id, cursor: undefined }] })
+    await mesh.wait(ask('stream/follow', follow))
+    // A disk that takes its time, as real ones do.
+    const write = home.store.write.bind(home.store)
+    const slow = vi.spyOn(home.store, 'write').mockImplementation(async (prepare) => {
+      await mesh.clock.sleep(5)
+      return write(prepare)
+    })
+    const stop = encodeStop({ ...asked, authors: [ben.id] })
+    await mesh.wait(Promise.all([ask('stream/stop', stop), ask('stream/follow', follow)]))
+    slow.mockRestore()
+    await mesh.wait(ben.put(home, 'posts', { title: 'one' }))
+    await mesh.until(() => pushes === 1, 5_000)
   })
 
   test('a node that holds an author no more says so, and another brings the rest', async () => {

@@ -1,11 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { createOutput } from '../../cli/output.ts'
 import type { Call } from '../../cli/command.ts'
-import { askBack, onSecondScreen, wordGrid, writeWords } from '../../cli/recovery-screen.ts'
-import { makeRecoveryWords, readRecoveryWords } from '../../protocol/identity/recovery.ts'
+import { askBack, handOutShares, onSecondScreen, wordGrid, writeWords } from '../../cli/recovery-screen.ts'
+import { makeRecoveryWords, readRecoveryWords, sharesOfWords } from '../../protocol/identity/recovery.ts'
 import { seededCrypto } from '../support/people.ts'
 
 const crypto = seededCrypto(7)
@@ -46,6 +46,31 @@ test('a file of words is for its owner alone, and never written over another', a
       code: 'STORE_UNWRITABLE',
     })
     expect(readRecoveryWords(readFileSync(path, 'utf8'))).toEqual(words)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
+
+test('of shares all files are written or none', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'onehop-shares-'))
+  try {
+    const stream = { isTTY: false, write: () => undefined }
+    const output = createOutput({ json: true, stdout: stream, stderr: stream, environment: {} })
+    const screen = { output, context: {} as Call['context'] }
+    const file = join(folder, 'share')
+    const shares = sharesOfWords(crypto, words)
+    await writeWords(`${file}-2`, words)
+    await expect(handOutShares(screen, shares, file)).rejects.toMatchObject({ code: 'STORE_UNWRITABLE' })
+    expect(readdirSync(folder)).toEqual(['share-2'])
+    const files = await handOutShares(screen, shares, join(folder, 'other'))
+    expect(
+      readRecoveryWords(
+        files
+          .slice(1)
+          .map((path) => readFileSync(path, 'utf8'))
+          .join('\n'),
+      ),
+    ).toEqual(words)
   } finally {
     rmSync(folder, { recursive: true })
   }
