@@ -28,7 +28,7 @@ export function startTalker<Said>(
     },
     async [Symbol.asyncDispose]() {
       child.stdin.end()
-      if (child.exitCode === null) await once(child, 'exit')
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
     },
   }
 }

@@ -47,7 +47,7 @@ export async function openLan(): Promise<Lan> {
     const holder = await holdNamespace(command)
     opened.defer(async () => {
       holder.stdin?.end()
-      if (holder.exitCode === null) await once(holder, 'exit')
+      if (holder.exitCode === null && holder.signalCode === null) await once(holder, 'exit')
     })
     return holder.pid as number
   }

@@ -1,8 +1,8 @@
-import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import type { DiskContents, DiskTask, ShardOnDisk } from '../model/disk-reader.ts'
 import type { Phase, Trial } from '../trial.ts'
 import { inParallel } from '../waiting.ts'
+import { answerOf } from '../worker-answer.ts'
 
 const readersAtOnce = 2
 
@@ -35,9 +35,7 @@ export const disks: Phase = {
 
 async function readDisk(workerData: DiskTask): Promise<DiskContents> {
   const reader = new Worker(new URL('../model/disk-reader.ts', import.meta.url), { workerData })
-  const [contents] = (await once(reader, 'message')) as [DiskContents]
-  await once(reader, 'exit')
-  return contents
+  return (await answerOf(reader)) as DiskContents
 }
 
 /** What each node's disk says of each shard: who holds it, by the newest set known anywhere, and which records are there. */
