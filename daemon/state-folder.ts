@@ -1,9 +1,10 @@
 import { constants } from 'node:fs'
-import { access, chmod, mkdir, open, readFile, rename } from 'node:fs/promises'
+import { access, chmod, open, readFile, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fromHex, toHex } from '../protocol/bytes.ts'
 import { OnehopError } from '../protocol/errors.ts'
 import type { Random } from '../protocol/ports.ts'
+import { makeFolder } from '../storage/folder.ts'
 
 /** What lies where in the folder that `config.state` names. Secrets are files of mode 0600 in a folder of 0700. */
 export interface StateFolder {
@@ -30,7 +31,7 @@ export function statePaths(path: string): Omit<StateFolder, 'seed'> {
 /** Makes the folder and the node's key where they are missing. STORE_UNWRITABLE names what is in the way. */
 export async function openStateFolder(path: string, random: Random): Promise<StateFolder> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 })
+    await makeFolder(path)
     await chmod(path, 0o700)
     await access(path, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch (cause) {

@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rm, statfs, writeFile } from 'node:fs/promises'
+import { open, readFile, rm, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
 import { OnehopError } from '../protocol/errors.ts'
@@ -6,6 +6,7 @@ import type { Clock } from '../protocol/ports.ts'
 import { asStoreError } from './kv-level-errors.ts'
 import { kvRangeLimit } from './kv.ts'
 import type { Kv, KvEntry, KvRange, KvWrite } from './kv.ts'
+import { makeFolder } from './folder.ts'
 
 export interface LevelOptions {
   readonly clock: Pick<Clock, 'monotonicMs'>
@@ -34,7 +35,7 @@ const reopenFreeBytes = 16 * 1024 * 1024
 /** Opens or creates the database in folder `location`. The process that has it open is named in `<location>/pid`. */
 export async function openLevelKv(location: string, options: LevelOptions): Promise<Kv> {
   try {
-    await mkdir(location, { recursive: true, mode: 0o700 })
+    await makeFolder(location)
   } catch (cause) {
     throw asStoreError(cause, location)
   }
