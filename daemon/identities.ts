@@ -43,7 +43,7 @@ interface Judged {
   readonly after: IdentityState
 }
 
-/** The identity logs that this node knows. They only grow: what was accepted once stays. */
+/** The identity logs that this node knows. They grow; branches that lost go where a log would grow too long. */
 export class Identities {
   readonly #store: Store
   readonly #crypto: CryptoProvider
@@ -114,8 +114,8 @@ export class Identities {
   /**
    * Takes in a log or new entries of one, and those of the people in a group. Throws what `append` throws, or `allow`, and
    * then nothing changed. What was judged is decided inside one batch, so that two phones that append at once both keep
-   * their entry. `isFirst`: FORBIDDEN where the device is on probation, BUSY after too many in a day, BAD_IDENTITY where a group's log takes its entries
-   * in and they come to nothing.
+   * their entry. `isFirst`: FORBIDDEN where the device is on probation, BUSY after too many in a day, TOO_LARGE where its entries
+   * lost and there is no room for them, BAD_IDENTITY where a group's log takes them in and they come to nothing.
    */
   async accept(
     id: IdentityId | undefined,
@@ -136,6 +136,7 @@ export class Identities {
       if (isFirst) {
         this.#probation.check(batch, before, after)
         this.#rate.count(batch, before, after)
+        checkKept(decodeLog(this.#crypto, encoded), after)
         checkCounts(before, after)
       }
       this.#noteMembers(batch, after)
@@ -145,7 +146,7 @@ export class Identities {
     // All at once, before anybody else's turn: or an older state could take the place of a newer one.
     const fresh = [...grown, after].filter((state) => this.#known.keep(state))
     for (const { id: one } of fresh) for (const keeper of this.#keepers) await keeper(one)
-    const added = after.entries.length - (before?.entries.length ?? 0)
+    const added = freshIn(before, after).length
     for (const person of grown) await this.#tell(person)
     const state = this.get(owner) as IdentityState
     if (added > 0) await this.#tell(state)
@@ -332,11 +333,28 @@ function idIn(entries: readonly SignedEntry[]): IdentityId | undefined {
   return entries.find((entry) => entry.identity === undefined)?.hash ?? entries[0]?.identity
 }
 
+function freshIn(before: IdentityState | undefined, after: IdentityState): SignedEntry[] {
+  const known = new Set(before?.entries.map(({ hash }) => toHex(hash)))
+  return after.entries.filter(({ hash }) => !known.has(toHex(hash)))
+}
+
+/** What lost, and has no room: its device is to hear of it. */
+function checkKept(entries: readonly SignedEntry[], { entries: kept }: IdentityState): void {
+  const names = new Set(kept.map(({ hash }) => toHex(hash)))
+  if (entries.some(({ hash }) => names.has(toHex(hash)))) return
+  throw new OnehopError(
+    'TOO_LARGE',
+    'the identity log is full, and this entry lost to another branch of it',
+    {
+      help: 'Read the log again and make the change anew on what holds now.',
+    },
+  )
+}
+
 /** What a device adds to a group's log is to be allowed now; later it may cease to be, and stays in the log. */
 function checkCounts(before: IdentityState | undefined, after: IdentityState): void {
   if (after.type !== 'group') return
-  const known = new Set(before?.entries.map(({ hash }) => toHex(hash)))
-  const idle = after.entries.find(({ hash }) => !known.has(toHex(hash)) && after.dropped.has(toHex(hash)))
+  const idle = freshIn(before, after).find(({ hash }) => after.dropped.has(toHex(hash)))
   if (idle !== undefined)
     throw new OnehopError('BAD_IDENTITY', `entry ${toHex(idle.hash)} (${idle.body.kind}) comes to nothing`, {
       help: 'Read the log of the group again: somebody changed it, or its author may not.',

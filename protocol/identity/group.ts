@@ -77,8 +77,8 @@ function historyOf(state: IdentityState): History {
 
 function areHeads(state: IdentityState, heads: readonly Uint8Array[]): boolean {
   return (
-    state.heads.length === heads.length &&
-    state.heads.every((head, i) => equalBytes(head, heads[i] as Uint8Array))
+    state.holding.length === heads.length &&
+    state.holding.every((head, i) => equalBytes(head, heads[i] as Uint8Array))
   )
 }
 

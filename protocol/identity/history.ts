@@ -7,10 +7,11 @@
  *  2. the same signer on both sides: the one in which it revokes itself wins;
  *  3. only additions (addDevice, vouch, addMember) on both sides: both hold, applied in the order of their hashes;
  *  4. else the one that revokes something wins, else the lower hash.
- * What loses stays in the log, so that its owner can be shown what happened.
+ * What loses stays in the log as long as there is room, so that its owner can be shown what happened.
  */
 import { toHex } from '../bytes.ts'
 import { OnehopError } from '../errors.ts'
+import { limits } from '../limits.ts'
 import { broken, type Facts } from './facts.ts'
 import { weigh, type Weight } from './weight.ts'
 import type { SignedEntry } from './types.ts'
@@ -42,12 +43,21 @@ export interface Outcome {
   readonly applied: ReadonlySet<string>
 }
 
+/** How heads fare against each other. Ascending. */
+export interface Standing {
+  /** What they say together holds. */
+  readonly holding: readonly string[]
+  /** What an entry is to follow so that no other turns what holds: not heads that lost to a higher rank. */
+  readonly next: readonly string[]
+}
+
 export class History {
   readonly #rules: Rules
   /** Entries that stand as links and do nothing. */
   readonly #void: ReadonlySet<string>
   readonly #nodes = new Map<string, Node>()
   readonly #outcomes = new Map<string, Outcome>()
+  readonly #winnersOf = new Map<string, readonly string[]>()
 
   constructor(rules: Rules, isVoid: ReadonlySet<string> = new Set()) {
     this.#rules = rules
@@ -79,12 +89,29 @@ export class History {
     const name = sorted.join()
     const known = this.#outcomes.get(name)
     if (known !== undefined) return known
-    let winners: string[] = []
-    for (const head of sorted) winners = winners.length === 0 ? [head] : this.#meet(winners, head)
+    const winners = this.#winners(sorted)
     const outcome =
       winners.length === 1 ? (this.#outcomes.get(winners[0] as string) as Outcome) : this.#merge(winners)
     this.#outcomes.set(name, outcome)
     return outcome
+  }
+
+  standing(heads: readonly string[]): Standing {
+    const { applied } = this.outcome(heads)
+    const settles = (names: readonly string[]): boolean => isEqual(this.outcome(names).applied, applied)
+    const winners = this.#winners(heads.toSorted())
+    const acting = this.#acting(winners, applied)
+    const holding = settles(acting) ? acting : winners
+    const won = new Set(winners)
+    const lost = heads.filter((head) => !won.has(head))
+    const open = lost.filter((head) => {
+      const { ours, theirs } = this.#weigh(holding, head)
+      return ours.rank >= theirs.rank
+    })
+    // One key on both sides may have decided by way of a head that lost to a higher one. Then that is followed too.
+    const others = settles([...holding, ...open]) ? open : lost
+    const next = [...holding, ...others].slice(0, limits.identityPreviousMax)
+    return { holding: holding.toSorted(), next: next.toSorted() }
   }
 
   /** The heads of a set that holds with each entry all its ancestors, ascending. Looks at each link once. */
@@ -134,21 +161,50 @@ export class History {
     }
   }
 
+  /** In place of those that do nothing, what they follow. */
+  #acting(heads: readonly string[], applied: ReadonlySet<string>): readonly string[] {
+    if (heads.every((head) => applied.has(head))) return heads
+    // A set grows while it is gone through, and takes nobody twice.
+    const looked = new Set(heads)
+    for (const name of looked)
+      if (!applied.has(name)) for (const parent of this.#node(name).parents) looked.add(parent)
+    return this.headsOf(this.ancestry([...looked].filter((name) => applied.has(name))))
+  }
+
+  #winners(sorted: readonly string[]): readonly string[] {
+    const name = sorted.join()
+    const known = this.#winnersOf.get(name)
+    if (known !== undefined) return known
+    let winners: string[] = []
+    for (const head of sorted) winners = winners.length === 0 ? [head] : this.#meet(winners, head)
+    this.#winnersOf.set(name, winners)
+    return winners
+  }
+
   #meet(winners: readonly string[], head: string): string[] {
-    const [ours, theirs] = [this.ancestry(winners), this.ancestry([head])]
-    const common = intersection(ours, theirs)
-    if (common.size === 0) throw new OnehopError('BAD_IDENTITY', 'two logs, not one')
-    const { facts } = this.outcome(this.headsOf(common))
-    const [our, their] = [difference(ours, common), difference(theirs, common)].map((names) => {
-      const entries = [...names].filter((name) => !this.#void.has(name)).map((name) => this.#node(name).entry)
-      return weigh(entries, (entry) => this.#rules.rankOf(facts, entry))
-    }) as [Weight, Weight]
-    if (our.rank !== their.rank) return our.rank < their.rank ? [...winners] : [head]
-    if (our.revokesItself !== their.revokesItself) return our.revokesItself ? [...winners] : [head]
-    if (our.onlyAdds && their.onlyAdds) return [...winners, head]
-    if (our.revokes !== their.revokes) return our.revokes ? [...winners] : [head]
+    const { ours, theirs } = this.#weigh(winners, head)
+    if (ours.rank !== theirs.rank) return ours.rank < theirs.rank ? [...winners] : [head]
+    if (ours.revokesItself !== theirs.revokesItself) return ours.revokesItself ? [...winners] : [head]
+    if (ours.onlyAdds && theirs.onlyAdds) return [...winners, head]
+    if (ours.revokes !== theirs.revokes) return ours.revokes ? [...winners] : [head]
     // Heads come in ascending order: what stands already has the lower hash.
     return [...winners]
+  }
+
+  /** Each side since they parted, by the ranks as of there. */
+  #weigh(winners: readonly string[], head: string): { ours: Weight; theirs: Weight } {
+    const [our, their] = [this.ancestry(winners), this.ancestry([head])]
+    const common = intersection(our, their)
+    if (common.size === 0) throw new OnehopError('BAD_IDENTITY', 'two logs, not one')
+    const { facts } = this.outcome(this.headsOf(common))
+    const weightOf = (names: ReadonlySet<string>): Weight => {
+      const counted = [...difference(names, common)].filter((name) => !this.#void.has(name))
+      return weigh(
+        counted.map((name) => this.#node(name).entry),
+        (entry) => this.#rules.rankOf(facts, entry),
+      )
+    }
+    return { ours: weightOf(our), theirs: weightOf(their) }
   }
 
   /** All additions since the fork, on what held there. One that another made impossible is left out. */
@@ -176,6 +232,10 @@ export class History {
     if (node === undefined) throw new OnehopError('INTERNAL', `no entry ${name}`)
     return node
   }
+}
+
+function isEqual(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
+  return a.size === b.size && [...a].every((one) => b.has(one))
 }
 
 function isBroken(error: unknown): boolean {

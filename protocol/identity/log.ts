@@ -1,7 +1,7 @@
 import { compareBytes, equalBytes, fromHex, toHex } from '../bytes.ts'
 import type { CryptoProvider } from '../crypto/provider.ts'
 import { OnehopError } from '../errors.ts'
-import { limits } from '../limits.ts'
+import { fitting } from './bounds.ts'
 import { joiningKeys, possessionMessage } from './entry.ts'
 import { broken, type Facts } from './facts.ts'
 import { groupRules, personRules, voidEntries } from './group.ts'
@@ -29,8 +29,9 @@ export function replay(
 }
 
 /**
- * The state with these entries too (in a group some may come to nothing: `dropped` names them), or the same state when it has them all. Equal sets of entries give equal states,
- * in whatever order and portions they came. Throws as `replay` does, and then nothing was added.
+ * The state with these entries too (some may come to nothing: `dropped` names them), or the same state when it has them
+ * all. Equal sets of entries give equal states, in whatever order and portions they came. Where they are more than a log
+ * may be, branches that lost make room, new ones too (`fitting`). Throws as `replay` does, and then nothing was added.
  */
 export function append(
   crypto: CryptoProvider,
@@ -44,12 +45,6 @@ export function append(
     return !known.has(name) && known.add(name)
   })
   if (fresh.length === 0) return state
-  if (
-    known.size > limits.identityEntriesMax ||
-    logBytes(state.entries) + logBytes(fresh) > limits.identityLogBytesMax
-  ) {
-    throw new OnehopError('TOO_LARGE', 'the identity log is longer than allowed')
-  }
   // One by one as they are applied: the first entry of a stranger ends it, at the price of one signature.
   const checked = new Set<SignedEntry>()
   const check = (entry: SignedEntry): void => {
@@ -57,8 +52,11 @@ export function append(
     if (!checked.has(entry)) checkSignatures(crypto, entry, state.id)
     checked.add(entry)
   }
-  if (state.type === 'group') return appendBranches(state, fresh, check, people)
-  return appendChain(state, fresh, check) ?? appendBranches(state, fresh, check, people)
+  const chain = state.type === 'person' ? appendChain(state, fresh, check) : undefined
+  const whole = chain ?? appendBranches(state, fresh, check, people)
+  const kept = fitting(whole)
+  if (kept === whole.entries) return whole
+  return appendBranches({ ...whole, entries: kept }, [], () => {}, people)
 }
 
 /** What a group's log says now that a member's has grown. A person's depends on nobody else's. */
@@ -116,9 +114,12 @@ function appendBranches(
   }
   const heads = history.headsOf(history.names())
   const { facts, applied } = history.outcome(heads)
+  const { holding, next } = history.standing(heads)
   return {
     ...facts,
-    heads: heads.map((head) => fromHex(head) as Uint8Array),
+    heads: heads.map(fromName),
+    holding: holding.map(fromName),
+    next: next.map(fromName),
     entries: history.inOrder(),
     dropped: new Set([...history.names()].filter((name) => !applied.has(name))),
   }
@@ -128,10 +129,26 @@ function rulesOf(genesis: SignedEntry, people: People): Rules {
   return genesis.body.kind === 'genesisGroup' ? groupRules(people) : personRules
 }
 
+function fromName(name: string): Uint8Array {
+  return fromHex(name) as Uint8Array
+}
+
 function linearState(facts: Facts, entries: readonly SignedEntry[]): IdentityState {
   const { id, type, recovery, devices, members, formerMembers, boxes } = facts
   const heads = [(entries.at(-1) as SignedEntry).hash]
-  return { id, type, recovery, devices, members, formerMembers, boxes, heads, entries, dropped: new Set() }
+  const places = { heads, holding: heads, next: heads }
+  return {
+    id,
+    type,
+    recovery,
+    devices,
+    members,
+    formerMembers,
+    boxes,
+    ...places,
+    entries,
+    dropped: new Set(),
+  }
 }
 
 function checkSignatures(crypto: CryptoProvider, entry: SignedEntry, identity: Uint8Array): void {
@@ -147,12 +164,4 @@ function checkSignatures(crypto: CryptoProvider, entry: SignedEntry, identity: U
   ) {
     throw new OnehopError('BAD_SIGNATURE', `entry ${toHex(entry.hash)}: the new key did not sign`)
   }
-}
-
-/** On the wire, without the few bytes of heads. */
-function logBytes(entries: readonly SignedEntry[]): number {
-  return entries.reduce(
-    (sum, entry) => sum + entry.bytes.length + 64 + (entry.possession?.length ?? 0) + 9,
-    3,
-  )
 }

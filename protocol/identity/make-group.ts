@@ -123,13 +123,12 @@ function extendGroup(
   signer: GroupSigner,
   body: EntryBody,
 ): SignedEntry {
-  const previous = group.heads.slice(0, limits.identityPreviousMax)
-  const header = { identity: group.id, previous, author: signer.person.id, body }
+  const header = { identity: group.id, previous: group.next, author: signer.person.id, body }
   return signEntry(crypto, header, signer.device)
 }
 
 function headsOf(person: IdentityState): readonly Uint8Array[] {
-  return person.heads.slice(0, limits.identityPreviousMax)
+  return person.holding.slice(0, limits.identityPreviousMax)
 }
 
 function recipientOf(identity: IdentityId, people: People): Required<Recipient> {

@@ -3,7 +3,6 @@ import { compareBytes, concatBytes, emptyBytes, equalBytes, toHex, utf8 } from '
 import { derivations } from '../context.ts'
 import type { CryptoProvider } from '../crypto/provider.ts'
 import { OnehopError } from '../errors.ts'
-import { limits } from '../limits.ts'
 import type { DeviceKey, IdentityId, RecordId } from '../record/types.ts'
 import { makeBox, openBoxSecret, wrapSecret, type BoxSecret } from './box.ts'
 import { possessionMessage, signEntry } from './entry.ts'
@@ -169,8 +168,12 @@ function extend(
   body: EntryBody,
   possession?: Uint8Array,
 ): SignedEntry {
-  const previous = state.heads.slice(0, limits.identityPreviousMax)
-  return signEntry(crypto, { identity: state.id, previous, author: undefined, body }, signer, possession)
+  return signEntry(
+    crypto,
+    { identity: state.id, previous: state.next, author: undefined, body },
+    signer,
+    possession,
+  )
 }
 
 /** Devices that hold the newest box secret, and are to hold the next. */

@@ -191,6 +191,10 @@ export interface IdentityState {
   readonly boxes: readonly BoxState[]
   /** Hashes of the entries that no other follows, ascending. */
   readonly heads: readonly Uint8Array[]
+  /** Those of the heads that hold: at them the log says what it says. Ascending. */
+  readonly holding: readonly Uint8Array[]
+  /** What the next entry follows. Not heads that lost to a higher rank: nothing could bring them back, and they may go. */
+  readonly next: readonly Uint8Array[]
   /** Every entry, parents first and then by hash: equal sets are equal lists. */
   readonly entries: readonly SignedEntry[]
   /** Hashes in hex of entries that do nothing: on a branch that lost, or in a group's log not allowed (any more). */

@@ -13,6 +13,7 @@ import {
   ownerAdmission,
   provePossession,
   revokeDevice,
+  rotate,
 } from '../../protocol/identity/make.ts'
 import { addMember, createGroup, removeMember } from '../../protocol/identity/make-group.ts'
 import type { IdentityState, MemberRole, People } from '../../protocol/identity/types.ts'
@@ -57,6 +58,46 @@ function withDevice(crypto: CryptoProvider, { state, device }: Person) {
 }
 
 const logOf = ({ entries }: IdentityState): Uint8Array => encodeLog(entries)
+
+test('a log that a thief filled takes what its owner says, and no more of what loses', async () => {
+  const { crypto, identities } = await home()
+  const ada = createPerson(crypto)
+  const { state, device: stolen } = withDevice(crypto, ada)
+  const states = [state]
+  try {
+    for (;;) {
+      const last = states.at(-1) as IdentityState
+      const { entry } = rotate(crypto, last, stolen, deviceFromSeed(crypto, crypto.random(32)))
+      states.push(append(crypto, last, [entry]))
+    }
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'TOO_LARGE' })
+  }
+  const full = states.at(-1) as IdentityState
+  // By way of another node: here a day's changes would not be as many.
+  await identities.accept(undefined, logOf(full))
+  const shutOut = revokeDevice(crypto, state, ada.device, stolen.key, []).entry
+  await expect(identities.accept(state.id, encodeLog([shutOut]), { isFirst: true })).resolves.toMatchObject({
+    added: 1,
+  })
+  const said = () => {
+    const { devices, recovery } = identities.get(state.id) as IdentityState
+    return { by: devices.get(toHex(stolen.key))?.revoked?.by, recovery }
+  }
+  expect(said()).toEqual({ by: ada.device.key, recovery: undefined })
+
+  // What lost stays as long as it fits. From a device more of it is refused; from a node it makes all of that go.
+  const before = identities.log(state.id)
+  expect(before?.length).toBeGreaterThan(logOf(state).length * 10)
+  const late = encodeLog([rotate(crypto, state, stolen, deviceFromSeed(crypto, crypto.random(32))).entry])
+  await expect(identities.accept(state.id, late, { isFirst: true })).rejects.toMatchObject({
+    code: 'TOO_LARGE',
+  })
+  expect(identities.log(state.id)).toEqual(before)
+  await expect(identities.accept(state.id, late)).resolves.toMatchObject({ added: 0 })
+  expect(identities.log(state.id)?.length).toBe(logOf(append(crypto, state, [shutOut])).length)
+  expect(said()).toEqual({ by: ada.device.key, recovery: undefined })
+})
 
 describe("with a group's log", () => {
   test('come the people whom it names, each once, and no groups; one that is faulty is left out', async () => {

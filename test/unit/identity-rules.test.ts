@@ -21,7 +21,6 @@ import type {
   IdentityState,
   SignedEntry,
 } from '../../protocol/identity/types.ts'
-import { limits } from '../../protocol/limits.ts'
 import { seededCrypto } from '../support/people.ts'
 
 const crypto = seededCrypto(21)
@@ -111,22 +110,6 @@ describe('a log', () => {
   it('takes no entry that came without the new key’s own signature', () => {
     const entry = { ...admit(two, first, ownerAdmission(third, false)), possession: undefined }
     expect(codeOf(() => put(two, entry))).toBe('BAD_SIGNATURE')
-  })
-
-  it('has so many entries and no more, and refuses more before it looks at a signature', () => {
-    const entry = vouch(crypto, two, first, second.key)
-    const others = (count: number): SignedEntry[] =>
-      Array.from({ length: count }, () => ({ ...entry, bytes: new Uint8Array(1), hash: crypto.random(32) }))
-    const blind = { ...crypto, verifyStrict: () => expect.unreachable('looked at a signature') }
-    const room = limits.identityEntriesMax - two.entries.length
-    expect(codeOf(() => append(blind, two, others(room + 1)))).toBe('TOO_LARGE')
-    expect(codeOf(() => append(crypto, two, others(room)))).toBe('BAD_IDENTITY')
-  })
-
-  it('has so many bytes and no more', () => {
-    const entry = vouch(crypto, two, first, second.key)
-    const long = { ...entry, bytes: new Uint8Array(limits.identityLogBytesMax) }
-    expect(codeOf(() => put(two, long))).toBe('TOO_LARGE')
   })
 
   it("of a person says the same, whatever became of others' logs", () => {
