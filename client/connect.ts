@@ -92,7 +92,8 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
     const { fetch, openSocket } = options
     return speaking(httpTransport({ address: url, clock, fetch, openSocket }), node)
   }
-  const identities = new Identities(crypto, () => transport)
+  const about: AppParts['callAbout'] = (...call) => callAbout(...call)
+  const identities = new Identities(crypto, () => transport, about)
   if (identity !== undefined) identities.learn(identity.state)
   const near = (of: IdentityId, bootstrap: readonly string[]): Nearest =>
     new Nearest({

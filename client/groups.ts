@@ -49,6 +49,17 @@ export interface Group {
   readonly isSealed: boolean
 }
 
+/** One of the groups that a person is in, as their node knows it. */
+export interface KnownGroup {
+  readonly id: IdentityId
+  readonly role: MemberRole
+  readonly members: number
+  /** What the node calls it; empty where it does not. */
+  readonly label: string
+  /** The node that answered holds its shard. */
+  readonly isHeld: boolean
+}
+
 /** Clubs, labs, teams: they own shards of their own, in which their members write. */
 export class Groups {
   readonly #parts: AppParts
@@ -75,6 +86,16 @@ export class Groups {
     await transport.call('schema.put', { schema: this.#parts.schema.bytes }, options)
     await placeShard(transport, signer.identity, crypto, { ...placing, owner: state.id })
     return this.#shown(this.#parts.identities.learn(state))
+  }
+
+  /** Those that this person is in, as far as their node has heard. */
+  async list(options: CallOptions = {}): Promise<KnownGroup[]> {
+    const { groups } = await this.#parts.transport.call(
+      'identity.groups',
+      { owner: this.#self().id },
+      options,
+    )
+    return groups.map(({ group, held, ...rest }) => ({ id: group, isHeld: held, ...rest }))
   }
 
   /** As nodes know it now. A member of a sealed group can read and write what is sealed for it from then on. */

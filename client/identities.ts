@@ -1,3 +1,4 @@
+import type { ReplyOf } from '../protocol/api/operations.ts'
 import { equalBytes, toHex } from '../protocol/bytes.ts'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { OnehopError } from '../protocol/errors.ts'
@@ -5,6 +6,7 @@ import { decodeLog } from '../protocol/identity/entry.ts'
 import { append, replay } from '../protocol/identity/log.ts'
 import type { IdentityState } from '../protocol/identity/types.ts'
 import type { IdentityId } from '../protocol/record/types.ts'
+import type { AppParts } from './app-parts.ts'
 import { clientLimits } from './limits.ts'
 import type { CallOptions, Transport } from './transport.ts'
 
@@ -15,12 +17,19 @@ import type { CallOptions, Transport } from './transport.ts'
 export class Identities {
   readonly #crypto: CryptoProvider
   readonly #transport: () => Pick<Transport, 'call'>
+  readonly #about: AppParts['callAbout'] | undefined
   readonly #states = new Map<string, IdentityState>()
   readonly #fetching = new Map<string, Promise<IdentityState>>()
 
-  constructor(crypto: CryptoProvider, transport: () => Pick<Transport, 'call'>) {
+  /** `about`: asks those who hold a shard. */
+  constructor(
+    crypto: CryptoProvider,
+    transport: () => Pick<Transport, 'call'>,
+    about?: AppParts['callAbout'],
+  ) {
     this.#crypto = crypto
     this.#transport = transport
+    this.#about = about
   }
 
   known(id: IdentityId): IdentityState | undefined {
@@ -29,17 +38,20 @@ export class Identities {
 
   /** From memory, else from the node. Throws UNKNOWN_IDENTITY or what is wrong with the log. */
   async get(id: IdentityId, options: CallOptions = {}): Promise<IdentityState> {
-    return this.known(id) ?? this.refresh(id, options)
+    return this.known(id) ?? this.#once(`get ${toHex(id)}`, () => this.#fetch(id, options))
   }
 
-  /** Asks the node again: a device may have been admitted since. */
+  /** Asks again, and whoever holds the shard: the near node may know a stranger as they were. */
   refresh(id: IdentityId, options: CallOptions = {}): Promise<IdentityState> {
-    const name = toHex(id)
-    const under = this.#fetching.get(name)
-    if (under !== undefined) return under
-    const fetched = this.#fetch(id, options).finally(() => this.#fetching.delete(name))
-    this.#fetching.set(name, fetched)
-    return fetched
+    return this.#once(`refresh ${toHex(id)}`, async () => {
+      try {
+        const newest = await this.#about?.(id, 'identity.get', { identity: id, held: true }, options)
+        if (newest !== undefined) return this.#take(id, newest)
+      } catch (error) {
+        if (!(error instanceof OnehopError)) throw error
+      }
+      return this.#fetch(id, options)
+    })
   }
 
   /** Gets many at once; those that nobody has, or that are faulty, are missing in the answer. */
@@ -78,8 +90,19 @@ export class Identities {
     return joined
   }
 
+  #once(name: string, fetch: () => Promise<IdentityState>): Promise<IdentityState> {
+    const under = this.#fetching.get(name)
+    if (under !== undefined) return under
+    const fetched = fetch().finally(() => this.#fetching.delete(name))
+    this.#fetching.set(name, fetched)
+    return fetched
+  }
+
   async #fetch(id: IdentityId, options: CallOptions): Promise<IdentityState> {
-    const { log, people } = await this.#transport().call('identity.get', { identity: id }, options)
+    return this.#take(id, await this.#transport().call('identity.get', { identity: id }, options))
+  }
+
+  #take(id: IdentityId, { log, people }: ReplyOf<'identity.get'>): IdentityState {
     for (const person of people) this.learn(replay(this.#crypto, decodeLog(this.#crypto, person)))
     const state = replay(this.#crypto, decodeLog(this.#crypto, log), (person) => this.known(person))
     if (!equalBytes(state.id, id))

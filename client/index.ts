@@ -27,7 +27,7 @@ export type { Collection, ListOptions, PutItemOptions, ReadOptions, WriteOptions
 export { connect } from './connect.ts'
 export type { ConnectOptions } from './connect.ts'
 export type { FrameLink } from './frame-link.ts'
-export type { Group, GroupRequest, Groups, NewMember } from './groups.ts'
+export type { Group, GroupRequest, Groups, KnownGroup, NewMember } from './groups.ts'
 export { httpTransport } from './http.ts'
 export type { HttpSigning } from './http.ts'
 export { Identities } from './identities.ts'

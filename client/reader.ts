@@ -141,11 +141,12 @@ export class Reader {
     if (owner === undefined || author === undefined)
       return { ok: false, code: 'UNKNOWN_IDENTITY', message: 'its author’s identity log is not to be had' }
     let verdict = verifyRecord(crypto, record, owner, author)
-    // The device may have been admitted since the log was fetched; a forged record costs one look-up.
+    // The device, or the member, may have been let in since the log was fetched; a forged record costs one look-up.
     if (!verdict.ok && verdict.code === 'FORBIDDEN') {
       const fresh = await identities.refresh(header.author, options)
-      const freshOwner = equalBytes(header.author, header.owner) ? fresh : owner
-      if (fresh !== author) verdict = verifyRecord(crypto, record, freshOwner, fresh)
+      const isOwn = equalBytes(header.author, header.owner)
+      const freshOwner = isOwn ? fresh : await identities.refresh(header.owner, options)
+      if (fresh !== author || freshOwner !== owner) verdict = verifyRecord(crypto, record, freshOwner, fresh)
     }
     if (verdict.ok) seen.add(record)
     return verdict

@@ -25,6 +25,7 @@ import { DeviceLabels } from './device-labels.ts'
 import { adminOperations } from './operations/admin-operations.ts'
 import { blobOperations } from './operations/blob-operations.ts'
 import { Uploads } from './operations/uploads.ts'
+import { groupOperations } from './operations/group-operations.ts'
 import { identityOperations } from './operations/identity-operations.ts'
 import { numberOperations } from './operations/number-operations.ts'
 import { placementOperations } from './operations/placement-operations.ts'
@@ -245,6 +246,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     ...tokenOperations({ tokens: appTokens, identities }),
     ...pairing.operations,
     ...numberOperations({ store, identities, hosting }),
+    ...groupOperations({ store, identities, hosting }),
     'admin.prove': async ({ identity }) => ({
       node: self.key,
       box: self.boxKey,

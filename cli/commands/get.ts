@@ -5,6 +5,7 @@ import { appOptions, keyFromText, openApp } from '../app.ts'
 import type { Command } from '../command.ts'
 import { exitCodes } from '../exit-code.ts'
 import { UsageError } from '../failure.ts'
+import { enterGroup } from '../group.ts'
 import { itemJson, itemText } from '../item-output.ts'
 import { readId, requireIdentity } from '../owner.ts'
 
@@ -39,6 +40,7 @@ export const get: Command = {
     const owner =
       ownerText === undefined ? (await requireIdentity(context)).id : readId(ownerText, 'an identity')
     await using opened = await openApp(call)
+    await enterGroup(opened, owner)
     const { app, schema } = opened
     const compiled = collectionOf(schema, name)
     const collection = app.collection(name)

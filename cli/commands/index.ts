@@ -6,6 +6,7 @@ import { configShow } from './config-show.ts'
 import { devices, devicesRevoke } from './devices.ts'
 import { explain } from './explain.ts'
 import { get } from './get.ts'
+import { groups, groupsAdd, groupsCreate, groupsRemove, groupsRole } from './groups.ts'
 import { help } from './help.ts'
 import { importFile } from './import.ts'
 import { init } from './init.ts'
@@ -32,6 +33,11 @@ export const commands: readonly Command[] = [
   pair,
   devices,
   devicesRevoke,
+  groups,
+  groupsCreate,
+  groupsAdd,
+  groupsRole,
+  groupsRemove,
   tokens,
   tokensGrant,
   tokensRevoke,

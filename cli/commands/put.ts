@@ -2,6 +2,7 @@ import { text as readAll } from 'node:stream/consumers'
 import type { Write } from '../../client/item.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
+import type { IdentityId } from '../../protocol/record/types.ts'
 import { collectionOf } from '../../protocol/schema/check-item.ts'
 import { itemFromJson } from '../../protocol/schema/json-value.ts'
 import { appOptions, openApp } from '../app.ts'
@@ -9,6 +10,7 @@ import type { OpenApp } from '../app.ts'
 import type { Call, Command } from '../command.ts'
 import { exitCodes } from '../exit-code.ts'
 import { UsageError } from '../failure.ts'
+import { findGroup } from '../group.ts'
 import { requireIdentity } from '../owner.ts'
 import { counted, shortId } from '../units.ts'
 
@@ -21,6 +23,8 @@ export const put: Command = {
   operands: ['COLLECTION', 'JSON'],
   options: {
     ...appOptions,
+    owner: { type: 'string', value: 'GROUP', help: 'in the shard of a group that you write in' },
+    readers: { type: 'string', value: 'GROUP', help: 'in yours, what is for followers sealed for a group' },
     durable: { type: 'boolean', help: 'wait until two nodes have it on disk' },
     wait: { type: 'string', value: 'SECONDS', help: `with --durable: how long (${waitSDefault})` },
   },
@@ -28,6 +32,7 @@ export const put: Command = {
     ['onehop put posts \'{"text": "hello"}\'', 'a post'],
     ['onehop put profile \'{"name": "Ada", "place": "/geo/europe/gb/london"}\'', 'the one profile'],
     ['onehop put notes - < note.json', 'JSON from standard input'],
+    ['onehop put posts \'{"text": "e4"}\' --owner "Chess club"', 'in the shard of a group'],
   ],
   notes: [
     'Bytes, images and users are lower-case hex in JSON.',
@@ -48,7 +53,8 @@ export const put: Command = {
     const { app, schema } = opened
     collectionOf(schema, name)
     const value = itemFromJson(schema, name, parseJson(text))
-    const write = await app.collection(name).put(value)
+    const [owner, readers] = await groupsOf(opened, [flags.text('owner'), flags.text('readers')])
+    const write = await app.collection(name).put(value, { owner, readers })
     const { address } = await write.accepted
     const { id, key, number } = write.local
     const stored = { id: toHex(id), key: toHex(key), number, address }
@@ -56,7 +62,7 @@ export const put: Command = {
     else {
       output.data(stored.id)
       output.words(
-        `${output.green('Stored')} at ${address} as number ${number} of ${shortId(app.owner ?? id)}.`,
+        `${output.green('Stored')} at ${address} as number ${number} of ${shortId(owner ?? app.owner ?? id)}.`,
       )
     }
     if (!flags.on('durable')) return exitCodes.ok
@@ -65,6 +71,20 @@ export const put: Command = {
     else output.words(`${output.green('Stored')} on ${counted(copies, 'node')}.`)
     return exitCodes.ok
   },
+}
+
+/** Each opened, so that what is sealed for it can be. */
+function groupsOf(
+  opened: OpenApp,
+  named: readonly (string | undefined)[],
+): Promise<(IdentityId | undefined)[]> {
+  return Promise.all(
+    named.map(async (text) => {
+      if (text === undefined) return undefined
+      const { id } = await opened.app.groups.open(await findGroup(opened, text))
+      return id
+    }),
+  )
 }
 
 /** Whatever ends the waiting, the record is on one node and was told so. */

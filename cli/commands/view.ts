@@ -4,6 +4,7 @@ import { nearestWord } from '../../protocol/schema/problem.ts'
 import { appOptions, openApp } from '../app.ts'
 import type { Command } from '../command.ts'
 import { exitCodes } from '../exit-code.ts'
+import { enterGroup } from '../group.ts'
 import { fieldText, itemJson, itemText } from '../item-output.ts'
 import { readId, requireIdentity } from '../owner.ts'
 import { safeText } from '../output.ts'
@@ -32,6 +33,7 @@ export const view: Command = {
     const owner =
       ownerText === undefined ? (await requireIdentity(context)).id : readId(ownerText, 'an identity')
     await using opened = await openApp(call)
+    await enterGroup(opened, owner)
     const { app, schema } = opened
     const known = Object.keys(schema.document.views ?? {})
     if (!known.includes(name)) {

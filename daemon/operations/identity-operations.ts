@@ -35,7 +35,8 @@ type Names =
 export function identityOperations(parts: IdentityOperationsParts): Pick<Operations, Names> {
   const { config, identities, hosting, schemas, finder, recoveries, search } = parts
   return {
-    async 'identity.get'({ identity }, { signal }) {
+    async 'identity.get'({ identity, held = false }, { signal }) {
+      if (held && !hosting.has(identity)) throw stranger(identity)
       // Who showed a record of theirs has the log; else the replica set is found, which travels with it.
       let log = identities.log(identity) ?? (await search.identityLog(identity, signal))
       if (log === undefined) {
@@ -52,12 +53,10 @@ export function identityOperations(parts: IdentityOperationsParts): Pick<Operati
     async 'identity.append'({ identity, log, people = [] }) {
       // From whoever brings it: a log proves itself, and an app speaks for one who lives elsewhere. But of those alone
       // who live here, and of members of groups whose shard is here: they bring what their devices are.
-      const stranger = (): OnehopError =>
-        new OnehopError('NOT_HOSTED', `this node does not hold the shard of ${toHex(identity)}`)
-      if (!hosting.has(identity) && !(await identities.isMember(identity))) throw stranger()
+      if (!hosting.has(identity) && !(await identities.isMember(identity))) throw stranger(identity)
       const allow = ({ type }: IdentityState): void => {
         // A group may name another as a member, which would bring the people that it names, and so on.
-        if (type === 'group' && !hosting.has(identity)) throw stranger()
+        if (type === 'group' && !hosting.has(identity)) throw stranger(identity)
       }
       const { added } = await identities.accept(identity, log, { people, isFirst: true, allow })
       return { added }
@@ -102,4 +101,8 @@ export function identityOperations(parts: IdentityOperationsParts): Pick<Operati
       return { schema: known.bytes }
     },
   }
+}
+
+function stranger(identity: IdentityId): OnehopError {
+  return new OnehopError('NOT_HOSTED', `this node does not hold the shard of ${toHex(identity)}`)
 }

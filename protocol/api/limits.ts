@@ -16,6 +16,7 @@ export const apiLimits = {
   hostsPerRequestMax: 256,
   providesPerRequestMax: 1024,
   hostedPerStatusMax: 200,
+  groupsPerListMax: 256,
   peersPerStatusMax: 256,
   problemsMax: 64,
   denyMax: 4096,

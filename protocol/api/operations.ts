@@ -57,12 +57,34 @@ export const operations = {
   ),
 
   // ---- identities, schemas
-  /** `people`: where it is a group, the logs of its members, without which its own says nothing. */
-  'identity.get': unary('anyone', { identity: key32() }, { log, people }),
+  /**
+   * `people`: where it is a group, the logs of its members, without which its own says nothing. `held`: by a node that
+   * holds its shard, which hears of every change; another may know it as it was.
+   */
+  'identity.get': unary('anyone', { identity: key32(), held: optional(boolean()) }, { log, people }),
   /** `log`: an identity log, or the entries that this node lacks. The reply tells how many were new. */
   'identity.append': unary('signed', { identity: key32(), log, people: optional(people) }, { added: uint() }),
   /** A group that the session's person owns comes to live here, beside them. */
   'identity.host': unary('session', { identity: key32(), log, people, label: optional(text(64)) }, {}),
+  /** Groups that name this person, as far as the node knows. `held`: their shard is here. `label`: what the node calls it. */
+  'identity.groups': unary(
+    'session',
+    { owner: key32() },
+    {
+      groups: list(
+        fields({
+          group: key32(),
+          role: anyOf('owner', 'writer', 'reader'),
+          members: uint(),
+          held: boolean(),
+          label: text(64),
+        }),
+        apiLimits.groupsPerListMax,
+      ),
+      /** There are more than an answer takes. */
+      more: boolean(),
+    },
+  ),
   /**
    * By recovery words: the identities that name or named this recovery key, here or through the DHT. A genesis may name
    * anybody's key, so there may be several, and the caller has to choose.

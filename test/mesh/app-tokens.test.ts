@@ -223,6 +223,7 @@ describe('a token that a person granted', () => {
       'blob.drop': staged,
       'record.numbers': { owner: ada.owner, device: note.slice(0, 32) },
       'record.shards': { owner: ada.owner, device: note.slice(0, 32) },
+      'identity.groups': { owner: ada.owner },
       'identity.host': { identity: ada.owner, log: Uint8Array.of(1), people: [] },
       'placement.propose': { owners: [ada.owner] },
       'token.grant': { grant: grantOf() },

@@ -123,6 +123,7 @@ test('what decides about a person is for their owner devices: others are refused
     () => home.call('placement.propose', { owners: [ada.id], copies: 0 }, caller),
     () => home.call('record.numbers', { owner: ada.id, device: ada.person.device.key }, caller),
     () => home.call('record.shards', { owner: ada.id, device: ada.person.device.key }, caller),
+    () => home.call('identity.groups', { owner: ada.id }, caller),
     () => home.call('token.list', {}, caller),
   ]
   for (const call of asked(lent)) expect(await house.code(call)).toBe('FORBIDDEN')

@@ -142,6 +142,67 @@ test('schema apply gives the node a schema, which put and get then use', () => {
   expect(onehop(ada, 'schema', 'apply', file).lines()).toMatchObject([{ error: { code: 'BAD_SCHEMA' } }])
 })
 
+test('a club is founded, somebody writes in it from another node, and is put out again', () => {
+  const field = { type: 'text' }
+  const fields = { title: { ...field, required: true }, minutes: { ...field, audience: 'followers' } }
+  const schema = {
+    onehop: 1,
+    id: 'example.club',
+    version: 1,
+    collections: { talks: { key: 'none', fields } },
+  }
+  for (const one of [ada, ben]) {
+    const file = join(one.home, 'club.json')
+    writeFileSync(file, JSON.stringify(schema))
+    expect(onehop(one, 'schema', 'apply', file).status).toBe(0)
+  }
+  const as = (one: Person, ...args: readonly string[]) => onehop(one, ...args, '--schema', 'example.club')
+  const [benIs] = onehop(ben, 'init', '--user', 'Ben').lines()
+  const bensId = benIs?.['identity'] as string
+  expect(bensId).toMatch(/^[0-9a-f]{64}$/)
+
+  expect(as(ada, 'groups').lines()).toEqual([])
+  const founded = as(ada, 'groups', 'create', 'Chess club')
+  expect(founded.status, founded.said).toBe(0)
+  const group = founded.lines()[0]?.['group'] as string
+  expect(as(ada, 'groups').lines()).toEqual([
+    { group, role: 'owner', members: 1, held: true, label: 'Chess club' },
+  ])
+  const wrong = as(ada, 'groups', 'add', 'Chess club', bensId, 'king')
+  expect(wrong.status).toBe(2)
+  expect(wrong.said).toContain('owner, writer, reader')
+  expect(as(ada, 'groups', 'add', 'Go club', bensId).lines()).toMatchObject([
+    { error: { code: 'NOT_FOUND', help: expect.stringContaining('onehop groups') } },
+  ])
+  const added = as(ada, 'groups', 'add', 'chess club', bensId, 'reader')
+  expect(added.status, added.said).toBe(0)
+  expect(added.lines()).toEqual([
+    {
+      group,
+      sealed: true,
+      members: [
+        { identity: adasId, role: 'owner' },
+        { identity: bensId, role: 'reader' },
+      ],
+    },
+  ])
+  const talk = '{"title":"Openings","minutes":"for us alone"}'
+  expect(as(ben, 'put', 'talks', talk, '--owner', group).lines()).toMatchObject([
+    { error: { code: 'FORBIDDEN' } },
+  ])
+  expect(as(ada, 'groups', 'role', group.slice(0, 12), bensId, 'writer').status).toBe(0)
+  const written = as(ben, 'put', 'talks', talk, '--owner', group)
+  expect(written.status, written.said).toBe(0)
+  expect(as(ada, 'get', 'talks', '--owner', group).lines()).toMatchObject([{ value: JSON.parse(talk) }])
+  expect(as(ben, 'get', 'talks', '--owner', group).lines()).toMatchObject([{ value: JSON.parse(talk) }])
+
+  expect(as(ada, 'groups', 'remove', group, bensId).status).toBe(0)
+  expect(as(ada, 'put', 'talks', talk, '--owner', 'Chess club').status).toBe(0)
+  expect(as(ben, 'put', 'talks', talk, '--owner', group).status).toBe(1)
+  const seen = as(ben, 'get', 'talks', '--owner', group).lines() as { value: { minutes?: string } }[]
+  expect(seen.map(({ value }) => value.minutes)).toEqual([undefined, 'for us alone'])
+})
+
 test('paths are where things are', () => {
   const [paths] = onehop(ada, 'paths').lines() as [Record<string, string>]
   expect(paths['state']).toBe(ada.at.state)

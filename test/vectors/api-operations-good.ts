@@ -89,7 +89,7 @@ export const goodMessages: Messages = {
     },
   },
   'identity.get': {
-    request: { 'a person': { identity: owner } },
+    request: { 'a person': { identity: owner }, 'as its holders know it': { identity: owner, held: true } },
     reply: { 'a log': { log, people: [] }, 'of a group': { log, people: [log, document] } },
   },
   'identity.append': {
@@ -98,6 +98,19 @@ export const goodMessages: Messages = {
       'of a group': { identity: owner, log, people: [log] },
     },
     reply: { 'two were new': { added: 2 } },
+  },
+  'identity.groups': {
+    request: { 'of a person': { owner } },
+    reply: {
+      'a club and a lab': {
+        groups: [
+          { group: source, role: 'owner', members: 12, held: true, label: 'Chess club' },
+          { group: node, role: 'reader', members: 2, held: false, label: '' },
+        ],
+        more: false,
+      },
+      'more than an answer takes': { groups: [], more: true },
+    },
   },
   'identity.host': {
     request: {
