@@ -11,6 +11,7 @@ import type { Store, StoreBatch } from '../storage/types.ts'
 import { nextTurn } from './clock.ts'
 import { EntryRate } from './entry-rate.ts'
 import { KnownIdentities } from './known-identities.ts'
+import { Memberships } from './memberships.ts'
 import { authorsIn, namedIn } from './named-people.ts'
 import { Probation } from './probation.ts'
 
@@ -19,13 +20,8 @@ const kind = 'identity'
 const unsettledKind = 'unsettled'
 /** Empty documents by group. */
 const groupKind = 'group'
-/** Empty documents by person and group: whose logs a group's is read by. */
-export const memberKind = 'group-member'
 /** Empty documents by recovery key and identity: which logs name or named which recovery key. */
 export const recoveryKind = 'recovery'
-
-/** Groups that name one person, read at once: few have more than one such page. */
-const groupsPageSize = 256
 
 export interface AcceptOptions {
   /** Logs of people: a group's takes those that it names, each once; a person's takes none. One that is faulty is left out. */
@@ -50,6 +46,7 @@ export class Identities {
   readonly #probation: Probation
   readonly #rate: EntryRate
   readonly #known: KnownIdentities
+  readonly #memberships: Memberships
   readonly #listeners = new Set<(state: IdentityState) => void>()
   readonly #keepers = new Set<(id: IdentityId) => Promise<void>>()
 
@@ -58,7 +55,13 @@ export class Identities {
     this.#crypto = crypto
     this.#probation = new Probation(store, clock)
     this.#rate = new EntryRate(store, clock)
+    this.#memberships = new Memberships(store)
     this.#known = new KnownIdentities(crypto, (id) => store.documents.get(kind, id))
+  }
+
+  /** Once, before anything is asked: what earlier runs of the node noted. */
+  async load(): Promise<void> {
+    await this.#memberships.load()
   }
 
   get(id: IdentityId): IdentityState | undefined {
@@ -101,14 +104,22 @@ export class Identities {
       found.push(...page.map(({ key }) => key))
       gt = page.length < 1_000 ? undefined : page.at(-1)?.key
     } while (gt !== undefined)
-    for (const person of [...found]) for await (const group of this.#groupsOf(person)) found.push(group)
-    return found
+    return [...found, ...found.flatMap((person) => this.#groupsHere(person))]
   }
 
-  /** Of a group whose shard is here. */
-  async isMember(person: IdentityId): Promise<boolean> {
-    const { done } = await this.#groupsOf(person).next()
-    return done !== true
+  /** Groups known here that name the person, now or once. */
+  groupsNaming(person: IdentityId): IdentityId[] {
+    return this.#memberships.groupsOf(person)
+  }
+
+  /** Named by a group whose shard is here, now or once. */
+  isNamed(person: IdentityId): boolean {
+    return this.#groupsHere(person).length > 0
+  }
+
+  /** In a group whose shard is here, by what its log says now. */
+  isMember(person: IdentityId): boolean {
+    return this.#groupsHere(person).some((group) => this.get(group)?.members.has(toHex(person)) === true)
   }
 
   /**
@@ -188,7 +199,7 @@ export class Identities {
   async #tell(state: IdentityState): Promise<void> {
     for (const listener of this.#listeners) listener(state)
     if (state.type !== 'person') return
-    for await (const id of this.#groupsOf(state.id)) {
+    for (const id of this.#groupsHere(state.id)) {
       const group = this.get(id)
       if (group !== undefined) for (const listener of this.#listeners) listener(group)
       // A group may have hundreds of entries, and there may be many of them: others have their turn in between.
@@ -197,17 +208,8 @@ export class Identities {
   }
 
   /** Groups that name the person and whose shard is here, whole or in part. No other concerns anybody here. */
-  async *#groupsOf(person: IdentityId): AsyncGenerator<IdentityId> {
-    let after: Uint8Array | undefined
-    do {
-      const range = { prefix: person, ...(after && { gt: after }), limit: groupsPageSize }
-      const page = await this.#store.documents.list(memberKind, range)
-      for (const { key } of page) {
-        const group = key.slice(32)
-        if (this.#store.shards.get(group) !== undefined) yield group
-      }
-      after = page.length < groupsPageSize ? undefined : page.at(-1)?.key
-    } while (after !== undefined)
+  #groupsHere(person: IdentityId): IdentityId[] {
+    return this.#memberships.groupsOf(person).filter((group) => this.#store.shards.get(group) !== undefined)
   }
 
   /**
@@ -310,7 +312,7 @@ export class Identities {
   }
 
   async #receive({ id, before, after }: Judged): Promise<IdentityState> {
-    if (this.isKept(id) || (after.type === 'person' && (await this.isMember(id)))) {
+    if (this.isKept(id) || (after.type === 'person' && this.isNamed(id))) {
       if (before === after && this.isKept(id)) return after
       const { state } = await this.accept(id, encodeLog(after.entries))
       return state
@@ -323,8 +325,7 @@ export class Identities {
   #noteMembers(batch: StoreBatch, { id, type, entries }: IdentityState): void {
     if (type !== 'group') return
     this.#store.documents.putIn(batch, groupKind, id, emptyBytes)
-    for (const person of namedIn(entries))
-      this.#store.documents.putIn(batch, memberKind, concatBytes(person, id), emptyBytes)
+    this.#memberships.noteIn(batch, namedIn(entries), id)
   }
 }
 

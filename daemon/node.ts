@@ -1,4 +1,4 @@
-import { toHex } from '../protocol/bytes.ts'
+import { fromHex, toHex } from '../protocol/bytes.ts'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { OnehopError } from '../protocol/errors.ts'
 import { deviceFromSeed, provePossession } from '../protocol/identity/make.ts'
@@ -102,6 +102,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
 
   // What it knows.
   const identities = new Identities(store, crypto, clock)
+  await identities.load()
   const schemas = new Schemas(store)
   const hosting = await Hosting.open(store)
   const ingest = new Ingest({ crypto, clock, store, identities, schemas, hosting })
@@ -199,12 +200,17 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   })
 
   // Phones and apps.
-  const admit = (owner: IdentityId, device: DeviceKey): void =>
-    admitDevice(identities, hosting, owner, device)
+  const admit = (owner: IdentityId, device: DeviceKey): void => {
+    // Members of a group that lives here come from everywhere.
+    if (!hosting.has(owner) && !identities.isMember(owner)) throw stranger(owner)
+    requireLiveDevice(identities, owner, device)
+  }
   const sessions = createSessions({ crypto, clock, random, node: self.key, admit })
   const signedRequests = createSignedRequests({ crypto, clock, node: self.key, admit })
+  /** An app gets in by whoever lives here. */
   const admitOwner = (owner: IdentityId, device: DeviceKey): void => {
-    admit(owner, device)
+    if (!hosting.has(owner)) throw stranger(owner)
+    requireLiveDevice(identities, owner, device)
     requireOwnersKey(identities, owner, device)
   }
   const appTokens = await AppTokens.open({ crypto, clock, random, store, node: self.key, admitOwner })
@@ -246,7 +252,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     ...tokenOperations({ tokens: appTokens, identities }),
     ...pairing.operations,
     ...numberOperations({ store, identities, hosting }),
-    ...groupOperations({ store, identities, hosting }),
+    ...groupOperations({ identities, hosting }),
     'admin.prove': async ({ identity }) => ({
       node: self.key,
       box: self.boxKey,
@@ -292,6 +298,8 @@ export async function createNode(ports: NodePorts): Promise<Node> {
 
   identities.onGrown((state) => {
     leave.tell(state.id)
+    // Of a group: whoever was put out has no session here any more.
+    for (const person of state.formerMembers.keys()) leave.tell(fromHex(person) as IdentityId)
     const chain = hosting.has(state.id) ? replicaSets.get(state.id) : undefined
     if (chain === undefined) return
     placement.distribution.announce(chain)
@@ -352,10 +360,11 @@ async function closeAll(
   await store.close()
 }
 
-/** Throws unless the device belongs to a person whose shard this node holds. */
-function admitDevice(identities: Identities, hosting: Hosting, owner: IdentityId, device: DeviceKey): void {
-  if (!hosting.has(owner))
-    throw new OnehopError('NOT_HOSTED', `the shard of ${toHex(owner)} is not held here`)
+function stranger(owner: IdentityId): OnehopError {
+  return new OnehopError('NOT_HOSTED', `the shard of ${toHex(owner)} is not held here`)
+}
+
+function requireLiveDevice(identities: Identities, owner: IdentityId, device: DeviceKey): void {
   const known = identities.get(owner)?.devices.get(toHex(device))
   if (known === undefined) throw new OnehopError('FORBIDDEN', `device ${toHex(device)} was never admitted`)
   if (known.revoked !== undefined) throw new OnehopError('REVOKED', `device ${toHex(device)} was revoked`)

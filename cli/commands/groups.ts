@@ -9,7 +9,7 @@ import { columns, safeText } from '../output.ts'
 import { readId, requireIdentity } from '../owner.ts'
 import { counted, shortId } from '../units.ts'
 
-const personNotes = 'PERSON is an id of 64 digits: who somebody is, their onehop devices says.'
+const personNotes = "PERSON is somebody's id of 64 digits; onehop devices tells everybody their own."
 
 export const groups: Command = {
   name: 'groups',

@@ -53,7 +53,7 @@ export function identityOperations(parts: IdentityOperationsParts): Pick<Operati
     async 'identity.append'({ identity, log, people = [] }) {
       // From whoever brings it: a log proves itself, and an app speaks for one who lives elsewhere. But of those alone
       // who live here, and of members of groups whose shard is here: they bring what their devices are.
-      if (!hosting.has(identity) && !(await identities.isMember(identity))) throw stranger(identity)
+      if (!hosting.has(identity) && !identities.isNamed(identity)) throw stranger(identity)
       const allow = ({ type }: IdentityState): void => {
         // A group may name another as a member, which would bring the people that it names, and so on.
         if (type === 'group' && !hosting.has(identity)) throw stranger(identity)
@@ -90,7 +90,9 @@ export function identityOperations(parts: IdentityOperationsParts): Pick<Operati
       return { found: found.map(({ log, chain = null }) => ({ log, replicaSet: chain })) }
     },
 
-    async 'schema.put'({ schema }) {
+    async 'schema.put'({ schema }, { caller }) {
+      // What an app is here is said by who lives here, not by members of their groups.
+      if (caller.kind === 'session' && !hosting.has(caller.owner)) throw stranger(caller.owner)
       const known = await schemas.put(schema)
       return { schema: known.hash, app: known.id }
     },

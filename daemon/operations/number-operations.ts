@@ -6,7 +6,7 @@ import type { DeviceKey, IdentityId } from '../../protocol/record/types.ts'
 import type { Store } from '../../storage/types.ts'
 import type { Caller, Operations } from '../api/operations.ts'
 import type { Hosting } from '../hosting.ts'
-import { memberKind, type Identities } from '../identities.ts'
+import type { Identities } from '../identities.ts'
 import { requireOwnersDevice, speaksFor } from './caller.ts'
 
 export interface NumberOperationsParts {
@@ -45,11 +45,10 @@ export function numberOperations({
 
     async 'record.shards'({ owner, device }, { caller }) {
       requireOwnersDevice(identities, caller, owner)
-      const rows = await store.documents.list(memberKind, { prefix: owner })
       const named: { owner: IdentityId; held: boolean; lastEntry: Uint8Array | null }[] = []
       const unheld: typeof named = []
-      for (const { key } of rows) {
-        const group = identities.get(key.slice(32))
+      for (const id of identities.groupsNaming(owner)) {
+        const group = identities.get(id)
         if (group === undefined) continue
         const lastEntry = lastSignedBy(group, device) ?? null
         const held = hosting.has(group.id)

@@ -196,6 +196,7 @@ test('a club is founded, somebody writes in it from another node, and is put out
   expect(as(ada, 'get', 'talks', '--owner', group).lines()).toMatchObject([{ value: JSON.parse(talk) }])
   expect(as(ben, 'get', 'talks', '--owner', group).lines()).toMatchObject([{ value: JSON.parse(talk) }])
 
+  expect(as(ben, 'groups', 'remove', group, adasId).lines()).toMatchObject([{ error: { code: 'FORBIDDEN' } }])
   expect(as(ada, 'groups', 'remove', group, bensId).status).toBe(0)
   expect(as(ada, 'put', 'talks', talk, '--owner', 'Chess club').status).toBe(0)
   expect(as(ben, 'put', 'talks', talk, '--owner', group).status).toBe(1)

@@ -288,10 +288,10 @@ describe('when a log grows', () => {
     const [ada, eve] = [createPerson(crypto), createPerson(crypto)]
     const group = founded(crypto, eve, [ada])
     await identities.accept(undefined, logOf(group), { people: [eve.state, ada.state].map(logOf) })
-    expect(await identities.isMember(ada.state.id)).toBe(false)
+    expect(identities.isNamed(ada.state.id)).toBe(false)
     await store.shards.setStatus(group.id, 'hosted')
-    expect(await identities.isMember(ada.state.id)).toBe(true)
-    expect(await identities.isMember(group.id)).toBe(false)
+    expect(identities.isNamed(ada.state.id)).toBe(true)
+    expect(identities.isNamed(group.id)).toBe(false)
   })
 
   test('a group is read anew without a look at the signatures of its own log', async () => {
