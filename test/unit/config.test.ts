@@ -1,13 +1,20 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import { loadConfig } from '../../daemon/config.ts'
 
 const home = { XDG_STATE_HOME: '/nowhere/state', XDG_CONFIG_HOME: '/nowhere/config' }
 
+const folders: string[] = []
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true })
+})
+
 function file(text: string): string {
-  const path = join(mkdtempSync(join(tmpdir(), 'onehop-config-')), 'config.json')
+  const folder = mkdtempSync(join(tmpdir(), 'onehop-config-'))
+  folders.push(folder)
+  const path = join(folder, 'config.json')
   writeFileSync(path, text)
   return path
 }
