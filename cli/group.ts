@@ -36,8 +36,23 @@ export async function findGroup({ app }: OpenApp, text: string): Promise<Identit
   )
 }
 
+/**
+ * Whose records are meant: this person's own where nothing is typed, an identity by its id, a group of theirs as it is
+ * called. Throws a UsageError, or NOT_FOUND.
+ */
+export async function findOwner(opened: OpenApp, text: string | undefined): Promise<IdentityId> {
+  const self = opened.app.owner
+  if (text === undefined && self !== undefined) return self
+  const owner =
+    text === undefined || self === undefined || /^([0-9a-f]{0,7}|[0-9a-f]{64,})$/i.test(text)
+      ? readId(text ?? '', 'an identity')
+      : await findGroup(opened, text)
+  await enterGroup(opened, owner)
+  return owner
+}
+
 /** What is sealed for a group of this person's opens from then on. Of anybody else there is nothing to open. */
-export async function enterGroup({ app }: OpenApp, owner: IdentityId): Promise<void> {
+async function enterGroup({ app }: OpenApp, owner: IdentityId): Promise<void> {
   if (app.owner !== undefined && equalBytes(app.owner, owner)) return
   try {
     await app.groups.open(owner)

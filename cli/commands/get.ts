@@ -5,9 +5,9 @@ import { appOptions, keyFromText, openApp } from '../app.ts'
 import type { Command } from '../command.ts'
 import { exitCodes } from '../exit-code.ts'
 import { UsageError } from '../failure.ts'
-import { enterGroup } from '../group.ts'
+import { findOwner } from '../group.ts'
 import { itemJson, itemText } from '../item-output.ts'
-import { readId, requireIdentity } from '../owner.ts'
+import { requireIdentity } from '../owner.ts'
 
 const limitDefault = 20
 const limitMax = 200
@@ -18,7 +18,7 @@ export const get: Command = {
   operands: ['COLLECTION', '[KEY]'],
   options: {
     ...appOptions,
-    owner: { type: 'string', value: 'ID', help: 'of another identity' },
+    owner: { type: 'string', value: 'ID', help: 'of another identity, or of a group of yours by its name' },
     limit: { type: 'string', value: 'N', help: `how many (${limitDefault})` },
   },
   examples: [
@@ -37,10 +37,9 @@ export const get: Command = {
     const limit = flags.count('limit') ?? limitDefault
     if (limit < 1 || limit > limitMax) throw new UsageError(`--limit takes 1 to ${limitMax}`)
     const ownerText = flags.text('owner')
-    const owner =
-      ownerText === undefined ? (await requireIdentity(context)).id : readId(ownerText, 'an identity')
+    if (ownerText === undefined) await requireIdentity(context)
     await using opened = await openApp(call)
-    await enterGroup(opened, owner)
+    const owner = await findOwner(opened, ownerText)
     const { app, schema } = opened
     const compiled = collectionOf(schema, name)
     const collection = app.collection(name)

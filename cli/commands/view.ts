@@ -4,9 +4,9 @@ import { nearestWord } from '../../protocol/schema/problem.ts'
 import { appOptions, openApp } from '../app.ts'
 import type { Command } from '../command.ts'
 import { exitCodes } from '../exit-code.ts'
-import { enterGroup } from '../group.ts'
+import { findOwner } from '../group.ts'
 import { fieldText, itemJson, itemText } from '../item-output.ts'
-import { readId, requireIdentity } from '../owner.ts'
+import { requireIdentity } from '../owner.ts'
 import { safeText } from '../output.ts'
 import { counted, formatCount, shortId } from '../units.ts'
 
@@ -16,7 +16,7 @@ export const view: Command = {
   operands: ['NAME'],
   options: {
     ...appOptions,
-    owner: { type: 'string', value: 'ID', help: 'of another identity' },
+    owner: { type: 'string', value: 'ID', help: 'of another identity, or of a group of yours by its name' },
   },
   examples: [
     ['onehop view home', 'your home page: profile, feed, counts'],
@@ -30,10 +30,9 @@ export const view: Command = {
       flags,
     } = call
     const ownerText = flags.text('owner')
-    const owner =
-      ownerText === undefined ? (await requireIdentity(context)).id : readId(ownerText, 'an identity')
+    if (ownerText === undefined) await requireIdentity(context)
     await using opened = await openApp(call)
-    await enterGroup(opened, owner)
+    const owner = await findOwner(opened, ownerText)
     const { app, schema } = opened
     const known = Object.keys(schema.document.views ?? {})
     if (!known.includes(name)) {

@@ -193,7 +193,8 @@ test('a club is founded, somebody writes in it from another node, and is put out
   expect(as(ada, 'groups', 'role', group.slice(0, 12), bensId, 'writer').status).toBe(0)
   const written = as(ben, 'put', 'talks', talk, '--owner', group)
   expect(written.status, written.said).toBe(0)
-  expect(as(ada, 'get', 'talks', '--owner', group).lines()).toMatchObject([{ value: JSON.parse(talk) }])
+  for (const name of [group, group.slice(0, 10), 'chess club'])
+    expect(as(ada, 'get', 'talks', '--owner', name).lines()).toMatchObject([{ value: JSON.parse(talk) }])
   expect(as(ben, 'get', 'talks', '--owner', group).lines()).toMatchObject([{ value: JSON.parse(talk) }])
 
   expect(as(ben, 'groups', 'remove', group, adasId).lines()).toMatchObject([{ error: { code: 'FORBIDDEN' } }])
