@@ -11,7 +11,7 @@ import { createDispatch, type Dispatch } from './api/dispatch.ts'
 import { LeaveChanges } from './api/leave.ts'
 import { createNodeInfo } from './api/node-info.ts'
 import type { Operations } from './api/operations.ts'
-import { createSessions, type Sessions } from './api/sessions.ts'
+import { type Admitted, createSessions, type Sessions } from './api/sessions.ts'
 import { createSignedRequests, type SignedRequests } from './api/signed-requests.ts'
 import { serveApiStreams } from './api/stream.ts'
 import type { Config, Setting } from './config.ts'
@@ -200,10 +200,11 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   })
 
   // Phones and apps.
-  const admit = (owner: IdentityId, device: DeviceKey): void => {
+  const admit = (owner: IdentityId, device: DeviceKey): Admitted => {
     // Members of a group that lives here come from everywhere.
     if (!hosting.has(owner) && !identities.isMember(owner)) throw stranger(owner)
     requireLiveDevice(identities, owner, device)
+    return hosting.get(owner)?.person === true ? 'resident' : 'visitor'
   }
   const sessions = createSessions({ crypto, clock, random, node: self.key, admit })
   const signedRequests = createSignedRequests({ crypto, clock, node: self.key, admit })

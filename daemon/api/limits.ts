@@ -5,6 +5,8 @@ export const serverLimits = {
   /** Short enough that a stolen token is soon worth nothing; a device opens another without its person. */
   sessionLifetimeMs: 60 * 60_000,
   sessionsMax: 20_000,
+  /** Of people who do not live here. The rest is for those who do, however many devices and members strangers admit. */
+  visitorSessionsMax: 10_000,
   /** Tabs and a warm second connection of one device. */
   sessionsPerDeviceMax: 16,
   /**
@@ -14,6 +16,7 @@ export const serverLimits = {
   noncesPerDeviceMax: 4_096,
   noncesPerIdentityMax: 8_192,
   noncesMax: 40_960,
+  visitorNoncesMax: 20_480,
   /** A person who forgot an app is rid of it after a season. */
   appTokenLifetimeMsMax: 90 * 24 * 60 * 60_000,
   /** Revoked ones count until they would have expired. */

@@ -11,6 +11,8 @@ import type { DeviceKey, IdentityId } from '../../protocol/record/types.ts'
 import { serverLimits } from './limits.ts'
 import type { Operations } from './operations.ts'
 
+export type Admitted = 'resident' | 'visitor'
+
 export interface SessionPorts {
   readonly crypto: CryptoProvider
   readonly clock: Clock
@@ -19,9 +21,9 @@ export interface SessionPorts {
   readonly node: Uint8Array
   /**
    * Throws unless the device belongs to the identity, now: UNKNOWN_IDENTITY, FORBIDDEN, REVOKED. Asked again at every
-   * call, so that a revocation ends sessions at once; answer from memory.
+   * call, so that a revocation ends sessions at once; answer from memory. Who lives here has room that no visitor takes.
    */
-  readonly admit: (owner: IdentityId, device: DeviceKey) => void
+  readonly admit: (owner: IdentityId, device: DeviceKey) => Admitted
 }
 
 interface Session {
@@ -44,6 +46,8 @@ export function createSessions(ports: SessionPorts): Sessions {
   /** By hash of the token: how long a look-up takes tells nothing about any token. */
   const sessions = new Map<string, Session>()
   const tokensOfDevice = new Map<string, Set<string>>()
+  /** Oldest first. */
+  const visitors = new Set<string>()
   const usedNonces = new Map<string, number>()
   let sweptMs = 0
 
@@ -64,6 +68,7 @@ export function createSessions(ports: SessionPorts): Sessions {
     const session = sessions.get(key)
     if (session === undefined) return
     sessions.delete(key)
+    visitors.delete(key)
     const device = toHex(session.device)
     const tokens = tokensOfDevice.get(device)
     tokens?.delete(key)
@@ -77,10 +82,13 @@ export function createSessions(ports: SessionPorts): Sessions {
     for (const [key, session] of sessions) if (session.endsMs <= sweptMs) forget(key)
   }
 
-  const remember = (key: string, session: Session): void => {
-    const full = sessions.size >= serverLimits.sessionsMax
-    if (full || clock.monotonicMs() - sweptMs > serverLimits.challengeLifetimeMs) sweep()
-    if (sessions.size >= serverLimits.sessionsMax) throw new OnehopError('BUSY', 'too many sessions at once')
+  const isFull = (of: Admitted): boolean =>
+    sessions.size >= serverLimits.sessionsMax ||
+    (of === 'visitor' && visitors.size >= serverLimits.visitorSessionsMax)
+
+  const remember = (key: string, session: Session, as: Admitted): void => {
+    if (isFull(as) || clock.monotonicMs() - sweptMs > serverLimits.challengeLifetimeMs) sweep()
+    if (isFull(as)) throw new OnehopError('BUSY', 'too many sessions at once')
     const device = toHex(session.device)
     const tokens = tokensOfDevice.get(device) ?? new Set()
     // The oldest makes way: a client that forgot its tokens must not lock itself out.
@@ -89,12 +97,13 @@ export function createSessions(ports: SessionPorts): Sessions {
     tokens.add(key)
     tokensOfDevice.set(device, tokens)
     sessions.set(key, session)
+    if (as === 'visitor') visitors.add(key)
   }
 
   const begin: Sessions['begin'] = (owner, device) => {
     const token = random.bytes(32)
     const endsMs = clock.monotonicMs() + serverLimits.sessionLifetimeMs
-    remember(keyOf(toHex(token)), { owner, device, endsMs })
+    remember(keyOf(toHex(token)), { owner, device, endsMs }, ports.admit(owner, device))
     return token
   }
 
@@ -120,7 +129,6 @@ export function createSessions(ports: SessionPorts): Sessions {
         if (!verifySession(crypto, { node, nonce, owner, device, expiresMs }, signature)) {
           throw new OnehopError('BAD_SIGNATURE', 'the device did not sign this challenge')
         }
-        ports.admit(owner, device)
         const token = begin(owner, device)
         usedNonces.set(toHex(nonce), expiresMs)
         call.bind(toHex(token))

@@ -45,12 +45,12 @@ export function createSignedRequests(ports: Omit<SessionPorts, 'random'>): Signe
         throw new OnehopError('UNAUTHENTICATED', `the signature is for another node; this is ${toHex(node)}`)
       checkTime(signature, nowMs)
       // Membership is asked of memory, and before the signature: strangers' keys cost no arithmetic.
-      ports.admit(owner, device)
+      const as = ports.admit(owner, device)
       if (!verifySignature(crypto, signature))
         throw new OnehopError('UNAUTHENTICATED', 'the device did not sign this request', {
           help: 'Sign what is sent: method, host with port, path, query and body as the node receives them.',
         })
-      used.take(owner, device, nonce, createdS, nowMs)
+      used.take({ owner, device, nonce, createdS, as }, nowMs)
       return { owner, device, checkBody: (body) => checkBody(crypto, signature, asked.field, body) }
     },
   }

@@ -3,6 +3,22 @@ import { apiLimits } from '../../protocol/api/limits.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import type { DeviceKey, IdentityId } from '../../protocol/record/types.ts'
 import { serverLimits } from './limits.ts'
+import type { Admitted } from './sessions.ts'
+
+export interface Taken {
+  readonly owner: IdentityId
+  readonly device: DeviceKey
+  readonly nonce: string
+  readonly createdS: number
+  readonly as: Admitted
+}
+
+interface Remembered {
+  /** Unix time in seconds. */
+  readonly untilS: number
+  readonly owner: string
+  readonly isVisitor: boolean
+}
 
 /**
  * Which signed requests were answered already, for as long as their signatures are good. In memory; invariants:
@@ -12,11 +28,12 @@ import { serverLimits } from './limits.ts'
  * 3. Room is refused, never made by forgetting what is still good.
  */
 export class UsedNonces {
-  /** By device: until when (Unix time in seconds) each of its nonces is remembered, and on whose account. */
-  readonly #used = new Map<string, Map<string, { readonly untilS: number; readonly owner: string }>>()
+  /** By device and nonce. */
+  readonly #used = new Map<string, Map<string, Remembered>>()
   /** How many by identity: whoever admits ten devices must not fill what all share. */
   readonly #ofOwner = new Map<string, number>()
   #count = 0
+  #visitors = 0
   #forgottenS: number
   #sweptS: number
 
@@ -30,10 +47,12 @@ export class UsedNonces {
   }
 
   /** Call when everything else about the signature is good. Throws UNAUTHENTICATED or BUSY. */
-  take(owner: IdentityId, device: DeviceKey, nonce: string, createdS: number, nowMs: number): void {
+  take({ owner, device, nonce, createdS, as }: Taken, nowMs: number): void {
     const nowS = Math.floor(nowMs / 1000)
+    const isVisitor = as === 'visitor'
     const full = (): boolean =>
       this.#count >= serverLimits.noncesMax ||
+      (isVisitor && this.#visitors >= serverLimits.visitorNoncesMax) ||
       ofOwner() >= serverLimits.noncesPerIdentityMax ||
       ofDevice() >= serverLimits.noncesPerDeviceMax
     const name = toHex(device)
@@ -53,23 +72,28 @@ export class UsedNonces {
       })
     }
     if (full()) throw new OnehopError('BUSY', 'too many signed requests in a short time')
-    const nonces = this.#used.get(name) ?? new Map<string, { untilS: number; owner: string }>()
-    this.#used.set(name, nonces.set(nonce, { untilS: createdS + apiLimits.signatureWindowS, owner: person }))
+    const nonces = this.#used.get(name) ?? new Map<string, Remembered>()
+    this.#used.set(
+      name,
+      nonces.set(nonce, { untilS: createdS + apiLimits.signatureWindowS, owner: person, isVisitor }),
+    )
     this.#ofOwner.set(person, ofOwner() + 1)
     this.#count++
+    if (isVisitor) this.#visitors++
   }
 
   #sweep(nowS: number): void {
     this.#sweptS = nowS
     this.#forgottenS = Math.max(this.#forgottenS, nowS - apiLimits.signatureWindowS)
     for (const [device, nonces] of this.#used) {
-      for (const [nonce, { untilS, owner }] of nonces) {
+      for (const [nonce, { untilS, owner, isVisitor }] of nonces) {
         if (untilS >= nowS) continue
         nonces.delete(nonce)
         const left = (this.#ofOwner.get(owner) ?? 0) - 1
         if (left > 0) this.#ofOwner.set(owner, left)
         else this.#ofOwner.delete(owner)
         this.#count--
+        if (isVisitor) this.#visitors--
       }
       if (nonces.size === 0) this.#used.delete(device)
     }

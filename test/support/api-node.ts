@@ -3,7 +3,7 @@ import { openHttpServer } from '../../daemon/api/http.ts'
 import { LeaveChanges } from '../../daemon/api/leave.ts'
 import { createNodeInfo } from '../../daemon/api/node-info.ts'
 import type { Call, Operations } from '../../daemon/api/operations.ts'
-import { createSessions } from '../../daemon/api/sessions.ts'
+import { type Admitted, createSessions } from '../../daemon/api/sessions.ts'
 import { createSignedRequests } from '../../daemon/api/signed-requests.ts'
 import { systemClock } from '../../daemon/clock.ts'
 import { signSession } from '../../protocol/api/session.ts'
@@ -38,10 +38,11 @@ export function createApiNode(more: Partial<Operations> = {}, clock: Clock = sys
     crypto: testCrypto,
     clock,
     node: nodeKeys.key,
-    admit(identity: Uint8Array, key: Uint8Array) {
+    admit(identity: Uint8Array, key: Uint8Array): Admitted {
       if (toHex(identity) !== toHex(owner)) throw new OnehopError('UNKNOWN_IDENTITY', 'not hosted')
       if (toHex(key) !== toHex(device.key)) throw new OnehopError('FORBIDDEN', 'not a device of the owner')
       if (revoked.has(toHex(key))) throw new OnehopError('REVOKED', 'revoked')
+      return 'resident'
     },
   }
   const sessions = createSessions({ ...who, random })

@@ -122,7 +122,8 @@ describe('sessions', () => {
   function open() {
     const clock = createVirtualClock()
     const node = random.bytes(32)
-    const sessions = createSessions({ crypto: testCrypto, clock, random, node, admit: () => undefined })
+    const admit = (of: Uint8Array) => (of === owner ? 'resident' : 'visitor')
+    const sessions = createSessions({ crypto: testCrypto, clock, random, node, admit })
     const call: Call = {
       caller: { kind: 'anyone' },
       token: undefined,
@@ -170,6 +171,18 @@ describe('sessions', () => {
     const given = await challenge()
     await clock.advance(serverLimits.challengeLifetimeMs + 1)
     await expect(answer(given)).rejects.toMatchObject({ code: 'EXPIRED' })
+  })
+
+  test('of visitors leave room for who lives here, and end in time', async () => {
+    const { clock, sessions } = open()
+    const visit = () => toHex(sessions.begin(random.bytes(32), random.bytes(32)))
+    for (let i = 0; i < serverLimits.visitorSessionsMax; i++) visit()
+    expect(visit).toThrow(expect.objectContaining({ code: 'BUSY' }))
+    for (let i = serverLimits.visitorSessionsMax; i < serverLimits.sessionsMax; i++)
+      expect(sessions.find(toHex(sessions.begin(owner, random.bytes(32))))).toBeDefined()
+    expect(() => sessions.begin(owner, device.key)).toThrow(expect.objectContaining({ code: 'BUSY' }))
+    await clock.advance(serverLimits.sessionLifetimeMs)
+    expect(sessions.find(visit())).toBeDefined()
   })
 
   test('of one device are bounded: the oldest makes way', async () => {

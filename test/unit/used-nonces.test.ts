@@ -11,7 +11,7 @@ const { signatureWindowS: windowS } = apiLimits
 function memory() {
   const used = new UsedNonces(startS * 1000)
   const take = (nonce: string, nowS: number, createdS = nowS, key = device.key, person = owner): void =>
-    used.take(person, key, nonce, createdS, nowS * 1000)
+    used.take({ owner: person, device: key, nonce, createdS, as: 'resident' }, nowS * 1000)
   return { used, take }
 }
 
@@ -65,6 +65,21 @@ describe('nonces of signed requests', () => {
     expect(used.size).toBe(serverLimits.noncesPerDeviceMax + 1)
     expect(() => take('one more', startS + 1 + windowS)).toThrow(expect.objectContaining({ code: 'BUSY' }))
     take('one more', startS + 2 + windowS)
+  })
+
+  test('visitors fill their share only, and who lives here has room', () => {
+    const { used } = memory()
+    const nowS = startS + 1
+    const visit = (i: number): void => {
+      const person = Uint8Array.from(owner, (_, at) => (at === 0 ? i % 5 : 7))
+      used.take({ owner: person, device: person, nonce: `n${i}`, createdS: nowS, as: 'visitor' }, nowS * 1000)
+    }
+    for (let i = 0; i < serverLimits.visitorNoncesMax; i++) visit(i)
+    expect(() => visit(serverLimits.visitorNoncesMax + 1)).toThrow(expect.objectContaining({ code: 'BUSY' }))
+    used.take({ owner, device: device.key, nonce: 'mine', createdS: nowS, as: 'resident' }, nowS * 1000)
+    const laterS = nowS + 1 + windowS
+    used.take({ owner, device: owner, nonce: 'b', createdS: laterS, as: 'visitor' }, laterS * 1000)
+    expect(used.size).toBe(1)
   })
 
   test('an identity fills its own share only, however many devices it admits', () => {
