@@ -15,6 +15,8 @@ export interface PlaceOptions extends CallOptions {
   /** Beside the home node; what the node's config says when not given. */
   readonly copies?: number | undefined
   readonly bytes?: number | undefined
+  /** Nodes that get no seat, and keep none: one that was stolen. */
+  readonly except?: readonly Uint8Array[] | undefined
 }
 
 export interface Placed {
@@ -40,7 +42,7 @@ export async function placeShard(
   crypto: CryptoProvider,
   options: PlaceOptions = {},
 ): Promise<Placed> {
-  const { copies, bytes, owner = identity.id, ...callOptions } = options
+  const { copies, bytes, except, owner = identity.id, ...callOptions } = options
   if (identity.role !== 'owner') {
     throw new OnehopError('FORBIDDEN', "only an owner's device says which nodes hold a shard")
   }
@@ -50,13 +52,14 @@ export async function placeShard(
       owners: [owner],
       ...(copies === undefined ? {} : { copies }),
       ...(bytes === undefined ? {} : { bytes }),
+      ...(except === undefined ? {} : { except: [...except] }),
     },
     callOptions,
   )
   const proposal = proposals.find((one) => equalBytes(one.owner, owner))
   if (proposal === undefined) throw new OnehopError('BAD_MESSAGE', 'the node proposed nothing for this shard')
   const set = decodeReplicaSet(proposal.unsigned)
-  checkProposal(crypto, set, owner, proposal.leases)
+  checkProposal(crypto, set, owner, proposal.leases, except)
   const signed = packReplicaSet(proposal.unsigned, [
     signReplicaSet(crypto, proposal.unsigned, identity.device.seed),
   ])
@@ -75,9 +78,15 @@ function checkProposal(
   set: ReplicaSet,
   owner: IdentityId,
   packedLeases: readonly Uint8Array[],
+  except: readonly Uint8Array[] = [],
 ): void {
   if (!equalBytes(set.owner, owner) || !equalBytes(set.shard, owner) || set.step !== 0)
     throw new OnehopError('BAD_MESSAGE', 'the node proposed a replica set for another shard')
+  const barred = [...set.members, ...set.standby].find(({ node }) =>
+    except.some((one) => equalBytes(one, node)),
+  )
+  if (barred !== undefined)
+    throw new OnehopError('BAD_MESSAGE', `the node names ${toHex(barred.node)}, which was to have no seat`)
   const promised = new Set<string>()
   for (const packed of packedLeases) {
     const lease = verifyLease(crypto, packed)

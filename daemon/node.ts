@@ -21,6 +21,7 @@ import { Ingest } from './ingest.ts'
 import { Live } from './live/live.ts'
 import { createProvideQueue, type ProvideQueue } from './net/provide-queue.ts'
 import type { Network, NodeId } from './net/rpc.ts'
+import { DenyList } from './deny-list.ts'
 import { DeviceLabels } from './device-labels.ts'
 import { adminOperations } from './operations/admin-operations.ts'
 import { blobOperations } from './operations/blob-operations.ts'
@@ -128,6 +129,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     suspectAfterMs: config.hosting.suspectAfterMs,
     describe: (to) => ({ ...describe(), offeredBytes: leases.offeredBytes(to) }),
   })
+  const denyList = await DenyList.open(store, network)
   const replicaSets = new ReplicaSets(store, crypto, identities)
   const finder = new Finder({ ...base, replicaSets, signal: tasks.signal })
   const recoveries = await Recoveries.open({ ...base, replicaSets, signal: tasks.signal })
@@ -280,6 +282,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
       settings: ports.settings ?? [],
       deviceLabels,
       network,
+      denyList,
       replicaSets,
       neighbours,
       replication,

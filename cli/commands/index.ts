@@ -10,6 +10,7 @@ import { groups, groupsAdd, groupsCreate, groupsRemove, groupsRole } from './gro
 import { help } from './help.ts'
 import { importFile } from './import.ts'
 import { init } from './init.ts'
+import { nodeAllow, nodeRevoke } from './node.ts'
 import { pair } from './pair.ts'
 import { paths } from './paths.ts'
 import { put } from './put.ts'
@@ -33,6 +34,8 @@ export const commands: readonly Command[] = [
   pair,
   devices,
   devicesRevoke,
+  nodeRevoke,
+  nodeAllow,
   groups,
   groupsCreate,
   groupsAdd,

@@ -8,6 +8,7 @@ import type { IdentityId } from '../../protocol/record/types.ts'
 import type { Store } from '../../storage/types.ts'
 import type { Operations } from '../api/operations.ts'
 import type { Config, Setting } from '../config.ts'
+import type { DenyList } from '../deny-list.ts'
 import type { DeviceLabels } from '../device-labels.ts'
 import type { Hosted, Hosting } from '../hosting.ts'
 import type { Identities } from '../identities.ts'
@@ -32,6 +33,7 @@ export interface AdminOperationsParts {
   readonly config: Config
   readonly settings: readonly Setting[]
   readonly network: Network
+  readonly denyList: DenyList
   readonly hosting: Hosting
   readonly deviceLabels: DeviceLabels
   readonly identities: Identities
@@ -54,11 +56,13 @@ type Names =
   | 'admin.host.add'
   | 'admin.host.remove'
   | 'admin.deny.set'
+  | 'admin.deny.add'
+  | 'admin.deny.remove'
   | 'admin.provide'
   | 'admin.stop'
 
 export function adminOperations(parts: AdminOperationsParts): Pick<Operations, Names> {
-  const { clock, config, network, hosting, identities, neighbours, provides } = parts
+  const { clock, config, network, denyList, hosting, identities, neighbours, provides } = parts
   const startedMs = clock.monotonicMs()
   let summed: { readonly summary: Summary; readonly untilMs: number } | undefined
   const summary = async (): Promise<Summary> => {
@@ -155,8 +159,20 @@ export function adminOperations(parts: AdminOperationsParts): Pick<Operations, N
     },
 
     async 'admin.deny.set'({ nodes }) {
-      await network.deny(nodes.map(toHex))
+      await denyList.set(nodes.map(toHex))
       return {}
+    },
+
+    async 'admin.deny.add'({ nodes }) {
+      const self = nodes.map(toHex).includes(network.rpc.self)
+      if (self) throw new OnehopError('BAD_REQUEST', 'a node cannot deny itself')
+      await denyList.add(nodes.map(toHex))
+      return { denied: denyList.size }
+    },
+
+    async 'admin.deny.remove'({ nodes }) {
+      await denyList.remove(nodes.map(toHex))
+      return { denied: denyList.size }
     },
 
     async 'admin.provide'({ owners }) {

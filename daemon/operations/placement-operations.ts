@@ -27,11 +27,11 @@ export function placementOperations(parts: PlacementOperationsParts): Pick<Opera
     },
 
     async 'placement.propose'(
-      { owners, copies = config.copies, bytes = config.leaseBytes },
+      { owners, copies = config.copies, bytes = config.leaseBytes, except = [] },
       { caller, signal },
     ) {
       for (const owner of owners) requireOwnersDevice(identities, caller, owner)
-      return { proposals: await placement.propose(owners, copies, bytes, signal) }
+      return { proposals: await placement.propose(owners, { copies, bytes, except }, signal) }
     },
 
     async 'placement.commit'({ replicaSets }) {

@@ -46,6 +46,13 @@ export interface Proposal {
   readonly leases: readonly Uint8Array[]
 }
 
+export interface Wanted {
+  readonly copies: number
+  readonly bytes: number
+  /** Nodes that get no seat, and keep none. */
+  readonly except?: readonly Uint8Array[] | undefined
+}
+
 /** Willing nodes named beside the members, from which the members may fill a seat without the owner. */
 const standbyMax = 4
 
@@ -80,8 +87,7 @@ export class Placement {
    */
   async propose(
     owners: readonly IdentityId[],
-    copies: number,
-    bytes: number,
+    { copies, bytes, except = [] }: Wanted,
     signal: AbortSignal,
   ): Promise<Proposal[]> {
     const { neighbours, crypto, config, hosting } = this.#parts
@@ -95,8 +101,12 @@ export class Placement {
     // Once for all of them: libp2p makes its list of addresses anew each time.
     const said = this.#parts.describe()
     const home = candidateOf(this.#parts.rpc.self, said)
-    const candidates = neighbours.candidates(leaseBytes)
-    const seats = owners.map((owner) => seatsToKeep(this.#parts.replicaSets.get(owner)?.newest, home.node))
+    const barred = new Set(except.map(toHex))
+    const isWelcome = ({ node }: Pick<Candidate, 'node'>): boolean => !barred.has(toHex(node))
+    const candidates = neighbours.candidates(leaseBytes).filter(isWelcome)
+    const seats = owners.map((owner) =>
+      seatsToKeep(this.#parts.replicaSets.get(owner)?.newest, home.node).filter(isWelcome),
+    )
     await learnSeats(this.#parts.routing, this.#parts.log, seats.flat())
     const former = seats.map((held) => held.map((seat) => candidateOf(toHex(seat.node), seat)))
     const kept = await this.#gatherLeases(owners, former, leaseBytes, signal)

@@ -284,6 +284,8 @@ export const operations = {
       owners: list(key32(), limits.placementShardsMax),
       copies: optional(uint(limits.replicaSetMembersMax)),
       bytes: optional(uint()),
+      /** Nodes that get no seat, and keep none. */
+      except: optional(list(key32(), limits.replicaSetMembersMax)),
     },
     {
       proposals: list(
@@ -469,6 +471,9 @@ export const operations = {
     { removed: uint() },
   ),
   /** Replaces the list of peers that are neither dialled nor answered. */
+  /** Kept over restarts, beside what `admin.deny.set` says. The reply tells how many nodes are denied so. */
+  'admin.deny.add': unary('admin', { nodes: list(key32(), apiLimits.denyMax) }, { denied: uint() }),
+  'admin.deny.remove': unary('admin', { nodes: list(key32(), apiLimits.denyMax) }, { denied: uint() }),
   'admin.deny.set': unary('admin', { nodes: list(key32(), apiLimits.denyMax) }, {}),
   /** Puts shards held here at the head of the queue that announces them in the DHT. */
   'admin.provide': unary(

@@ -205,6 +205,23 @@ test('a club is founded, somebody writes in it from another node, and is put out
   expect(seen.map(({ value }) => value.minutes)).toEqual([undefined, 'for us alone'])
 })
 
+test('a node that was revoked is met no more, until it is allowed again', async () => {
+  const isMet = (): boolean => {
+    const [status] = onehop(ada, 'status').lines() as { peers: { node: string; connected: boolean }[] }[]
+    return status?.peers.some(({ node, connected }) => node === ben.at.node && connected) === true
+  }
+  await until(isMet, 20_000)
+  expect(onehop(ada, 'node', 'revoke', 'abc').status).toBe(2)
+  expect(onehop(ada, 'node', 'revoke', ada.at.node).lines()).toMatchObject([
+    { error: { code: 'BAD_REQUEST', help: expect.stringContaining('onehop recover') } },
+  ])
+  const revoked = onehop(ada, 'node', 'revoke', ben.at.node.slice(0, 10))
+  expect(revoked.status, revoked.said).toBe(0)
+  expect(revoked.lines()).toEqual([{ node: ben.at.node, shards: [], device: false, denied: true }])
+  await until(() => !isMet(), 20_000)
+  expect(onehop(ada, 'node', 'allow', ben.at.node).lines()).toEqual([{ node: ben.at.node, denied: 0 }])
+})
+
 test('paths are where things are', () => {
   const [paths] = onehop(ada, 'paths').lines() as [Record<string, string>]
   expect(paths['state']).toBe(ada.at.state)

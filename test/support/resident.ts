@@ -1,12 +1,7 @@
-import { toHex } from '../../protocol/bytes.ts'
+import { fromHex, toHex } from '../../protocol/bytes.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import { encodeLog } from '../../protocol/identity/entry.ts'
-import {
-  decodeReplicaSet,
-  encodeReplicaSet,
-  packReplicaSet,
-  signReplicaSet,
-} from '../../protocol/placement/replica-set.ts'
+import { packReplicaSet, signReplicaSet } from '../../protocol/placement/replica-set.ts'
 import { HybridClock } from '../../protocol/record/clock.ts'
 import { signRecord } from '../../protocol/record/sign.ts'
 import type { Fields } from '../../protocol/record/types.ts'
@@ -53,15 +48,14 @@ export class Resident {
       throw new Error(`not hosted: ${results[0].code} ${results[0].message}`)
   }
 
-  /**
-   * Asks for copies at the neighbours' and signs the replica set. Answers how many hold the shard. `without`: nodes that
-   * get no seat, whatever was proposed.
-   */
-  async place(home: MeshNode, copies = 3, without: readonly string[] = []): Promise<number> {
-    const { proposals } = await home.call('placement.propose', { owners: [this.id], copies })
-    const proposed = decodeReplicaSet(proposals[0]?.unsigned as Uint8Array)
-    const members = proposed.members.filter(({ node }) => !without.includes(toHex(node)))
-    const unsigned = encodeReplicaSet({ ...proposed, members })
+  /** Asks for copies at the neighbours' and signs the replica set. Answers how many hold the shard. `except`: get no seat. */
+  async place(home: MeshNode, copies = 3, except: readonly string[] = []): Promise<number> {
+    const { proposals } = await home.call('placement.propose', {
+      owners: [this.id],
+      copies,
+      except: except.map((node) => fromHex(node, 32) as Uint8Array),
+    })
+    const unsigned = proposals[0]?.unsigned as Uint8Array
     const signature = signReplicaSet(this.#crypto, unsigned, this.person.device.seed)
     const { results } = await home.call('placement.commit', {
       replicaSets: [packReplicaSet(unsigned, [signature])],

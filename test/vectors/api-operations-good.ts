@@ -262,6 +262,7 @@ export const goodMessages: Messages = {
     request: {
       'as the node is set': { owners: [owner, source] },
       'as the owner wants': { owners: [owner], copies: 3, bytes: 50_000_000 },
+      'without a stolen box': { owners: [owner], except: [node] },
     },
     reply: {
       'one shard': { proposals: [{ owner, unsigned: document, leases: [record, log] }] },
@@ -427,6 +428,8 @@ export const goodMessages: Messages = {
     request: { 'two people': { identities: [owner, source] } },
     reply: { 'one was here': { removed: 1 } },
   },
+  'admin.deny.add': { request: { 'a stolen box': { nodes: [node] } }, reply: { 'the only one': { denied: 1 } } },
+  'admin.deny.remove': { request: { 'it was found': { nodes: [node] } }, reply: { 'none is left': { denied: 0 } } },
   'admin.deny.set': {
     request: { 'one peer': { nodes: [source] }, nobody: { nodes: [] } },
     reply: { 'nothing to say': {} },
