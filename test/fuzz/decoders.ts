@@ -37,6 +37,7 @@ import {
 } from '../../protocol/placement/replica-set.ts'
 import * as query from '../../protocol/query/query.ts'
 import { decodeViewAnswer, encodeViewAnswer } from '../../protocol/query/view-answer.ts'
+import { decodeReaders, encodeReaders } from '../../protocol/readers/page.ts'
 import { respond } from '../../protocol/reconcile/machine.ts'
 import { decodeRanges } from '../../protocol/reconcile/message.ts'
 import { reconcileVector } from '../../protocol/reconcile/vector.ts'
@@ -165,6 +166,12 @@ export const decoders: readonly DecoderEntry[] = [
   ),
   decoder('identity/entry.ts:decodeEntry', entries, (bytes) => decodeEntry(believing, bytes), encodeEntry),
   decoder('identity/entry.ts:decodeLog', entries, (bytes) => decodeLog(believing, bytes), encodeLog),
+  decoder(
+    'readers/page.ts:decodeReaders',
+    seedsOf('readers', 'bytes'),
+    (bytes) => decodeReaders(bytes, 7),
+    encodeReaders,
+  ),
   decoder('identity/log.ts:replay', seedsOf('identity', 'log'), (bytes) =>
     replay(believing, decodeLog(believing, bytes)),
   ),
