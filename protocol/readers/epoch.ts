@@ -24,12 +24,16 @@ export function boxEpochOf(epoch: number): number {
   return Math.floor(epoch / perBox)
 }
 
+export function firstEpochUnder(boxEpoch: number): number {
+  return boxEpoch * perBox
+}
+
 /**
  * The epoch under which to seal next. Another than the newest when a device of the owner's was revoked, at once; and when
  * somebody was put out, once a day, as each costs every reader's wrap.
  */
 export function epochToSeal({ newest, boxEpoch, isRemovalWaiting, isUrgent, nowMs }: ReadersStand): number {
-  if (newest === undefined || boxEpochOf(newest.epoch) < boxEpoch) return boxEpoch * perBox
+  if (newest === undefined || boxEpochOf(newest.epoch) < boxEpoch) return firstEpochUnder(boxEpoch)
   const { epoch, startedMs } = newest
   if (!isRemovalWaiting || !(isUrgent || nowMs - startedMs >= dayMs)) return epoch
   if (boxEpochOf(epoch + 1) !== boxEpochOf(epoch))

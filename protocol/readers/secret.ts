@@ -17,7 +17,7 @@ export interface ReadersOf {
 }
 
 /** For the owner's own devices: from the box secret under which the epoch stands, so that all of them make the same. */
-export function readersSecret(
+export function secretForReaders(
   crypto: CryptoProvider,
   box: BoxSecret,
   { owner, app, epoch }: ReadersOf,

@@ -501,6 +501,8 @@ export const notByThemselves: Readonly<Record<string, string>> = {
   'shape.ts:decodeAs': 'the same, with bytes',
   'identity/box.ts:openBoxSecret': 'opens what nacl.box authenticated; 32 bytes or nothing',
   'identity/box.ts:openGroupSecret': 'the same, for a group',
+  'readers/secret.ts:openReadersChain': 'opens what secretbox authenticated; bytes or nothing',
+  'readers/secret.ts:openReadersWrap': 'opens what nacl.box authenticated; bytes or nothing',
   'sealed-blob.ts:openChunk': 'opens what secretbox authenticated; bytes or nothing',
   'record/section.ts:openSection': 'readSection, after secretbox authenticated the bytes',
   'schema/validate.ts:parseSchema': 'decodeSchema, after the codec',

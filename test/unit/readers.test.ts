@@ -10,7 +10,7 @@ import {
   followersKeyFor,
   openReadersChain,
   openReadersWrap,
-  readersSecret,
+  secretForReaders,
 } from '../../protocol/readers/secret.ts'
 import { compatible } from '../../protocol/schema/compatible.ts'
 import { defineSchema } from '../../protocol/schema/builder.ts'
@@ -30,7 +30,7 @@ describe.each([nodeCrypto(random), portableCrypto(random)])('secrets of epochs w
   it('follow from the box secret of the owner, and seal for followers', () => {
     for (const { epoch, secret, followersKey } of file.epochs) {
       const box = file.boxSecrets.find((one) => one.epoch === boxEpochOf(epoch))!
-      const made = readersSecret(crypto, { epoch: box.epoch, secret: unhex(box.secret) }, { ...of, epoch })
+      const made = secretForReaders(crypto, { epoch: box.epoch, secret: unhex(box.secret) }, { ...of, epoch })
       expect(toHex(made)).toBe(secret)
       expect(toHex(followersKeyFor(crypto, made, { ...of, epoch, collection: file.collection }))).toBe(
         followersKey,

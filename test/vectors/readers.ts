@@ -6,7 +6,7 @@ import { wrapSecret, type BoxSecret } from '../../protocol/identity/box.ts'
 import { createIdentity, deviceFromSeed } from '../../protocol/identity/make.ts'
 import { limits } from '../../protocol/limits.ts'
 import { encodeReaders, pageOf, type ReaderEntry } from '../../protocol/readers/page.ts'
-import { followersKeyFor, readersSecret, sealReadersChain } from '../../protocol/readers/secret.ts'
+import { followersKeyFor, secretForReaders, sealReadersChain } from '../../protocol/readers/secret.ts'
 import { seededCrypto } from '../support/people.ts'
 import { arrayOf, invalidCases, raw, type InvalidCase } from './wire.ts'
 
@@ -50,7 +50,7 @@ export function readersVectors(): ReadersVectors {
   const collection = 'posts'
   const boxes: BoxSecret[] = [1, 2].map((epoch) => ({ epoch, secret: crypto.random(32) }))
   const secretOf = (epoch: number): Uint8Array =>
-    readersSecret(crypto, boxes[Math.floor(epoch / 65_536) - 1] as BoxSecret, { ...of, epoch })
+    secretForReaders(crypto, boxes[Math.floor(epoch / 65_536) - 1] as BoxSecret, { ...of, epoch })
 
   const numbers = [65_536, 65_537, 131_072]
   const epochs = numbers.map((epoch, i) => {
