@@ -58,6 +58,14 @@ export type {
   RecoverOptions,
   ReplaceOptions,
 } from './recovery.ts'
+export type {
+  ApprovedReader,
+  FollowRequest,
+  FollowRequests,
+  Readers,
+  ReadersChange,
+  RemoveOptions,
+} from './readers.ts'
 export type { SearchHitOf, SearchRequest, SearchResult } from './search.ts'
 export { dialNode, streamTransport } from './secure-node.ts'
 export type { DialNode, SecureNode } from './secure-node.ts'

@@ -32,6 +32,9 @@ export const clientLimits = {
   /** Before sealing for followers another device's changes are looked for, this often and no longer than that. */
   readersRefreshMs: 30_000,
   readersRefreshTimeoutMs: 3_000,
+  /** Followers looked through for requests, and requests that are listed: who has more answers some of them first. */
+  followerPagesMax: 64,
+  followRequestsMax: 1_000,
   /** Chunks of a blob under way at once. */
   blobParallel: 4,
   /** Chunk lists of blobs kept verified in memory, and the hashes in all of them: some 8 MB. */

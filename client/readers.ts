@@ -2,12 +2,13 @@ import { decode, encode } from '../protocol/codec.ts'
 import { asOnehopError, OnehopError } from '../protocol/errors.ts'
 import { holds } from '../protocol/identity/access.ts'
 import { wrapSecret, type BoxSecret } from '../protocol/identity/box.ts'
-import { toHex } from '../protocol/bytes.ts'
+import { equalBytes, toHex } from '../protocol/bytes.ts'
 import { epochsCollection, readerPages, readersCollection } from '../protocol/readers/collections.ts'
 import { boxEpochOf, epochToSeal } from '../protocol/readers/epoch.ts'
 import { decodeReaders, encodeReaders, type ReaderEntry } from '../protocol/readers/page.ts'
 import { sealReadersChain } from '../protocol/readers/secret.ts'
 import type { DraftSection, IdentityId, RecordRef } from '../protocol/record/types.ts'
+import { decodeRecord } from '../protocol/record/wire.ts'
 import { collectionOf } from '../protocol/schema/check-item.ts'
 import { itemKey } from '../protocol/schema/item-key.ts'
 import { planSections } from '../protocol/schema/sections.ts'
@@ -31,6 +32,19 @@ export interface ApprovedReader {
   readonly identity: IdentityId
   /** Put out: reads until a new epoch begins, with what is sealed a day after the last one began. */
   readonly isLeaving: boolean
+}
+
+export interface FollowRequest {
+  readonly identity: IdentityId
+  readonly sinceMs: number
+  /** They were approved once, and put out. */
+  readonly wasRemoved: boolean
+}
+
+export interface FollowRequests {
+  readonly items: readonly FollowRequest[]
+  /** False: some node that serves followers did not answer, or there are more than are listed. */
+  readonly isWhole: boolean
 }
 
 export interface RemoveOptions extends CallOptions {
@@ -110,6 +124,53 @@ export class Readers {
         ),
       )
     })
+  }
+
+  /** Who follows and was not approved. Nobody is among them without having signed that they follow. */
+  async requests(options: CallOptions = {}): Promise<FollowRequests> {
+    const approved = new Set<string>()
+    const put = new Set<string>()
+    await this.#inTurn(async () => {
+      await this.#refresh(options)
+      for (const { entries } of this.#pages.values())
+        for (const { reader, isRemoved } of entries) (isRemoved ? put : approved).add(toHex(reader))
+    })
+    const items: FollowRequest[] = []
+    let isWhole = true
+    let after: IdentityId | undefined
+    for (let pages = 0; ; pages++) {
+      const { followers, more, silent } = await this.#followers(after, options)
+      if (silent > 0) isWhole = false
+      for (const { identity, sinceMs } of followers) {
+        const name = toHex(identity)
+        if (!approved.has(name)) items.push({ identity, sinceMs, wasRemoved: put.has(name) })
+      }
+      after = more
+      if (after === undefined) return { items, isWhole }
+      if (pages >= clientLimits.followerPagesMax || items.length >= clientLimits.followRequestsMax)
+        return { items, isWhole: false }
+    }
+  }
+
+  /** One page of those whose record says so and verifies. */
+  async #followers(after: IdentityId | undefined, options: CallOptions) {
+    const { app, schema, crypto, reader, transport } = this.#parts
+    const self = this.#parts.self()
+    const request = { owner: self, app, ...(after && { after }) }
+    const { records, more, silent } = await transport.call('follower.list', request, options)
+    const verdicts = await reader.verdicts(records, { app }, options)
+    const followers = verdicts.flatMap((verdict) => {
+      if (!verdict.ok) return []
+      const { owner, collection } = verdict.record.header
+      const compiled = schema.collections.get(collection)
+      const item = compiled?.follows && reader.item(verdict.record, collection)
+      const followed = item?.value[compiled?.follows?.field ?? '']
+      const isMe = followed instanceof Uint8Array && equalBytes(followed, self)
+      return item !== undefined && isMe ? [{ identity: owner, sinceMs: item.writtenMs }] : []
+    })
+    // Where the node stands, whatever of it was believed.
+    const last = more ? records.at(-1) : undefined
+    return { followers, silent, more: last && decodeRecord(crypto, last).header.owner }
   }
 
   /** What to seal under now, once the wraps for it are on the way. */

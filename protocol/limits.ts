@@ -79,6 +79,8 @@ export const limits = {
   addressesPerNodeMax: 8,
   /** Authors named in one follow, stop or pull: their ids and cursors fill a tenth of a frame. */
   streamAuthorsMax: 1024,
+  /** Followers told in one message, by the records that say so. */
+  followersMax: 256,
   /** Records in one push. */
   streamEntriesMax: 1024,
 } as const

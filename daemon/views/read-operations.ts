@@ -32,7 +32,7 @@ export interface ReadOperationsParts {
   readonly live: Live
 }
 
-type Names = 'record.get' | 'record.list' | 'view.get' | 'feed.list' | 'live.open'
+type Names = 'record.get' | 'record.list' | 'view.get' | 'feed.list' | 'follower.list' | 'live.open'
 
 /** A reply of records, less what goes around them. */
 const recordsBytesMax = apiLimits.bodyBytesMax - 16 * 1024
@@ -163,6 +163,12 @@ export function readOperations(parts: ReadOperationsParts): Pick<Operations, Nam
         position: value.position,
         requestsBetweenNodes: requests,
       }
+    },
+
+    async 'follower.list'({ owner, app, after }, { caller, signal }) {
+      requireReader(identities, caller, owner, { app, collection: undefined, nowMs: clock.nowMs() })
+      await check(owner, undefined)
+      return streams.followersOf({ app, author: owner, after }, signal)
     },
 
     'live.open': (request, call) => live.open(request, call),

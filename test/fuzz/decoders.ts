@@ -55,6 +55,7 @@ import * as exchange from '../../protocol/search/exchange.ts'
 import * as searchLog from '../../protocol/search/log.ts'
 import * as searchQuery from '../../protocol/search/query.ts'
 import * as statistics from '../../protocol/search/statistics-message.ts'
+import * as followers from '../../protocol/stream/followers.ts'
 import * as listing from '../../protocol/stream/listing.ts'
 import * as stream from '../../protocol/stream/wire.ts'
 import { seededCrypto } from '../support/people.ts'
@@ -467,6 +468,18 @@ export const decoders: readonly DecoderEntry[] = [
   decoder(`${s}:decodePull`, seedsOf('stream', 'pull'), stream.decodePull, stream.encodePull),
   decoder(`${s}:decodePulled`, seedsOf('stream', 'pulled'), stream.decodePulled, stream.encodePulled),
   decoder(`${s}:decodeCursor`, seedsOf('stream', 'cursor'), stream.decodeCursor, stream.encodeCursor),
+  decoder(
+    'stream/followers.ts:decodeFollowersAsk',
+    seedsOf('followers', 'ask'),
+    followers.decodeFollowersAsk,
+    followers.encodeFollowersAsk,
+  ),
+  decoder(
+    'stream/followers.ts:decodeFollowers',
+    seedsOf('followers', 'followers'),
+    followers.decodeFollowers,
+    followers.encodeFollowers,
+  ),
   decoder(
     'stream/listing.ts:decodeList',
     seedsOf('stream-list', 'list'),

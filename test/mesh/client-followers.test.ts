@@ -73,6 +73,20 @@ describe('what is kept for followers', () => {
     await until(async () => (await page(eve)).length > 0, 20_000)
     expect(await page(eve)).toEqual([{ title: 'before', withheld: 1, phone: undefined }])
 
+    // Whom she approved asks no more; who follows on her own node does as those elsewhere.
+    await using cleo = await personAt(home())
+    await settled(cleo.follow(ada.owner!))
+    const asking = async () => {
+      const { items, isWhole } = await ada.readers.requests()
+      expect(isWhole).toBe(true)
+      return items.map(({ identity }) => toHex(identity)).toSorted()
+    }
+    await until(async () => (await asking()).length === 2, 20_000)
+    expect(await asking()).toEqual([eve, cleo].map(({ owner }) => toHex(owner!)).toSorted())
+    expect((await eve.readers.requests()).items).toEqual([])
+    await settled(cleo.unfollow(ada.owner!))
+    await until(async () => (await asking()).length === 1, 20_000)
+
     const leaving = new AbortController()
     const events: LiveEvent<{ title?: string; text?: string }>[] = []
     const reading = (async () => {
@@ -199,6 +213,31 @@ describe('what is kept for followers', () => {
       { title: 'first', text: 'comes before its key', withheld: 0 },
     ])
     await direct.close()
+  })
+
+  test('is asked for by nobody whom a node makes up', async () => {
+    await using eve = await personAt(home())
+    await using ben = await personAt(home())
+    const follow = await eve.follow(ben.owner!)
+    await follow.accepted
+    const records = [follow.local.bytes, Uint8Array.of(1, 2, 3)]
+    const lying = (to: Transport): Transport => ({
+      ...to,
+      live: () => to.live(),
+      call: (async (operation, request, options) =>
+        operation === 'follower.list'
+          ? { records, more: false, silent: 0 }
+          : to.call(operation, request, options)) as Transport['call'],
+    })
+    const transport = () => lying(httpTransport({ address: home().local }))
+    await using ada = await personAt(home(), { transport: transport() })
+    expect(await ada.readers.requests()).toEqual({ items: [], isWhole: true })
+    records.pop()
+    const followAda = await eve.follow(ada.owner!)
+    await followAda.accepted
+    records.push(followAda.local.bytes)
+    const { items } = await ada.readers.requests()
+    expect(items).toEqual([{ identity: eve.owner, sinceMs: expect.any(Number), wasRemoved: false }])
   })
 
   test('lies on no disk in the clear: neither at home nor where followers are served', async () => {

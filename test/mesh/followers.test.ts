@@ -1,0 +1,99 @@
+import { expect, test } from 'vitest'
+import { microblog } from '../../client/microblog.ts'
+import type { Network } from '../../daemon/net/rpc.ts'
+import { compareBytes, toHex } from '../../protocol/bytes.ts'
+import { limits } from '../../protocol/limits.ts'
+import { decodeRecord } from '../../protocol/record/wire.ts'
+import { decodeFollowers, encodeFollowersAsk } from '../../protocol/stream/followers.ts'
+import { createMesh, type MeshNode } from '../support/mesh.ts'
+import { Resident } from '../support/resident.ts'
+
+const { signal } = new AbortController()
+const app = microblog.id
+
+/** Ada at home, followed by people who live at another node, and one at her own. */
+async function followed(elsewhere: number) {
+  const networks: Network[] = []
+  const mesh = await createMesh(3, {
+    onJoin: (network, index) => void (networks[index] = network),
+    config: () => ({ hosting: { offerTo: [] } }),
+  })
+  const [home, other, stranger] = mesh.nodes as unknown as [MeshNode, MeshNode, MeshNode]
+  const ada = new Resident(mesh, microblog)
+  await mesh.clock.advance(3_000)
+  await mesh.wait(ada.moveIn(home))
+  await mesh.wait(ada.place(home, 0))
+  const followers = Array.from({ length: elsewhere + 1 }, () => new Resident(mesh, microblog))
+  for (const [i, follower] of followers.entries()) {
+    const at = i === 0 ? home : other
+    await mesh.wait(follower.moveIn(at))
+    await mesh.wait(follower.place(at, 0))
+    await mesh.wait(follower.put(at, 'follows', { user: ada.id }))
+  }
+  const caller = { kind: 'session' as const, owner: ada.id, device: ada.person.device.key }
+  const list = async (after?: Uint8Array) => {
+    const request = { owner: ada.id, app, ...(after && { after }) }
+    const { records, more, silent } = await mesh.wait(home.call('follower.list', request, caller))
+    const owners = records.map((record) => decodeRecord(mesh.crypto, record).header.owner)
+    return { owners, more, silent }
+  }
+  return { mesh, networks, home, other, stranger, ada, followers, list }
+}
+
+test('an author hears who follows them, page by page, from everywhere that they are served', async () => {
+  const { mesh, list, followers, other } = await followed(limits.followersMax + 10)
+  await using _ = mesh
+  const all = async () => {
+    const found: Uint8Array[] = []
+    let silent = 0
+    let pages = 0
+    for (let more = true; more; pages++) {
+      const page = await list(found.at(-1))
+      found.push(...page.owners)
+      more = page.more
+      silent += page.silent
+    }
+    return { found, silent, pages }
+  }
+  await mesh.until(async () => (await all()).found.length === followers.length, 60_000)
+  const { found, silent, pages } = await all()
+  expect(found.map(toHex)).toEqual(
+    followers
+      .map(({ id }) => id)
+      .toSorted(compareBytes)
+      .map(toHex),
+  )
+  expect([pages, silent]).toEqual([2, 0])
+
+  await mesh.close(other.index)
+  expect(await list()).toMatchObject({ owners: [followers[0]?.id], silent: 1, more: false })
+})
+
+test('a node that does not bring the posts learns of no follower, nor does who is not the author', async () => {
+  const { mesh, networks, list, followers, home, other, ada } = await followed(1)
+  await using _ = mesh
+  await mesh.until(async () => (await list()).owners.length === 2, 60_000)
+  const body = encodeFollowersAsk({ app, author: ada.id, after: undefined })
+  const asked = async (from: number) => {
+    const network = networks[from] as Network
+    const reply = network.rpc.request(other.id, 'stream/followers', body, { signal, timeoutMs: 5_000 })
+    return decodeFollowers(await mesh.wait(reply)).records.length
+  }
+  expect([await asked(0), await asked(2)]).toEqual([1, 0])
+
+  const ben = followers[0] as Resident
+  const session = { kind: 'session' as const, owner: ben.id, device: ben.person.device.key }
+  const request = { owner: ada.id, app }
+  await expect(mesh.wait(home.call('follower.list', request, session))).rejects.toMatchObject({
+    code: 'FORBIDDEN',
+  })
+})
+
+test('whoever stops following is told no more', async () => {
+  const { mesh, list, followers, other, ada } = await followed(2)
+  await using _ = mesh
+  await mesh.until(async () => (await list()).owners.length === 3, 60_000)
+  await mesh.wait((followers[1] as Resident).remove(other, 'follows', { user: ada.id }))
+  await mesh.until(async () => (await list()).owners.length === 2, 60_000)
+  expect((await list()).owners.map(toHex)).not.toContain(followers[1]?.name)
+})
