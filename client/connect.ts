@@ -225,7 +225,10 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
     },
     followersBox: () => readers.current(),
   }
-  const readers = new Readers(parts, identity, followerSecrets, keys)
+  const readers = new Readers(parts, {
+    ...{ identity, keys, secrets: followerSecrets },
+    nowMs: () => clock.nowMs() + offsetMs(),
+  })
 
   let closing: Promise<void> | undefined
   const close = async (): Promise<void> => {

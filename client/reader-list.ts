@@ -41,14 +41,18 @@ export function withReader(
   return [page, [...kept, entry]]
 }
 
-/** The page with this reader marked as removed; undefined where they are no reader. */
+/** The page with this reader marked as removed; undefined where they read nothing more, or never did. */
 export function withoutReader(
   pages: ReaderPageList,
   identity: IdentityId,
+  newestEpoch: number | undefined,
 ): readonly [number, readonly UnwrappedEntry[]] | undefined {
   const page = pageOf(identity)
   const entries = pages.get(page) ?? []
-  if (!entries.some(({ reader, isRemoved }) => !isRemoved && equalBytes(reader, identity))) return undefined
+  const reads = entries.some(
+    ({ reader, isRemoved, epoch }) => equalBytes(reader, identity) && (!isRemoved || epoch === newestEpoch),
+  )
+  if (!reads) return undefined
   return [
     page,
     entries.map((entry) => (equalBytes(entry.reader, identity) ? { ...entry, isRemoved: true } : entry)),

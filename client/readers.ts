@@ -55,6 +55,9 @@ export interface RemoveOptions extends CallOptions {
 /** As of a write: safe on this device when it is there, then on a node, then on two. */
 export type ReadersChange = Pick<Write, 'accepted' | 'durable'>
 
+/** Somebody was approved or put out; something is about to be sealed; somebody is to read nothing more from now on. */
+type Occasion = 'change' | 'seal' | 'urgent'
+
 interface Newest {
   readonly epoch: number
   readonly startedMs: number
@@ -74,6 +77,7 @@ export class Readers {
   readonly #identity: Identity | undefined
   readonly #secrets: FollowerSecrets
   readonly #keys: KeyStore
+  readonly #nowMs: () => number
   readonly #pages = new Map<number, { readonly clock: bigint; readonly entries: readonly UnwrappedEntry[] }>()
   #newest: Newest | undefined
   /** Of the newest page that was read. */
@@ -81,11 +85,21 @@ export class Readers {
   #refreshedMs: number | undefined
   #tail: Promise<unknown> = Promise.resolve()
 
-  constructor(parts: AppParts, identity: Identity | undefined, secrets: FollowerSecrets, keys: KeyStore) {
+  constructor(
+    parts: AppParts,
+    own: {
+      readonly identity: Identity | undefined
+      readonly secrets: FollowerSecrets
+      readonly keys: KeyStore
+      /** By the node's clock. */
+      readonly nowMs: () => number
+    },
+  ) {
     this.#parts = parts
-    this.#identity = identity
-    this.#secrets = secrets
-    this.#keys = keys
+    this.#identity = own.identity
+    this.#secrets = own.secrets
+    this.#keys = own.keys
+    this.#nowMs = own.nowMs
   }
 
   /** They read what was sealed before, too. Again: their keys were renewed since. */
@@ -99,14 +113,14 @@ export class Readers {
         help: 'Approve its members, or name it where you write: put(value, { readers: GROUP }).',
       })
     }
-    return this.#change(options, false, (pages) => withReader(pages, { identity, box }))
+    return this.#change(options, 'change', (pages) => withReader(pages, { identity, box }))
   }
 
   /** What they could read they still can. Takes effect with what is sealed next, once a day; at once where urgent. */
   async remove(user: IdentityId | string, options: RemoveOptions = {}): Promise<ReadersChange> {
     const identity = idOf(user, 32)
-    return this.#change(options, options.urgent === true, (pages) => {
-      const changed = withoutReader(pages, identity)
+    return this.#change(options, options.urgent === true ? 'urgent' : 'change', (pages) => {
+      const changed = withoutReader(pages, identity, this.#newest?.epoch)
       if (changed === undefined)
         throw new OnehopError('NOT_FOUND', `${toHex(identity)} is no reader`, {
           help: 'app.readers.list() names those who are.',
@@ -178,7 +192,7 @@ export class Readers {
     return this.#inTurn(async () => {
       await this.#freshen()
       // A device that may not write the list seals under what there is.
-      if (this.#read !== undefined && this.#mayWrite()) await this.#settle(new Map(), false)
+      if (this.#read !== undefined && this.#mayWrite()) await this.#settle(new Map(), 'seal')
       const newest = this.#newest
       const box = this.#identity?.box()
       if (newest === undefined || box === undefined) throw mayNotApprove(this.#parts.app)
@@ -198,7 +212,7 @@ export class Readers {
 
   async #change(
     options: CallOptions,
-    isUrgent: boolean,
+    occasion: Occasion,
     edit: (pages: ReaderPageList) => readonly [number, readonly UnwrappedEntry[]],
   ): Promise<ReadersChange> {
     this.#parts.self()
@@ -206,23 +220,29 @@ export class Readers {
       if (!this.#mayWrite()) throw mayNotApprove(this.#parts.app)
       await this.#refresh(options)
       const [page, entries] = edit(this.#entries())
-      const writes = await this.#settle(new Map([[page, entries]]), isUrgent)
+      const writes = await this.#settle(new Map([[page, entries]]), occasion)
       return changeOf(writes)
     })
   }
 
   /** Writes what was changed, the epoch that has to begin, and every wrap that it or another device's change left behind. */
-  async #settle(changed: ReaderPageList, isUrgent: boolean): Promise<readonly Write[]> {
-    const { clock } = this.#parts
+  async #settle(changed: ReaderPageList, occasion: Occasion): Promise<readonly Write[]> {
     const pages = new Map([...this.#entries(), ...changed])
     const before = this.#newest
     const boxEpoch = this.#identity?.box()?.epoch
     if (boxEpoch === undefined) throw mayNotApprove(this.#parts.app)
-    const isRemovalWaiting = [...pages.values()].some((entries) =>
+    const isWaiting = [...pages.values()].some((entries) =>
       entries.some(({ isRemoved, epoch }) => isRemoved && epoch === before?.epoch),
     )
-    const nowMs = clock.nowMs()
-    const epoch = epochToSeal({ newest: before, boxEpoch, isRemovalWaiting, isUrgent, nowMs })
+    const nowMs = this.#nowMs()
+    const epoch = epochToSeal({
+      newest: before,
+      boxEpoch,
+      // All who are put out before something is sealed share an epoch.
+      isRemovalWaiting: isWaiting && occasion !== 'change',
+      isUrgent: occasion === 'urgent',
+      nowMs,
+    })
     const isNew = epoch !== before?.epoch
     const drafts: UnnumberedDraft[] = isNew ? [this.#draft(epochsCollection, this.#link(epoch))] : []
     const written: (readonly [number, readonly UnwrappedEntry[]])[] = []
@@ -340,9 +360,9 @@ export class Readers {
   }
 
   #mayWrite(): boolean {
-    const { app, clock } = this.#parts
+    const { app } = this.#parts
     const own = this.#identity?.state.devices.get(toHex(this.#identity.device.key))
-    return own !== undefined && holds(own, app, readersCollection, 'write', clock.nowMs())
+    return own !== undefined && holds(own, app, readersCollection, 'write', this.#nowMs())
   }
 
   #inTurn<T>(action: () => Promise<T>): Promise<T> {

@@ -1,11 +1,14 @@
 import { expect, test } from 'vitest'
+import { connect, makeIdentity, memoryKeyStore } from '../../client/index.ts'
 import { microblog } from '../../client/microblog.ts'
 import type { Network } from '../../daemon/net/rpc.ts'
 import { compareBytes, toHex } from '../../protocol/bytes.ts'
 import { limits } from '../../protocol/limits.ts'
 import { decodeRecord } from '../../protocol/record/wire.ts'
 import { decodeFollowers, encodeFollowersAsk } from '../../protocol/stream/followers.ts'
+import { circle, shownOf, type Circle } from '../support/circle.ts'
 import { createMesh, type MeshNode } from '../support/mesh.ts'
+import { meshTransport } from '../support/mesh-transport.ts'
 import { Resident } from '../support/resident.ts'
 
 const { signal } = new AbortController()
@@ -96,4 +99,54 @@ test('whoever stops following is told no more', async () => {
   await mesh.wait((followers[1] as Resident).remove(other, 'follows', { user: ada.id }))
   await mesh.until(async () => (await list()).owners.length === 2, 60_000)
   expect((await list()).owners.map(toHex)).not.toContain(followers[1]?.name)
+})
+
+test('those who are put out within a day read on, all of them, until the next thing is sealed a day later', async () => {
+  const mesh = await createMesh(1, { config: () => ({ hosting: { heartbeatMs: 600_000 } }) })
+  await using _ = mesh
+  const { crypto, clock } = mesh
+  const home = mesh.nodes[0] as MeshNode
+  await mesh.wait(home.call('schema.put', { schema: circle.bytes }))
+  const everybody = await Promise.all(
+    Array.from({ length: 3 }, async () => {
+      const keys = memoryKeyStore()
+      const identity = await makeIdentity({ keys, crypto })
+      await mesh.wait(home.call('admin.host.add', { hosts: [{ log: identity.log() }] }))
+      return { keys, identity }
+    }),
+  )
+  const open = () =>
+    Promise.all(
+      everybody.map((own) =>
+        mesh.wait(connect({ schema: circle, transport: meshTransport(home), ...own, crypto, clock })),
+      ),
+    ) as Promise<[Circle, Circle, Circle]>
+  let [ada, ben, cleo] = await open()
+  const texts = async (app: Circle) => {
+    const shown = await mesh.wait(shownOf(app, ada.owner!))
+    return shown.map(({ text }) => text)
+  }
+  const post = async (text: string): Promise<void> => {
+    const write = await mesh.wait(ada.collection('posts').put({ title: 'to all', text }))
+    await mesh.wait(write.accepted)
+  }
+  const leaving = async () => (await mesh.wait(ada.readers.list())).map(({ isLeaving }) => isLeaving)
+  for (const { owner } of [ben, cleo]) await mesh.wait(ada.readers.approve(owner!))
+  await post('one')
+  await mesh.wait(ada.readers.remove(ben.owner!))
+  await post('two')
+  expect(await texts(ben)).toEqual(['two', 'one'])
+
+  await clock.advance(24 * 3_600_000)
+  // Sessions of yesterday are over.
+  for (const app of [ada, ben, cleo]) await app.close()
+  ;[ada, ben, cleo] = await open()
+  await mesh.wait(ada.readers.remove(cleo.owner!))
+  // Nothing begins before there is something to seal: both go with one epoch.
+  expect(await leaving()).toEqual([true, true])
+  await post('three')
+  expect(await leaving()).toEqual([])
+  for (const app of [ben, cleo]) expect(await texts(app)).toEqual([undefined, 'two', 'one'])
+  expect(await texts(ada)).toEqual(['three', 'two', 'one'])
+  for (const app of [ada, ben, cleo]) await app.close()
 })

@@ -42,11 +42,12 @@ describe('a list of readers', () => {
 
   test('takes back who was put out', () => {
     const ben = id(7, 1)
-    const [, out] = withoutReader(onPage(7, [entry(ben)]), ben)!
+    const [, out] = withoutReader(onPage(7, [entry(ben)]), ben, 65_536)!
     expect(out).toEqual([entry(ben, 65_536, true)])
-    // Twice is once too often, as is somebody who never was one.
-    expect(withoutReader(onPage(7, out), ben)).toBeUndefined()
-    expect(withoutReader(onPage(7, out), id(8, 1))).toBeUndefined()
+    // As long as they read on, it can be made urgent; then it is once too often, as for somebody who never was one.
+    expect(withoutReader(onPage(7, out), ben, 65_536)).toEqual([7, out])
+    expect(withoutReader(onPage(7, out), ben, 65_537)).toBeUndefined()
+    expect(withoutReader(onPage(7, out), id(8, 1), 65_536)).toBeUndefined()
     const [, again] = withReader(onPage(7, out), person(ben))
     expect(again.map(({ isRemoved }) => isRemoved)).toEqual([false])
   })
