@@ -130,6 +130,7 @@ export class Readers {
   }
 
   async list(options: CallOptions = {}): Promise<readonly ApprovedReader[]> {
+    this.#parts.self()
     return this.#inTurn(async () => {
       await this.#refresh(options)
       return [...this.#pages.values()].flatMap(({ entries }) =>
@@ -319,6 +320,11 @@ export class Readers {
 
   /** All of it the first time, then what is newer. */
   async #refresh(options: CallOptions): Promise<void> {
+    if (!this.#parts.schema.collections.has(readersCollection)) {
+      throw new OnehopError('BAD_REQUEST', `${this.#parts.app} keeps nothing for followers`, {
+        help: "Only an app has readers whose schema gives some field the audience 'followers'.",
+      })
+    }
     const asking = { signal: options.signal, timeoutMs: options.timeoutMs }
     const epochs = new Collection<EpochLink>(this.#parts, epochsCollection)
     const { items } = await epochs.list({ ...asking, limit: 10 })

@@ -13,6 +13,7 @@ import { init } from './init.ts'
 import { pair } from './pair.ts'
 import { paths } from './paths.ts'
 import { put } from './put.ts'
+import { readers, readersApprove, readersRemove } from './readers.ts'
 import { recover } from './recover.ts'
 import { recoveryNew } from './recovery-new.ts'
 import { recoveryShares } from './recovery-shares.ts'
@@ -41,6 +42,9 @@ export const commands: readonly Command[] = [
   tokens,
   tokensGrant,
   tokensRevoke,
+  readers,
+  readersApprove,
+  readersRemove,
   recover,
   recoveryNew,
   recoveryShares,
