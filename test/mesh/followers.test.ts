@@ -1,9 +1,12 @@
 import { expect, test } from 'vitest'
-import { connect, makeIdentity, memoryKeyStore } from '../../client/index.ts'
+import type { ReadersPage } from '../../client/follower-secrets.ts'
+import { connect, makeIdentity, memoryKeyStore, type Collection } from '../../client/index.ts'
 import { microblog } from '../../client/microblog.ts'
 import type { Network } from '../../daemon/net/rpc.ts'
 import { compareBytes, toHex } from '../../protocol/bytes.ts'
 import { limits } from '../../protocol/limits.ts'
+import { readersCollection } from '../../protocol/readers/collections.ts'
+import { encodeReaders, pageOf } from '../../protocol/readers/page.ts'
 import { decodeRecord } from '../../protocol/record/wire.ts'
 import { decodeFollowers, encodeFollowersAsk } from '../../protocol/stream/followers.ts'
 import { circle, shownOf, type Circle } from '../support/circle.ts'
@@ -149,4 +152,58 @@ test('those who are put out within a day read on, all of them, until the next th
   for (const app of [ben, cleo]) expect(await texts(app)).toEqual([undefined, 'two', 'one'])
   expect(await texts(ada)).toEqual(['three', 'two', 'one'])
   for (const app of [ada, ben, cleo]) await app.close()
+})
+
+test('ten thousand readers are 256 records, whoever is put out; the next one has no room', async () => {
+  const mesh = await createMesh(2)
+  await using _ = mesh
+  const { crypto, clock } = mesh
+  const [home, bens] = mesh.nodes as unknown as [MeshNode, MeshNode]
+  await clock.advance(3_000)
+  await mesh.wait(home.call('schema.put', { schema: circle.bytes }))
+  const keys = memoryKeyStore()
+  const identity = await makeIdentity({ keys, crypto })
+  await mesh.wait(home.call('admin.host.add', { hosts: [{ log: identity.log() }] }))
+  const transport = meshTransport(home)
+  await using ada = await mesh.wait(connect({ schema: circle, transport, keys, identity, crypto, clock }))
+  await mesh.wait(ada.place({ copies: 0 }))
+  await mesh.wait(ada.collection('posts').put({ title: 'to all', text: 'the first epoch' }))
+
+  const { boxKey } = identity.device
+  const readers = Array.from({ length: limits.readersMax }, () => crypto.random(32))
+  const entry = (reader: Uint8Array) => ({
+    ...{ reader, boxEpoch: 1, boxKey, epoch: 65_536, wrap: crypto.random(72), isRemoved: false },
+  })
+  const pages = ada.collection(readersCollection as 'posts') as unknown as Collection<ReadersPage>
+  for (const [page, ids] of Map.groupBy(readers, pageOf)) {
+    const value = { page, sender: boxKey, readers: encodeReaders(ids.map(entry)) }
+    await mesh.wait(pages.put(value))
+  }
+  await mesh.wait(ada.outbox.flush())
+  expect(await mesh.wait(ada.readers.list())).toHaveLength(limits.readersMax)
+
+  const records = () => home.store.shards.get(identity.id)?.records ?? 0
+  const before = records()
+  await mesh.wait((await mesh.wait(ada.readers.remove(readers[0]!, { urgent: true }))).accepted)
+  // All pages anew, and the epoch.
+  expect(records() - before).toBe(256 + 1)
+  expect(await mesh.wait(ada.readers.list())).toHaveLength(limits.readersMax - 1)
+  const stored = await home.store.records.latest(identity.id, circle.id, readersCollection, { limit: 300 })
+  expect(stored).toHaveLength(256)
+  expect(Math.max(...stored.map(({ bytes }) => bytes.length))).toBeLessThan(16 * 1024)
+
+  // Where a follower is served all of them come along, at once when it begins.
+  const ben = new Resident(mesh, circle)
+  await mesh.wait(ben.moveIn(bens))
+  await mesh.wait(ben.put(bens, 'follows', { user: identity.id }))
+  const carried = () => bens.store.records.latest(identity.id, circle.id, readersCollection, { limit: 300 })
+  await mesh.until(async () => (await carried()).length === 256, 60_000)
+
+  const more = async () => {
+    const next = await makeIdentity({ keys: memoryKeyStore(), crypto })
+    await mesh.wait(home.call('admin.host.add', { hosts: [{ log: next.log() }] }))
+    return mesh.wait(ada.readers.approve(next.id))
+  }
+  await more()
+  await expect(more()).rejects.toMatchObject({ code: 'BAD_REQUEST' })
 })
