@@ -59,6 +59,11 @@ export class FollowerSecrets {
     return identity && box && secretForReaders(crypto, box, { owner: identity.id, app, epoch })
   }
 
+  /** Something changed: what was asked for in vain is worth another question. */
+  retry(): void {
+    for (const known of this.#known.values()) known.missedMs = undefined
+  }
+
   /** Throws when the caller gave up, and for nothing else: what cannot be opened is shown as such. */
   async learn(
     wanted: readonly { readonly owner: IdentityId; readonly epoch: number }[],

@@ -115,6 +115,11 @@ export class Sealing {
     if (wanted.length > 0) await this.#followers.learn(wanted, options)
   }
 
+  /** Something changed, an approval perhaps. */
+  retry(): void {
+    this.#followers.retry()
+  }
+
   #followersKey(
     { epoch, secret }: BoxSecret,
     { owner, app, collection }: Pick<SealPlace, 'owner' | 'app' | 'collection'>,

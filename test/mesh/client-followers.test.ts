@@ -110,6 +110,27 @@ describe('what is kept for followers', () => {
     expect((await ada.readers.list()).map(({ identity }) => toHex(identity))).toEqual([toHex(ben.owner!)])
   })
 
+  test('opens on a page that is open while its reader is approved', async () => {
+    await using ada = await personAt(home())
+    await using ben = await personAt(elsewhere())
+    await post(ada, 'before', 'for my circle')
+    await settled(ben.follow(ada.owner!))
+    await until(async () => (await page(ben)).length === 1, 20_000)
+    const leaving = new AbortController()
+    const shown: (string | undefined)[] = []
+    const reading = (async () => {
+      // Reads when told to, and never otherwise.
+      for await (const _ of ben.live({ view: 'home' }, { signal: leaving.signal }))
+        shown.push((await page(ben))[0]?.text)
+    })()
+    await until(() => shown.length > 0)
+    await settled(ada.readers.approve(ben.owner!))
+    await until(() => shown.at(-1) !== undefined, 20_000)
+    expect([shown[0], shown.at(-1)]).toEqual([undefined, 'for my circle'])
+    leaving.abort()
+    await reading
+  })
+
   test('is closed to who was put out, from then on; what they could read they read, on a new phone too', async () => {
     await using ada = await personAt(home())
     await using ben = await personAt(elsewhere())
