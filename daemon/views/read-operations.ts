@@ -73,6 +73,11 @@ export function readOperations(parts: ReadOperationsParts): Pick<Operations, Nam
     const isWhole = collections.every((name) => audienceOf(call, owner, app, name) === 'owner')
     return isWhole && collections.length > 0 ? 'owner' : 'public'
   }
+  /** What opens a follower's feed comes along with it. Nobody else is told whom people here follow. */
+  const opensFeed = ({ caller }: Call, owner: IdentityId, app: string, collection: string): boolean =>
+    isReaderCollection(collection) &&
+    caller.kind === 'session' &&
+    streams.followed(caller.owner, app, owner).size > 0
   const shown = (stored: StoredRecord, audience: Audience): Uint8Array =>
     audience === 'owner'
       ? stored.bytes
@@ -80,7 +85,7 @@ export function readOperations(parts: ReadOperationsParts): Pick<Operations, Nam
 
   return {
     async 'record.get'({ owner, app, collection, keys, seen }, call) {
-      const isCarried = isReaderCollection(collection) && !hosting.has(owner)
+      const isCarried = !hosting.has(owner) && opensFeed(call, owner, app, collection)
       if (!isCarried) await check(owner, seen)
       const audience = audienceOf(call, owner, app, collection)
       let room = recordsBytesMax
@@ -96,7 +101,7 @@ export function readOperations(parts: ReadOperationsParts): Pick<Operations, Nam
           throw new OnehopError('TOO_LARGE', 'these items do not fit into one reply; ask for fewer')
         return bytes
       })
-      // What opens a feed comes along with it. Whether there is more than came, the shard's holders alone know.
+      // Whether there is more than came, the shard's holders alone know.
       if (isCarried && records.includes(null)) await check(owner, seen)
       return { records }
     },

@@ -20,6 +20,8 @@ import { startDaemons, type Daemons } from '../support/daemons.ts'
 import { until } from '../support/until.ts'
 
 const crypto = defaultCrypto()
+/** Of the first epoch, as item keys of integers are. */
+const firstKey = Uint8Array.of(0x80, 0, 0, 0, 0, 1, 0, 0)
 let daemons: Daemons
 const states: string[] = []
 
@@ -389,6 +391,11 @@ test('a page opens from the node that serves the follower, with nobody asked, wh
   await post(ada, 'two', 'a day later')
   await until(async () => (await page(ben)).length === 2, 20_000)
   await two.stop(0)
+  // Whom people there follow is not for everybody to find out.
+  const stranger = httpTransport({ address: bens.local })
+  const asked = { owner: ada.owner!, app: circle.id, collection: '@epochs', keys: [firstKey] }
+  await expect(stranger.call('record.get', asked)).rejects.toMatchObject({ code: 'NOT_HOSTED' })
+  await stranger.close()
   await using again = await connect({ schema: circle, keys, node: bens.local })
   const { requestsBetweenNodes } = await again.view('home')
   expect([requestsBetweenNodes, await page(again)]).toEqual([
