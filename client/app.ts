@@ -14,6 +14,7 @@ import { readLive } from './live.ts'
 import type { LiveEvent, LiveOptions, LiveQuery } from './live.ts'
 import type { Nearest } from './nearest.ts'
 import type { Outbox } from './outbox.ts'
+import type { Readers } from './readers.ts'
 import { placeShard, publish } from './placement.ts'
 import type { Placed, PlaceOptions } from './placement.ts'
 import { search } from './search.ts'
@@ -41,6 +42,8 @@ export class App<S extends Schema> implements AsyncDisposable {
   readonly owner: IdentityId | undefined
   readonly blobs: Blobs
   readonly groups: Groups
+  /** Who may read what this person keeps for followers. */
+  readonly readers: Readers
   /** What no node has yet. */
   readonly outbox: {
     /** Records that wait. */
@@ -64,6 +67,7 @@ export class App<S extends Schema> implements AsyncDisposable {
       readonly nearest: Nearest | undefined
       readonly outbox: Outbox | undefined
       readonly groups: Groups
+      readonly readers: Readers
       readonly close: () => Promise<void>
     },
   ) {
@@ -73,6 +77,7 @@ export class App<S extends Schema> implements AsyncDisposable {
     this.nearest = own.nearest
     this.blobs = new Blobs(parts)
     this.groups = own.groups
+    this.readers = own.readers
     this.#parts = parts
     const { outbox } = own
     this.outbox = {

@@ -117,6 +117,12 @@ export class Collection<V> {
     return this.#read(this.#keyOf(of), this.#parts.owner(options.owner), options)
   }
 
+  /** In the order of the keys, at most 256; undefined where there is none, or no longer. */
+  async getMany(keys: readonly Key[], options: ReadOptions = {}): Promise<readonly (Item<V> | undefined)[]> {
+    const named = keys.map((key) => this.#keyOf(key))
+    return this.#readMany(named, this.#parts.owner(options.owner), options)
+  }
+
   /** A page of items, newest first. */
   async list(options: ListOptions = {}): Promise<Page<V>> {
     const { app, schema, seen } = this.#parts
@@ -177,21 +183,32 @@ export class Collection<V> {
   }
 
   async #read(key: Uint8Array, owner: IdentityId, options: CallOptions): Promise<Item<V> | undefined> {
+    const [item] = await this.#readMany([key], owner, options)
+    return item
+  }
+
+  async #readMany(
+    keys: readonly Uint8Array[],
+    owner: IdentityId,
+    options: CallOptions,
+  ): Promise<readonly (Item<V> | undefined)[]> {
     const { app, reader, seen } = this.#parts
     const collection = this.#headerName(owner)
     const { records } = await this.#parts.callAbout(
       owner,
       'record.get',
-      { owner, app, collection, keys: [key], ...seenOf(seen.of(owner)) },
+      { owner, app, collection, keys: [...keys], ...seenOf(seen.of(owner)) },
       options,
     )
-    const [bytes] = records
-    if (bytes === undefined || bytes === null) return undefined
-    const [record] = await reader.records([bytes], { app, owner, collection }, options)
-    if (record === undefined) return undefined
-    if (!equalBytes(recordItemKey(record), key))
-      throw new OnehopError('BAD_MESSAGE', 'the node sent another item than the one asked for')
-    return reader.item(record, this.name) as Item<V> | undefined
+    const found = records.slice(0, keys.length).filter((bytes) => bytes !== null)
+    const verified = (await reader.records(found, { app, owner, collection }, options)).values()
+    return keys.map((key, i) => {
+      const record = (records[i] ?? null) === null ? undefined : verified.next().value
+      if (record === undefined) return undefined
+      if (!equalBytes(recordItemKey(record), key))
+        throw new OnehopError('BAD_MESSAGE', 'the node sent another item than the one asked for')
+      return reader.item(record, this.name) as Item<V> | undefined
+    })
   }
 
   async #write(
@@ -206,11 +223,12 @@ export class Collection<V> {
     const collection = this.#headerName(owner)
     // In its own shard a group is who follows it.
     const readers = options.readers ?? (equalBytes(owner, self) ? undefined : owner)
-    const place = { owner, app, collection, group: readers === undefined ? undefined : idOf(readers, 32) }
-    const sections =
-      item === undefined
-        ? []
-        : planSections(schema, this.name, item).map((section) => sealing.seal(section, place))
+    const group = readers === undefined ? undefined : idOf(readers, 32)
+    const planned = item === undefined ? [] : planSections(schema, this.name, item)
+    const isForFollowers = group === undefined && planned.some(({ audience }) => audience === 'followers')
+    const followers = isForFollowers ? await this.#parts.followersBox() : undefined
+    const place = { owner, app, collection, group, followers }
+    const sections = planned.map((section) => sealing.seal(section, place))
     const { expiresDays, merge } = this.#compiled
     return this.#parts.write((clock) => ({
       owner,

@@ -11,6 +11,7 @@ import type { AppParts } from './app-parts.ts'
 import { systemClock } from './clock.ts'
 import { Copies } from './copies.ts'
 import { abortReason } from './deadline.ts'
+import { FollowerSecrets } from './follower-secrets.ts'
 import { GroupSecrets } from './group-secrets.ts'
 import { Groups } from './groups.ts'
 import { httpTransport } from './http.ts'
@@ -27,6 +28,7 @@ import type { Lacking } from './outbox.ts'
 import { probe } from './race.ts'
 import { defaultCrypto } from './random.ts'
 import { Reader } from './reader.ts'
+import { Readers } from './readers.ts'
 import { Sealing } from './sealing.ts'
 import { SeenTokens } from './seen-token.ts'
 import { openSession } from './session.ts'
@@ -136,7 +138,8 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
   }
 
   const groupSecrets = new GroupSecrets(crypto, identities, identity)
-  const sealing = new Sealing(crypto, identity, groupSecrets)
+  const followerSecrets = new FollowerSecrets(identity, () => parts)
+  const sealing = new Sealing(crypto, identity, groupSecrets, followerSecrets)
   const seen = new SeenTokens()
   const reader = new Reader({ schema, crypto, clock, identities, sealing, seen, offsetMs })
   const others = new Map<string, Nearest>()
@@ -207,15 +210,25 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
     isSelf: (id) => identity !== undefined && equalBytes(identity.id, id),
     callAbout,
     async write(draft: UnnumberedDraft): Promise<Write> {
-      if (writer === undefined || outbox === undefined) throw stranger()
-      outbox.checkRoom(1)
-      const [written] = await writer.write([draft])
-      if (written === undefined) throw new OnehopError('INTERNAL', 'the writer wrote nothing')
-      const [accepted] = outbox.add([written])
-      const of = copiesOf(written.record.header.owner)
-      return toWrite(written, accepted as Write['accepted'], of, seen)
+      const [write] = await parts.writeAll([draft])
+      if (write === undefined) throw new OnehopError('INTERNAL', 'the writer wrote nothing')
+      return write
     },
+    async writeAll(drafts): Promise<readonly Write[]> {
+      if (writer === undefined || outbox === undefined) throw stranger()
+      outbox.checkRoom(drafts.length)
+      const written = await writer.write(drafts)
+      const accepted = outbox.add(written)
+      return written.map((one, i) =>
+        toWrite(one, accepted[i] as Write['accepted'], copiesOf(one.record.header.owner), seen),
+      )
+    },
+    followersBox: () => readers.current(),
   }
+  const readers = new Readers(parts, {
+    ...{ identity, keys, secrets: followerSecrets },
+    nowMs: () => clock.nowMs() + offsetMs(),
+  })
 
   let closing: Promise<void> | undefined
   const close = async (): Promise<void> => {
@@ -231,7 +244,7 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
     throw abortReason(options.signal)
   }
   const groups = new Groups(parts, identity, groupSecrets)
-  return new App(schema, parts, { identity, owner, nearest, outbox, groups, close: closeOnce })
+  return new App(schema, parts, { identity, owner, nearest, outbox, groups, readers, close: closeOnce })
 }
 
 function toWrite(

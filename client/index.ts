@@ -26,6 +26,7 @@ export { systemClock } from './clock.ts'
 export type { Collection, ListOptions, PutItemOptions, ReadOptions, WriteOptions } from './collection.ts'
 export { connect } from './connect.ts'
 export type { ConnectOptions } from './connect.ts'
+export type { FollowRequest, FollowRequests } from './follow-requests.ts'
 export type { FrameLink } from './frame-link.ts'
 export type { Group, GroupRequest, Groups, KnownGroup, NewMember } from './groups.ts'
 export { httpTransport } from './http.ts'
@@ -58,6 +59,7 @@ export type {
   RecoverOptions,
   ReplaceOptions,
 } from './recovery.ts'
+export type { ApprovedReader, Readers, ReadersChange, RemoveOptions } from './readers.ts'
 export type { SearchHitOf, SearchRequest, SearchResult } from './search.ts'
 export { dialNode, streamTransport } from './secure-node.ts'
 export type { DialNode, SecureNode } from './secure-node.ts'

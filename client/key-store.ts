@@ -20,6 +20,7 @@ export const keyNames = {
   writer: 'writer',
   outbox: 'outbox/',
   replicaSet: 'replica-set/',
+  readers: 'readers/',
 } as const
 
 /** Forgets everything with the process. */

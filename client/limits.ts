@@ -23,6 +23,18 @@ export const clientLimits = {
   identitiesMax: 2_000,
   /** Fetched at once for one page. */
   identityFetchesMax: 8,
+  /** A person whose keys were asked for in vain, or whose nodes are away, is not asked about again for so long. */
+  readersMissMs: 3_000,
+  readersFetchMs: 5_000,
+  /** Whose keys are kept in memory: as for identity logs. Epochs back from the newest: eleven years of daily ones. */
+  readersOwnersMax: 2_000,
+  readersEpochsMax: 4_096,
+  /** Before sealing for followers another device's changes are looked for, this often and no longer than that. */
+  readersRefreshMs: 30_000,
+  readersRefreshTimeoutMs: 3_000,
+  /** Followers looked through for requests, and requests that are listed: who has more answers some of them first. */
+  followerPagesMax: 64,
+  followRequestsMax: 1_000,
   /** Chunks of a blob under way at once. */
   blobParallel: 4,
   /** Chunk lists of blobs kept verified in memory, and the hashes in all of them: some 8 MB. */

@@ -113,6 +113,8 @@ async function openEvent<V>(
   options: LiveOptions,
 ): Promise<LiveEvent<V>> {
   const { type, position } = event
+  // Nobody reads it again by themselves: what could not be opened a moment ago may be now.
+  parts.sealing.retry()
   if (type !== 'records') return { type, position }
   const { app, reader, schema } = parts
   const owner = 'list' in query ? parts.owner(options.owner) : undefined

@@ -74,9 +74,14 @@ export class Reader {
     const records = decoded.filter((one) => 'header' in one)
     const ids = records.flatMap(({ header }) => [header.owner, header.author, ...groupsOf(header)])
     const states = await this.#parts.identities.gather(ids, options)
-    return Promise.all(
+    const verdicts = await Promise.all(
       decoded.map((one) => ('header' in one ? this.#verify(one, states, options) : Promise.resolve(one))),
     )
+    await this.#parts.sealing.learn(
+      verdicts.flatMap((verdict) => (verdict.ok ? [verdict.record] : [])),
+      options,
+    )
+    return verdicts
   }
 
   /** Undefined for what was deleted or has expired. */

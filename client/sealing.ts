@@ -4,11 +4,14 @@ import { OnehopError } from '../protocol/errors.ts'
 import { groupKeyFor, privateKeyFor } from '../protocol/identity/box.ts'
 import type { BoxSecret } from '../protocol/identity/box.ts'
 import { blindCollection, blindingKey, blindItemKey } from '../protocol/record/blind.ts'
-import type { DraftSection, IdentityId, RecordHeader } from '../protocol/record/types.ts'
+import { followersKeyFor } from '../protocol/readers/secret.ts'
+import type { DraftSection, IdentityId, RecordHeader, VerifiedRecord } from '../protocol/record/types.ts'
 import type { Collection } from '../protocol/schema/schema.ts'
 import type { PlannedSection } from '../protocol/schema/sections.ts'
+import type { FollowerSecrets } from './follower-secrets.ts'
 import type { GroupSecrets } from './group-secrets.ts'
 import type { Identity } from './identity.ts'
+import type { CallOptions } from './transport.ts'
 
 /** Where a sealed section stands, and for whom. */
 export interface SealPlace {
@@ -18,6 +21,8 @@ export interface SealPlace {
   readonly collection: string
   /** Who reads what the schema keeps for followers. */
   readonly group: IdentityId | undefined
+  /** The secret of their readers' newest epoch, where it is those whom they approved. */
+  readonly followers: BoxSecret | undefined
 }
 
 /** What stands in headers for a private collection and its keys, and the keys that seal and open sealed sections. */
@@ -25,13 +30,20 @@ export class Sealing {
   readonly #crypto: CryptoProvider
   readonly #identity: Identity | undefined
   readonly #groups: GroupSecrets
+  readonly #followers: FollowerSecrets
   #blinding: Uint8Array | undefined
   readonly #keys = new Map<string, Uint8Array>()
 
-  constructor(crypto: CryptoProvider, identity: Identity | undefined, groups: GroupSecrets) {
+  constructor(
+    crypto: CryptoProvider,
+    identity: Identity | undefined,
+    groups: GroupSecrets,
+    followers: FollowerSecrets,
+  ) {
     this.#crypto = crypto
     this.#identity = identity
     this.#groups = groups
+    this.#followers = followers
   }
 
   collectionName(app: string, collection: Collection): string {
@@ -49,13 +61,13 @@ export class Sealing {
   seal(section: PlannedSection, place: SealPlace): DraftSection {
     const { audience, heights, fields } = section
     if (audience === 'public') return { audience, heights, fields }
-    const { owner, app, collection, group } = place
-    if (audience === 'followers') {
-      if (group === undefined) {
-        throw new OnehopError('UNSUPPORTED', `${collection}: this release does not seal for followers yet`, {
-          help: 'Name a group that is to read it, make the field public or private, or leave it out.',
-        })
-      }
+    const { owner, app, collection, group, followers } = place
+    if (audience === 'followers' && group === undefined) {
+      if (followers === undefined || !this.#isOwn(owner)) throw noBox(collection)
+      const key = this.#followersKey(followers, place)
+      return { audience, heights: {}, fields, sealing: { epoch: followers.epoch, key } }
+    }
+    if (audience === 'followers' && group !== undefined) {
       const box = this.#groups.newest(group)
       if (box === undefined) throw noGroupBox(group)
       const key = this.#kept([toHex(group), box.epoch, toHex(owner), app, collection], () =>
@@ -84,9 +96,37 @@ export class Sealing {
         )
       )
     }
+    if (section.audience === 'followers') {
+      const secret = this.#followers.ofEpoch(owner, section.epoch)
+      return secret && this.#followersKey({ epoch: section.epoch, secret }, header)
+    }
     if (section.audience !== 'private' || !this.#isOwn(owner)) return undefined
     const box = this.#identity?.boxOf(section.epoch)
     return box && this.#privateKey(box, app, collection)
+  }
+
+  /** Fetches what opens the sections that are sealed for approved readers, as far as this person is one of them. */
+  async learn(records: readonly VerifiedRecord[], options: CallOptions): Promise<void> {
+    const wanted = records.flatMap(({ header: { owner, sections: headers }, sections }) =>
+      headers.flatMap(({ audience, epoch }, i) =>
+        audience === 'followers' && sections[i] !== undefined ? [{ owner, epoch }] : [],
+      ),
+    )
+    if (wanted.length > 0) await this.#followers.learn(wanted, options)
+  }
+
+  /** Something changed, an approval perhaps. */
+  retry(): void {
+    this.#followers.retry()
+  }
+
+  #followersKey(
+    { epoch, secret }: BoxSecret,
+    { owner, app, collection }: Pick<SealPlace, 'owner' | 'app' | 'collection'>,
+  ): Uint8Array {
+    return this.#kept(['followers', epoch, toHex(owner), app, collection], () =>
+      followersKeyFor(this.#crypto, secret, { owner, app, collection, epoch }),
+    )
   }
 
   #isOwn(owner: IdentityId): boolean {

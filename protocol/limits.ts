@@ -47,7 +47,12 @@ export const limits = {
   recoveryKeysMax: 8,
   /** Identities that may claim one recovery key: who made the words has one, the rest are made up by others. */
   recoveryFoundMax: 8,
+  /** Approved by one person in one app: each costs a wrap whenever somebody is put out. */
+  readersMax: 10_000,
+  /** By one byte of their ids: 40 of ten thousand, so ten times as many are no accident. A field of 64 KB holds them. */
+  readersOnPageMax: 400,
   schemaBytesMax: 64 * 1024,
+  /** With the two of readers, where something is kept for followers. */
   schemaCollectionsMax: 64,
   schemaFieldsMax: 64,
   schemaViewsMax: 32,
@@ -74,6 +79,8 @@ export const limits = {
   addressesPerNodeMax: 8,
   /** Authors named in one follow, stop or pull: their ids and cursors fill a tenth of a frame. */
   streamAuthorsMax: 1024,
+  /** Followers told in one message, by the records that say so. */
+  followersMax: 256,
   /** Records in one push. */
   streamEntriesMax: 1024,
 } as const

@@ -1,6 +1,6 @@
 /**
  * `npm run coverage [-- --json]`: which branches of what decides about trust its tests do not take: the
- * codec, crypto, identity logs, records, pairing, and who may call. Prints a table and each branch by its place; exits
+ * codec, crypto, identity logs, records, readers, pairing, and who may call. Prints a table and each branch by its place; exits
  * with 1 when there is one.
  */
 import { spawnSync } from 'node:child_process'
@@ -16,6 +16,7 @@ const watched = [
   'protocol/crypto/*.ts',
   'protocol/identity/**/*.ts',
   'protocol/record/*.ts',
+  'protocol/readers/*.ts',
   'protocol/pairing/*.ts',
   'daemon/crypto/*.ts',
   'daemon/api/auth.ts',
@@ -28,7 +29,7 @@ const watched = [
 const tests = [
   'test/unit/{api-auth,blind,clock,codec,crypto-node-keys,crypto-strict,merge,seen,shape}.test.ts',
   'test/unit/{identity,pairing,record}*.test.ts',
-  'test/unit/recovery-words.test.ts',
+  'test/unit/{readers,recovery-words}.test.ts',
   'test/unit/slip39.test.ts',
   'test/contract/{crypto,pairing}.test.ts',
 ].flatMap((pattern) => globSync(pattern, { cwd: root }))

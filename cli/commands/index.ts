@@ -14,6 +14,7 @@ import { nodeAllow, nodeRevoke } from './node.ts'
 import { pair } from './pair.ts'
 import { paths } from './paths.ts'
 import { put } from './put.ts'
+import { readers, readersApprove, readersRemove } from './readers.ts'
 import { recover } from './recover.ts'
 import { recoveryNew } from './recovery-new.ts'
 import { recoveryShares } from './recovery-shares.ts'
@@ -44,6 +45,9 @@ export const commands: readonly Command[] = [
   tokens,
   tokensGrant,
   tokensRevoke,
+  readers,
+  readersApprove,
+  readersRemove,
   recover,
   recoveryNew,
   recoveryShares,

@@ -25,7 +25,7 @@ export function summaryOf(schema: Schema) {
     version: schema.version,
     hash: toHex(schema.hash),
     bytes: schema.bytes.length,
-    collections: [...schema.collections.keys()],
+    collections: Object.keys(schema.document.collections),
     views: Object.keys(schema.document.views ?? {}),
     hierarchies: [...schema.hierarchies.keys()],
   }

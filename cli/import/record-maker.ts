@@ -39,7 +39,10 @@ export function makeRecord(
     ({ audience, heights, fields }): DraftSection => {
       if (audience === 'public') return { audience, heights, fields }
       if (audience === 'followers')
-        throw new OnehopError('UNSUPPORTED', `${collection.name} has fields for followers, which come later`)
+        throw new OnehopError(
+          'UNSUPPORTED',
+          `${collection.name} has fields for followers, and imported people have none`,
+        )
       const key = privateKeyFor(crypto, person.box, of)
       return { audience, heights, fields, sealing: { epoch: person.box.epoch, key } }
     },

@@ -67,6 +67,11 @@ export class Registrations {
     return this.#byAuthor.get(author)?.values() ?? []
   }
 
+  /** Nodes that serve followers of the author in this app. */
+  nodesOf(app: string, author: string): readonly NodeId[] {
+    return [...this.of(author)].flatMap((one) => (one.app === app ? [one.node] : []))
+  }
+
   find(node: NodeId, app: string, author: IdentityId): Registration | undefined {
     return this.#byAuthor.get(toHex(author))?.get(slot(node, app))
   }

@@ -1,6 +1,8 @@
 import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
+import { limits } from '../../protocol/limits.ts'
 import type { Clock, Log } from '../../protocol/ports.ts'
+import { readerPages, readersCollection } from '../../protocol/readers/collections.ts'
 import type { IdentityId, RecordRef } from '../../protocol/record/types.ts'
 import {
   decodeList,
@@ -209,7 +211,8 @@ export class Source {
       if (before !== undefined && compareRefs(stored.ref, before) <= 0) continue
       const bytes = carriedStored(stored)
       left -= bytes.length + 5
-      if (left < 0 && records.length > 0) return { author, head: { epoch, head }, log, records, more: last }
+      const isFull = left < 0 || records.length >= limits.streamEntriesMax
+      if (isFull && records.length > 0) return { author, head: { epoch, head }, log, records, more: last }
       records.push(bytes)
       last = stored.ref
     }
@@ -221,7 +224,11 @@ export class Source {
     const { store } = this.#parts
     const wanted = collections.filter((collection) => !collection.startsWith('~'))
     const lists = await Promise.all(
-      wanted.map((collection) => store.records.latest(author, app, collection, { limit: latest })),
+      wanted.map((collection) => {
+        // A reader needs their page, whenever it was written.
+        const limit = collection === readersCollection ? Math.max(latest, readerPages) : latest
+        return store.records.latest(author, app, collection, { limit })
+      }),
     )
     const found = lists.flat()
     if (deletes) {

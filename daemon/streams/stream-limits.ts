@@ -18,6 +18,11 @@ export const streamLimits = {
   /** Authors looked up at once, and such look-ups under way. */
   locateAuthorsMax: 128,
   locateLanes: 4,
+  /** Serving nodes that are asked who follows an author, and for how long an answer is waited for: a person looks on. */
+  followersNodesMax: 64,
+  followersTimeoutMs: 2_500,
+  /** A list of followers leaves room in any frame. */
+  followersBytesMax: 512 * 1024,
   retryMs: 1_000,
   retryMsMax: 60_000,
   requestTimeoutMs: 30_000,

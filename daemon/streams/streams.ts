@@ -4,6 +4,7 @@ import type { Clock, Log } from '../../protocol/ports.ts'
 import { itemKey } from '../../protocol/record/merge.ts'
 import type { IdentityId } from '../../protocol/record/types.ts'
 import { carriedCollections, type Schema } from '../../protocol/schema/schema.ts'
+import type { FollowersAsk } from '../../protocol/stream/followers.ts'
 import type { Store } from '../../storage/types.ts'
 import type { Config } from '../config.ts'
 import type { Hosting } from '../hosting.ts'
@@ -17,6 +18,7 @@ import type { ReplicaSets } from '../placement/replica-sets.ts'
 import type { Schemas } from '../schemas.ts'
 import { Farewells } from './farewells.ts'
 import { type FeedListener, FeedWriter } from './feed-writer.ts'
+import { FollowerList, type KnownFollowers } from './followers.ts'
 import { Following } from './following.ts'
 import { type Edge, Follows } from './follows.ts'
 import { Intake } from './intake.ts'
@@ -82,6 +84,7 @@ export class Streams {
   readonly #served: Served
   readonly #source: Source
   readonly #stops: Farewells
+  readonly #followers: FollowerList
   readonly #tasks = new Set<Promise<void>>()
   #signal: AbortSignal | undefined
 
@@ -95,6 +98,10 @@ export class Streams {
       ...parts,
       method: 'stream/stop',
       stillSo: (app, author) => this.#wanted.get(app, toHex(author)) === undefined,
+    })
+    this.#followers = new FollowerList({
+      ...shared,
+      servingNodes: (app, author) => source.registrations.nodesOf(app, toHex(author)),
     })
     this.#intake = new Intake(shared)
     this.#local = new LocalAuthors(shared)
@@ -175,6 +182,11 @@ export class Streams {
   /** People of this house, in hex, whose pages show the author. */
   followersHere(app: string, author: string): Iterable<string> {
     return this.#wanted.get(app, author)?.followers.keys() ?? []
+  }
+
+  /** Who follows a person of this house in an app, as far as it is served from here. */
+  followersOf(ask: FollowersAsk, signal: AbortSignal): Promise<KnownFollowers> {
+    return this.#followers.of(ask, signal)
   }
 
   /** Calls back when feeds changed; returns the way to stop. */

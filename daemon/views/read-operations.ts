@@ -6,6 +6,7 @@ import { limits } from '../../protocol/limits.ts'
 import type { Clock } from '../../protocol/ports.ts'
 import { planFeed } from '../../protocol/query/view-plan.ts'
 import type { IdentityId, RecordRef } from '../../protocol/record/types.ts'
+import { isReaderCollection } from '../../protocol/readers/collections.ts'
 import { collectionOf } from '../../protocol/schema/check-item.ts'
 import { decodeStored } from '../../storage/stored-record.ts'
 import type { Store, StoredRecord } from '../../storage/types.ts'
@@ -31,7 +32,7 @@ export interface ReadOperationsParts {
   readonly live: Live
 }
 
-type Names = 'record.get' | 'record.list' | 'view.get' | 'feed.list' | 'live.open'
+type Names = 'record.get' | 'record.list' | 'view.get' | 'feed.list' | 'follower.list' | 'live.open'
 
 /** A reply of records, less what goes around them. */
 const recordsBytesMax = apiLimits.bodyBytesMax - 16 * 1024
@@ -72,6 +73,11 @@ export function readOperations(parts: ReadOperationsParts): Pick<Operations, Nam
     const isWhole = collections.every((name) => audienceOf(call, owner, app, name) === 'owner')
     return isWhole && collections.length > 0 ? 'owner' : 'public'
   }
+  /** What opens a follower's feed comes along with it. Nobody else is told whom people here follow. */
+  const opensFeed = ({ caller }: Call, owner: IdentityId, app: string, collection: string): boolean =>
+    isReaderCollection(collection) &&
+    caller.kind === 'session' &&
+    streams.followed(caller.owner, app, owner).size > 0
   const shown = (stored: StoredRecord, audience: Audience): Uint8Array =>
     audience === 'owner'
       ? stored.bytes
@@ -79,7 +85,8 @@ export function readOperations(parts: ReadOperationsParts): Pick<Operations, Nam
 
   return {
     async 'record.get'({ owner, app, collection, keys, seen }, call) {
-      await check(owner, seen)
+      const isCarried = !hosting.has(owner) && opensFeed(call, owner, app, collection)
+      if (!isCarried) await check(owner, seen)
       const audience = audienceOf(call, owner, app, collection)
       let room = recordsBytesMax
       const records = keys.map((key) => {
@@ -94,6 +101,8 @@ export function readOperations(parts: ReadOperationsParts): Pick<Operations, Nam
           throw new OnehopError('TOO_LARGE', 'these items do not fit into one reply; ask for fewer')
         return bytes
       })
+      // Whether there is more than came, the shard's holders alone know.
+      if (isCarried && records.includes(null)) await check(owner, seen)
       return { records }
     },
 
@@ -159,6 +168,12 @@ export function readOperations(parts: ReadOperationsParts): Pick<Operations, Nam
         position: value.position,
         requestsBetweenNodes: requests,
       }
+    },
+
+    async 'follower.list'({ owner, app, after }, { caller, signal }) {
+      requireReader(identities, caller, owner, { app, collection: undefined, nowMs: clock.nowMs() })
+      await check(owner, undefined)
+      return streams.followersOf({ app, author: owner, after }, signal)
     },
 
     'live.open': (request, call) => live.open(request, call),

@@ -7,7 +7,7 @@ import { encodeRecord, withholdSections } from '../../protocol/record/wire.ts'
 import { decodeStored } from '../../storage/stored-record.ts'
 import type { Store } from '../../storage/types.ts'
 
-/** Of a sealed section only its own devices, and in time its readers, can make anything. */
+/** Of a sealed section only its own devices and its readers can make anything. */
 export type Audience = 'owner' | 'public'
 
 export interface Shown {
@@ -124,8 +124,8 @@ export class ShownRecords {
 }
 
 /**
- * Cut to what the audience may have and the page shows; as stored where that is all of it. What is sealed for a group goes
- * to whoever asks: its members may live anywhere, and come to this node as strangers.
+ * Cut to what the audience may have and the page shows; as stored where that is all of it. What is sealed for a group or
+ * for approved readers goes to whoever asks: they may live anywhere, and come to this node as strangers.
  */
 export function shownBytes(
   record: VerifiedRecord,
@@ -139,7 +139,7 @@ export function shownBytes(
 }
 
 function isForAll({ audience, epoch }: SectionHeader): boolean {
-  return typeof audience === 'object' || (audience === 'public' && epoch === 0)
+  return audience === 'public' ? epoch === 0 : audience !== 'private'
 }
 
 function selectionName({ app, collection, withheld, audience }: Selection): string {

@@ -200,6 +200,12 @@ export const operations = {
       requestsBetweenNodes: uint(),
     },
   ),
+  /** Who follows the owner, by the signed records that say so, ascending by who it is. `silent`: nodes not heard. */
+  'follower.list': unary(
+    'session',
+    { owner: key32(), app: name(), after: optional(key32()) },
+    { records: list(record, limits.followersMax), more: boolean(), silent: uint() },
+  ),
   /**
    * A live query. The reply says where it starts; `from` resumes after an event seen earlier. A position that the
    * node cannot resume from (another source or epoch, too old) starts with a `reset`: read the list again.

@@ -9,12 +9,13 @@ import type { ItemValue } from './value.ts'
 export function collectionOf(schema: Schema, name: string): Collection {
   const collection = schema.collections.get(name)
   if (collection !== undefined) return collection
-  const near = nearestWord(name, [...schema.collections.keys()])
+  const names = Object.keys(schema.document.collections)
+  const near = nearestWord(name, names)
   const hint = near === undefined ? '' : `, did you mean ${near}?`
   throw new OnehopError(
     'UNKNOWN_COLLECTION',
     `${schema.id} has no collection ${JSON.stringify(name.slice(0, 64))}${hint}`,
-    { help: `It has: ${[...schema.collections.keys()].join(', ')}.` },
+    { help: `It has: ${names.join(', ')}.` },
   )
 }
 

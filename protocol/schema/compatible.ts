@@ -1,4 +1,5 @@
 import { equalBytes } from '../bytes.ts'
+import { isReaderCollection } from '../readers/collections.ts'
 import { compatibleFields } from './compatible-fields.ts'
 import { compatibleRollups, compatibleViews } from './compatible-views.ts'
 import { type Problem, Problems } from './problem.ts'
@@ -29,6 +30,8 @@ export function compatible(old: Schema, next: Schema): Compatibility {
   }
   compatibleHierarchies(problems, old, next)
   for (const [name, collection] of old.collections) {
+    // Those of readers follow from the fields, and are in no document.
+    if (isReaderCollection(name)) continue
     const path = `collections.${name}`
     const successor = next.collections.get(name)
     if (successor === undefined) problems.add(path, 'was removed, and old apps read it', 'Put it back')

@@ -1,3 +1,4 @@
+import { isReaderCollection, readerCollections } from '../readers/collections.ts'
 import type { MergeKind } from '../record/types.ts'
 import type {
   CollectionDocument,
@@ -19,6 +20,7 @@ export interface Schema<D extends SchemaDocument = SchemaDocument> {
   /** SHA-256 of the canonical bytes. */
   readonly hash: Uint8Array
   readonly hierarchies: ReadonlyMap<string, HierarchyDocument>
+  /** With those of its readers, where something is kept for followers. */
   readonly collections: ReadonlyMap<string, Collection>
 }
 
@@ -50,12 +52,16 @@ export function compileCollections(document: SchemaDocument): Map<string, Collec
   const streams = Object.entries(document.collections)
     .filter(([, collection]) => collection.stream === true)
     .map(([name]) => name)
-  return new Map(
-    Object.entries(document.collections).map(([name, collection]) => [
+  const compile = (collections: SchemaDocument['collections']): (readonly [string, Collection])[] =>
+    Object.entries(collections).map(([name, collection]) => [
       name,
       compileCollection(name, collection, streams, document),
-    ]),
+    ])
+  const declared = compile(document.collections)
+  const isForFollowers = declared.some(([, { fields }]) =>
+    [...fields.values()].some(({ audience }) => audience === 'followers'),
   )
+  return new Map([...declared, ...(isForFollowers ? compile(readerCollections) : [])])
 }
 
 function compileCollection(
@@ -106,10 +112,15 @@ function heightsOf(field: FieldDocument, document: SchemaDocument): Record<strin
   return heights
 }
 
-/** Collections that a serving node needs of every followed author: the streams, and what feeds show beside them. */
+/**
+ * Collections that a serving node needs of every followed author: the streams, what feeds show beside them, and the wraps
+ * of keys to what both keep for followers.
+ */
 export function carriedCollections(schema: Schema): readonly string[] {
   const carried = new Set<string>()
-  for (const collection of schema.collections.values()) if (collection.stream) carried.add(collection.name)
+  for (const collection of schema.collections.values()) {
+    if (collection.stream || isReaderCollection(collection.name)) carried.add(collection.name)
+  }
   for (const view of Object.values(schema.document.views ?? {})) {
     for (const path of view.feed?.with ?? []) carried.add(path.slice(0, path.indexOf('.')))
   }

@@ -1,6 +1,7 @@
 import { decode } from '../codec.ts'
 import { OnehopError } from '../errors.ts'
 import { limits } from '../limits.ts'
+import { readerCollections } from '../readers/collections.ts'
 import { DocumentReader, joinPath, own } from './document-reader.ts'
 import type { SchemaDocument } from './document.ts'
 import { schemaBytes, schemaHash } from './hash.ts'
@@ -32,7 +33,13 @@ export function validateSchema(document: unknown): SchemaVerdict {
       problems: [{ path: '', message, fix: `Keep it below ${limits.schemaBytesMax} bytes` }],
     }
   }
-  return { ok: true, schema: compileSchema(bytes) }
+  const schema = compileSchema(bytes)
+  if (schema.collections.size > limits.schemaCollectionsMax) {
+    const message = 'are too many beside the two that hold the readers of what is kept for followers'
+    const fix = `Keep at most ${limits.schemaCollectionsMax - Object.keys(readerCollections).length}`
+    return { ok: false, problems: [{ path: 'collections', message, fix }] }
+  }
+  return { ok: true, schema }
 }
 
 /** Throws BAD_SCHEMA with all problems, one on each line. */

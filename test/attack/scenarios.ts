@@ -6,6 +6,7 @@ import { groupAttacks } from './groups.ts'
 import { holderAttacks } from './holders.ts'
 import { identityAttacks } from './identities.ts'
 import { pairingAttacks } from './pairing.ts'
+import { readerAttacks } from './readers.ts'
 import { recordAttacks } from './records.ts'
 import type { Scenario } from './scenario.ts'
 import { sessionAttacks } from './sessions.ts'
@@ -14,6 +15,7 @@ export const scenarios: readonly Scenario[] = [
   ...recordAttacks,
   ...identityAttacks,
   ...groupAttacks,
+  ...readerAttacks,
   ...sessionAttacks,
   ...doorAttacks,
   ...pairingAttacks,

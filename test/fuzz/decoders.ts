@@ -37,6 +37,7 @@ import {
 } from '../../protocol/placement/replica-set.ts'
 import * as query from '../../protocol/query/query.ts'
 import { decodeViewAnswer, encodeViewAnswer } from '../../protocol/query/view-answer.ts'
+import { decodeReaders, encodeReaders } from '../../protocol/readers/page.ts'
 import { respond } from '../../protocol/reconcile/machine.ts'
 import { decodeRanges } from '../../protocol/reconcile/message.ts'
 import { reconcileVector } from '../../protocol/reconcile/vector.ts'
@@ -54,6 +55,7 @@ import * as exchange from '../../protocol/search/exchange.ts'
 import * as searchLog from '../../protocol/search/log.ts'
 import * as searchQuery from '../../protocol/search/query.ts'
 import * as statistics from '../../protocol/search/statistics-message.ts'
+import * as followers from '../../protocol/stream/followers.ts'
 import * as listing from '../../protocol/stream/listing.ts'
 import * as stream from '../../protocol/stream/wire.ts'
 import { seededCrypto } from '../support/people.ts'
@@ -165,6 +167,12 @@ export const decoders: readonly DecoderEntry[] = [
   ),
   decoder('identity/entry.ts:decodeEntry', entries, (bytes) => decodeEntry(believing, bytes), encodeEntry),
   decoder('identity/entry.ts:decodeLog', entries, (bytes) => decodeLog(believing, bytes), encodeLog),
+  decoder(
+    'readers/page.ts:decodeReaders',
+    seedsOf('readers', 'bytes'),
+    (bytes) => decodeReaders(bytes, 7),
+    encodeReaders,
+  ),
   decoder('identity/log.ts:replay', seedsOf('identity', 'log'), (bytes) =>
     replay(believing, decodeLog(believing, bytes)),
   ),
@@ -461,6 +469,18 @@ export const decoders: readonly DecoderEntry[] = [
   decoder(`${s}:decodePulled`, seedsOf('stream', 'pulled'), stream.decodePulled, stream.encodePulled),
   decoder(`${s}:decodeCursor`, seedsOf('stream', 'cursor'), stream.decodeCursor, stream.encodeCursor),
   decoder(
+    'stream/followers.ts:decodeFollowersAsk',
+    seedsOf('followers', 'ask'),
+    followers.decodeFollowersAsk,
+    followers.encodeFollowersAsk,
+  ),
+  decoder(
+    'stream/followers.ts:decodeFollowers',
+    seedsOf('followers', 'followers'),
+    followers.decodeFollowers,
+    followers.encodeFollowers,
+  ),
+  decoder(
     'stream/listing.ts:decodeList',
     seedsOf('stream-list', 'list'),
     listing.decodeList,
@@ -494,6 +514,8 @@ export const notByThemselves: Readonly<Record<string, string>> = {
   'shape.ts:decodeAs': 'the same, with bytes',
   'identity/box.ts:openBoxSecret': 'opens what nacl.box authenticated; 32 bytes or nothing',
   'identity/box.ts:openGroupSecret': 'the same, for a group',
+  'readers/secret.ts:openReadersChain': 'opens what secretbox authenticated; bytes or nothing',
+  'readers/secret.ts:openReadersWrap': 'opens what nacl.box authenticated; bytes or nothing',
   'sealed-blob.ts:openChunk': 'opens what secretbox authenticated; bytes or nothing',
   'record/section.ts:openSection': 'readSection, after secretbox authenticated the bytes',
   'schema/validate.ts:parseSchema': 'decodeSchema, after the codec',

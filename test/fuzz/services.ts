@@ -47,6 +47,7 @@ const messages: Readonly<Record<Method, () => Uint8Array[]>> = {
   'shard/take': () => seedsOf('placement-messages', 'placed'),
   'stream/end': () => seedsOf('stream', 'stop'),
   'stream/follow': () => seedsOf('stream', 'follow'),
+  'stream/followers': () => seedsOf('followers', 'ask'),
   'stream/list': () => seedsOf('stream-list', 'list'),
   'stream/push': () => seedsOf('stream', 'push'),
   'stream/stop': () => seedsOf('stream', 'stop'),

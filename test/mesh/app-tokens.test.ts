@@ -216,6 +216,7 @@ describe('a token that a person granted', () => {
     const requests: Partial<Record<OperationName, object>> = {
       'schema.put': { schema: microblog.bytes },
       'feed.list': posts(),
+      'follower.list': { owner: ada.owner, app: microblog.id },
       'blob.begin': { owner: ada.owner, manifest: Uint8Array.of(1) },
       'blob.put': { owner: ada.owner, blob: note.slice(0, 32), index: 0, chunk: Uint8Array.of(1) },
       'blob.stage': { ...staged, index: 0, chunk: Uint8Array.of(1) },

@@ -45,6 +45,7 @@ const methods: readonly Method[] = [
   'shard/take',
   'stream/end',
   'stream/follow',
+  'stream/followers',
   'stream/list',
   'stream/push',
   'stream/stop',

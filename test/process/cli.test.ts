@@ -202,6 +202,55 @@ test('an app is let in, read with, seen and put out', async () => {
   expect(onehop(['tokens', 'grant', 'Reader', '--days', '91']).status).toBe(2)
 })
 
+test('readers: whoever follows is shown, approved, and put out again', async () => {
+  await start()
+  const init = onehop(['init', '--user', 'Ada', '--no-recovery', '--json']).json()
+  const schema = join(home, 'circle.json')
+  writeFileSync(
+    schema,
+    JSON.stringify({
+      ...{ onehop: 1, id: 'example.circle', version: 1 },
+      collections: {
+        posts: { key: 'none', stream: true, fields: { text: { type: 'text', audience: 'followers' } } },
+        follows: {
+          ...{ key: { field: 'user' }, follows: { field: 'user' } },
+          fields: { user: { type: 'user', required: true } },
+        },
+      },
+      views: { home: { feed: { of: 'posts', latest: 10 } } },
+    }),
+  )
+  expect(onehop(['schema', 'apply', schema, '--json']).status).toBe(0)
+  const circle = ['--schema', schema, '--json']
+  const other = { XDG_CONFIG_HOME: join(home, 'ben'), XDG_DATA_HOME: join(home, 'ben-data') }
+  const ben = onehop(['init', '--user', 'Ben', '--no-recovery', '--json'], other)
+  expect(ben.status, ben.stdout + ben.stderr).toBe(0)
+  const id = ben.json()['identity'] as string
+  expect(id).not.toBe(init['identity'])
+  const follow = JSON.stringify({ user: init['identity'] })
+  expect(onehop(['put', 'follows', follow, ...circle], other).status).toBe(0)
+  // Whoever looks at their page is served from then on, and is known as a follower.
+  expect(onehop(['view', 'home', ...circle], other).status).toBe(0)
+
+  const lines = () => {
+    const { stdout } = onehop(['readers', ...circle])
+    return stdout.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as object]))
+  }
+  await until(() => lines().length > 0)
+  expect(lines()).toMatchObject([{ identity: id, state: 'asks', wasRemoved: false }])
+  expect(onehop(['readers', 'approve', id, ...circle]).json()).toEqual({ identity: id, state: 'approved' })
+  expect(onehop(['put', 'posts', '{"text":"for my circle"}', ...circle]).status).toBe(0)
+  const read = onehop(['get', 'posts', '--owner', init['identity'] as string, ...circle], other)
+  expect(read.stdout).toContain('for my circle')
+  expect(onehop(['readers', 'remove', id, '--urgent', ...circle]).json()).toEqual({
+    ...{ identity: id, state: 'removed' },
+  })
+  expect(lines()).toMatchObject([{ identity: id, state: 'asks', wasRemoved: true }])
+  expect(onehop(['readers', 'remove', id, ...circle]).status).toBe(1)
+  // The default app keeps nothing for followers.
+  expect(onehop(['readers', '--json']).stdout).toContain('keeps nothing for followers')
+})
+
 test('blob: a file up and down, sealed or not, from a file or a stream, whole and in ranges', async () => {
   await start()
   onehop(['init', '--user', 'Ada', '--no-recovery', '--json'])

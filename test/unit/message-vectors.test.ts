@@ -3,7 +3,12 @@ import { toHex } from '../../protocol/bytes.ts'
 import type { MessageKind, MessageVectors } from '../vectors/message-kinds.ts'
 import { placementKinds, placementMessageVectors } from '../vectors/placement-messages.ts'
 import { replicationKinds, replicationMessageVectors } from '../vectors/replication-messages.ts'
-import { streamListKinds, streamListVectors } from '../vectors/stream-list.ts'
+import {
+  followersKinds,
+  followersVectors,
+  streamListKinds,
+  streamListVectors,
+} from '../vectors/stream-list.ts'
 import { codeOf, readVectors, unspell } from '../vectors/wire.ts'
 
 function hold(name: string, kinds: Readonly<Record<string, MessageKind>>, made: () => MessageVectors): void {
@@ -37,3 +42,4 @@ function hold(name: string, kinds: Readonly<Record<string, MessageKind>>, made: 
 hold('placement-messages', placementKinds, placementMessageVectors)
 hold('replication-messages', replicationKinds, replicationMessageVectors)
 hold('stream-list', streamListKinds, streamListVectors)
+hold('followers', followersKinds, followersVectors)

@@ -193,6 +193,16 @@ export const goodMessages: Messages = {
       'nobody followed': { records: [], asOf: 0n, more: null, position: null, requestsBetweenNodes: 0 },
     },
   },
+  'follower.list': {
+    request: {
+      'the first': { owner, app: posts.app },
+      'those after one': { owner, app: posts.app, after: id },
+    },
+    reply: {
+      'two, and a node that was not heard': { records: [record, record], more: true, silent: 1 },
+      nobody: { records: [], more: false, silent: 0 },
+    },
+  },
   'live.open': {
     request: {
       'a list': { of: 'list', owner, app: posts.app, name: 'posts' },

@@ -1,8 +1,14 @@
-/** Makes stream-list.json, as record.ts makes record.json. Other messages of streams are in stream.json. */
+/** Makes stream-list.json and followers.json, as record.ts makes record.json. Other messages of streams are in stream.json. */
 import { writeFileSync } from 'node:fs'
 import { concatBytes } from '../../protocol/bytes.ts'
 import { encode } from '../../protocol/codec.ts'
 import { limits } from '../../protocol/limits.ts'
+import {
+  decodeFollowers,
+  decodeFollowersAsk,
+  encodeFollowers,
+  encodeFollowersAsk,
+} from '../../protocol/stream/followers.ts'
 import * as listing from '../../protocol/stream/listing.ts'
 import { seededCrypto } from '../support/people.ts'
 import { messageKind, messageVectors, type MessageVectors } from './message-kinds.ts'
@@ -129,6 +135,50 @@ export const streamListKinds = {
   }),
 }
 
+const ask: readonly unknown[] = [1, app, author, other]
+const followers: readonly unknown[] = [1, [record], true]
+
+export const followersKinds = {
+  ask: messageKind(encodeFollowersAsk, decodeFollowersAsk, {
+    good: {
+      'the first': { app, author, after: undefined },
+      'those after one': { app: 'a'.repeat(limits.nameBytesMax), author, after: other },
+    },
+    refused: {
+      'version of tomorrow': ask.with(0, 2),
+      'no app': ask.with(1, ''),
+      'an app of 65 bytes': ask.with(1, 'a'.repeat(65)),
+      'an author of 31 bytes': ask.with(2, author.subarray(1)),
+      'no author': ask.with(2, null),
+      'after 33 bytes': ask.with(3, new Uint8Array(33)),
+      'one thing less': ask.slice(0, -1),
+      'one thing more': [...ask, null],
+    },
+  }),
+  followers: messageKind(encodeFollowers, decodeFollowers, {
+    good: {
+      nobody: { records: [], more: false },
+      'two, and there are more': { records: [record, log], more: true },
+    },
+    refused: {
+      'version of tomorrow': followers.with(0, 2),
+      'an empty record': followers.with(1, [new Uint8Array()]),
+      'null for a record': followers.with(1, [null]),
+      '257 records': followers.with(
+        1,
+        Array.from({ length: limits.followersMax + 1 }, () => Uint8Array.of(1)),
+      ),
+      'a number for a flag': followers.with(2, 1),
+      'one thing less': followers.slice(0, -1),
+      'one thing more': [...followers, null],
+    },
+  }),
+}
+
+export function followersVectors(): MessageVectors {
+  return messageVectors('who follows an author: method stream/followers', followersKinds)
+}
+
 export function streamListVectors(): MessageVectors {
   return messageVectors('how a serving node begins with an author: method stream/list', streamListKinds)
 }
@@ -136,4 +186,6 @@ export function streamListVectors(): MessageVectors {
 if (import.meta.main) {
   const text = `${JSON.stringify(streamListVectors(), undefined, 1)}\n`
   writeFileSync(new URL('stream-list.json', import.meta.url), text)
+  const others = `${JSON.stringify(followersVectors(), undefined, 1)}\n`
+  writeFileSync(new URL('followers.json', import.meta.url), others)
 }
