@@ -2,6 +2,7 @@ import type { IdentityId } from '../protocol/record/types.ts'
 import type { CollectionName, ViewName } from '../protocol/schema/record-of.ts'
 import type { Schema } from '../protocol/schema/schema.ts'
 import { OnehopError } from '../protocol/errors.ts'
+import { encodeLog } from '../protocol/identity/entry.ts'
 import type { AppParts } from './app-parts.ts'
 import { Blobs } from './blobs.ts'
 import { Collection } from './collection.ts'
@@ -17,6 +18,8 @@ import type { Outbox } from './outbox.ts'
 import type { Readers } from './readers.ts'
 import { placeShard, publish } from './placement.ts'
 import type { Placed, PlaceOptions } from './placement.ts'
+import { revoke } from './revocation.ts'
+import type { Revoked } from './revocation.ts'
 import { search } from './search.ts'
 import type { SearchRequest, SearchResult } from './search.ts'
 import type { CallOptions } from './transport.ts'
@@ -158,6 +161,22 @@ export class App<S extends Schema> implements AsyncDisposable {
   async publish(options: CallOptions = {}): Promise<void> {
     const { signal, timeoutMs } = options
     await publish(this.#parts.transport, this.#self(), [this.schema], { signal, timeoutMs })
+  }
+
+  /** Entries of this person's log that other devices made: the identity has them when this resolves. */
+  async refreshIdentity(options: CallOptions = {}): Promise<void> {
+    const identity = this.#self()
+    const { entries } = await this.#parts.identities.refresh(identity.id, options)
+    await identity.learn(encodeLog(entries))
+  }
+
+  /** Shuts a device of this person's out, by an owner's device: what it wrote until now stays, what it signs later does not count. */
+  async revokeDevice(device: Uint8Array | string, options: CallOptions = {}): Promise<Revoked> {
+    const { transport, crypto } = this.#parts
+    const identity = this.#self()
+    await this.refreshIdentity(options)
+    const { call } = transport
+    return revoke({ call, crypto, identity, device: idOf(device, 32), signal: options.signal })
   }
 
   /** Who answers now. */

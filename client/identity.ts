@@ -14,6 +14,7 @@ import type {
   Role,
 } from '../protocol/identity/types.ts'
 import type { IdentityId } from '../protocol/record/types.ts'
+import { toldOf } from './changes.ts'
 import { keyNames } from './key-store.ts'
 import type { KeyStore } from './key-store.ts'
 import { defaultCrypto } from './random.ts'
@@ -62,7 +63,12 @@ export async function makeIdentity(
       })
     }
     const { entry, state } = createIdentity(crypto, device, recovery === undefined ? {} : { recovery })
-    await keys.write(new Map([[keyNames.identityLog, encodeLog([entry])]]))
+    await keys.write(
+      new Map([
+        [keyNames.identityLog, encodeLog([entry])],
+        [keyNames.told, toldOf(state)],
+      ]),
+    )
     return new Identity(ports, device, state)
   })
 }
@@ -82,7 +88,14 @@ export async function joinIdentity(ports: IdentityPorts, log: Uint8Array): Promi
         help: 'Use another key store for each identity.',
       })
     }
-    await keys.write(new Map([[keyNames.identityLog, log]]))
+    // What was there before it came is no news; what came while it was paired anew is.
+    const told = kept === undefined ? toldOf(state) : await keys.get(keyNames.told)
+    await keys.write(
+      new Map([
+        [keyNames.identityLog, log],
+        [keyNames.told, told],
+      ]),
+    )
     return new Identity(ports, device, state)
   })
 }

@@ -21,6 +21,7 @@ export const keyNames = {
   outbox: 'outbox/',
   replicaSet: 'replica-set/',
   readers: 'readers/',
+  told: 'told',
 } as const
 
 /** Forgets everything with the process. */

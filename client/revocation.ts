@@ -1,8 +1,12 @@
-/** What of a device goes on counting when it is revoked: in the shard of an owner that is not named nothing does. */
+/** Revoking a device: its records up to now count, by number and by hash; nothing that it signs later does. */
+import { equalBytes, toHex } from '../protocol/bytes.ts'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
-import { numberListHash } from '../protocol/identity/make.ts'
+import { OnehopError } from '../protocol/errors.ts'
+import { encodeLog } from '../protocol/identity/entry.ts'
+import { numberListHash, revokeDevice } from '../protocol/identity/make.ts'
 import type { RevokedNumbers } from '../protocol/identity/types.ts'
 import type { DeviceKey, IdentityId, RecordId } from '../protocol/record/types.ts'
+import type { Identity } from './identity.ts'
 import type { CallOptions, Transport } from './transport.ts'
 
 export interface NamedRequest {
@@ -69,4 +73,53 @@ async function listNumbers(
     more = page.more && page.numbers.length > 0
   }
   return list
+}
+
+export interface RevocationOptions {
+  /** To a node that hosts the person, by the administrator or a session of an owner's device. */
+  readonly call: Transport['call']
+  readonly crypto: CryptoProvider
+  readonly identity: Identity
+  readonly device: Uint8Array
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface Revoked {
+  /** Records of the device that go on counting, in all shards that are named; the highest number of one's own. */
+  readonly records: number
+  readonly lastNumber: number
+  /** In how many groups. */
+  readonly groups: number
+  readonly unheld: Named['unheld']
+  readonly isCut: boolean
+}
+
+/** In the name of the person, by an owner's device; the node that is asked says what the device wrote. */
+export async function revoke(options: RevocationOptions): Promise<Revoked> {
+  const { call, crypto, identity, device, signal } = options
+  const known = identity.state.devices.get(toHex(device))
+  if (known === undefined) throw new OnehopError('NOT_FOUND', 'your identity has no such device')
+  if (equalBytes(device, identity.device.key)) {
+    throw new OnehopError('BAD_REQUEST', 'this is the device that you are using', {
+      help: 'Revoke it from another owner device.',
+    })
+  }
+  if (known.revoked !== undefined) {
+    const lastNumber = known.revoked.numbers.get(toHex(identity.id))?.lastNumber ?? 0
+    const groups = known.revoked.numbers.size - 1
+    return { records: lastNumber, lastNumber, groups: Math.max(0, groups), unheld: [], isCut: false }
+  }
+  const named = await nameWritten({
+    transport: { call },
+    owner: identity.id,
+    device,
+    crypto,
+    options: { signal },
+  })
+  const { numbers, records } = named
+  const lastNumber = numbers[0]?.lastNumber ?? 0
+  const { entry } = revokeDevice(crypto, identity.state, identity.device, device, numbers)
+  await identity.learn(encodeLog([...identity.state.entries, entry]))
+  await call('identity.append', { identity: identity.id, log: identity.log() }, { signal })
+  return { records, lastNumber, groups: numbers.length - 1, unheld: named.unheld, isCut: named.isCut }
 }

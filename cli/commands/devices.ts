@@ -1,13 +1,16 @@
-import { toHex } from '../../protocol/bytes.ts'
+import { revoke } from '../../client/revocation.ts'
+import { changeInWords, markTold, untoldChanges } from '../../client/changes.ts'
+import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import type { ReplyOf } from '../../protocol/api/operations.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import type { Command, Context } from '../command.ts'
 import { exitCodes } from '../exit-code.ts'
 import { UsageError } from '../failure.ts'
 import { columns, safeText } from '../output.ts'
+import type { Output } from '../output.ts'
 import { readId, requireIdentity } from '../owner.ts'
-import { revoke, sayUnnamed } from '../revocation.ts'
-import { counted } from '../units.ts'
+import { sayUnnamed } from '../revocation.ts'
+import { counted, shortId } from '../units.ts'
 
 type Device = ReplyOf<'admin.devices'>['devices'][number]
 
@@ -44,9 +47,37 @@ export const devices: Command = {
           ]),
         ),
       )
+      if (own !== undefined && id === undefined) await tellChanges(context, output, labelled)
     }
     return exitCodes.ok
   },
+}
+
+/** What other devices did that this command line has not told yet, and the way out. */
+async function tellChanges(
+  context: Context,
+  output: Output,
+  known: readonly Pick<Device, 'device' | 'label'>[],
+): Promise<void> {
+  const identity = await requireIdentity(context)
+  const { call } = await context.daemon()
+  const { log } = await call('identity.get', { identity: identity.id }, { signal: context.signal })
+  await identity.learn(log)
+  const changes = await untoldChanges(context.keys(), identity)
+  if (changes.length === 0) return
+  const name = (key: Uint8Array): string => {
+    const label = known.find(({ device }) => equalBytes(device, key))?.label ?? ''
+    return label === '' ? `device ${shortId(key)}` : safeText(label)
+  }
+  output.words(output.yellow('\nNew since you last looked:'))
+  for (const change of changes) {
+    output.words(`  ${changeInWords(change, name)}`)
+    if (change.kind === 'added' && !change.isDropped && change.device !== undefined)
+      output.words(output.dim(`    Not you? onehop devices revoke ${toHex(change.device).slice(0, 12)}`))
+    else if (!change.isDropped)
+      output.words(output.dim('    Not you? Your recovery words undo it: onehop recover'))
+  }
+  await markTold(context.keys(), identity)
 }
 
 export const devicesRevoke: Command = {

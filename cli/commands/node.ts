@@ -1,3 +1,4 @@
+import { revoke } from '../../client/revocation.ts'
 import { placeShard } from '../../client/placement.ts'
 import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
@@ -9,7 +10,6 @@ import type { Daemon } from '../daemon.ts'
 import { exitCodes } from '../exit-code.ts'
 import { UsageError } from '../failure.ts'
 import { requireIdentity } from '../owner.ts'
-import { revoke } from '../revocation.ts'
 import { counted, shortId } from '../units.ts'
 
 const prefixMin = 8

@@ -84,7 +84,9 @@ export const recover: Command = {
     })
     const hosted = await untilWhole(call, daemon, identity.id, waitS * 1_000)
     if (!output.json) {
-      output.words(`${counted(hosted.records, 'record')} ${hosted.isWhole ? 'are' : 'of them are'} here.`)
+      output.words(
+        `Here now: ${counted(hosted.records, 'record')}${hosted.isWhole ? '.' : ', and others on their way.'}`,
+      )
       if (!hosted.isWhole) output.words(output.yellow('More may be on their way: onehop status.'))
     }
     const home = daemon.runtime.node

@@ -74,6 +74,8 @@ export class Live {
       parts.ingest.onDropped((owner, items) => this.#dropped(owner, items)),
       parts.streams.onFeed((change) => this.#fed(change)),
       parts.views.onChanged((owner) => this.#pageChanged(owner)),
+      // Whoever looks at their page hears at once that a device was let in or shut out.
+      parts.identities.onGrown(({ id }) => this.#pageChanged(toHex(id))),
     ]
   }
 

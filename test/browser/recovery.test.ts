@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { findRecoverable, httpTransport, memoryKeyStore, recoverIdentity } from '../../client/index.ts'
+import { toHex } from '../../protocol/bytes.ts'
 import { fullAddress } from '../../daemon/net/node-id.ts'
 import { chromiumMissing, openChromium } from '../support/chromium.ts'
 import type { Chromium } from '../support/chromium.ts'
 import { startNodeProcess } from '../support/node-process.ts'
 import type { NodeProcess } from '../support/node-process.ts'
+import { until } from '../support/until.ts'
 import {
   answerWords,
   goTo,
@@ -105,6 +108,34 @@ describe.skipIf(missing !== undefined)('recovery words on the phone page', () =>
     await page.goto(`${home.http}/phone/#/words`)
     await page.getByRole('heading', { name: 'Amina Bello' }).waitFor()
     expect(await page.getByRole('list', { name: 'Recovery words' }).count()).toBe(0)
+  })
+
+  test('whoever else has the words lets a device in: the phone is told at once, and shuts it out', async () => {
+    const { page } = phone
+    await goTo(page, 'Home')
+    const transport = httpTransport({ address: home.http })
+    const typed = { words: words.join(' '), transport, keys: memoryKeyStore() }
+    const [found] = await findRecoverable(typed)
+    const { identity } = await recoverIdentity({ ...typed, identity: found?.firstDigits ?? '' })
+    await transport.call('identity.append', { identity: identity.id, log: identity.log() })
+
+    const told = page.getByRole('complementary', { name: 'Changes to your identity' })
+    await told.getByText(/^A device was added: device [0-9a-f…]+, by the recovery words\.$/).waitFor()
+    await page.reload()
+    await told.getByRole('button', { name: 'Not me: shut it out' }).click()
+    await told.getByRole('button', { name: 'Yes, for good' }).click()
+    const known = async (): Promise<boolean | undefined> => {
+      const { log } = await transport.call('identity.get', { identity: identity.id })
+      await identity.learn(log)
+      return identity.state.devices.get(toHex(identity.device.key))?.revoked !== undefined
+    }
+    await until(known, 10_000)
+    await told.getByRole('button', { name: 'I have seen this' }).click()
+    await told.waitFor({ state: 'detached' })
+    await page.reload()
+    await page.getByRole('heading', { name: 'Amina Bello' }).waitFor()
+    expect(await told.count()).toBe(0)
+    await transport.close()
   })
 
   test('a page from plain http neither shows nor takes words, and says what to do', async () => {

@@ -4,6 +4,7 @@ import { element, fill, whenDone } from '../parts/element.ts'
 import { noticePlace } from '../parts/notice.ts'
 import { personName, portrait } from '../parts/portrait.ts'
 import { countInWords, timeInWords } from '../parts/words.ts'
+import { changesNotice } from './changes-notice.ts'
 import type { Phone } from './phone.ts'
 import { homePageOf, personOf } from './post.ts'
 import type { HomePage, Post } from './post.ts'
@@ -26,7 +27,7 @@ export function homeScreen({ phone, root, signal }: Screen): void {
   const draw = (): void => {
     const page = phone.home
     drawHead(head, phone, page)
-    fill(reminder, wordsReminder(phone))
+    fill(reminder, changesNotice(phone, problems.show), wordsReminder(phone))
     const shown = postsOf(phone, page)
     const nowMs = systemClock.nowMs()
     posts.toggleAttribute('aria-busy', page === undefined)
@@ -45,6 +46,7 @@ export function homeScreen({ phone, root, signal }: Screen): void {
     if (signal.aborted) return
     problems.clear()
     await phone.setHome(homePageOf(view, systemClock.nowMs()))
+    await phone.lookAtLog()
   }
   const follow = async (): Promise<void> => {
     while (!signal.aborted) {

@@ -1,7 +1,7 @@
 /** What every screen of the phone page needs: whose phone it is, the way to the node, and what was just written. */
 import { systemClock } from '../../clock.ts'
-import { connect, httpTransport, microblog, replaceRecovery } from '../../index.ts'
-import type { App, Identity, KeyStore } from '../../index.ts'
+import { connect, httpTransport, markTold, microblog, replaceRecovery, untoldChanges } from '../../index.ts'
+import type { App, Change, Identity, KeyStore } from '../../index.ts'
 import { readHomeNode, wayToNode } from './home-node.ts'
 import type { HomePage, Microblog, Post } from './post.ts'
 import { readRememberedHome, rememberHome } from './remembered.ts'
@@ -15,6 +15,8 @@ export class Phone {
   /** Newest first. */
   written: readonly Post[] = []
   home: HomePage | undefined
+  /** What happened to this person's devices and words that they have not been told. */
+  changes: readonly Change[] = []
   #app: Promise<App<Microblog>> | undefined
   readonly #listeners = new Set<() => void>()
 
@@ -74,6 +76,30 @@ export class Phone {
   /** An owner's phone, and no words that would bring its person back. */
   get lacksWords(): boolean {
     return this.identity.role === 'owner' && this.identity.state.recovery === undefined
+  }
+
+  /** What other devices did since. */
+  async lookAtLog(): Promise<void> {
+    const app = await this.app()
+    await app.refreshIdentity()
+    await this.#look()
+  }
+
+  async shutOut(device: Uint8Array): Promise<void> {
+    const app = await this.app()
+    await app.revokeDevice(device)
+    await this.#look()
+  }
+
+  /** The person has read them. */
+  async knowChanges(): Promise<void> {
+    await markTold(this.keys, this.identity)
+    await this.#look()
+  }
+
+  async #look(): Promise<void> {
+    this.changes = await untoldChanges(this.keys, this.identity)
+    this.changed()
   }
 
   /** Puts words in force that were written down. They stay nowhere. */

@@ -1,0 +1,59 @@
+import { toHex } from '../../../protocol/bytes.ts'
+import { changeInWords } from '../../index.ts'
+import type { Change } from '../../index.ts'
+import { actionButton, element } from '../parts/element.ts'
+import { notice } from '../parts/notice.ts'
+import { shortId } from '../parts/words.ts'
+import type { Phone } from './phone.ts'
+
+/** What other devices, or whoever has the words, did to this person's identity: until the person has read it. */
+export function changesNotice(phone: Phone, failed: (error: unknown) => void): HTMLElement | false {
+  const { changes } = phone
+  if (changes.length === 0) return false
+  return element(
+    'aside',
+    { class: 'stack tight', 'aria-label': 'Changes to your identity' },
+    ...changes.map((change) => told(phone, change, failed)),
+    actionButton('I have seen this', 'secondary', () => phone.knowChanges(), failed),
+  )
+}
+
+function told(phone: Phone, change: Change, failed: (error: unknown) => void): HTMLElement {
+  const own = toHex(phone.identity.device.key)
+  const name = (device: Uint8Array): string =>
+    toHex(device) === own ? 'this phone' : `device ${shortId(toHex(device))}`
+  return element(
+    'div',
+    { class: 'stack tight' },
+    notice('warn', changeInWords(change, name), wayOut(change, phone)),
+    canShutOut(change, phone) && shutOutButton(phone, change.device as Uint8Array, failed),
+  )
+}
+
+/** Two presses: it is for good. */
+function shutOutButton(phone: Phone, device: Uint8Array, failed: (error: unknown) => void): HTMLElement {
+  const place = element('div', {})
+  const ask = element(
+    'button',
+    {
+      type: 'button',
+      class: 'button danger',
+      onclick: () => place.replaceChildren(actionButton('Yes, for good', 'danger', shut, failed)),
+    },
+    'Not me: shut it out',
+  )
+  const shut = (): Promise<void> => phone.shutOut(device)
+  place.append(ask)
+  return place
+}
+
+function canShutOut({ kind, device, isDropped }: Change, { identity }: Phone): boolean {
+  if (kind !== 'added' || isDropped || device === undefined || identity.role !== 'owner') return false
+  return identity.state.devices.get(toHex(device))?.revoked === undefined
+}
+
+function wayOut(change: Change, phone: Phone): string {
+  if (change.isDropped) return 'If it was you, do it again. If not, nothing of it holds.'
+  if (canShutOut(change, phone)) return 'If that was not you, shut the device out now.'
+  return 'If that was not you, your recovery words undo it: onehop recover, on the machine of your node.'
+}
