@@ -8,6 +8,7 @@ import type { Schema } from '../protocol/schema/schema.ts'
 import { requireUrl } from './address.ts'
 import { App, stranger } from './app.ts'
 import type { AppParts } from './app-parts.ts'
+import { catchUp } from './catch-up.ts'
 import { systemClock } from './clock.ts'
 import { Copies } from './copies.ts'
 import { abortReason } from './deadline.ts'
@@ -114,6 +115,7 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
       ? (nearest ?? dial(addresses[0] as string, undefined))
       : speaking(options.transport, undefined)
   let measuredMs = 0
+  let isOnline = true
   const offsetMs = (): number => nearest?.offsetMs ?? measuredMs
   try {
     if (nearest !== undefined) await nearest.start({ signal: options.signal })
@@ -134,6 +136,7 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
       await transport.close()
       throw error
     }
+    isOnline = false
     log.info('offline', { code: error.code, message: error.message })
   }
 
@@ -180,6 +183,16 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
   const ownerOf = (record: Uint8Array): IdentityId => decodeRecord(crypto, record).header.owner
   const outbox = identity && (await Outbox.open({ keys, clock, transport, send, ownerOf, log, supply }))
   const writer = identity && new Writer({ keys, crypto, clock, identity, offsetMs })
+  const leaving = new AbortController()
+  const caughtUp =
+    identity === undefined || writer === undefined || !isOnline
+      ? undefined
+      : catchUp(transport, identity, writer, {
+          timeoutMs: clientLimits.catchUpMs,
+          signal: leaving.signal,
+        }).catch((cause: unknown) => {
+          log.info('not-caught-up', { code: asOnehopError(cause).code })
+        })
   const copies = new Map<string, Copies>()
   const copiesOf = (of: IdentityId): Copies => {
     const name = toHex(of)
@@ -216,6 +229,7 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
     },
     async writeAll(drafts): Promise<readonly Write[]> {
       if (writer === undefined || outbox === undefined) throw stranger()
+      await caughtUp
       outbox.checkRoom(drafts.length)
       const written = await writer.write(drafts)
       const accepted = outbox.add(written)
@@ -233,7 +247,8 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
   let closing: Promise<void> | undefined
   const close = async (): Promise<void> => {
     options.signal?.removeEventListener('abort', onAbort)
-    await Promise.all([outbox?.close(), ...[...copies.values()].map((one) => one.close())])
+    leaving.abort(new OnehopError('CLOSED', 'this app was closed'))
+    await Promise.all([outbox?.close(), caughtUp, ...[...copies.values()].map((one) => one.close())])
     await Promise.all([transport.close(), ...[...others.values()].map((other) => other.close())])
   }
   const closeOnce = (): Promise<void> => (closing ??= close())

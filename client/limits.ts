@@ -44,4 +44,8 @@ export const clientLimits = {
   blobBytesMax: 256 * 1024 * 1024,
   /** Frames of one live query that wait for a slow reader; the node waits beyond. */
   liveEventsWaitingMax: 256,
+  /** Records of this device that a node may know and a restored install does not: 64 pages of 1,024. */
+  catchUpMax: 65_536,
+  catchUpPagesMax: 64,
+  catchUpMs: 3_000,
 } as const

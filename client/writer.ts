@@ -83,6 +83,27 @@ export class Writer {
     })
   }
 
+  /**
+   * A node knows of records that this install does not: it was restored from a backup, and goes on after them. A number
+   * used twice would be held against the device for good.
+   */
+  async goOnAfter(owner: IdentityId, last: number): Promise<void> {
+    const { keys } = this.#parts
+    await keys.lock(keyNames.writer, async () => {
+      const state = await this.#read()
+      const name = toHex(owner)
+      if ((state.lastNumbers.get(name)?.last ?? 0) >= last) return
+      state.lastNumbers.set(name, { owner, last })
+      await keys.write(new Map([[keyNames.writer, encodeState(state.clock, state.lastNumbers.values())]]))
+    })
+  }
+
+  /** The last number that this install gave a record there; 0 before the first. */
+  async lastNumber(owner: IdentityId): Promise<number> {
+    const { lastNumbers } = await this.#read()
+    return lastNumbers.get(toHex(owner))?.last ?? 0
+  }
+
   async #read(): Promise<{
     readonly clock: bigint
     readonly lastNumbers: Map<string, { readonly owner: IdentityId; readonly last: number }>

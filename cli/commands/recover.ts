@@ -84,9 +84,7 @@ export const recover: Command = {
     })
     const hosted = await untilWhole(call, daemon, identity.id, waitS * 1_000)
     if (!output.json) {
-      output.words(
-        `Here now: ${counted(hosted.records, 'record')}${hosted.isWhole ? '.' : ', and others on their way.'}`,
-      )
+      output.words(`Here now: ${counted(hosted.records, 'record')}.`)
       if (!hosted.isWhole) output.words(output.yellow('More may be on their way: onehop status.'))
     }
     const home = daemon.runtime.node

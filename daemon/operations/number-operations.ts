@@ -21,8 +21,13 @@ export function numberOperations({
   identities,
   hosting,
 }: NumberOperationsParts): Pick<Operations, 'record.numbers' | 'record.shards'> {
-  /** A member lists what their own devices wrote in a group; of others' it is for those who can put them out. */
+  /**
+   * A device lists what it wrote itself, and a member what their own devices wrote in a group; of others' it is for those
+   * who can put them out.
+   */
   const requireNaming = (caller: Caller, owner: IdentityId, device: DeviceKey): void => {
+    const isItself = caller.kind === 'session' && equalBytes(caller.device, device)
+    if (isItself && speaksFor(identities, caller, owner)) return
     const isOwn =
       caller.kind === 'session' && identities.get(caller.owner)?.devices.has(toHex(device)) === true
     const speaksAs = isOwn && speaksFor(identities, caller, owner) ? caller.owner : owner

@@ -69,6 +69,28 @@ test('a phone pairs, writes, and sees each of the three outcomes', { timeout: 90
   expect(await app.collection('posts').get(post.local.key)).toBeUndefined()
 })
 
+test('a device restored from a backup goes on after what it wrote since', { timeout: 90_000 }, async () => {
+  const { app, keys } = await open(0)
+  const put = async (of: typeof app, text: string): Promise<number> => {
+    const write = await of.collection('posts').put({ text })
+    await write.accepted
+    return write.local.number
+  }
+  expect(await put(app, 'before the backup')).toBe(1)
+  const backup = memoryKeyStore()
+  const kept = await Promise.all(
+    (await keys.list('')).map(async (name) => [name, await keys.get(name)] as const),
+  )
+  await backup.write(new Map(kept))
+  expect([await put(app, 'after it'), await put(app, 'and again')]).toEqual([2, 3])
+  await app.close()
+
+  await using restored = await connect({ schema: microblog, keys: backup, node: daemons.all[0]!.local })
+  expect(await put(restored, 'after the restore')).toBe(4)
+  const texts = (await restored.collection('posts').latest(10)).map(({ value }) => value.text)
+  expect(texts).toEqual(['after the restore', 'and again', 'after it', 'before the backup'])
+})
+
 test('private notes are sealed, their names blinded, and open here alone', { timeout: 90_000 }, async () => {
   const { app } = await open(0)
   await using _ = app
