@@ -17,7 +17,7 @@ const toldBytes = 33
 export async function untoldChanges(keys: KeyStore, identity: Identity): Promise<readonly Change[]> {
   const kept = await keys.get(keyNames.told)
   if (kept === undefined) {
-    await markTold(keys, identity)
+    await keys.write(new Map([[keyNames.told, toldOf(identity.state)]]))
     return []
   }
   const told = new Set<string>()
@@ -28,9 +28,12 @@ export async function untoldChanges(keys: KeyStore, identity: Identity): Promise
   )
 }
 
-/** The person has seen them all. */
-export async function markTold(keys: KeyStore, identity: Identity): Promise<void> {
-  await keys.write(new Map([[keyNames.told, toldOf(identity.state)]]))
+/** The person has seen these; what came while they looked is still to be told. */
+export async function markTold(keys: KeyStore, changes: readonly Change[]): Promise<void> {
+  await keys.lock(keyNames.told, async () => {
+    const kept = (await keys.get(keyNames.told)) ?? new Uint8Array()
+    await keys.write(new Map([[keyNames.told, concatBytes(kept, ...changes.map(mark))]]))
+  })
 }
 
 /** As it is kept: everything in this log has been told. */

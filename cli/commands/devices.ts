@@ -1,8 +1,9 @@
 import { revoke } from '../../client/revocation.ts'
-import { changeInWords, markTold, untoldChanges } from '../../client/changes.ts'
+import { changeInWords, markTold, untoldChanges, type Change } from '../../client/changes.ts'
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import type { ReplyOf } from '../../protocol/api/operations.ts'
 import { OnehopError } from '../../protocol/errors.ts'
+import type { IdentityState } from '../../protocol/identity/types.ts'
 import type { Command, Context } from '../command.ts'
 import { exitCodes } from '../exit-code.ts'
 import { UsageError } from '../failure.ts'
@@ -72,12 +73,17 @@ async function tellChanges(
   output.words(output.yellow('\nNew since you last looked:'))
   for (const change of changes) {
     output.words(`  ${changeInWords(change, name)}`)
-    if (change.kind === 'added' && !change.isDropped && change.device !== undefined)
-      output.words(output.dim(`    Not you? onehop devices revoke ${toHex(change.device).slice(0, 12)}`))
-    else if (!change.isDropped)
-      output.words(output.dim('    Not you? Your recovery words undo it: onehop recover'))
+    const way = wayOut(change, identity.state)
+    if (way !== '') output.words(output.dim(`    ${way}`))
   }
-  await markTold(context.keys(), identity)
+  await markTold(context.keys(), changes)
+}
+
+function wayOut({ kind, device, isDropped }: Change, { devices: all }: IdentityState): string {
+  if (isDropped) return 'If it was you, do it again. If not, nothing of it holds.'
+  if (kind !== 'added' || device === undefined) return 'Not you? Your recovery words undo it: onehop recover'
+  const isIn = all.get(toHex(device))?.revoked === undefined
+  return isIn ? `Not you? onehop devices revoke ${toHex(device).slice(0, 12)}` : ''
 }
 
 export const devicesRevoke: Command = {

@@ -113,8 +113,9 @@ describe.skipIf(missing !== undefined)('pairing with care', () => {
     const post = page.getByRole('article').filter({ hasText: 'Written on the tablet.' })
     await post.getByRole('img', { name: 'On your node’s disk' }).waitFor()
     // Initials lie in the middle of their circle.
-    const display = await post.locator('.author .portrait').evaluate((one) => getComputedStyle(one).display)
-    expect(display).toBe('flex')
+    const display = () => post.locator('.author .portrait').evaluate((one) => getComputedStyle(one).display)
+    // The feed may be drawn anew just then, and what was found is on no page any more.
+    await expect.poll(display).toBe('flex')
     await goTo(page, 'Me')
     await page.getByText('This phone and its node').click()
     await page.getByText('App (this phone)').waitFor()

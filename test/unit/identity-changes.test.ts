@@ -82,7 +82,9 @@ test('a device is told of each change by others once, and of its own when they c
   expect(more).toEqual([])
   expect(change).toMatchObject({ kind: 'added', device: third.key, by: others.key, isDropped: false })
   expect(await untoldChanges(keys, identity)).toHaveLength(1)
-  await markTold(keys, identity)
+  await markTold(keys, [])
+  expect(await untoldChanges(keys, identity)).toHaveLength(1)
+  await markTold(keys, change === undefined ? [] : [change])
   expect(await untoldChanges(keys, identity)).toEqual([])
 
   // Shut out meanwhile: what was told before lost, and is told again.

@@ -1,4 +1,4 @@
-import { equalBytes } from '../../../protocol/bytes.ts'
+import { equalBytes, toHex } from '../../../protocol/bytes.ts'
 import { systemClock } from '../../clock.ts'
 import { element, fill, whenDone } from '../parts/element.ts'
 import { noticePlace } from '../parts/notice.ts'
@@ -24,10 +24,23 @@ export function homeScreen({ phone, root, signal }: Screen): void {
   const reminder = element('div', {})
   fill(root, element('main', { class: 'screen stack' }, head, reminder, problems.element, posts, foot))
 
+  // Left alone while nothing of it changes: a button that asks back must not turn back under a finger.
+  let reminded = ''
+  const drawReminder = (): void => {
+    const shut = [...phone.identity.state.devices.values()].filter(({ revoked }) => revoked !== undefined)
+    const now = [
+      shut.length,
+      phone.lacksWords,
+      ...phone.changes.map(({ entry, isDropped }) => `${toHex(entry)}${isDropped}`),
+    ]
+    if (now.join() === reminded) return
+    reminded = now.join()
+    fill(reminder, changesNotice(phone, problems.show), wordsReminder(phone))
+  }
   const draw = (): void => {
     const page = phone.home
     drawHead(head, phone, page)
-    fill(reminder, changesNotice(phone, problems.show), wordsReminder(phone))
+    drawReminder()
     const shown = postsOf(phone, page)
     const nowMs = systemClock.nowMs()
     posts.toggleAttribute('aria-busy', page === undefined)

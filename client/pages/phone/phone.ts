@@ -93,13 +93,15 @@ export class Phone {
 
   /** The person has read them. */
   async knowChanges(): Promise<void> {
-    await markTold(this.keys, this.identity)
+    await markTold(this.keys, this.changes)
     await this.#look()
   }
 
   async #look(): Promise<void> {
+    const before = this.changes
     this.changes = await untoldChanges(this.keys, this.identity)
-    this.changed()
+    // Nothing moves under a finger because nothing is new.
+    if (before.length + this.changes.length > 0) this.changed()
   }
 
   /** Puts words in force that were written down. They stay nowhere. */
