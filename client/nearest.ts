@@ -1,4 +1,4 @@
-import { toHex } from '../protocol/bytes.ts'
+import { equalBytes, toHex } from '../protocol/bytes.ts'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { asOnehopError, OnehopError } from '../protocol/errors.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
@@ -218,6 +218,10 @@ export class Nearest implements Transport {
     const chain = await this.#fetchChain(this.#transport(first), {})
     if (chain === undefined) return first
     await this.#adoptChain(chain)
+    // A member may answer elsewhere than where it did when the set was signed: another port, another network.
+    this.#members = this.#members.map((one) =>
+      one.node !== undefined && equalBytes(one.node, first.node) ? { ...one, url: first.url } : one,
+    )
     return this.#race(this.#members)
   }
 

@@ -15,7 +15,7 @@ import { createVirtualClock } from '../support/virtual-clock.ts'
 
 const crypto = seededCrypto(5)
 
-function neighbourhood(options: { signer?: Person } = {}) {
+function neighbourhood(options: { signer?: Person; bootstrapNode?: Uint8Array } = {}) {
   const clock = createVirtualClock()
   const person = createPerson(crypto)
   const keys = [1, 2, 3].map((fill) => new Uint8Array(32).fill(fill))
@@ -59,7 +59,10 @@ function neighbourhood(options: { signer?: Person } = {}) {
     nodes.set(url, createFakeNode(url, clock, [80, 20, 50][i] as number, handlers(node)))
   }
   const bootstrap = 'http://127.0.0.9:9000'
-  nodes.set(bootstrap, createFakeNode(bootstrap, clock, 5, handlers(new Uint8Array(32).fill(9))))
+  nodes.set(
+    bootstrap,
+    createFakeNode(bootstrap, clock, 5, handlers(options.bootstrapNode ?? new Uint8Array(32).fill(9))),
+  )
   const at = (i: number): FakeNode => [...nodes.values()][i] as FakeNode
   const find = (): Promise<Nearest> =>
     findNearest({
@@ -98,6 +101,15 @@ test('keeps the nearest member of the signed set, not the bootstrap node, and a 
   expect(nearest.warm).toBe('http://127.0.0.3:802')
   expect(nearest.members.map(({ state }) => state)).toEqual(['alive', 'current', 'warm'])
   expect(Math.abs(nearest.offsetMs - 7_000)).toBeLessThan(20)
+  await within(nearest.close())
+})
+
+test('a member that answers elsewhere than the signed set says is used where it answers', async () => {
+  const { find, ask, within, at, bootstrap } = neighbourhood({ bootstrapNode: new Uint8Array(32).fill(1) })
+  for (const i of [0, 1, 2]) at(i).state = 'gone'
+  const { value: nearest } = await within(find())
+  expect(nearest.address).toBe(bootstrap)
+  await within(ask(nearest))
   await within(nearest.close())
 })
 
