@@ -6,6 +6,7 @@ import type { Config, Setting } from './config.ts'
 import type { Daemon } from './daemon.ts'
 import type { ExitCode } from './exit-code.ts'
 import type { Output } from './output.ts'
+import type { SealedFiles } from './passphrase.ts'
 
 export interface Option {
   readonly type: 'string' | 'boolean'
@@ -61,6 +62,8 @@ export interface Context {
   /** The same; throws NOT_RUNNING when none does. */
   daemon(): Promise<Daemon>
   crypto(): Promise<CryptoProvider>
+  /** Opens and closes files that may be sealed under a passphrase. */
+  readonly sealed: SealedFiles
   /** Keys of the command-line device. */
   keys(): KeyStore
 }

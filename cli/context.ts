@@ -8,6 +8,7 @@ import { findDaemon, notRunning } from './daemon.ts'
 import type { Daemon } from './daemon.ts'
 import { UsageError } from './failure.ts'
 import { cliDevicePath, fileKeyStore } from './key-store.ts'
+import { sealedFiles } from './passphrase.ts'
 
 /** A node that lives answers `node.info` at once, however busy it is. */
 const answerWaitMs = 10_000
@@ -37,6 +38,7 @@ export function createContext({ environment, signal, clock, stdin, flags }: Cont
       throw error
     }
   }
+  const sealed = sealedFiles({ environment, stdin, signal }, () => loadCrypto())
   const context: Context = {
     environment,
     signal,
@@ -51,7 +53,8 @@ export function createContext({ environment, signal, clock, stdin, flags }: Cont
       return found
     },
     crypto: () => loadCrypto(),
-    keys: () => fileKeyStore(cliDevicePath(environment), clock),
+    sealed,
+    keys: () => fileKeyStore(cliDevicePath(environment), clock, sealed),
   }
   return context
 }

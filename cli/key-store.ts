@@ -13,6 +13,7 @@ import { OnehopError } from '../protocol/errors.ts'
 import type { Clock } from '../protocol/ports.ts'
 import { writeSecretFile } from './config.ts'
 import { isRunning } from './daemon.ts'
+import type { OpenedFile, SealedFiles } from './passphrase.ts'
 
 export function dataFolder(environment: NodeJS.ProcessEnv): string {
   return join(environment.XDG_DATA_HOME || join(homedir(), '.local', 'share'), 'onehop')
@@ -28,45 +29,67 @@ const fileShape = v.object({ onehop: v.literal(format), entries: v.record(v.stri
 const lockWaitMs = 10_000
 const lockPollMs = 20
 
-export function fileKeyStore(path: string, clock: Clock): KeyStore {
+/** `sealed`: where the file may be sealed under a passphrase. */
+export function fileKeyStore(path: string, clock: Clock, sealed: SealedFiles = plainFiles): KeyStore {
   // Within this process commands queue here; other processes meet at the lock file.
   let turn: Promise<unknown> = Promise.resolve()
-  const alone = <T>(name: string, action: () => Promise<T>): Promise<T> => {
-    const result = turn.then(() => withLockFile(`${path}.${name}.lock`, clock, action))
+  const alone = <T>(action: () => Promise<T>): Promise<T> => {
+    const result = turn.then(() => whileNobodyWrites(path, clock, action))
     turn = result.catch(() => undefined)
     return result
   }
+  const read = async (): Promise<{ entries: Map<string, string>; file: OpenedFile }> => {
+    const file = await sealed.open(await readKeyFile(path), path)
+    return { entries: parseEntries(file.text, path), file }
+  }
   return {
     async get(name) {
-      const hex = (await readEntries(path)).get(name)
+      const hex = (await read()).entries.get(name)
       return hex === undefined ? undefined : entryBytes(path, name, hex)
     },
     async list(prefix) {
-      const names = [...(await readEntries(path)).keys()]
+      const names = [...(await read()).entries.keys()]
       return names.filter((name) => name.startsWith(prefix)).toSorted()
     },
     write: (changes) =>
-      alone('write', async () => {
-        const entries = await readEntries(path)
+      alone(async () => {
+        const { entries, file } = await read()
         for (const [name, bytes] of changes) {
           if (bytes === undefined) entries.delete(name)
           else entries.set(name, toHex(bytes))
         }
-        await writeEntries(path, entries)
+        await writeKeyFile(path, await sealed.close({ ...file, text: entriesText(entries) }))
       }),
     lock: (name, action) => withLockFile(`${path}.${name.replaceAll('/', '-')}-held.lock`, clock, action),
   }
 }
 
-async function readEntries(path: string): Promise<Map<string, string>> {
-  let text: string
+/** Writes of other commands wait meanwhile. */
+export function whileNobodyWrites<T>(path: string, clock: Clock, action: () => Promise<T>): Promise<T> {
+  return withLockFile(`${path}.write.lock`, clock, action)
+}
+
+const plainFiles: SealedFiles = {
+  open: async (text) => ({ text, sealedBy: undefined }),
+  close: async ({ text }) => text,
+}
+
+async function readKeyFile(path: string): Promise<string> {
   try {
-    text = await readFile(path, 'utf8')
+    return await readFile(path, 'utf8')
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT') return new Map()
+    if (code === 'ENOENT') return entriesText(new Map())
     throw new OnehopError('STORE_UNWRITABLE', `cannot read the key file ${path}: ${code}`, { cause: error })
   }
+}
+
+/** Throws STORE_CORRUPT. */
+export function checkKeyFile(text: string, path: string): void {
+  parseEntries(text, path)
+}
+
+function parseEntries(text: string, path: string): Map<string, string> {
   try {
     return new Map(Object.entries(v.parse(fileShape, JSON.parse(text)).entries))
   } catch (cause) {
@@ -77,11 +100,15 @@ async function readEntries(path: string): Promise<Map<string, string>> {
   }
 }
 
-async function writeEntries(path: string, entries: ReadonlyMap<string, string>): Promise<void> {
+function entriesText(entries: ReadonlyMap<string, string>): string {
+  const sorted = Object.fromEntries([...entries].toSorted(([a], [b]) => (a < b ? -1 : 1)))
+  return `${JSON.stringify({ onehop: format, entries: sorted })}\n`
+}
+
+async function writeKeyFile(path: string, text: string): Promise<void> {
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-    const sorted = Object.fromEntries([...entries].toSorted(([a], [b]) => (a < b ? -1 : 1)))
-    await writeSecretFile(path, `${JSON.stringify({ onehop: format, entries: sorted })}\n`)
+    await writeSecretFile(path, text)
   } catch (cause) {
     throw new OnehopError(
       'STORE_UNWRITABLE',

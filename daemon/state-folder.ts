@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { access, chmod, open, readFile, rename } from 'node:fs/promises'
+import { access, chmod, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fromHex, toHex } from '../protocol/bytes.ts'
 import { OnehopError } from '../protocol/errors.ts'
@@ -11,6 +11,8 @@ export interface StateFolder {
   readonly path: string
   readonly store: string
   readonly blobs: string
+  /** The seed in hex, or that sealed under a passphrase. */
+  readonly nodeKey: string
   readonly adminToken: string
   /** Written while a daemon runs: where it answers, and its process id. */
   readonly runtime: string
@@ -23,13 +25,21 @@ export function statePaths(path: string): Omit<StateFolder, 'seed'> {
     path,
     store: join(path, 'store'),
     blobs: join(path, 'blobs'),
+    nodeKey: join(path, 'node-key'),
     adminToken: join(path, 'admin-token'),
     runtime: join(path, 'runtime.json'),
   }
 }
 
+/** Gives what is in a file that may be sealed under a passphrase. */
+export type Unseal = (text: string, path: string) => Promise<string>
+
 /** Makes the folder and the node's key where they are missing. STORE_UNWRITABLE names what is in the way. */
-export async function openStateFolder(path: string, random: Random): Promise<StateFolder> {
+export async function openStateFolder(
+  path: string,
+  random: Random,
+  unseal: Unseal = async (text) => text,
+): Promise<StateFolder> {
   try {
     await makeFolder(path)
     await chmod(path, 0o700)
@@ -46,12 +56,14 @@ export async function openStateFolder(path: string, random: Random): Promise<Sta
       },
     )
   }
-  return { ...statePaths(path), seed: await secretFile(join(path, 'node-key'), random) }
+  return { ...statePaths(path), seed: await secretFile(statePaths(path).nodeKey, random, unseal) }
 }
 
-async function secretFile(path: string, random: Random): Promise<Uint8Array> {
+async function secretFile(path: string, random: Random, unseal: Unseal): Promise<Uint8Array> {
+  // Of a write that was cut short: it may hold the key in the open, beside one that has been sealed since.
+  await rm(draftOf(path), { force: true })
   try {
-    const seed = fromHex((await readFile(path, 'utf8')).trim(), 32)
+    const seed = fromHex((await unseal(await readFile(path, 'utf8'), path)).trim(), 32)
     if (seed !== undefined) return seed
     throw new OnehopError('STORE_CORRUPT', `${path} does not hold a key of 64 hex digits`, {
       help: 'Put the file back from a backup; without it this box is a new node to all others.',
@@ -64,17 +76,28 @@ async function secretFile(path: string, random: Random): Promise<Uint8Array> {
   return seed
 }
 
-/** Whole or not at all, readable by this user only, on disk when it resolves. */
+function draftOf(path: string): string {
+  return `${path}.new`
+}
+
+/** Whole or not at all, readable by its owner only, on disk when it resolves. */
 export async function writeSecretFile(path: string, text: string): Promise<void> {
-  const draft = `${path}.new`
+  const draft = draftOf(path)
+  // Not into a file that is there, whose mode and owner may be another's.
+  await rm(draft, { force: true })
   const file = await open(draft, 'w', 0o600)
   try {
+    await file.chmod(0o600)
+    // Root writes for whom the folder belongs to: a service could not read its own key any more.
+    if (process.getuid?.() === 0) {
+      const { uid, gid } = await stat(dirname(path))
+      await file.chown(uid, gid)
+    }
     await file.writeFile(text)
     await file.sync()
   } finally {
     await file.close()
   }
-  await chmod(draft, 0o600)
   await rename(draft, path)
   const folder = await open(dirname(path), 'r')
   try {

@@ -12,6 +12,7 @@ import { importFile } from './import.ts'
 import { init } from './init.ts'
 import { nodeAllow, nodeRevoke } from './node.ts'
 import { pair } from './pair.ts'
+import { passphraseRemove, passphraseSet } from './passphrase.ts'
 import { paths } from './paths.ts'
 import { put } from './put.ts'
 import { readers, readersApprove, readersRemove } from './readers.ts'
@@ -51,6 +52,8 @@ export const commands: readonly Command[] = [
   recover,
   recoveryNew,
   recoveryShares,
+  passphraseSet,
+  passphraseRemove,
   schemaCheck,
   schemaApply,
   put,

@@ -47,6 +47,7 @@ export const start: Command = {
       config: quiet ? { ...config, log: 'warn' } : config,
       settings,
       version: packageVersion(),
+      unseal: async (text, path) => (await context.sealed.open(text, path)).text,
     })
     const runtime = {
       pid: process.pid,

@@ -149,6 +149,8 @@ describe('in a scratch root', () => {
       'ProtectSystem=strict',
       'StateDirectory=onehop',
       'StateDirectoryMode=0700',
+      'RestartPreventExitStatus=5',
+      'ImportCredential=onehop-passphrase',
       'WantedBy=multi-user.target',
     ])
       expect(unit).toContain(`${line}\n`)

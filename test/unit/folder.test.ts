@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chownSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { makeFolder } from '../../storage/folder.ts'
-import { openStateFolder } from '../../daemon/state-folder.ts'
+import { openStateFolder, writeSecretFile } from '../../daemon/state-folder.ts'
 import { systemRandom } from '../../daemon/random.ts'
 
 let home: string
@@ -31,3 +31,18 @@ test.runIf(process.platform === 'linux')(
     })
   },
 )
+
+test('a secret is for its owner alone, whatever lay there before', async () => {
+  const path = join(home, 'secret')
+  writeFileSync(path, 'old', { mode: 0o666 })
+  writeFileSync(`${path}.new`, 'of a write that was cut short, and longer', { mode: 0o666 })
+  await writeSecretFile(path, 'new')
+  expect(readFileSync(path, 'utf8')).toBe('new')
+  expect(statSync(path).mode & 0o777).toBe(0o600)
+})
+
+test.runIf(process.getuid?.() === 0)('what root writes belongs to whom the folder belongs to', async () => {
+  chownSync(home, 4711, 4712)
+  await writeSecretFile(join(home, 'secret'), 'of a service')
+  expect(statSync(join(home, 'secret'))).toMatchObject({ uid: 4711, gid: 4712 })
+})
