@@ -21,6 +21,8 @@ export interface FrameLink {
   /** Resolves when there is room for the next frame. */
   send(frame: Uint8Array): Promise<void>
   close(): void
+  /** Closes what lies under it too: the device has been revoked. */
+  expel(): void
 }
 
 export interface ConnectionPorts {
@@ -71,7 +73,7 @@ export async function serveConnection(link: FrameLink, ports: ConnectionPorts): 
     dispatch.refused(error)
     fail(0, error)
       .catch(() => undefined)
-      .finally(() => link.close())
+      .finally(() => (error.code === 'REVOKED' ? link.expel() : link.close()))
   }
 
   /**
@@ -132,7 +134,7 @@ export async function serveConnection(link: FrameLink, ports: ConnectionPorts): 
         const told = fail(frame.id, error)
         // Whoever proves a key that was revoked has nothing more to say here.
         const isOut = error.code === 'REVOKED' && frame.operation === 'session.open'
-        return isOut ? told.then(() => link.close()) : told
+        return isOut ? told.then(() => link.expel()) : told
       })
       // Only a closed connection refuses an error frame, and then there is nobody left to tell.
       .catch(() => undefined)

@@ -12,17 +12,22 @@ export const apiProtocol = '/onehop/api/1'
  * no device: a session is opened inside. Administration does not come this way.
  */
 export function serveApiStreams(
-  network: Pick<Network, 'serveStream'>,
+  network: Pick<Network, 'serveStream' | 'hangUp'>,
   dispatch: Dispatch,
   sessions: Pick<Sessions, 'find'>,
   leave: LeaveChanges,
 ): void {
   network.serveStream(apiProtocol, (stream) =>
-    serveConnection(stream, {
-      dispatch,
-      leave,
-      token: undefined,
-      identify: (token) => identifySession(token, sessions),
-    }),
+    serveConnection(
+      {
+        ...stream,
+        expel() {
+          stream.close()
+          // Closed streams are over by then, and who is gone needs no closing.
+          network.hangUp(stream.remote).catch(() => undefined)
+        },
+      },
+      { dispatch, leave, token: undefined, identify: (token) => identifySession(token, sessions) },
+    ),
   )
 }

@@ -68,6 +68,13 @@ function createSocketLink(webSocket: WebSocket, clock: Clock): FrameLink {
   const closed = new AbortController()
   let wake: (() => void) | undefined
   let alive = true
+  const close = (): void => {
+    webSocket.close(1000)
+    // The other side may never answer the close.
+    const stop = clock.after(serverLimits.closeGraceMs, () => webSocket.terminate())
+    if (closed.signal.aborted) stop()
+    else closed.signal.addEventListener('abort', stop, { once: true })
+  }
   let stopPing = (): void => {}
 
   const ping = (): void => {
@@ -138,12 +145,8 @@ function createSocketLink(webSocket: WebSocket, clock: Clock): FrameLink {
         if (!waits) resolve()
       })
     },
-    close() {
-      webSocket.close(1000)
-      // The other side may never answer the close.
-      const stop = clock.after(serverLimits.closeGraceMs, () => webSocket.terminate())
-      if (closed.signal.aborted) stop()
-      else closed.signal.addEventListener('abort', stop, { once: true })
-    },
+    close,
+    // Nothing lies under it but its own TCP connection.
+    expel: close,
   }
 }

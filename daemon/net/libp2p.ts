@@ -42,6 +42,7 @@ const addressAgeFactor = 3.5
 
 /** A connection that does not close by then is reset. */
 const hangUpMs = 1_000
+const lastWordsMs = 250
 
 export interface Libp2pNetworkOptions {
   readonly config: Pick<Config, 'listen' | 'network'>
@@ -142,10 +143,16 @@ export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promis
     stats: () => rpc.stats(),
     async deny(nodes) {
       gater.deny(nodes)
+      const connected = libp2p.getPeers().filter((peer) => gater.denies(nodeIdOf(peer)))
       await withDeadline(clock, hangUpMs, undefined, (signal) =>
-        Promise.all(nodes.map((node) => libp2p.hangUp(peerIdOf(node), { signal }))),
+        Promise.all(connected.map((peer) => libp2p.hangUp(peer, { signal }))),
       )
       started.retry()
+    },
+    async hangUp(node) {
+      // What was just sent would not arrive: a connection that is closed drops what waits in its streams.
+      await clock.sleep(lastWordsMs, closing.signal)
+      await withDeadline(clock, hangUpMs, undefined, (signal) => libp2p.hangUp(peerIdOf(node), { signal }))
     },
     keep: (nodes) => started.keep(nodes),
     serveStream(protocol, handler) {

@@ -171,6 +171,9 @@ function createNode(
         world.disconnect(node, denied)
       }
     },
+    async hangUp(peer) {
+      world.disconnect(node, peer)
+    },
     keep: () => {},
     serveStream(protocol, handler) {
       transport.listen(protocol, (from, channel) => {

@@ -60,6 +60,8 @@ export interface Network extends AsyncDisposable {
   addresses(): readonly string[]
   /** Peers that are neither dialled nor answered: the operator's deny list. Replaces the list. */
   deny(nodes: readonly NodeId[]): Promise<void>
+  /** Closes the connection with this peer and all its streams, when what was sent has left. It may come again. */
+  hangUp(node: NodeId): Promise<void>
   /** Peers to stay connected with: dialled again, with growing pauses, whenever they are away. Replaces the list. */
   keep(nodes: readonly NodeId[]): void
   /** Answers streams of a protocol such as `/onehop/api/1`, from nodes and from browsers. */
