@@ -24,7 +24,10 @@ export const limits = {
   cborItemsMax: 65_536,
   /** One frame between nodes or to a client. js-libp2p resets a handler that buffers over 4 MiB. */
   frameBytesMax: 1024 * 1024,
-  identityLogBytesMax: 64 * 1024,
+  /** A group's: each epoch of a club of twenty takes 2.5 KB, and a year brings some. */
+  identityLogBytesMax: 256 * 1024,
+  /** Eight of them, which may name one recovery key, fit a frame. */
+  personLogBytesMax: 64 * 1024,
   identityEntryBytesMax: 8 * 1024,
   /** Devices that are not revoked. */
   identityDevicesMax: 32,

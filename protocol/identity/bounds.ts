@@ -10,10 +10,11 @@ import type { IdentityState, SignedEntry } from './types.ts'
  * them. TOO_LARGE where what is needed alone is too much.
  */
 export function fitting(state: IdentityState): readonly SignedEntry[] {
-  if (areWithinBounds(state.entries)) return state.entries
+  const { type } = state
+  if (areWithinBounds(type, state.entries)) return state.entries
   const needed = neededIn(state)
   const kept = state.entries.filter(({ hash }) => needed.has(toHex(hash)))
-  if (areWithinBounds(kept)) return kept
+  if (areWithinBounds(type, kept)) return kept
   throw new OnehopError('TOO_LARGE', 'the identity log is longer than allowed')
 }
 
@@ -29,11 +30,12 @@ function neededIn({ entries, dropped, next }: IdentityState): Set<string> {
   return needed
 }
 
-function areWithinBounds(entries: readonly SignedEntry[]): boolean {
+function areWithinBounds(type: IdentityState['type'], entries: readonly SignedEntry[]): boolean {
   // On the wire, without the few bytes of heads.
   const bytes = entries.reduce(
     (sum, entry) => sum + entry.bytes.length + 64 + (entry.possession?.length ?? 0) + 9,
     3,
   )
-  return entries.length <= limits.identityEntriesMax && bytes <= limits.identityLogBytesMax
+  const bytesMax = type === 'person' ? limits.personLogBytesMax : limits.identityLogBytesMax
+  return entries.length <= limits.identityEntriesMax && bytes <= bytesMax
 }

@@ -53,15 +53,15 @@ export interface Standing {
 
 export class History {
   readonly #rules: Rules
-  /** Entries that stand as links and do nothing. */
-  readonly #void: ReadonlySet<string>
+  /** Entries that stand as links, do nothing and weigh nothing: those said to be so, and those that are not allowed. */
+  readonly #void: Set<string>
   readonly #nodes = new Map<string, Node>()
   readonly #outcomes = new Map<string, Outcome>()
   readonly #winnersOf = new Map<string, readonly string[]>()
 
   constructor(rules: Rules, isVoid: ReadonlySet<string> = new Set()) {
     this.#rules = rules
-    this.#void = isVoid
+    this.#void = new Set(isVoid)
   }
 
   /** Once, after its parents. Throws as the rules do, and is as before, when the entry is not allowed. */
@@ -111,7 +111,8 @@ export class History {
     // One key on both sides may have decided by way of a head that lost to a higher one. Then that is followed too.
     const others = settles([...holding, ...open]) ? open : lost
     const next = [...holding, ...others].slice(0, limits.identityPreviousMax)
-    return { holding: holding.toSorted(), next: next.toSorted() }
+    // What holds may be what a head that does nothing follows; an entry names none beside one that follows it.
+    return { holding: holding.toSorted(), next: this.headsOf(this.ancestry(next)) }
   }
 
   /** The heads of a set that holds with each entry all its ancestors, ascending. Looks at each link once. */
@@ -156,8 +157,9 @@ export class History {
     try {
       return { facts: apply(before.facts, entry), applied: new Set(before.applied).add(name) }
     } catch (error) {
-      if (admit !== undefined && isBroken(error)) return before
-      throw error
+      if (admit === undefined || !isBroken(error)) throw error
+      this.#void.add(name)
+      return before
     }
   }
 

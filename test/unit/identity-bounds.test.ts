@@ -12,16 +12,17 @@ import {
   revokeDevice,
   rotate,
 } from '../../protocol/identity/make.ts'
-import { addMember, removeMember } from '../../protocol/identity/make-group.ts'
+import { addMember, changeMember, createGroup, removeMember } from '../../protocol/identity/make-group.ts'
 import type {
   DeviceSecrets,
   EntryBody,
   IdentityState,
   Member,
+  People,
   SignedEntry,
 } from '../../protocol/identity/types.ts'
 import { limits } from '../../protocol/limits.ts'
-import { createCrowd } from '../support/crowd.ts'
+import { createCrowd, Human } from '../support/crowd.ts'
 import { createSeededRandom } from '../support/seeded-random.ts'
 
 const random = createSeededRandom(31)
@@ -45,8 +46,8 @@ it('an honest log has so many entries and bytes and no more, and keeps them all'
   })()
   expect(refused).toMatchObject({ code: 'TOO_LARGE' })
   const bytes = encodeLog(state.entries).length
-  expect(bytes).toBeLessThanOrEqual(limits.identityLogBytesMax)
-  expect(bytes).toBeGreaterThan(limits.identityLogBytesMax - 1_000)
+  expect(bytes).toBeLessThanOrEqual(limits.personLogBytesMax)
+  expect(bytes).toBeGreaterThan(limits.personLogBytesMax - 1_000)
   expect(state.dropped.size).toBe(0)
   expect(replay(crypto, decodeLog(crypto, encodeLog(state.entries)))).toEqual(state)
 })
@@ -134,6 +135,51 @@ it('somebody who was an owner of a group once does not fill its log either', () 
   expect([...state.members.values()].map(({ identity }) => toHex(identity))).toContain(toHex(dan.id))
   expect(state.members.has(toHex(bob.id))).toBe(false)
   expect(state.dropped.has(toHex(entry.hash))).toBe(false)
+})
+
+it('a club of twenty, sealed, has people come and go eighty times', () => {
+  const humans = Array.from({ length: 22 }, () => new Human(crypto))
+  const [ada, ...others] = humans as [Human, ...Human[]]
+  const people: People = (id) => humans.find((one) => toHex(one.id) === toHex(id))?.state
+  const first = others.slice(0, 19).map(({ id: identity }) => ({ identity, role: 'writer' as const }))
+  const founded = createGroup(crypto, ada.signer, first, { people, isSealed: true })
+  let { state, box } = founded
+  for (let turn = 0; turn < 80; turn++) {
+    const [goes, comes] = [others[turn % 21], others[(turn + 19) % 21]] as [Human, Human]
+    const out = removeMember(crypto, state, ada.signer, goes.id, { numbers: [], people, before: box })
+    state = append(crypto, state, [out.entry], people)
+    box = out.box
+    const member: Member = { identity: comes.id, role: 'writer' }
+    const entry = addMember(crypto, state, ada.signer, member, { people, box })
+    state = append(crypto, state, [entry], people)
+  }
+  expect(state.members.size).toBe(20)
+  expect(state.entries).toHaveLength(161)
+  expect(encodeLog(state.entries).length).toBeLessThan(limits.identityLogBytesMax)
+})
+
+it('an entry that comes to nothing is followed, and not its parent beside it', () => {
+  const { ada, dan, people, state: group } = createCrowd(crypto)
+  // A member who can read is not put out without a new epoch.
+  const idle = removeMember(
+    crypto,
+    group,
+    ada.signer,
+    [...group.members.values()][1]?.identity as Uint8Array,
+    {
+      numbers: [],
+      people,
+    },
+  ).entry
+  const after = append(crypto, group, [idle], people)
+  expect([after.dropped.size, after.members.size]).toEqual([1, 3])
+  // Beside it, then on both: the second would name the genesis too, which both follow.
+  const entry = addMember(crypto, after, ada.signer, { identity: dan.id, role: 'writer' }, { people })
+  const more = append(crypto, after, [entry], people)
+  const reader = [...more.members.values()].find(({ role }) => role === 'reader')
+  const down: Member = { identity: reader?.identity as Uint8Array, role: 'writer' }
+  const last = append(crypto, more, [changeMember(crypto, more, ada.signer, down)], people)
+  expect(last.members.get(toHex(down.identity))?.role).toBe('writer')
 })
 
 /** A second full fork by the same key is refused as long as nobody of a higher rank has spoken. */
