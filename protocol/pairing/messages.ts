@@ -68,7 +68,7 @@ const shape = variant({
   4: struct({ box: bytes(32) }),
   5: struct({ identity: bytes(32) }),
   6: struct({ signature: bytes(64) }),
-  7: struct({ log: bytes(1, limits.identityLogBytesMax) }),
+  7: struct({ log: bytes(1, limits.personLogBytesMax) }),
   8: struct({ identity: bytes(32) }),
   9: struct({ code: text(64), message: text(1024) }),
 })

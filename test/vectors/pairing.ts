@@ -4,6 +4,7 @@ import { signSession } from '../../protocol/api/session.ts'
 import { toBase64Url, toHex } from '../../protocol/bytes.ts'
 import { encode } from '../../protocol/codec.ts'
 import { portableCrypto } from '../../protocol/crypto/portable.ts'
+import { limits } from '../../protocol/limits.ts'
 import { commitment, helloProof, pairingDigits } from '../../protocol/pairing/exchange.ts'
 import {
   decodePairingMessage,
@@ -119,7 +120,7 @@ const cases: Readonly<
     good: { 'a log': { type: 'identity', log: Uint8Array.of(0x81, 1, 2, 3) } },
     refused: {
       'a log of no bytes': [7, [new Uint8Array()]],
-      'a log of a byte too many': zeros(256 * 1024 + 1, 'BAD_MESSAGE', Uint8Array.of(0x82, 7, 0x81)),
+      'a log of a byte too many': zeros(limits.personLogBytesMax + 1, 'BAD_MESSAGE', Uint8Array.of(0x82, 7, 0x81)),
       'a log that is not wrapped in bytes': [7, [[1, 2, 3]]],
       'more than a message': zeros(pairingLimits.messageBytesMax, 'TOO_LARGE', Uint8Array.of(0x82, 7, 0x81)),
     },
