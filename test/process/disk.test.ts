@@ -1,13 +1,16 @@
 /** What a stolen disk shows: secrets are planted by the real command, and every byte is searched for them. */
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { systemClock } from '../../daemon/clock.ts'
+import { loadCrypto } from '../../daemon/crypto/index.ts'
 import { statePaths } from '../../daemon/state-folder.ts'
 import { searchFiles, searchStore, Words } from '../../scripts/trial/model/words-on-disk.ts'
+import { deviceFromSeed } from '../../protocol/identity/make.ts'
+import { entropyOfWords, recoveryFromWords } from '../../protocol/identity/recovery.ts'
 import { openLevelKv } from '../../storage/kv-level.ts'
 import { startNodeProcess, type NodeProcess } from '../support/node-process.ts'
 
@@ -41,8 +44,12 @@ function onehop(args: readonly string[], umask = 0o022): string {
   }
 }
 
-async function foundIn(folder: string, texts: readonly string[]): Promise<string[]> {
-  const words = new Words(texts)
+async function foundIn(
+  folder: string,
+  texts: readonly string[],
+  named: Readonly<Record<string, Uint8Array>> = {},
+): Promise<string[]> {
+  const words = new Words(texts, named)
   await searchFiles(folder, words)
   if (folder === node.state) {
     const kv = await openLevelKv(statePaths(folder).store, { clock: systemClock })
@@ -119,20 +126,40 @@ test('neither recovery words nor the keys of devices are on the disk of the node
   const paper = readFileSync(join(home, 'paper.txt'), 'utf8')
   const words = paper.match(/[a-z]{3,8}/g)?.slice(-24) ?? []
   expect(words.length).toBe(24)
-  const lines = [0, 6, 12, 18, 21].map((at) => words.slice(at, at + 3).join(' '))
+  // Any three in a row, whatever stands between them elsewhere.
+  const lines = words.slice(2).flatMap((_, at) => {
+    const three = words.slice(at, at + 3)
+    return [three.join(' '), three.join('\n'), three.join('","')]
+  })
   const seed = seedOfCommandLine()
   expect(seed).toMatch(/^[0-9a-f]{64}$/)
-  expect(await foundIn(node.state, [known, ...lines, ...forms(seed)])).toEqual([known])
+  const crypto = await loadCrypto()
+  const [device, paperKeys] = [
+    deviceFromSeed(crypto, Buffer.from(seed, 'hex')),
+    recoveryFromWords(crypto, words),
+  ]
+  const secrets = {
+    'the seed of the device': device.seed,
+    'the box secret of the device': device.boxSecret,
+    'the entropy of the words': entropyOfWords(words),
+    'the seed of the words': paperKeys.seed,
+    'the box secret of the words': paperKeys.boxSecret,
+  }
+  const spelt = Object.values(secrets).flatMap((bytes) => forms(Buffer.from(bytes).toString('hex')))
+  const inTheOpen = { 'the public key of the device': device.key }
+  const there = await foundIn(node.state, [known, ...lines, ...spelt], { ...secrets, ...inTheOpen })
+  expect(there.toSorted()).toEqual([known, ...Object.keys(inTheOpen)])
   // The command line has its own key, and no words.
-  expect(await foundIn(data, [seed, ...lines])).toEqual([seed])
+  expect(await foundIn(data, [...lines, ...spelt], secrets)).toEqual([seed])
 })
 
 test('whatever the umask, nothing secret is for others of the machine', () => {
   for (const folder of [node.state, data]) expect(statSync(folder).mode & 0o777, folder).toBe(0o700)
+  // What lies in a folder that is closed to others is out of their reach; keys are closed by themselves as well.
   for (const path of [
     statePaths(node.state).store,
     ...['admin-token', 'node-key'].map((name) => join(node.state, name)),
-    join(data, 'cli-device.json'),
+    ...readdirSync(data).map((name) => join(data, name)),
     join(home, 'paper.txt'),
   ])
     expect(statSync(path).mode & 0o077, path).toBe(0)

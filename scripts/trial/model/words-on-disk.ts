@@ -3,22 +3,26 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Kv } from '../../../storage/kv.ts'
 
-/** Looks for texts in bytes by their first eight letters, then the whole. */
+/** Looks for texts, and for bytes that have a name, by the first eight bytes, then the whole. */
 export class Words {
   readonly found = new Set<string>()
-  readonly #texts: readonly string[]
-  readonly #starts: readonly string[]
+  readonly #sought: readonly (readonly [name: string, bytes: Buffer])[]
+  readonly #starts: readonly Buffer[]
 
-  constructor(texts: readonly string[]) {
-    this.#texts = texts
-    this.#starts = [...new Set(texts.map((text) => text.slice(0, 8)))]
+  constructor(texts: readonly string[], named: Readonly<Record<string, Uint8Array>> = {}) {
+    this.#sought = [
+      ...texts.map((text) => [text, Buffer.from(text)] as const),
+      ...Object.entries(named).map(([name, bytes]) => [name, Buffer.from(bytes)] as const),
+    ]
+    const starts = this.#sought.map(([, bytes]) => bytes.toString('hex', 0, 8))
+    this.#starts = [...new Set(starts)].map((hex) => Buffer.from(hex, 'hex'))
   }
 
   look(bytes: Uint8Array): void {
     const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     for (const start of this.#starts) {
       if (!buffer.includes(start)) continue
-      for (const text of this.#texts) if (buffer.includes(text)) this.found.add(text)
+      for (const [name, sought] of this.#sought) if (buffer.includes(sought)) this.found.add(name)
     }
   }
 }
