@@ -8,6 +8,7 @@ import {
   pair,
 } from '../../client/index.ts'
 import type { AdmissionRequest, App, ConnectOptions } from '../../client/index.ts'
+import type { Schema } from '../../protocol/schema/schema.ts'
 import type { Daemon } from '../../daemon/start.ts'
 import { portableCrypto } from '../../protocol/crypto/portable.ts'
 import { provePossession } from '../../protocol/identity/make.ts'
@@ -59,14 +60,14 @@ export async function personAt(
 }
 
 /** A new device of the same person. */
-export async function newDeviceOf(
-  app: Circle,
+export async function newDeviceOf<S extends Schema>(
+  app: App<S>,
   daemon: Daemon,
   leave: Pick<AdmissionRequest, 'role' | 'capabilities' | 'readsPrivate'> = {
     role: 'owner',
     readsPrivate: true,
   },
-): Promise<Circle> {
+): Promise<App<S>> {
   const keys = memoryKeyStore()
   const device = await deviceOf({ keys })
   const identity = app.identity!
@@ -75,7 +76,7 @@ export async function newDeviceOf(
   await identity.admit({ key, boxKey, possession, ...leave })
   await app.publish()
   await joinIdentity({ keys }, identity.log())
-  return connect({ schema: circle, keys, node: daemon.local })
+  return connect({ schema: app.schema, keys, node: daemon.local })
 }
 
 /** What a list of somebody's posts shows, newest first. */
