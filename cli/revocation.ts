@@ -1,5 +1,6 @@
 /** What a revocation leaves out, in words. */
 import type { Named } from '../client/revocation.ts'
+import type { Unsigned } from '../client/standing-sets.ts'
 import { counted, shortId } from './units.ts'
 
 /** What is lost by it, in words; empty where nothing is, as far as this node can tell. */
@@ -14,4 +15,12 @@ export function sayUnnamed({ unheld, isCut }: Pick<Named, 'unheld' | 'isCut'>): 
       ? ['There are more groups than one revocation can name: in the others nothing of it counts.']
       : []),
   ]
+}
+
+/** Whose holders nobody finds any more who does not know them yet, in words. */
+export function sayUnsigned(unsigned: readonly Unsigned[]): string[] {
+  return unsigned.map(
+    ({ owner, error }) =>
+      `Which nodes hold the shard of ${shortId(owner)} was signed by that device alone, and could not be signed anew here: ${error.message}. Do the same again at the node where it lives.`,
+  )
 }

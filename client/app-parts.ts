@@ -6,6 +6,7 @@ import type { IdentityId } from '../protocol/record/types.ts'
 import type { Schema } from '../protocol/schema/schema.ts'
 import type { Identities } from './identities.ts'
 import type { Write } from './item.ts'
+import type { KeyStore } from './key-store.ts'
 import type { Reader } from './reader.ts'
 import type { Sealing } from './sealing.ts'
 import type { SeenTokens } from './seen-token.ts'
@@ -19,6 +20,9 @@ export interface AppParts {
   readonly app: string
   readonly crypto: CryptoProvider
   readonly clock: Clock
+  readonly keys: KeyStore
+  /** What to add to this device's clock to get the node's. */
+  readonly offsetMs: () => number
   /** To the node that answers now. */
   readonly transport: Transport
   readonly identities: Identities

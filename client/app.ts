@@ -18,6 +18,8 @@ import type { Outbox } from './outbox.ts'
 import type { Readers } from './readers.ts'
 import { placeShard, publish } from './placement.ts'
 import type { Placed, PlaceOptions } from './placement.ts'
+import { renewDevice } from './renewal.ts'
+import type { Renewed } from './renewal.ts'
 import { revoke } from './revocation.ts'
 import type { Revoked } from './revocation.ts'
 import { search } from './search.ts'
@@ -51,6 +53,8 @@ export class App<S extends Schema> implements AsyncDisposable {
   readonly outbox: {
     /** Records that wait. */
     readonly size: number
+    /** Nodes refuse what this device signs (EQUIVOCATION): records are kept for another key, `renewDevice`. */
+    readonly isKeyRefused: boolean
     /** Resolves when a node has everything; rejects with the first refusal since the last time. Waits while offline. */
     flush(signal?: AbortSignal): Promise<void>
   }
@@ -86,6 +90,9 @@ export class App<S extends Schema> implements AsyncDisposable {
     this.outbox = {
       get size() {
         return outbox?.size ?? 0
+      },
+      get isKeyRefused() {
+        return outbox?.isKeyRefused ?? false
       },
       flush: async (signal) => outbox?.flush(signal),
     }
@@ -177,6 +184,18 @@ export class App<S extends Schema> implements AsyncDisposable {
     await this.refreshIdentity(options)
     const { call } = transport
     return revoke({ call, crypto, identity, device: idOf(device, 32), signal: options.signal })
+  }
+
+  /**
+   * Another key for this install, where nodes refuse what the one it has signs (EQUIVOCATION). What waits is signed anew.
+   * The app is closed then: connect again, with the same keys.
+   */
+  async renewDevice(options: CallOptions = {}): Promise<Renewed> {
+    const identity = this.#self()
+    await this.refreshIdentity(options)
+    const { keys, crypto, clock, sealing, offsetMs } = this.#parts
+    const publish = (): Promise<void> => this.publish(options)
+    return renewDevice({ keys, crypto, clock, identity, sealing, offsetMs, publish, close: this.#close })
   }
 
   /** Who answers now. */

@@ -206,6 +206,8 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
     app: schema.id,
     crypto,
     clock,
+    keys,
+    offsetMs,
     transport,
     identities,
     sealing,

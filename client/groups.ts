@@ -22,8 +22,10 @@ import type { AppParts } from './app-parts.ts'
 import type { GroupSecrets } from './group-secrets.ts'
 import { idOf } from './id.ts'
 import type { Identity } from './identity.ts'
+import { mayPlace } from '../protocol/placement/may-place.ts'
 import { placeShard } from './placement.ts'
 import type { PlaceOptions } from './placement.ts'
+import { signAnew } from './standing-sets.ts'
 import type { CallOptions } from './transport.ts'
 
 export interface NewMember {
@@ -146,7 +148,7 @@ export class Groups {
       const written = await this.#numbersOf(idOf(group, 32), key, options)
       if (written !== undefined) numbers.push(written)
     }
-    return this.#extend(group, options, (state, signer) => {
+    const changed = await this.#extend(group, options, (state, signer) => {
       const before = this.#secrets.newest(state.id)
       return removeMember(this.#parts.crypto, state, signer, identity, {
         numbers,
@@ -154,6 +156,22 @@ export class Groups {
         before,
       }).entry
     })
+    await this.#signAnew(changed.id, options)
+    return changed
+  }
+
+  /**
+   * Who holds the shard may have been signed by an owner who is none any more. Where the group lives at another house, those
+   * there have to sign: whoever knows the holders goes on meanwhile.
+   */
+  async #signAnew(group: IdentityId, { signal }: CallOptions): Promise<void> {
+    const { transport, crypto, identities } = this.#parts
+    const state = identities.known(group)
+    if (state === undefined) return
+    const { identity } = this.#signer()
+    const parts = { call: transport.call.bind(transport), crypto, identity, signal }
+    const error = await signAnew(parts, group, (key) => mayPlace(state, key, this.#people))
+    if (error !== undefined && error.code !== 'NOT_HOSTED' && error.code !== 'FORBIDDEN') throw error
   }
 
   /** What the device wrote in the group's shard, as a removal names it. */

@@ -63,6 +63,7 @@ export class Outbox {
   readonly #waiting = new Set<string>()
   #running: Promise<void> | undefined
   #refused: OnehopError | undefined
+  #isKeyRefused = false
   #supplied = 0
   #wake = (_isOver?: boolean): void => {}
 
@@ -81,6 +82,11 @@ export class Outbox {
   /** Records that wait. */
   get size(): number {
     return this.#queue.size
+  }
+
+  /** Records wait for another key of this device: `renewDevice`. */
+  get isKeyRefused(): boolean {
+    return this.#isKeyRefused
   }
 
   /** Throws BUSY before something is written that would not fit. */
@@ -266,7 +272,10 @@ export class Outbox {
     address: string,
   ): Promise<void> {
     if (gone.length + refusals.length === 0) return
-    const names = [...gone, ...refusals.map(([name]) => name)]
+    // Refused for its key alone is what the next key of this device signs anew: it stays where it is kept.
+    const over = refusals.filter(([, { code }]) => code !== 'EQUIVOCATION')
+    this.#isKeyRefused ||= over.length < refusals.length
+    const names = [...gone, ...over.map(([name]) => name)]
     await this.#parts.keys.write(new Map(names.map((name) => [name, undefined])))
     for (const name of gone) {
       this.#queue.delete(name)

@@ -7,6 +7,8 @@ import { numberListHash, revokeDevice } from '../protocol/identity/make.ts'
 import type { RevokedNumbers } from '../protocol/identity/types.ts'
 import type { DeviceKey, IdentityId, RecordId } from '../protocol/record/types.ts'
 import type { Identity } from './identity.ts'
+import { renewSets } from './standing-sets.ts'
+import type { Unsigned } from './standing-sets.ts'
 import type { CallOptions, Transport } from './transport.ts'
 
 export interface NamedRequest {
@@ -92,9 +94,14 @@ export interface Revoked {
   readonly groups: number
   readonly unheld: Named['unheld']
   readonly isCut: boolean
+  /** Shards whose holders the device had named, and that could not be named anew: newcomers do not find them. */
+  readonly unsigned: readonly Unsigned[]
 }
 
-/** In the name of the person, by an owner's device; the node that is asked says what the device wrote. */
+/**
+ * In the name of the person, by an owner's device; the node that is asked says what the device wrote. Once more for one that
+ * is revoked already tries again what could not be signed.
+ */
 export async function revoke(options: RevocationOptions): Promise<Revoked> {
   const { call, crypto, identity, device, signal } = options
   const known = identity.state.devices.get(toHex(device))
@@ -106,8 +113,9 @@ export async function revoke(options: RevocationOptions): Promise<Revoked> {
   }
   if (known.revoked !== undefined) {
     const lastNumber = known.revoked.numbers.get(toHex(identity.id))?.lastNumber ?? 0
-    const groups = known.revoked.numbers.size - 1
-    return { records: lastNumber, lastNumber, groups: Math.max(0, groups), unheld: [], isCut: false }
+    const groups = Math.max(0, known.revoked.numbers.size - 1)
+    const unsigned = await renewSets(options)
+    return { records: lastNumber, lastNumber, groups, unheld: [], isCut: false, unsigned }
   }
   const named = await nameWritten({
     transport: { call },
@@ -121,5 +129,7 @@ export async function revoke(options: RevocationOptions): Promise<Revoked> {
   const { entry } = revokeDevice(crypto, identity.state, identity.device, device, numbers)
   await identity.learn(encodeLog([...identity.state.entries, entry]))
   await call('identity.append', { identity: identity.id, log: identity.log() }, { signal })
-  return { records, lastNumber, groups: numbers.length - 1, unheld: named.unheld, isCut: named.isCut }
+  const unsigned = await renewSets(options)
+  const { unheld, isCut } = named
+  return { records, lastNumber, groups: numbers.length - 1, unheld, isCut, unsigned }
 }

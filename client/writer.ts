@@ -1,5 +1,4 @@
 import { equalBytes, toHex } from '../protocol/bytes.ts'
-import { encode } from '../protocol/codec.ts'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { OnehopError } from '../protocol/errors.ts'
 import type { Clock } from '../protocol/ports.ts'
@@ -7,19 +6,11 @@ import { HybridClock } from '../protocol/record/clock.ts'
 import { signRecord } from '../protocol/record/sign.ts'
 import type { IdentityId, RecordDraft, SignedRecord } from '../protocol/record/types.ts'
 import { encodeRecord } from '../protocol/record/wire.ts'
-import { array, bytes, decodeAs, literal, struct, tuple, u64, uint } from '../protocol/shape.ts'
 import type { Identity } from './identity.ts'
 import { keyNames } from './key-store.ts'
 import type { KeyStore } from './key-store.ts'
 import { outboxName } from './outbox-entry.ts'
-
-/** Shards that one device writes to: its person's, and groups'. */
-const shardsMax = 1_024
-const stateShape = struct({
-  version: literal(1),
-  clock: u64,
-  lastNumbers: array(tuple(bytes(32), uint()), shardsMax),
-})
+import { readWriterState, writerState, writtenShardsMax } from './writer-state.ts'
 
 export interface WriterParts {
   readonly keys: KeyStore
@@ -56,15 +47,16 @@ export class Writer {
   async write(drafts: readonly UnnumberedDraft[]): Promise<readonly Written[]> {
     const { keys, crypto, clock, identity } = this.#parts
     return keys.lock(keyNames.writer, async () => {
-      const state = await this.#read()
+      await this.#requireOwnKey()
+      const state = await readWriterState(keys)
       const hybrid = new HybridClock(state.clock)
       const written = drafts.map((make): Written => {
         const at = hybrid.tick(clock.nowMs() + this.#parts.offsetMs())
         const draft = make(at)
         const name = toHex(draft.owner)
         const number = (state.lastNumbers.get(name)?.last ?? 0) + 1
-        if (!state.lastNumbers.has(name) && state.lastNumbers.size >= shardsMax)
-          throw new OnehopError('UNSUPPORTED', `one device writes to at most ${shardsMax} shards`)
+        if (!state.lastNumbers.has(name) && state.lastNumbers.size >= writtenShardsMax)
+          throw new OnehopError('UNSUPPORTED', `one device writes to at most ${writtenShardsMax} shards`)
         const record = signRecord(
           crypto,
           { ...draft, author: identity.id, number, clock: at },
@@ -76,7 +68,7 @@ export class Writer {
         return { record, bytes: encodeRecord(record), name: outboxName(record) }
       })
       const changes = new Map<string, Uint8Array | undefined>()
-      changes.set(keyNames.writer, encodeState(hybrid.last, state.lastNumbers.values()))
+      changes.set(keyNames.writer, writerState(hybrid.last, state.lastNumbers.values()))
       for (const { name, bytes: recordBytes } of written) changes.set(name, recordBytes)
       await keys.write(changes)
       return written
@@ -90,37 +82,26 @@ export class Writer {
   async goOnAfter(owner: IdentityId, last: number): Promise<void> {
     const { keys } = this.#parts
     await keys.lock(keyNames.writer, async () => {
-      const state = await this.#read()
+      const state = await readWriterState(this.#parts.keys)
       const name = toHex(owner)
       if ((state.lastNumbers.get(name)?.last ?? 0) >= last) return
       state.lastNumbers.set(name, { owner, last })
-      await keys.write(new Map([[keyNames.writer, encodeState(state.clock, state.lastNumbers.values())]]))
+      await keys.write(new Map([[keyNames.writer, writerState(state.clock, state.lastNumbers.values())]]))
     })
   }
 
   /** The last number that this install gave a record there; 0 before the first. */
   async lastNumber(owner: IdentityId): Promise<number> {
-    const { lastNumbers } = await this.#read()
+    const { lastNumbers } = await readWriterState(this.#parts.keys)
     return lastNumbers.get(toHex(owner))?.last ?? 0
   }
 
-  async #read(): Promise<{
-    readonly clock: bigint
-    readonly lastNumbers: Map<string, { readonly owner: IdentityId; readonly last: number }>
-  }> {
-    const kept = await this.#parts.keys.get(keyNames.writer)
-    if (kept === undefined) return { clock: 0n, lastNumbers: new Map() }
-    const { clock, lastNumbers } = decodeAs(stateShape, kept, 'writer')
-    return {
-      clock,
-      lastNumbers: new Map(lastNumbers.map(([owner, last]) => [toHex(owner), { owner, last }])),
-    }
+  /** Another tab may have given this install a new key, whose numbers are not those of the old one. */
+  async #requireOwnKey(): Promise<void> {
+    const seed = await this.#parts.keys.get(keyNames.deviceSeed)
+    if (seed === undefined || equalBytes(seed, this.#parts.identity.device.seed)) return
+    throw new OnehopError('STALE', 'this device was given a new key meanwhile', {
+      help: 'Open the app, or the page, again.',
+    })
   }
-}
-
-function encodeState(
-  clock: bigint,
-  numbers: Iterable<{ readonly owner: IdentityId; readonly last: number }>,
-): Uint8Array {
-  return encode([1, clock, [...numbers].map(({ owner, last }) => [owner, last])])
 }

@@ -51,7 +51,11 @@ export const errorTable = {
     help: 'The identity log breaks a rule; the message names the entry.',
   },
   REVOKED: { http: 403, retryable: false, help: 'This device was revoked; pair again with a new key.' },
-  EQUIVOCATION: { http: 409, retryable: false, help: 'This device used one number twice; enrol a new key.' },
+  EQUIVOCATION: {
+    http: 409,
+    retryable: false,
+    help: 'This device used one number twice. Give it a new key: onehop devices renew.',
+  },
   // what the node holds
   NOT_FOUND: { http: 404, retryable: false, help: 'Check the name; nothing is stored under it.' },
   NOT_HOSTED: {

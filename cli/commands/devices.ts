@@ -4,13 +4,14 @@ import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import type { ReplyOf } from '../../protocol/api/operations.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import type { IdentityState } from '../../protocol/identity/types.ts'
+import { appOptions, openApp } from '../app.ts'
 import type { Command, Context } from '../command.ts'
 import { exitCodes } from '../exit-code.ts'
 import { UsageError } from '../failure.ts'
 import { columns, safeText } from '../output.ts'
 import type { Output } from '../output.ts'
 import { readId, requireIdentity } from '../owner.ts'
-import { sayUnnamed } from '../revocation.ts'
+import { sayUnnamed, sayUnsigned } from '../revocation.ts'
 import { counted, shortId } from '../units.ts'
 
 type Device = ReplyOf<'admin.devices'>['devices'][number]
@@ -107,13 +108,45 @@ export const devicesRevoke: Command = {
     const key = findKey(text.toLowerCase(), [...identity.state.devices.keys()])
     const crypto = await context.crypto()
     const revoked = await revoke({ call, crypto, identity, device: key, signal })
-    if (output.json) output.line({ revoked: toHex(key), ...revoked })
+    if (output.json)
+      output.line({ revoked: toHex(key), ...revoked, unsigned: revoked.unsigned.map(({ owner }) => owner) })
     else {
       const groups = revoked.groups === 0 ? '' : `, in your shard and ${counted(revoked.groups, 'group')}`
       output.words(
         `Revoked ${toHex(key)}. What it wrote stays (${counted(revoked.records, 'record')}${groups}); it writes no more.`,
       )
-      for (const line of sayUnnamed(revoked)) output.words(output.yellow(line))
+      for (const line of [...sayUnnamed(revoked), ...sayUnsigned(revoked.unsigned)])
+        output.words(output.yellow(line))
+    }
+    return exitCodes.ok
+  },
+}
+
+export const devicesRenew: Command = {
+  name: 'devices renew',
+  summary: 'give this command line a new key, where nodes refuse what it signs (EQUIVOCATION)',
+  operands: [],
+  options: appOptions,
+  examples: [['onehop devices renew', 'after its key file was copied, or restored from a backup']],
+  notes: [
+    'Nodes refuse a key that used one number for two records, as a copy of it does. The old key admits a new one and is',
+    'forgotten here; what it wrote stays, and what waited for a node is signed anew and sent.',
+  ].join('\n'),
+  async run(call) {
+    const { output, context } = call
+    await requireIdentity(context)
+    const { app } = await openApp(call)
+    const renewed = await app.renewDevice({ signal: context.signal })
+    const again = await openApp(call)
+    await using _ = again
+    await again.app.outbox.flush(context.signal)
+    if (output.json) output.line({ device: toHex(renewed.device), records: renewed.records })
+    else {
+      output.words(`${output.green('A new key')} for this command line: ${toHex(renewed.device)}`)
+      if (renewed.records > 0)
+        output.words(
+          `${counted(renewed.records, 'record')} that waited ${renewed.records === 1 ? 'was' : 'were'} signed anew and sent.`,
+        )
     }
     return exitCodes.ok
   },

@@ -1,6 +1,7 @@
 import { openIdentity } from '../../client/identity.ts'
 import { findRecoverable, recoverIdentity } from '../../client/recovery.ts'
 import type { Claimant, FindOptions, Recovered } from '../../client/recovery.ts'
+import { renewSets } from '../../client/standing-sets.ts'
 import { nameWritten } from '../../client/revocation.ts'
 import type { ReplyOf } from '../../protocol/api/operations.ts'
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
@@ -16,7 +17,7 @@ import { moveIn } from '../move-in.ts'
 import { columns } from '../output.ts'
 import { withLines } from '../question.ts'
 import { readWords } from '../recovery-screen.ts'
-import { sayUnnamed } from '../revocation.ts'
+import { sayUnnamed, sayUnsigned } from '../revocation.ts'
 import { counted, shortId } from '../units.ts'
 
 const waitSDefault = 120
@@ -291,6 +292,8 @@ async function shutOut(
     await revoke(key, named.numbers)
     if (!output.json) for (const line of sayUnnamed(named)) output.words(output.yellow(line))
   }
-  if (gone.length > 0)
-    await call('identity.append', { identity: identity.id, log: identity.log() }, { signal })
+  if (gone.length === 0) return
+  await call('identity.append', { identity: identity.id, log: identity.log() }, { signal })
+  const unsigned = await renewSets({ call, crypto, identity, signal })
+  if (!output.json) for (const line of sayUnsigned(unsigned)) output.words(output.yellow(line))
 }

@@ -1,5 +1,7 @@
 /** What people do on the pages, step by step, in the words that the pages use. */
 import type { Locator, Page } from 'playwright-core'
+import { memoryKeyStore } from '../../client/index.ts'
+import type { KeyStore } from '../../client/index.ts'
 
 /** At the node: opens pairing and answers with the picture of the QR. */
 export async function showCode(dashboard: Page): Promise<Locator> {
@@ -73,6 +75,25 @@ export async function goTo(phone: Page, tab: 'Home' | 'Search' | 'Write' | 'Foll
   const link = phone.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: tab, exact: true })
   await link.click()
   await link.and(phone.locator('[aria-current="page"]')).waitFor()
+}
+
+/** What the page keeps in its browser, as a copy of the phone would have it. */
+export async function keysOf(phone: Page): Promise<KeyStore> {
+  const kept = await phone.evaluate(async () => {
+    const asked = <T>(request: IDBRequest<T>): Promise<T> =>
+      new Promise((resolve, reject) => {
+        request.onsuccess = () => resolve(request.result)
+        request.onerror = () => reject(request.error as DOMException)
+      })
+    const database = await asked(indexedDB.open('onehop'))
+    const store = database.transaction('kept').objectStore('kept')
+    const [names, values] = await Promise.all([asked(store.getAllKeys()), asked(store.getAll())])
+    database.close()
+    return names.map((name, i) => [name as string, [...(values[i] as Uint8Array)]] as const)
+  })
+  const keys = memoryKeyStore()
+  await keys.write(new Map(kept.map(([name, bytes]) => [name, Uint8Array.from(bytes)])))
+  return keys
 }
 
 export async function writePost(phone: Page, text: string, photo?: Buffer): Promise<void> {

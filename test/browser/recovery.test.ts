@@ -1,5 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { findRecoverable, httpTransport, memoryKeyStore, recoverIdentity } from '../../client/index.ts'
+import {
+  connect,
+  findRecoverable,
+  httpTransport,
+  memoryKeyStore,
+  microblog,
+  recoverIdentity,
+} from '../../client/index.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import { fullAddress } from '../../daemon/net/node-id.ts'
 import { chromiumMissing, openChromium } from '../support/chromium.ts'
@@ -10,6 +17,7 @@ import { until } from '../support/until.ts'
 import {
   answerWords,
   goTo,
+  keysOf,
   readDigits,
   readWords,
   showCode,
@@ -136,6 +144,32 @@ describe.skipIf(missing !== undefined)('recovery words on the phone page', () =>
     await page.getByRole('heading', { name: 'Amina Bello' }).waitFor()
     expect(await told.count()).toBe(0)
     await transport.close()
+  })
+
+  test('a phone whose copy has written is given a key of its own, and sends what was refused', async () => {
+    const { page } = phone
+    await goTo(page, 'Home')
+    await page.getByRole('heading', { name: 'Amina Bello' }).waitFor()
+    const transport = httpTransport({ address: home.http })
+    await using copy = await connect({ schema: microblog, keys: await keysOf(page), transport })
+    await (
+      await copy.collection('posts').put({ text: 'Of the copy.' })
+    ).accepted
+    await writePost(page, 'Of the phone.')
+    const notice = page.getByRole('complementary', { name: 'The key of this phone' })
+    await notice.getByText('takes nothing more that this phone signs').waitFor()
+    await page.reload()
+    await notice.getByRole('button', { name: 'Give it a new key' }).click()
+    await notice.waitFor({ state: 'detached' })
+    const sent = async (): Promise<boolean> => {
+      const items = await copy.collection('posts').latest(10)
+      return items.some(({ value }) => value.text === 'Of the phone.')
+    }
+    await until(sent, 10_000)
+    await page.reload()
+    await page.getByRole('heading', { name: 'Amina Bello' }).waitFor()
+    expect(await notice.count()).toBe(0)
+    expect(await page.getByRole('complementary', { name: 'Changes to your identity' }).count()).toBe(0)
   })
 
   test('a page from plain http neither shows nor takes words, and says what to do', async () => {

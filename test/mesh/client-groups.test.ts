@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connect, connectAdmin, defineSchema, memoryKeyStore, pair } from '../../client/index.ts'
 import type { App } from '../../client/index.ts'
+import { newDeviceOf } from '../support/circle.ts'
 import { startDaemons, type Daemons } from '../support/daemons.ts'
 
 const clubSchema = defineSchema({
@@ -87,6 +88,53 @@ describe('a club', () => {
     await expect(eve.groups.add(id, { identity: eve.owner!, role: 'owner' })).rejects.toMatchObject({
       code: 'FORBIDDEN',
     })
+  })
+
+  test('is found by newcomers when the device that signed who holds it is lost; so is the person', async () => {
+    await using lost = await personAt(0)
+    const { id } = await lost.groups.create({ label: 'Club', copies: 0 })
+    await (
+      await talks(lost).put({ title: 'welcome' }, { owner: id })
+    ).accepted
+    await (
+      await talks(lost).put({ title: 'of mine' })
+    ).accepted
+    await using tablet = await newDeviceOf(lost, daemons.all[0]!)
+    const { unsigned, records, groups } = await tablet.revokeDevice(lost.identity!.device.key)
+    expect({ unsigned, records, groups }).toEqual({ unsigned: [], records: 2, groups: 1 })
+
+    // Apps check who signed, and so does a node that has heard of neither.
+    const { local } = daemons.all[0]!
+    for (const [owner, title] of [
+      [id, 'welcome'],
+      [tablet.owner!, 'of mine'],
+    ] as const) {
+      await using newcomer = await connect({ schema: clubSchema, owner, node: local })
+      expect(newcomer.nearest!.members).toHaveLength(1)
+      expect(await shown(newcomer, owner)).toEqual([{ title, withheld: 0 }])
+      await using elsewhere = await connect({ schema: clubSchema, node: daemons.all[1]!.local })
+      expect(await shown(elsewhere, owner)).toEqual([{ title, withheld: 0 }])
+    }
+    // Once more is no harm.
+    expect((await tablet.revokeDevice(lost.identity!.device.key)).unsigned).toEqual([])
+  })
+
+  test('is found by newcomers when its founder, who signed that, has left', async () => {
+    await using ada = await personAt(0)
+    await using ben = await personAt(0)
+    const { id } = await ada.groups.create({
+      members: [{ identity: ben.owner!, role: 'owner' }],
+      copies: 0,
+    })
+    await (
+      await talks(ada).put({ title: 'farewell' }, { owner: id })
+    ).accepted
+    await ben.groups.open(id)
+    expect((await ben.groups.remove(id, ada.owner!)).members).toHaveLength(1)
+    await using newcomer = await connect({ schema: clubSchema, node: daemons.all[1]!.local })
+    expect(await shown(newcomer, id)).toEqual([{ title: 'farewell', withheld: 0 }])
+    await using near = await connect({ schema: clubSchema, owner: id, node: daemons.all[0]!.local })
+    expect(near.nearest!.members).toHaveLength(1)
   })
 
   test('a newcomer reads what was sealed before; who is put out writes no more and reads nothing new', async () => {

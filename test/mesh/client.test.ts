@@ -9,6 +9,7 @@ import {
   microblog,
   pair,
   toHex,
+  untoldChanges,
 } from '../../client/index.ts'
 import type { App, KeyStore, Paired, PairingRun } from '../../client/index.ts'
 import { systemClock } from '../../client/clock.ts'
@@ -90,6 +91,66 @@ test('a device restored from a backup goes on after what it wrote since', { time
   const texts = (await restored.collection('posts').latest(10)).map(({ value }) => value.text)
   expect(texts).toEqual(['after the restore', 'and again', 'after it', 'before the backup'])
 })
+
+test(
+  'a clone that wrote before it reached a node gives itself a new key, and loses nothing that waited',
+  { timeout: 90_000 },
+  async () => {
+    const { app: paired, keys } = await open(0)
+    await paired.close()
+    // All at one node: at another the clone might be first, and the two would be found out later.
+    const home = () => ({ transport: httpTransport({ address: daemons.all[0]!.local }) })
+    await using app = await connect({ schema: microblog, keys, ...home() })
+    const clone = memoryKeyStore()
+    const kept = await Promise.all(
+      (await keys.list('')).map(async (name) => [name, await keys.get(name)] as const),
+    )
+    await clone.write(new Map(kept))
+    for (const text of ['one', 'two', 'three', 'four'])
+      await (
+        await app.collection('posts').put({ text })
+      ).accepted
+
+    // Without a node: a new item, another that is changed, and a private one.
+    const nowhere = () => Promise.reject(new TypeError('there is no network'))
+    const node = 'http://127.0.9.9:9'
+    await using offline = await connect({ schema: microblog, keys: clone, node, fetch: nowhere })
+    const posts = offline.collection('posts')
+    await posts.put({ text: 'of the clone' })
+    const draft = await posts.put({ text: 'a draft' })
+    await posts.delete(draft.local.key)
+    await offline.collection('notes').put({ text: 'a sealed note' })
+    expect(offline.outbox.size).toBe(4)
+    await offline.close()
+
+    const refused = await connect({ schema: microblog, keys: clone, ...home() })
+    await expect(refused.outbox.flush()).rejects.toMatchObject({ code: 'EQUIVOCATION' })
+    expect(await clone.list('outbox/')).toHaveLength(4)
+    const before = refused.identity!.device.key
+    const renewed = await refused.renewDevice()
+    expect(renewed.records).toBe(4)
+
+    await using again = await connect({ schema: microblog, keys: clone, ...home() })
+    expect(again.identity!.device.key).toEqual(renewed.device)
+    expect(renewed.device).not.toEqual(before)
+    await again.outbox.flush()
+    expect(await clone.list('outbox/')).toEqual([])
+    const texts = (await again.collection('posts').latest(10)).map(({ value }) => value.text)
+    expect(texts).toEqual(['of the clone', 'four', 'three', 'two', 'one'])
+    expect((await again.collection('notes').latest(10)).map(({ value }) => value.text)).toEqual([
+      'a sealed note',
+    ])
+    expect(await untoldChanges(clone, again.identity!)).toEqual([])
+    // The first install goes on too, as it did no wrong that a node saw.
+    await (
+      await app.collection('posts').put({ text: 'and on' })
+    ).accepted
+    // What is open elsewhere under the old key does not sign with it: the numbers are those of the new one.
+    await expect(offline.collection('posts').put({ text: 'too late' })).rejects.toMatchObject({
+      code: 'STALE',
+    })
+  },
+)
 
 test('private notes are sealed, their names blinded, and open here alone', { timeout: 90_000 }, async () => {
   const { app } = await open(0)

@@ -5,6 +5,7 @@ import { noticePlace } from '../parts/notice.ts'
 import { personName, portrait } from '../parts/portrait.ts'
 import { countInWords, timeInWords } from '../parts/words.ts'
 import { changesNotice } from './changes-notice.ts'
+import { keyNotice } from './key-notice.ts'
 import type { Phone } from './phone.ts'
 import { homePageOf, personOf } from './post.ts'
 import type { HomePage, Post } from './post.ts'
@@ -31,11 +32,12 @@ export function homeScreen({ phone, root, signal }: Screen): void {
     const now = [
       shut.length,
       phone.lacksWords,
+      phone.isKeyRefused,
       ...phone.changes.map(({ entry, isDropped }) => `${toHex(entry)}${isDropped}`),
     ]
     if (now.join() === reminded) return
     reminded = now.join()
-    fill(reminder, changesNotice(phone, problems.show), wordsReminder(phone))
+    fill(reminder, keyNotice(phone, problems.show), changesNotice(phone, problems.show), wordsReminder(phone))
   }
   const draw = (): void => {
     const page = phone.home

@@ -18,6 +18,7 @@ export class Phone {
   /** What happened to this person's devices and words that they have not been told. */
   changes: readonly Change[] = []
   #app: Promise<App<Microblog>> | undefined
+  #connected: App<Microblog> | undefined
   readonly #listeners = new Set<() => void>()
 
   private constructor(keys: KeyStore, identity: Identity) {
@@ -40,9 +41,14 @@ export class Phone {
     if (this.#app === undefined) {
       const opened = this.#connect()
       this.#app = opened
-      opened.catch(() => {
-        if (this.#app === opened) this.#app = undefined
-      })
+      opened.then(
+        (app) => {
+          this.#connected = app
+        },
+        () => {
+          if (this.#app === opened) this.#app = undefined
+        },
+      )
     }
     return this.#app
   }
@@ -76,6 +82,17 @@ export class Phone {
   /** An owner's phone, and no words that would bring its person back. */
   get lacksWords(): boolean {
     return this.identity.role === 'owner' && this.identity.state.recovery === undefined
+  }
+
+  /** What this phone signs is refused, for its key alone. */
+  get isKeyRefused(): boolean {
+    return this.#connected?.outbox.isKeyRefused === true
+  }
+
+  /** The page is to be loaded anew then. */
+  async renewKey(): Promise<void> {
+    const app = await this.app()
+    await app.renewDevice()
   }
 
   /** What other devices did since. */

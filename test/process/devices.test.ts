@@ -1,0 +1,89 @@
+/** Devices of one person at one node: what one did, the other is told; a key is given up for another. */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startNodeProcess, type NodeProcess } from '../support/node-process.ts'
+
+const bin = resolve(import.meta.dirname, '../../dist/cli/bin.js')
+const folder = mkdtempSync(join(tmpdir(), 'onehop-devices-'))
+const paper = join(folder, 'paper.txt')
+let node: NodeProcess
+
+function onehop(home: 'laptop' | 'desk', ...args: readonly string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [bin, ...args, '--state', node.state], {
+    encoding: 'utf8',
+    env: { PATH: process.env['PATH'], HOME: join(folder, home) },
+  })
+  expect(status, stdout + stderr).toBe(0)
+  return {
+    stdout,
+    said: stderr,
+    lines: () =>
+      stdout
+        .trim()
+        .split('\n')
+        .map((line): Listed => JSON.parse(line)),
+  }
+}
+
+interface Listed {
+  readonly device: string
+  readonly label: string
+  readonly revoked: boolean
+}
+
+const keyOf = (home: 'laptop' | 'desk'): string => {
+  const own = onehop(home, 'devices', '--json')
+    .lines()
+    .find(({ label }) => label === 'this command line')
+  return own?.device ?? ''
+}
+
+beforeAll(async () => {
+  node = await startNodeProcess(['hosting.offerTo="nobody"'])
+  const { identity } = JSON.parse(
+    onehop('laptop', 'init', '--user', 'Ada', '--words-file', paper, '--json').stdout,
+  ) as { readonly identity: string }
+  onehop('desk', 'recover', '--words-file', paper, '--identity', identity.slice(0, 12), '--json')
+}, 60_000)
+
+afterAll(async () => {
+  await node[Symbol.asyncDispose]()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+test('what another device or the words did is told once, with the way out', () => {
+  const desk = keyOf('desk')
+  const { said, stdout } = onehop('laptop', 'devices')
+  expect(stdout).toContain(desk)
+  expect(said).toMatch(/New since you last looked:\n\s+A device was added: .*, by the recovery words\.\n/)
+  expect(said).toContain(`Not you? onehop devices revoke ${desk.slice(0, 12)}`)
+  expect(onehop('laptop', 'devices').said).not.toContain('New since')
+  // Scripts are not told, and take nothing from whoever looks next.
+  onehop('desk', 'devices', 'revoke', keyOf('laptop'))
+  expect(onehop('laptop', 'devices', '--json').said).toBe('')
+  expect(onehop('laptop', 'devices').said).toMatch(/was shut out by/)
+})
+
+test('a command line gets another key, goes on with it, and the others are told', () => {
+  const before = keyOf('desk')
+  const seedOf = (): string => {
+    const kept = readFileSync(join(folder, 'desk/.local/share/onehop/cli-device.json'), 'utf8')
+    return (JSON.parse(kept) as { readonly entries: { readonly device: string } }).entries.device
+  }
+  const seed = seedOf()
+  onehop('desk', 'put', 'posts', '{"text":"under the first key"}')
+  const renewed = onehop('desk', 'devices', 'renew')
+  expect(renewed.said).toMatch(/A new key for this command line: [0-9a-f]{64}\n$/)
+  const now = keyOf('desk')
+  expect(now).not.toBe(before)
+  expect(renewed.said).toContain(now)
+  onehop('desk', 'put', 'posts', '{"text":"under the second"}')
+  const texts = onehop('desk', 'get', 'posts', '--json').stdout
+  for (const text of ['under the first key', 'under the second']) expect(texts).toContain(text)
+  // Its own doing is no news to it.
+  expect(onehop('desk', 'devices').said).not.toContain('New since')
+  expect(seedOf()).not.toBe(seed)
+})
