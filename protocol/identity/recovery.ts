@@ -146,9 +146,9 @@ function namedBy({ body }: SignedEntry): RecoveryKeys | undefined {
   return body.kind === 'genesisPerson' || body.kind === 'rotate' ? body.recovery : undefined
 }
 
-/** Which words to ask back, from 1 and ascending. Not a secret; only not always the same. */
-export function drawAskedBack(crypto: Pick<CryptoProvider, 'random'>): number[] {
-  const left = Array.from({ length: recoveryWordsCount }, (_, i) => i + 1)
+/** Which words of `count` to ask back, from 1 and ascending. Not a secret; only not always the same. */
+export function drawAskedBack(crypto: Pick<CryptoProvider, 'random'>, count = recoveryWordsCount): number[] {
+  const left = Array.from({ length: count }, (_, i) => i + 1)
   const drawn = [...crypto.random(askedBackCount)].map(
     (byte) => left.splice(byte % left.length, 1)[0] as number,
   )

@@ -28,8 +28,8 @@ export async function typeDigits(dashboard: Page, digits: string): Promise<void>
 }
 
 /** The words as a person copies them from the page. */
-export async function readWords(phone: Page): Promise<readonly string[]> {
-  const list = phone.getByRole('list', { name: 'Recovery words' })
+export async function readWords(phone: Page, name = 'Recovery words'): Promise<readonly string[]> {
+  const list = phone.getByRole('list', { name })
   await list.waitFor()
   return list.locator('.word').allTextContents()
 }
@@ -41,6 +41,17 @@ export async function answerWords(phone: Page, words: readonly string[]): Promis
   for (const one of await fields.all()) {
     const number = Number((await one.getAttribute('id'))?.replace('word-', ''))
     await one.fill(words[number - 1] ?? '')
+  }
+  await phone.getByRole('button', { name: 'Check' }).click()
+}
+
+/** Two words of each share. */
+export async function answerShares(phone: Page, shares: readonly (readonly string[])[]): Promise<void> {
+  const fields = phone.getByLabel(/^Share \d, word \d+$/)
+  await fields.first().waitFor()
+  for (const one of await fields.all()) {
+    const [share, number] = /share-(\d)-word-(\d+)/.exec((await one.getAttribute('id')) ?? '')?.slice(1) ?? []
+    await one.fill(shares[Number(share) - 1]?.[Number(number) - 1] ?? '')
   }
   await phone.getByRole('button', { name: 'Check' }).click()
 }

@@ -15,6 +15,7 @@ import { startNodeProcess } from '../support/node-process.ts'
 import type { NodeProcess } from '../support/node-process.ts'
 import { until } from '../support/until.ts'
 import {
+  answerShares,
   answerWords,
   goTo,
   keysOf,
@@ -59,6 +60,7 @@ describe.skipIf(missing !== undefined)('recovery words on the phone page', () =>
   let next: Chromium
   let stranger: Chromium
   let words: readonly string[]
+  let twoShares: string
 
   beforeAll(async () => {
     holder = await startNode('holder', undefined, ['listen.host="127.0.9.1"'])
@@ -106,10 +108,22 @@ describe.skipIf(missing !== undefined)('recovery words on the phone page', () =>
     // Others: what was put off was forgotten.
     expect(await readWords(page)).not.toEqual(words)
     words = await readWords(page)
-    await page.getByRole('button', { name: 'I have written them down' }).click()
-    await answerWords(page, words)
+    await page.getByRole('button', { name: 'Split them into three shares' }).click()
+    const shares: (readonly string[])[] = []
+    for (const number of [1, 2, 3]) {
+      shares.push(await readWords(page, `Share ${number} of 3`))
+      await page.getByRole('button', { name: 'I have written it down' }).click()
+    }
+    expect(shares.map(({ length }) => length)).toEqual([33, 33, 33])
+    await answerShares(page, [shares[0]!, shares[1]!, shares[2]!.map(() => 'wrong')])
+    await page
+      .getByRole('alert')
+      .getByText(/^Share 3, word \d+ and share 3, word \d+ are other ones\.$/)
+      .waitFor()
+    await answerShares(page, shares)
     await page.getByRole('heading', { name: 'Amina Bello' }).waitFor()
     expect(await reminder.count()).toBe(0)
+    twoShares = [shares[2]!, shares[0]!].map((share) => share.join(' ')).join('\n\n')
     await page.reload()
     await page.getByRole('heading', { name: 'Amina Bello' }).waitFor()
     expect(await reminder.count()).toBe(0)
@@ -197,7 +211,7 @@ describe.skipIf(missing !== undefined)('recovery words on the phone page', () =>
     await page.getByLabel('The 24 words').fill(words.slice(1).join(' '))
     await page.getByRole('button', { name: 'Find what is mine' }).click()
     await page.getByRole('alert').getByText('24').first().waitFor()
-    await page.getByLabel('The 24 words').fill(words.join(' '))
+    await page.getByLabel('The 24 words').fill(twoShares)
     await page.getByRole('button', { name: 'Find what is mine' }).click()
     await page.getByText('Is this what stands on your paper?').waitFor()
     await page.getByRole('button', { name: 'Yes, these digits' }).click()

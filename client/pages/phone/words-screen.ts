@@ -1,36 +1,54 @@
-/** The 24 recovery words: shown, then two of them asked back. */
+/** The 24 recovery words, or three shares of them: shown, then two words of each sheet asked back. */
 import { toHex } from '../../../protocol/bytes.ts'
-import { drawAskedBack, wrongAnswers } from '../../../protocol/identity/recovery.ts'
 import { OnehopError } from '../../../protocol/errors.ts'
-import { defaultCrypto, idDigits, makeRecovery } from '../../index.ts'
-import { actionButton, element, field, fill } from '../parts/element.ts'
+import { makeRecovery } from '../../index.ts'
+import { actionButton, element, fill } from '../parts/element.ts'
 import { notice, noticePlace } from '../parts/notice.ts'
 import { mayHoldOwnerKey } from './owner-key.ts'
 import type { Phone } from './phone.ts'
+import { askedBack, shareSheets, sheetElement, wholeSheet, type WordSheet } from './word-sheets.ts'
+
+interface Steps {
+  readonly root: HTMLElement
+  /** In hex. */
+  readonly id: string
+  readonly whole: WordSheet
+  /** Made once: sheets of two sets would not go together. */
+  readonly shares: readonly WordSheet[]
+  readonly done: () => Promise<void>
+  readonly later: () => void
+}
 
 /**
- * Makes words for a person who has none. Resolves when both were typed back and the words are in force, or when the
+ * Makes words for a person who has none. Resolves when some were typed back and the words are in force, or when the
  * person puts it off: then they are gone, and others are made next time.
  */
 export function keepWords(root: HTMLElement, phone: Phone): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   if (!mayHoldOwnerKey()) {
-    const back = element(
-      'button',
-      { type: 'button', class: 'button quiet', onclick: () => resolve() },
-      'Back',
+    fill(
+      root,
+      element(
+        'main',
+        { class: 'screen stack' },
+        plainHttpNotice(),
+        quietButton('Back', () => resolve()),
+      ),
     )
-    fill(root, element('main', { class: 'screen stack' }, plainHttpNotice(), back))
     return promise
   }
   const { words } = makeRecovery()
-  const written = async (): Promise<void> => {
-    await phone.useWords(words)
-    resolve()
-  }
-  const show = (): void => showWords(root, words, toHex(phone.id), ask, () => resolve())
-  const ask = (): void => askBack(root, words, show, written)
-  show()
+  showWhole({
+    root,
+    id: toHex(phone.id),
+    whole: wholeSheet(words),
+    shares: shareSheets(words),
+    async done() {
+      await phone.useWords(words)
+      resolve()
+    },
+    later: () => resolve(),
+  })
   return promise
 }
 
@@ -43,89 +61,64 @@ export function plainHttpNotice(): HTMLElement {
   )
 }
 
-function showWords(
-  root: HTMLElement,
-  words: readonly string[],
-  id: string,
-  done: () => void,
-  later: () => void,
-): void {
+function showWhole(steps: Steps): void {
+  const { whole, later } = steps
+  show(steps, whole, [
+    nextButton('I have written them down', () => ask(steps, [whole], () => showWhole(steps))),
+    quietButton('Split them into three shares', () => showShare(steps, 0)),
+    quietButton('Do it later', later),
+    element(
+      'p',
+      { class: 'hint' },
+      'Shares are for three places: any two bring everything back, one alone tells nothing. Put off, these words are forgotten, and you are shown others. You are reminded of it.',
+    ),
+  ])
+}
+
+function showShare(steps: Steps, index: number): void {
+  const { shares } = steps
+  const next = (): void => {
+    if (index + 1 < shares.length) showShare(steps, index + 1)
+    else ask(steps, shares, () => showShare(steps, 0))
+  }
+  show(steps, shares[index] as WordSheet, [
+    nextButton('I have written it down', next),
+    quietButton(index === 0 ? 'Back to the 24 words' : 'Back', () =>
+      index === 0 ? showWhole(steps) : showShare(steps, index - 1),
+    ),
+  ])
+}
+
+function show({ root, id }: Steps, sheet: WordSheet, buttons: readonly HTMLElement[]): void {
   fill(
     root,
     element(
       'main',
       { class: 'screen stack' },
-      element('h1', {}, 'Write these 24 words down'),
-      element(
-        'p',
-        { class: 'soft' },
-        'On paper, in this order. If this phone and your node are gone one day, everything of yours comes back from them.',
-      ),
-      element(
-        'ol',
-        { class: 'card words', 'aria-label': 'Recovery words' },
-        ...words.map((word) => element('li', { translate: 'no' }, element('span', { class: 'word' }, word))),
-      ),
-      element(
-        'p',
-        { class: 'soft small' },
-        'And beside them the first digits of your id: ',
-        element('span', { class: 'mono' }, id.slice(0, idDigits)),
-      ),
+      ...sheetElement(sheet, id),
       notice(
         'warn',
-        'Whoever has these words is you.',
+        sheet.prefix === '' ? 'Whoever has these words is you.' : 'Whoever has two of the shares is you.',
         'They read what is private, and can shut you out. No photograph, no message, no cloud. Nobody ever asks you for them.',
       ),
-      element(
-        'button',
-        { type: 'button', class: 'button primary', onclick: done },
-        'I have written them down',
-      ),
-      element('button', { type: 'button', class: 'button quiet', onclick: later }, 'Do it later'),
-      element(
-        'p',
-        { class: 'hint' },
-        'Then these words are forgotten, and you are shown others. You are reminded of it.',
-      ),
+      ...buttons,
     ),
   )
   window.scrollTo(0, 0)
 }
 
-function askBack(
-  root: HTMLElement,
-  words: readonly string[],
-  again: () => void,
-  done: () => Promise<void>,
-): void {
+function ask({ root, done }: Steps, sheets: readonly WordSheet[], again: () => void): void {
   const problems = noticePlace()
-  const asked = drawAskedBack(defaultCrypto())
-  const answers = asked.map((number) =>
-    element('input', {
-      id: `word-${number}`,
-      autocomplete: 'off',
-      autocapitalize: 'none',
-      autocorrect: 'off',
-      spellcheck: 'false',
-      maxlength: 16,
-    }),
-  )
+  const asked = sheets.map(askedBack)
   const check = async (): Promise<void> => {
     problems.clear()
-    const typed = answers.map(({ value }) => value)
-    const wrong = wrongAnswers(words, asked, typed)
-    if (wrong.length > 0) {
+    const wrong = asked.flatMap((one) => one.wrong())
+    if (wrong.length > 0)
       throw new OnehopError(
         'BAD_FIELD',
-        wrong.length === 1
-          ? `word ${wrong[0]} is another one`
-          : `words ${wrong.join(' and ')} are other ones`,
-        {
-          help: 'Look at your paper again, or have the words shown once more.',
-        },
+        wrong.length === 1 ? `${wrong[0]} is another one` : `${wrong.join(' and ')} are other ones`,
+        { help: 'Look at your paper again, or have the words shown once more.' },
       )
-    }
     await done()
   }
   fill(
@@ -133,18 +126,21 @@ function askBack(
     element(
       'main',
       { class: 'screen stack' },
-      element('h1', {}, 'Two of them back'),
+      element('h1', {}, sheets.length === 1 ? 'Two of them back' : 'Two of each back'),
       element('p', { class: 'soft' }, 'From your paper, so that you know it is right.'),
-      element(
-        'section',
-        { class: 'card stack' },
-        ...asked.map((number, i) => field(`Word ${number}`, answers[i] as HTMLElement)),
-        problems.element,
-      ),
+      element('section', { class: 'card stack' }, ...asked.flatMap(({ fields }) => fields), problems.element),
       actionButton('Check', 'primary', check, problems.show),
-      element('button', { type: 'button', class: 'button quiet', onclick: again }, 'Show the words again'),
+      quietButton(sheets.length === 1 ? 'Show the words again' : 'Show the shares again', again),
     ),
   )
   window.scrollTo(0, 0)
-  answers[0]?.focus()
+  asked[0]?.first?.focus()
+}
+
+function nextButton(label: string, onclick: () => void): HTMLElement {
+  return element('button', { type: 'button', class: 'button primary', onclick }, label)
+}
+
+function quietButton(label: string, onclick: () => void): HTMLElement {
+  return element('button', { type: 'button', class: 'button quiet', onclick }, label)
 }
