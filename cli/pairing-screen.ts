@@ -8,6 +8,7 @@ import { toHex } from '../protocol/bytes.ts'
 import { OnehopError } from '../protocol/errors.ts'
 import type { Capability } from '../protocol/identity/types.ts'
 import type { Clock } from '../protocol/ports.ts'
+import { spacedCode } from '../protocol/pairing/typed-code.ts'
 import type { Context } from './command.ts'
 import { NeedsAction } from './failure.ts'
 import { safeText } from './output.ts'
@@ -73,13 +74,21 @@ export async function followPairing(screen: PairingScreen): Promise<PairingStatu
 }
 
 /** The QR on standard error; the link, which is the same for a program, stays with --json. */
-function showInvitation({ output, asks }: PairingScreen, { link }: PairingStatus, qr: string | null): void {
+function showInvitation(
+  { output, asks }: PairingScreen,
+  { link, typedCode }: PairingStatus,
+  qr: string | null,
+): void {
   if (output.json || link === null) return
   if (qr !== null) output.words(`\n${output.painted ? qr : plainQr(qr)}`)
   output.words(`\n${link}\n`)
   output.words(output.bold('Pair a phone with this node:'))
   output.words('  1. On a phone in the same network, scan the QR code, or open the link above.')
   output.words(`  2. The phone shows six digits. Type them ${asks ? 'here' : 'with: onehop pair'}.`)
+  if (typedCode !== null)
+    output.words(
+      `Without a camera: open ${link.split('#')[0]} on the phone and type ${output.bold(spacedCode(typedCode))}`,
+    )
 }
 
 /** Without colours: light modules drawn, as most terminals are dark. */

@@ -37,6 +37,7 @@ export const derivations = {
   followersAudience: 'onehop/followers-key/1',
   readersSecret: 'onehop/readers-secret/1',
   readersChain: 'onehop/readers-chain/1',
+  typedCode: 'onehop/typed-code/1',
   deviceBox: 'onehop/device-box/1',
   boxChain: 'onehop/box-chain/1',
   blinding: 'onehop/blind-key/1',

@@ -44,7 +44,7 @@ async function bundleCommand(): Promise<void> {
     format: 'esm',
     platform: 'node',
     target: 'node24',
-    external: ['classic-level', 'sodium-native'],
+    external: ['classic-level', 'sodium-native', '@serenity-kit/opaque'],
     // Packages in the older module form ask for `require`, which a module has to make itself.
     banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
     legalComments: 'linked',

@@ -22,6 +22,7 @@ import type { FrameStream } from '../net/frame-stream.ts'
 import type { Network } from '../net/rpc.ts'
 import { qrSvg, qrTerminal } from './qr.ts'
 import { pairingStatus } from './status.ts'
+import { TypedCode } from './typed-code.ts'
 
 export const pairingProtocol = '/onehop/pair/1'
 
@@ -55,7 +56,7 @@ export interface PairingPorts {
   readonly append: (identity: Uint8Array, log: Uint8Array) => Promise<Uint8Array>
 }
 
-type PairingOperations = Pick<Operations, Extract<keyof Operations, `admin.pair.${string}`>>
+type PairingOperations = Pick<Operations, Extract<keyof Operations, `${'admin.' | ''}pair.${string}`>>
 
 export interface Pairing {
   readonly operations: PairingOperations
@@ -72,6 +73,7 @@ export function createPairing(ports: PairingPorts): Pairing {
   const streams = new Map<number, FrameStream>()
   let pairing = nodePairingStart
   let link: string | undefined
+  const typed = new TypedCode(ports)
   let quotaBytes: number | undefined
   let nextChannel = 1
   let stopTimer = (): void => {}
@@ -89,6 +91,7 @@ export function createPairing(ports: PairingPorts): Pairing {
       nowMs: clock.monotonicMs(),
     })
     pairing = next.pairing
+    if (pairing.phase.state !== 'waiting') typed.close()
     const { phase } = pairing
     if (phase.state !== before) {
       ports.log.info('pairing', {
@@ -167,7 +170,8 @@ export function createPairing(ports: PairingPorts): Pairing {
   }
   ports.network.serveStream(pairingProtocol, serve)
 
-  const status = (): ReturnType<typeof pairingStatus> => pairingStatus(pairing, link, clock.monotonicMs())
+  const status = (): ReturnType<typeof pairingStatus> =>
+    pairingStatus(pairing, { link, typedCode: typed.code }, clock.monotonicMs())
 
   /** The state as of now: a lifetime may have ended since the last event. */
   const refreshed = async (): Promise<{ pairing: ReturnType<typeof pairingStatus> }> => {
@@ -177,6 +181,7 @@ export function createPairing(ports: PairingPorts): Pairing {
 
   return {
     operations: {
+      ...typed.operations,
       async 'admin.pair.open'(request) {
         const lifetimeS = Math.max(1, request.lifetimeS ?? pairingLimits.lifetimeSDefault)
         const secret = random.bytes(pairingLimits.secretBytes)
@@ -184,6 +189,10 @@ export function createPairing(ports: PairingPorts): Pairing {
         const actions = step({ type: 'open', secret, lifetimeMs: lifetimeS * 1000 })
         link = offered
         quotaBytes = request.quotaBytes
+        // Where it cannot be had (a runtime without WebAssembly), the QR and the link are enough.
+        await typed
+          .offer(offered)
+          .catch((error: unknown) => ports.log.warn('pairing-no-typed-code', { error }))
         await perform(actions)
         return { pairing: status() }
       },

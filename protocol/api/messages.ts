@@ -1,5 +1,6 @@
 /** The pieces that several operations share. */
 import { limits } from '../limits.ts'
+import { pairingLimits } from '../pairing/limits.ts'
 import {
   anyOf,
   bigUint,
@@ -87,6 +88,8 @@ export const pairingStatus = fields({
     'locked',
   ),
   link: orNull(text(2048)),
+  /** Eleven digits to type where the link cannot be scanned; null once somebody used them, or tried too often. */
+  typedCode: orNull(text(pairingLimits.typedDigits)),
   remainingMs: orNull(uint()),
   /** Why a burnt one burnt: wrong-code, second-scan, expired, cancelled, broken-exchange, phone-gone, no-owner. */
   reason: orNull(text(64)),

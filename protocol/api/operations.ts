@@ -5,6 +5,7 @@
  */
 import { blobChunksMax } from '../blob-manifest.ts'
 import { limits } from '../limits.ts'
+import { pairingLimits } from '../pairing/limits.ts'
 import {
   anyOf,
   bigUint,
@@ -494,6 +495,20 @@ export const operations = {
     { node: key32(), box: key32(), possession: signature64() },
   ),
   'admin.stop': unary('admin', {}, {}),
+  /**
+   * The link of the QR for whoever knows the eleven digits beside it: an OPAQUE log-in (RFC 9807), its messages in base64url as
+   * its library makes them. `link` is sealed under the key that it ends with.
+   */
+  'pair.begin': unary(
+    'anyone',
+    { request: text(pairingLimits.exchangeBytesMax) },
+    { attempt: uint(), response: text(pairingLimits.exchangeBytesMax) },
+  ),
+  'pair.finish': unary(
+    'anyone',
+    { attempt: uint(), finish: text(pairingLimits.exchangeBytesMax) },
+    { link: bytesMax(2048) },
+  ),
   'admin.pair.open': unary(
     'admin',
     { lifetimeS: optional(uint(3600)), quotaBytes: optional(uint()) },

@@ -3,6 +3,12 @@ export const pairingLimits = {
   secretBytes: 16,
   nonceBytes: 32,
   digits: 6,
+  /** Of the code that is typed in place of a QR. */
+  typedDigits: 11,
+  /** Guesses at it, three in 10^11, before the node has to show another. The QR beside it is not touched by them. */
+  typedTriesMax: 3,
+  /** One message of its exchange; the longest has 427. */
+  exchangeBytesMax: 1024,
   /** Long enough to fetch a phone, short enough that a photograph of the screen is stale tomorrow. */
   lifetimeSDefault: 300,
   lifetimeSMax: 3600,

@@ -1,5 +1,7 @@
 /** Who scans, guesses, stands in the middle or plays back, to be let in where a phone should be. */
 import assert from 'node:assert/strict'
+import { linkFromCode } from '../../client/typed-code.ts'
+import type { Transport } from '../../client/transport.ts'
 import type { FrameStream } from '../../daemon/net/frame-stream.ts'
 import { memoryNodeId } from '../../daemon/net/rpc-memory.ts'
 import { pairingProtocol } from '../../daemon/pairing/pairing.ts'
@@ -17,6 +19,8 @@ import {
 import { createMesh, type Mesh, type MeshNode } from '../support/mesh.ts'
 import { scan } from '../support/pairing-phone.ts'
 import { refusal, type Scenario } from './scenario.ts'
+
+const keyStretching = { 'argon2id-custom': { iterations: 1, memory: 8, parallelism: 1 } }
 
 type Phone = Awaited<ReturnType<typeof scan>>
 
@@ -42,6 +46,20 @@ async function box() {
       return (await home.store.documents.list('hosted')).length
     },
   }
+}
+
+/** As anybody on the network reaches the node. */
+function wayTo(
+  { wait }: Mesh,
+  home: MeshNode,
+  heard?: { push(passed: { name: string; asked: object; answered: object }): void },
+): Pick<Transport, 'call'> {
+  const call = async (name: 'pair.begin', asked: { readonly request: string }) => {
+    const answered = await wait(home.call(name, asked, { kind: 'anyone' }))
+    heard?.push({ name, asked, answered })
+    return answered
+  }
+  return { call: call as unknown as Transport['call'] }
 }
 
 function another(digits: string): string {
@@ -174,6 +192,63 @@ export const pairingAttacks: readonly Scenario[] = [
       assert.equal(await refusal(open()), 'PAIRING_LOCKED')
       await mesh.wait(home.call('admin.pair.unlock', {}))
       assert.equal(await refusal(open()), 'none')
+    },
+  },
+  {
+    name: 'guessed-typed-code',
+    attack: 'the eleven digits in place of the QR are guessed, three at once and one after the other',
+    stoppedBy:
+      'each beginning counts: three tries in 10^11 and the code is gone (PAIRING_BURNT); the QR stays good',
+    async run() {
+      const { mesh, home, open, show } = await box()
+      await using _ = mesh
+      const link = await open()
+      const { typedCode } = await show()
+      assert.ok(typedCode !== null)
+      const ask = (typed: string) => linkFromCode(wayTo(mesh, home), typed, { crypto: mesh.crypto })
+      const guesses = [1, 2, 3, 4].map((n) => String((Number(typedCode) + n) % 10 ** 11).padStart(11, '0'))
+      for (const code of await Promise.all(guesses.map((guess) => refusal(ask(guess)))))
+        assert.equal(code, 'PAIRING_BURNT')
+      assert.equal(await refusal(ask(typedCode)), 'PAIRING_BURNT')
+      const now = await show()
+      assert.deepEqual([now.state, now.link, now.typedCode], ['waiting', link, null])
+    },
+  },
+  {
+    name: 'overheard-typed-code',
+    attack:
+      'all that passes while somebody types the right digits is kept, and tried against every code afterwards',
+    stoppedBy:
+      'a password-authenticated key exchange: what passes tells neither digits nor link (OPAQUE, RFC 9807)',
+    async run() {
+      const { mesh, home, open, show } = await box()
+      await using _ = mesh
+      const link = await open()
+      const { typedCode } = await show()
+      const heard: { readonly name: string; readonly asked: object; readonly answered: object }[] = []
+      const found = await linkFromCode(wayTo(mesh, home, heard), typedCode ?? '', { crypto: mesh.crypto })
+      assert.equal(found, link)
+      const [begun, finished] = heard
+      assert.deepEqual([heard.length, begun?.name, finished?.name], [2, 'pair.begin', 'pair.finish'])
+      // Played back it is nothing: the exchange is over, and another one has other keys.
+      const again = wayTo(mesh, home)
+      assert.equal(await refusal(again.call('pair.finish', finished?.asked as never)), 'PAIRING_BURNT')
+      assert.equal(await refusal(again.call('pair.begin', begun?.asked as never)), 'PAIRING_BURNT')
+      await open()
+      assert.equal(await refusal(again.call('pair.finish', finished?.asked as never)), 'PAIRING_BURNT')
+      // Whoever tries the digits against what passed finds no difference between the right ones and others.
+      const { client } = await import('@serenity-kit/opaque')
+      const { response: loginResponse } = (begun as { readonly answered: object }).answered as {
+        readonly response: string
+      }
+      for (const password of [typedCode ?? '', '00000000000']) {
+        const { clientLoginState } = client.startLogin({ password })
+        assert.equal(
+          client.finishLogin({ clientLoginState, loginResponse, password, keyStretching }),
+          undefined,
+        )
+      }
+      assert.ok(!JSON.stringify(heard).includes(typedCode ?? ''))
     },
   },
   {

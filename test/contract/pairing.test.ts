@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest'
+import { linkFromCode } from '../../client/typed-code.ts'
+import type { Transport } from '../../client/transport.ts'
 import { systemClock } from '../../daemon/clock.ts'
 import { createMemoryNetwork, memoryNodeId } from '../../daemon/net/rpc-memory.ts'
 import { createPairing, pairingProtocol } from '../../daemon/pairing/pairing.ts'
@@ -165,4 +167,84 @@ test('bytes that are no message end the stream with the reason', async () => {
   const { value } = await stream.source[Symbol.asyncIterator]().next()
   expect(decodePairingMessage(value as Uint8Array)).toMatchObject({ type: 'failed', code: 'BAD_MESSAGE' })
   expect((await node.show()).state).toBe('waiting')
+})
+
+/** The node's operations as a phone reaches them, and all that passes. */
+function wayTo({ operations }: ReturnType<typeof startNode>) {
+  const passed: string[] = []
+  const transport = {
+    async call(name: 'pair.begin' | 'pair.finish', request: never) {
+      const anybody: Call = { ...call, caller: { kind: 'anyone' } }
+      const reply = await operations[name](request, anybody)
+      passed.push(JSON.stringify([request, reply]))
+      return reply
+    },
+  } as unknown as Pick<Transport, 'call'>
+  return { transport, passed }
+}
+
+const other = (code: string): string => String((Number(code) + 1) % 10 ** 11).padStart(11, '0')
+
+test('eleven digits give the link to whoever knows them, once, and pairing goes on as from the QR', async () => {
+  await using node = startNode()
+  const { link, typedCode } = await node.open()
+  expect(typedCode).toMatch(/^\d{11}$/)
+  const { transport, passed } = wayTo(node)
+  const typed = `${typedCode?.slice(0, 3)} ${typedCode?.slice(3, 7)}-${typedCode?.slice(7)}`
+  const found = await linkFromCode(transport, typed, { crypto })
+  expect(found).toBe(link)
+  for (const shown of [typedCode ?? '', link ?? '', link?.split('=')[1] ?? ''])
+    expect(passed.join()).not.toContain(shown)
+  expect(await node.show()).toMatchObject({ state: 'waiting', link, typedCode: null })
+  await expect(linkFromCode(transport, typed, { crypto })).rejects.toMatchObject({ code: 'PAIRING_BURNT' })
+  const phone = await scan(node, found, 'owner')
+  await node.code(await phone.digits())
+  phone.accept()
+  await until(() => phone.state().state === 'paired')
+})
+
+test('three wrong ones end it; the QR beside them serves on', async () => {
+  await using node = startNode()
+  const { typedCode, link } = await node.open()
+  const { transport } = wayTo(node)
+  for (const wrong of [1, 2, 3]) {
+    expect((await node.show()).typedCode, `before try ${wrong}`).toBe(typedCode)
+    const tried = linkFromCode(transport, other(typedCode ?? ''), { crypto })
+    await expect(tried).rejects.toMatchObject({
+      code: 'PAIRING_BURNT',
+      message: 'the node shows another code',
+    })
+  }
+  expect(await node.show()).toMatchObject({ state: 'waiting', link, typedCode: null })
+  await expect(linkFromCode(transport, typedCode ?? '', { crypto })).rejects.toMatchObject({
+    code: 'PAIRING_BURNT',
+  })
+  // Another code with another link.
+  expect((await node.open()).typedCode).not.toBe(typedCode)
+})
+
+test('what is no code, no message of the exchange, or of no exchange, is refused', async () => {
+  await using node = startNode()
+  const { transport } = wayTo(node)
+  await expect(linkFromCode(transport, '12345678901', { crypto })).rejects.toMatchObject({
+    code: 'PAIRING_BURNT',
+  })
+  const { typedCode } = await node.open()
+  for (const typed of ['', '1234567890', '123456789012', '1234567890a'])
+    await expect(linkFromCode(transport, typed, { crypto })).rejects.toMatchObject({ code: 'BAD_REQUEST' })
+  expect((await node.show()).typedCode).toBe(typedCode)
+  const refused = { code: 'PAIRING_BURNT' }
+  const { 'pair.begin': begin, 'pair.finish': finish } = node.operations
+  await expect(begin({ request: 'AAAA' }, call)).rejects.toMatchObject(refused)
+  await expect(finish({ attempt: 1, finish: 'AAAA' }, call)).rejects.toMatchObject(refused)
+  const { client, ready } = await import('@serenity-kit/opaque')
+  await ready
+  const { startLoginRequest } = client.startLogin({ password: typedCode ?? '' })
+  const begun = await begin({ request: startLoginRequest }, call)
+  if (begun instanceof Uint8Array) throw new Error('encoded')
+  await expect(finish({ attempt: begun.attempt, finish: 'AAAA' }, call)).rejects.toMatchObject(refused)
+  await expect(finish({ attempt: begun.attempt, finish: 'AAAA' }, call)).rejects.toMatchObject(refused)
+  // A node that answers nonsense.
+  const liar = { call: async () => ({ attempt: 1, response: 'AAAA' }) } as unknown as Pick<Transport, 'call'>
+  await expect(linkFromCode(liar, typedCode ?? '', { crypto })).rejects.toMatchObject({ code: 'BAD_MESSAGE' })
 })

@@ -26,6 +26,7 @@ import { makeRecoveryWords, readRecoveryWords } from '../../protocol/identity/re
 import { decodeShare, encodeShare } from '../../protocol/identity/slip39/share.ts'
 import { pairingLink, parsePairingLink } from '../../protocol/pairing/link.ts'
 import { decodePairingMessage, encodePairingMessage } from '../../protocol/pairing/messages.ts'
+import { readTypedCode } from '../../protocol/pairing/typed-code.ts'
 import { unpackChain } from '../../protocol/placement/chain.ts'
 import { verifyLease } from '../../protocol/placement/lease.ts'
 import * as placement from '../../protocol/placement/messages.ts'
@@ -201,6 +202,12 @@ export const decoders: readonly DecoderEntry[] = [
     links(),
     (bytes) => ({ link: textOf(bytes), offer: parsePairingLink(textOf(bytes)) }),
     ({ link, offer }) => utf8(pairingLink(link.slice(0, link.indexOf('#p=')), offer)),
+  ),
+  decoder(
+    'pairing/typed-code.ts:readTypedCode',
+    ['12345678901', '123 4567 8901', '123-4567-8901'].map(utf8),
+    (bytes) => readTypedCode(textOf(bytes)),
+    utf8,
   ),
   decoder(
     'identity/slip39/share.ts:decodeShare',
@@ -516,6 +523,7 @@ export const notByThemselves: Readonly<Record<string, string>> = {
   'identity/box.ts:openGroupSecret': 'the same, for a group',
   'readers/secret.ts:openReadersChain': 'opens what secretbox authenticated; bytes or nothing',
   'readers/secret.ts:openReadersWrap': 'opens what nacl.box authenticated; bytes or nothing',
+  'pairing/typed-code.ts:openLink': 'opens what secretbox authenticated; a text or BAD_MESSAGE',
   'sealed-blob.ts:openChunk': 'opens what secretbox authenticated; bytes or nothing',
   'record/section.ts:openSection': 'readSection, after secretbox authenticated the bytes',
   'schema/validate.ts:parseSchema': 'decodeSchema, after the codec',

@@ -58,6 +58,7 @@ const hosted = {
 const closed = {
   state: 'closed',
   link: null,
+  typedCode: null,
   remainingMs: null,
   reason: null,
   role: null,
@@ -69,6 +70,7 @@ const waiting = {
   ...closed,
   state: 'waiting',
   link: 'http://192.0.2.1/phone/#p=AQ',
+  typedCode: '01234567890',
   remainingMs: 299_000,
 } as const
 const pending = { device, box: id, identity: owner, possession: null }
@@ -474,6 +476,14 @@ export const goodMessages: Messages = {
     },
   },
   'admin.stop': { request: { 'nothing to say': {} }, reply: { 'nothing to say': {} } },
+  'pair.begin': {
+    request: { 'the phone begins': { request: 'cGhvbmU' } },
+    reply: { 'the first of three': { attempt: 1, response: 'bm9kZQ' } },
+  },
+  'pair.finish': {
+    request: { 'the phone knew the code': { attempt: 1, finish: 'cGhvbmU' } },
+    reply: { 'a sealed link': { link: record } },
+  },
   'admin.pair.open': {
     request: { 'as the node is set': {}, 'an hour, with a quota': { lifetimeS: 3600, quotaBytes: 0 } },
     reply: { 'waiting for a phone': { pairing: waiting } },

@@ -1,8 +1,10 @@
 import { apiLimits } from '../../../protocol/api/limits.ts'
 import { toHex } from '../../../protocol/bytes.ts'
+import { spacedCode } from '../../../protocol/pairing/typed-code.ts'
 import type { PairingStatus } from '../../../protocol/api/messages.ts'
 import type { connectAdmin } from '../../admin.ts'
 import { actionButton, element, field, fill } from '../parts/element.ts'
+import type { Child } from '../parts/element.ts'
 import { notice, noticePlace } from '../parts/notice.ts'
 import { svgImage } from '../parts/qr-image.ts'
 import { countdown, shortId } from '../parts/words.ts'
@@ -44,6 +46,7 @@ export function pairingPanel(admin: Admin): PairingPanel {
     const key = JSON.stringify([
       pairing.state,
       pairing.link,
+      pairing.typedCode,
       pairing.reason,
       pairing.label,
       pairing.pending?.possession === null,
@@ -80,7 +83,7 @@ export function pairingPanel(admin: Admin): PairingPanel {
       problems.show,
     )
 
-  const draw = async (pairing: PairingStatus): Promise<readonly HTMLElement[]> => {
+  const draw = async (pairing: PairingStatus): Promise<readonly Child[]> => {
     switch (pairing.state) {
       case 'closed':
         return [
@@ -99,6 +102,13 @@ export function pairingPanel(admin: Admin): PairingPanel {
           element('p', {}, 'Scan this with the phone’s camera, or on its onehop page.'),
           ...(qr === null ? [] : [svgImage(qr, 'Pairing code')]),
           left,
+          pairing.typedCode !== null &&
+            element(
+              'p',
+              { class: 'soft typed-code' },
+              `Without a camera: open ${link.split('#')[0] ?? ''} on the phone and type`,
+              element('output', { 'aria-label': 'Code to type' }, spacedCode(pairing.typedCode)),
+            ),
           element(
             'details',
             {},

@@ -1,6 +1,7 @@
 import { toHex } from '../../../protocol/bytes.ts'
 import { OnehopError } from '../../../protocol/errors.ts'
 import { parsePairingLink } from '../../../protocol/pairing/link.ts'
+import { httpTransport, linkFromCode } from '../../index.ts'
 import type { Identity } from '../../index.ts'
 import { actionButton, element, field, fill } from '../parts/element.ts'
 import { icon } from '../parts/icon.ts'
@@ -42,6 +43,14 @@ export function introduce(root: HTMLElement, given: Given): Promise<Introduction
     placeholder: 'http://…/phone/#p=…',
   })
 
+  const typed = element('input', {
+    id: 'typed-code',
+    inputmode: 'numeric',
+    autocomplete: 'off',
+    maxlength: 16,
+    placeholder: '000 0000 0000',
+  })
+
   // Who comes back has a name, which comes back with the rest.
   const asksName = given.known === undefined || !mayHoldOwnerKey()
 
@@ -67,9 +76,15 @@ export function introduce(root: HTMLElement, given: Given): Promise<Introduction
     problems.show,
   )
   scanButton.prepend(icon('scan'))
+  const typeButton = actionButton(
+    'Pair with this code',
+    canScan() ? 'secondary' : 'primary',
+    () => attempt(() => linkFromCode(httpTransport({ address: location.origin }), typed.value)),
+    problems.show,
+  )
   const pasteButton = actionButton(
     'Pair with this link',
-    canScan() ? 'secondary' : 'primary',
+    'secondary',
     () => attempt(async () => pasted.value.trim()),
     problems.show,
   )
@@ -86,11 +101,22 @@ export function introduce(root: HTMLElement, given: Given): Promise<Introduction
             notice(
               'warn',
               'This page cannot use the camera here.',
-              'Scan the code with your phone’s own camera app: it opens the link. Or paste the link.',
+              'Scan the code with your phone’s own camera app: it opens the link. Or type the digits under it.',
             ),
           element(
             'details',
             { class: 'paste', open: !canScan() },
+            element('summary', {}, 'Type a code instead'),
+            element(
+              'div',
+              { class: 'stack' },
+              field('Eleven digits', typed, 'They stand under the QR code at the node whose page this is.'),
+              typeButton,
+            ),
+          ),
+          element(
+            'details',
+            { class: 'paste' },
             element('summary', {}, 'Paste a link instead'),
             element('div', { class: 'stack' }, field('Pairing link', pasted), pasteButton),
           ),
