@@ -207,7 +207,6 @@ export const decoders: readonly DecoderEntry[] = [
     'pairing/typed-code.ts:readTypedCode',
     ['12345678901', '123 4567 8901', '123-4567-8901'].map(utf8),
     (bytes) => readTypedCode(textOf(bytes)),
-    utf8,
   ),
   decoder(
     'identity/slip39/share.ts:decodeShare',
