@@ -10,6 +10,7 @@ import { readerAttacks } from './readers.ts'
 import { recordAttacks } from './records.ts'
 import type { Scenario } from './scenario.ts'
 import { sessionAttacks } from './sessions.ts'
+import { stolenBoxAttacks } from './stolen-box.ts'
 
 export const scenarios: readonly Scenario[] = [
   ...recordAttacks,
@@ -20,6 +21,7 @@ export const scenarios: readonly Scenario[] = [
   ...doorAttacks,
   ...pairingAttacks,
   ...holderAttacks,
+  ...stolenBoxAttacks,
   ...aggregatorAttacks,
   ...dialAttacks,
   ...floodAttacks,

@@ -221,7 +221,8 @@ export async function createMesh(count: number, options: MeshOptions = {}): Prom
   return mesh
 }
 
-function seedOf(crypto: Pick<CryptoProvider, 'sha256'>, index: number): Uint8Array {
+/** What a thief of the i-th box of any mesh has. */
+export function seedOf(crypto: Pick<CryptoProvider, 'sha256'>, index: number): Uint8Array {
   return crypto.sha256(concatBytes(utf8('mesh'), Uint8Array.of(index)))
 }
 

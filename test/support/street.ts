@@ -80,7 +80,7 @@ export function sectionOf(fields: Record<string, string | number>): RecordDraft[
   return { ...section, fields }
 }
 
-export function draftOf(mesh: Mesh, ada: SimPerson): RecordDraft {
+export function draftOf(mesh: Mesh, ada: Pick<SimPerson, 'owner'>): RecordDraft {
   return {
     owner: ada.owner,
     author: ada.owner,
