@@ -5,6 +5,7 @@ import { systemClock } from '../../daemon/clock.ts'
 import { createMemoryNetwork, memoryNodeId } from '../../daemon/net/rpc-memory.ts'
 import { createPairing, pairingProtocol } from '../../daemon/pairing/pairing.ts'
 import type { PairingPorts } from '../../daemon/pairing/pairing.ts'
+import { TypedCode } from '../../daemon/pairing/typed-code.ts'
 import type { Call } from '../../daemon/api/operations.ts'
 import type { PairingStatus } from '../../protocol/api/messages.ts'
 import { toHex } from '../../protocol/bytes.ts'
@@ -247,4 +248,44 @@ test('what is no code, no message of the exchange, or of no exchange, is refused
   // A node that answers nonsense.
   const liar = { call: async () => ({ attempt: 1, response: 'AAAA' }) } as unknown as Pick<Transport, 'call'>
   await expect(linkFromCode(liar, typedCode ?? '', { crypto })).rejects.toMatchObject({ code: 'BAD_MESSAGE' })
+})
+
+test('whatever is said in the exchange, the node answers or refuses, and shows nothing by it', async () => {
+  const typed = new TypedCode({ crypto, random })
+  const { client, ready } = await import('@serenity-kit/opaque')
+  await ready
+  const { 'pair.begin': begin, 'pair.finish': finish } = typed.operations
+  const outcomes = new Map<string, number>()
+  const note = async (answer: Promise<unknown>): Promise<void> => {
+    const outcome = await answer.then(
+      () => 'answered',
+      (error: unknown) => (error as { code: string }).code,
+    )
+    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
+  }
+  const mutated = (text: string): string => {
+    const at = Math.floor(random.next() * text.length)
+    const kind = Math.floor(random.next() * 3)
+    if (kind === 0) return text.slice(0, at)
+    return (
+      text.slice(0, at) + String.fromCharCode(33 + Math.floor(random.next() * 94)) + text.slice(at + kind - 1)
+    )
+  }
+  for (let round = 0; round < 150; round++) {
+    await typed.offer('http://192.0.2.1/phone/#p=AQ')
+    const password = typed.code ?? ''
+    const { startLoginRequest, clientLoginState } = client.startLogin({ password })
+    await note(begin({ request: mutated(startLoginRequest) }, call))
+    const begun = await begin({ request: startLoginRequest }, call)
+    if (begun instanceof Uint8Array) throw new Error('encoded')
+    const { attempt, response: loginResponse } = begun
+    const finished = client.finishLogin({
+      ...{ clientLoginState, loginResponse, password },
+      keyStretching: { 'argon2id-custom': { iterations: 1, memory: 8, parallelism: 1 } },
+    })
+    await note(finish({ attempt, finish: mutated(finished?.finishLoginRequest ?? '') }, call))
+  }
+  // A changed last letter may stand for the same bytes, and a changed request is a request of another.
+  expect([...outcomes.keys()].toSorted()).toEqual(['PAIRING_BURNT', 'answered'])
+  expect(outcomes.get('PAIRING_BURNT')).toBeGreaterThan(200)
 })
