@@ -30,6 +30,8 @@ import type {
   StoredRecord,
 } from '../storage/types.ts'
 import { nextTurn } from './clock.ts'
+import type { VerifiesAhead } from './crypto/second-thread.ts'
+import type { Signed } from './crypto/verify-batch.ts'
 import { Equivocators } from './equivocators.ts'
 import type { Hosting } from './hosting.ts'
 import type { Identities } from './identities.ts'
@@ -73,6 +75,8 @@ export interface IngestParts {
   readonly identities: Identities
   readonly schemas: Schemas
   readonly hosting: Hosting
+  /** Verifies signatures of long calls on another thread. */
+  readonly ahead?: Pick<VerifiesAhead, 'verify'> | undefined
 }
 
 /** The age beyond which a client must sign anew: replicas may have dropped the numbers it would fill. */
@@ -80,11 +84,21 @@ const clientAgeMsMax = 60 * 86_400_000
 
 /** So many are verified before others get a turn: about ten milliseconds. */
 const sliceRecords = 256
+/** Calls with as many records are worth a second thread; an app that writes one record waits for nothing. */
+const aheadFrom = 32
 /** Slices of one call on their way to the disk while the next is verified. */
 const slicesWritingMax = 2
 
 /** By owner in hex: devices whose further writes are refused. */
 type Doubled = ReadonlyMap<string, ReadonlySet<string>>
+
+/** What the records of one slice are checked with. */
+interface Slice {
+  readonly owners: Map<string, OwnerHere>
+  readonly doubled: Doubled | undefined
+  /** Knows the signatures that were verified ahead. */
+  readonly crypto: CryptoProvider
+}
 
 /** What records of one person have in common: looked up once in a slice, not for each. */
 interface OwnerHere {
@@ -117,10 +131,14 @@ export class Ingest {
     options: Pick<PutOptions, 'also'> = {},
   ): Promise<Outcome[]> {
     const slices: Promise<Outcome[]>[] = []
+    const isLong = encoded.length >= aheadFrom
     for (let start = 0; start < encoded.length; start += sliceRecords) {
       // The disk takes one slice while the next is verified.
       await slices.at(-slicesWritingMax)
-      const slice = this.#acceptSlice(encoded.slice(start, start + sliceRecords), source, options)
+      const slice = this.#acceptSlice(encoded.slice(start, start + sliceRecords), source, {
+        ...options,
+        isLong,
+      })
       slice.catch(() => {}) // rejects this call below; until then nobody waits for it
       slices.push(slice)
       if (start + sliceRecords < encoded.length) await this.#turnOf(source)
@@ -184,15 +202,16 @@ export class Ingest {
   async #acceptSlice(
     encoded: readonly Uint8Array[],
     source: Source,
-    options: Pick<PutOptions, 'also'>,
+    { isLong, ...options }: Pick<PutOptions, 'also'> & { readonly isLong: boolean },
   ): Promise<Outcome[]> {
     const taken: IncomingRecord[] = []
     const owners = new Map<string, OwnerHere>()
     const decoded = encoded.map((bytes) => this.#decode(bytes))
     const doubled = source.from === 'client' ? await this.#doubledOf(decoded) : undefined
+    const crypto = isLong ? await this.#verifiedAhead(decoded) : this.#parts.crypto
     const outcomes: (Outcome | undefined)[] = decoded.map((record, i) => {
       if ('outcome' in record) return record
-      const checked = this.#check(record, encoded[i] as Uint8Array, source, { owners, doubled })
+      const checked = this.#check(record, encoded[i] as Uint8Array, source, { owners, doubled, crypto })
       if ('outcome' in checked) return checked
       taken.push(checked)
       return undefined // filled in below, once it is on disk
@@ -225,6 +244,31 @@ export class Ingest {
     }
   }
 
+  /**
+   * A provider that has the verdicts on these records' signatures already, where another thread came to them. Only for keys
+   * that a log here admits: a stranger's signature is worth no thread's time.
+   */
+  async #verifiedAhead(records: readonly (SignedRecord | Outcome)[]): Promise<CryptoProvider> {
+    const { ahead, crypto, identities } = this.#parts
+    if (ahead === undefined) return crypto
+    const signed = records.flatMap((record): Signed[] => {
+      if ('outcome' in record) return []
+      const { message, signature, header } = record
+      const author = identities.get(header.author)
+      if (author === undefined || deviceOf(author, header.device) === undefined) return []
+      return [{ message, signature, key: header.device }]
+    })
+    const verdicts = signed.length === 0 ? undefined : await ahead.verify(signed)
+    if (verdicts?.length !== signed.length) return crypto
+    // By the message itself, which belongs to one record and its one signature.
+    const known = new Map(signed.map(({ message }, i) => [message, verdicts[i] === 1]))
+    return {
+      ...crypto,
+      verifyStrict: (message, signature, key) =>
+        known.get(message) ?? crypto.verifyStrict(message, signature, key),
+    }
+  }
+
   /** By owner, of shards held here: devices that used a number twice. */
   async #doubledOf(records: readonly (SignedRecord | Outcome)[]): Promise<Doubled> {
     const doubled = new Map<string, ReadonlySet<string>>()
@@ -242,7 +286,7 @@ export class Ingest {
     record: SignedRecord,
     bytes: Uint8Array,
     source: Source,
-    { owners, doubled }: { readonly owners: Map<string, OwnerHere>; readonly doubled: Doubled | undefined },
+    { owners, doubled, crypto }: Slice,
   ): IncomingRecord | Outcome {
     const refuse = (code: ErrorCode, message: string): Outcome => ({
       outcome: 'refused',
@@ -251,7 +295,7 @@ export class Ingest {
       message,
     })
     const { header } = record
-    const { identities, crypto, clock } = this.#parts
+    const { identities, clock } = this.#parts
 
     const ownerName = toHex(header.owner)
     const here = owners.get(ownerName) ?? this.#lookUp(header.owner)

@@ -15,6 +15,7 @@ import { type Admitted, createSessions, type Sessions } from './api/sessions.ts'
 import { createSignedRequests, type SignedRequests } from './api/signed-requests.ts'
 import { serveApiStreams } from './api/stream.ts'
 import type { Config, Setting } from './config.ts'
+import type { VerifiesAhead } from './crypto/second-thread.ts'
 import { Hosting } from './hosting.ts'
 import { Identities } from './identities.ts'
 import { Ingest } from './ingest.ts'
@@ -68,6 +69,8 @@ export interface NodePorts {
   readonly blobs: BlobStore
   readonly network: Network
   readonly freeBytes?: () => Promise<number | undefined>
+  /** A second thread that verifies beside this one. Owned by whoever hands it in. */
+  readonly ahead?: Pick<VerifiesAhead, 'verify'> | undefined
   /** How long provider records last in the DHT. */
   readonly providerValidityMs: number
 }
@@ -107,7 +110,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   await identities.load()
   const schemas = new Schemas(store)
   const hosting = await Hosting.open(store)
-  const ingest = new Ingest({ crypto, clock, store, identities, schemas, hosting })
+  const ingest = new Ingest({ crypto, clock, store, identities, schemas, hosting, ahead: ports.ahead })
 
   // Who is around, and who holds what.
   const roles = (): string[] => [

@@ -13,6 +13,7 @@ import { openHttpServer } from './api/http.ts'
 import { systemClock } from './clock.ts'
 import type { Config, Setting } from './config.ts'
 import { loadCrypto } from './crypto/index.ts'
+import { secondThread } from './crypto/second-thread.ts'
 import { createLog } from './log.ts'
 import { createLibp2pNetwork, providerValidityMs } from './net/libp2p.ts'
 import { createNode, type Node } from './node.ts'
@@ -63,6 +64,8 @@ export async function startDaemon(options: StartOptions): Promise<Daemon> {
   const folder = await openStateFolder(config.state, systemRandom, options.unseal)
   const adminToken = await openAdminToken(folder.adminToken, systemRandom)
   const crypto = await loadCrypto({ random: systemRandom, log })
+  const ahead = secondThread(systemClock, log)
+  opened.use(ahead)
   const isMemory = config.store === 'memory'
 
   const kv = isMemory ? new MemoryKv() : await openLevelKv(folder.store, { clock: systemClock })
@@ -91,6 +94,7 @@ export async function startDaemon(options: StartOptions): Promise<Daemon> {
     store,
     blobs,
     network,
+    ahead,
     freeBytes: () => freeBytes(folder.path),
     providerValidityMs,
   })

@@ -35,7 +35,9 @@ function compile(): void {
  */
 async function bundleCommand(): Promise<void> {
   await build({
-    entryPoints: [join(out, 'cli/main.js')],
+    // The worker stands beside the chunk that starts it.
+    entryPoints: [join(out, 'cli/main.js'), join(out, 'daemon/crypto/verify-worker.js')],
+    entryNames: '[name]',
     outdir: join(out, 'cli'),
     allowOverwrite: true,
     chunkNames: 'chunk-[hash]',
@@ -52,7 +54,7 @@ async function bundleCommand(): Promise<void> {
   })
   for (const room of ['daemon', 'storage']) rmSync(join(out, room), { recursive: true })
   for (const name of readdirSync(join(out, 'cli'))) {
-    const isUsed = ['bin.js', 'main.js', 'chunk-'].some((start) => name.startsWith(start))
+    const isUsed = ['bin.js', 'main.js', 'verify-worker.js', 'chunk-'].some((start) => name.startsWith(start))
     if (!isUsed) rmSync(join(out, 'cli', name), { recursive: true })
   }
 }

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { microblog } from '../../client/microblog.ts'
 import { Hosting } from '../../daemon/hosting.ts'
 import { Identities } from '../../daemon/identities.ts'
@@ -6,11 +6,13 @@ import { Ingest, type Source } from '../../daemon/ingest.ts'
 import { Schemas } from '../../daemon/schemas.ts'
 import { loadCrypto } from '../../daemon/crypto/index.ts'
 import { systemClock } from '../../daemon/clock.ts'
+import { secondThread } from '../../daemon/crypto/second-thread.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import { decodeRecord } from '../../protocol/record/wire.ts'
 import { MemoryKv } from '../../storage/kv-memory.ts'
 import { openStore } from '../../storage/store.ts'
 import { Author } from '../../scripts/bench/author.ts'
+import { silentLog } from '../support/api-node.ts'
 
 async function home(quotaBytes: number) {
   const crypto = await loadCrypto()
@@ -28,12 +30,33 @@ async function home(quotaBytes: number) {
   return { crypto, parts, kv, store, ingest, author }
 }
 
-test('many records in one call are answered in order, whatever becomes of each', async () => {
-  const { crypto, ingest, author } = await home(2 ** 30)
+const threads = {
+  'on one thread': undefined,
+  'with a second one that verifies': secondThread(systemClock, silentLog, 2),
+  'with one that has ended': { verify: async () => undefined },
+}
+afterAll(() => threads['with a second one that verifies']?.[Symbol.asyncDispose]())
+
+test.each(Object.entries(threads))('many records in one call are answered in order, %s', async (_, ahead) => {
+  const { crypto, parts, author } = await home(2 ** 30)
+  const ingest = new Ingest({ ...parts, ahead })
   const posts = Array.from({ length: 600 }, () => author.post())
   const damaged = (posts[300] as Uint8Array).slice()
   damaged[damaged.length - 1] = (damaged[damaged.length - 1] as number) ^ 1
   posts[300] = damaged
+  // A stranger's, whose signature is nobody's concern.
+  const stranger = new Author(crypto).post()
+  expect(
+    (
+      await ingest.accept(
+        Array.from({ length: 40 }, () => stranger),
+        { from: 'client' },
+      )
+    )[39],
+  ).toMatchObject({
+    outcome: 'refused',
+    code: 'NOT_HOSTED',
+  })
   const told: string[] = []
   ingest.onStored((arrivals) => told.push(...arrivals.map(({ record }) => toHex(record.id))))
   const outcomes = await ingest.accept(posts, { from: 'client' })

@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest'
+import { systemClock } from '../../daemon/clock.ts'
+import { loadCrypto } from '../../daemon/crypto/index.ts'
+import { secondThread } from '../../daemon/crypto/second-thread.ts'
+import { packSigned, unpackSigned, type Signed } from '../../daemon/crypto/verify-batch.ts'
+import type { Log } from '../../protocol/ports.ts'
+import { createVirtualClock } from '../support/virtual-clock.ts'
+
+const crypto = await loadCrypto()
+const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
+const seed = crypto.random(32)
+const key = crypto.signingPublicKey(seed)
+
+/** Every third signature is of something else. */
+function batchOf(count: number): Signed[] {
+  return Array.from({ length: count }, (_, i) => {
+    const message = crypto.random(i * 3)
+    const signed = i % 3 === 2 ? crypto.random(9) : message
+    return { message, signature: crypto.sign(signed, seed), key }
+  })
+}
+
+const verdictsOn = (batch: readonly Signed[]): number[] =>
+  batch.map((one) => Number(crypto.verifyStrict(one.message, one.signature, one.key)))
+
+test('a batch comes out as it went in', () => {
+  for (const batch of [[], batchOf(1), batchOf(40)])
+    expect([...unpackSigned(packSigned(batch))]).toEqual(batch)
+})
+
+test('gives this thread’s verdicts, in the order of the asking', async () => {
+  await using thread = secondThread(systemClock, silent, 2)
+  const batches = [batchOf(200), batchOf(3), batchOf(0), batchOf(50)]
+  const answers = await Promise.all(batches.map((batch) => thread?.verify(batch)))
+  expect(answers.map((answer) => [...(answer ?? [])])).toEqual(batches.map(verdictsOn))
+})
+
+test('where there is one core there is none, and closed it answers nothing', async () => {
+  expect(secondThread(systemClock, silent, 1)).toBeUndefined()
+  const thread = secondThread(systemClock, silent, 2)
+  const asked = thread?.verify(batchOf(2_000))
+  await thread?.[Symbol.asyncDispose]()
+  expect(await asked).toBeUndefined()
+  expect(await thread?.verify(batchOf(1))).toBeUndefined()
+})
+
+test('ends when nothing came for a minute, and begins again', async () => {
+  const clock = createVirtualClock()
+  await using thread = secondThread(clock, silent, 2)
+  for (let round = 0; round < 2; round++) {
+    const batch = batchOf(5)
+    expect([...((await thread?.verify(batch)) ?? [])]).toEqual(verdictsOn(batch))
+    await clock.advance(61_000)
+  }
+})
