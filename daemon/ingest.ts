@@ -76,7 +76,7 @@ export interface IngestParts {
   readonly schemas: Schemas
   readonly hosting: Hosting
   /** Verifies signatures of long calls on another thread. */
-  readonly ahead?: Pick<VerifiesAhead, 'verify'> | undefined
+  readonly ahead?: Pick<VerifiesAhead, 'verify' | 'isRunning'> | undefined
 }
 
 /** The age beyond which a client must sign anew: replicas may have dropped the numbers it would fill. */
@@ -84,8 +84,13 @@ const clientAgeMsMax = 60 * 86_400_000
 
 /** So many are verified before others get a turn: about ten milliseconds. */
 const sliceRecords = 256
-/** Calls with as many records are worth a second thread; an app that writes one record waits for nothing. */
-const aheadFrom = 32
+/**
+ * So many records under way at once are worth a second thread and the twenty-five megabytes that it takes: shards that
+ * are brought, an import. An app that writes one record waits for nothing.
+ */
+const aheadFrom = 300
+/** Once it runs. */
+const aheadOnFrom = 32
 /** Slices of one call on their way to the disk while the next is verified. */
 const slicesWritingMax = 2
 
@@ -118,6 +123,8 @@ export class Ingest {
   readonly #listeners = new Set<StoredListener>()
   readonly #dropListeners = new Set<DroppedListener>()
   #peersTurn = Promise.resolve()
+  /** Records of calls that are not answered yet. */
+  #underWay = 0
 
   constructor(parts: IngestParts) {
     this.#parts = parts
@@ -130,14 +137,28 @@ export class Ingest {
     source: Source,
     options: Pick<PutOptions, 'also'> = {},
   ): Promise<Outcome[]> {
+    this.#underWay += encoded.length
+    try {
+      return await this.#acceptSlices(encoded, source, options)
+    } finally {
+      this.#underWay -= encoded.length
+    }
+  }
+
+  async #acceptSlices(
+    encoded: readonly Uint8Array[],
+    source: Source,
+    options: Pick<PutOptions, 'also'>,
+  ): Promise<Outcome[]> {
     const slices: Promise<Outcome[]>[] = []
-    const isLong = encoded.length >= aheadFrom
+    // For the whole call: its records are told in their order.
+    const isMuch = this.#underWay >= (this.#parts.ahead?.isRunning === true ? aheadOnFrom : aheadFrom)
     for (let start = 0; start < encoded.length; start += sliceRecords) {
       // The disk takes one slice while the next is verified.
       await slices.at(-slicesWritingMax)
       const slice = this.#acceptSlice(encoded.slice(start, start + sliceRecords), source, {
         ...options,
-        isLong,
+        isMuch,
       })
       slice.catch(() => {}) // rejects this call below; until then nobody waits for it
       slices.push(slice)
@@ -202,13 +223,13 @@ export class Ingest {
   async #acceptSlice(
     encoded: readonly Uint8Array[],
     source: Source,
-    { isLong, ...options }: Pick<PutOptions, 'also'> & { readonly isLong: boolean },
+    { isMuch, ...options }: Pick<PutOptions, 'also'> & { readonly isMuch: boolean },
   ): Promise<Outcome[]> {
     const taken: IncomingRecord[] = []
     const owners = new Map<string, OwnerHere>()
     const decoded = encoded.map((bytes) => this.#decode(bytes))
     const doubled = source.from === 'client' ? await this.#doubledOf(decoded) : undefined
-    const crypto = isLong ? await this.#verifiedAhead(decoded) : this.#parts.crypto
+    const crypto = isMuch ? await this.#verifiedAhead(decoded) : this.#parts.crypto
     const outcomes: (Outcome | undefined)[] = decoded.map((record, i) => {
       if ('outcome' in record) return record
       const checked = this.#check(record, encoded[i] as Uint8Array, source, { owners, doubled, crypto })

@@ -70,7 +70,7 @@ export interface NodePorts {
   readonly network: Network
   readonly freeBytes?: () => Promise<number | undefined>
   /** A second thread that verifies beside this one. Owned by whoever hands it in. */
-  readonly ahead?: Pick<VerifiesAhead, 'verify'> | undefined
+  readonly ahead?: Pick<VerifiesAhead, 'verify' | 'isRunning'> | undefined
   /** How long provider records last in the DHT. */
   readonly providerValidityMs: number
 }

@@ -1,10 +1,11 @@
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import type { Clock, Log } from '../../protocol/ports.ts'
-import { packSigned, type Signed } from './verify-batch.ts'
+import { packedBytes, packSigned, type Signed } from './verify-batch.ts'
 
 /** Verifies signatures while this thread does something else. */
 export interface VerifiesAhead extends AsyncDisposable {
+  readonly isRunning: boolean
   /** One answer a signature; undefined where there is no second thread, and then this one has to. In order of the asking. */
   verify(batch: readonly Signed[]): Promise<Uint8Array | undefined>
 }
@@ -21,7 +22,16 @@ export function secondThread(
   return cores < 2 ? undefined : new SecondThread(clock, log)
 }
 
-type Waiting = (answer: Uint8Array | undefined) => void
+/** A slice of ordinary records. */
+const blockBytesMin = 256 * 1024
+/** It keeps nothing from one batch to the next. */
+const resourceLimits = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 32 }
+
+interface Waiting {
+  readonly block: Uint8Array
+  readonly count: number
+  readonly resolve: (answer: Uint8Array | undefined) => void
+}
 
 class SecondThread implements VerifiesAhead {
   readonly #clock: Clock
@@ -29,6 +39,8 @@ class SecondThread implements VerifiesAhead {
   #worker: Worker | undefined
   /** It answers in the order in which it was asked. */
   readonly #waiting: Waiting[] = []
+  /** Used again and again: blocks that went from thread to thread left holes in the memory of both. */
+  readonly #blocks: Uint8Array[] = []
   #stopIdle = (): void => {}
   #hasFailed = false
 
@@ -37,14 +49,33 @@ class SecondThread implements VerifiesAhead {
     this.#log = log
   }
 
+  get isRunning(): boolean {
+    return this.#worker !== undefined
+  }
+
   async verify(batch: readonly Signed[]): Promise<Uint8Array | undefined> {
     if (this.#hasFailed) return undefined
     const worker = (this.#worker ??= this.#start())
-    const packed = packSigned(batch)
+    const block = this.#takeBlock(packedBytes(batch))
+    packSigned(batch, block)
     const { promise, resolve } = Promise.withResolvers<Uint8Array | undefined>()
-    this.#waiting.push(resolve)
-    worker.postMessage(packed, [packed.buffer])
+    this.#waiting.push({ block, count: batch.length, resolve })
+    worker.postMessage({ bytes: block, count: batch.length })
     return promise
+  }
+
+  #takeBlock(length: number): Uint8Array {
+    const at = this.#blocks.findIndex((block) => block.length >= length)
+    const [block] = at < 0 ? [] : this.#blocks.splice(at, 1)
+    return block ?? new Uint8Array(new SharedArrayBuffer(Math.max(length, blockBytesMin)))
+  }
+
+  #answered(): void {
+    const waiting = this.#waiting.shift()
+    if (waiting === undefined) return
+    const { block, count, resolve } = waiting
+    resolve(block.slice(0, count))
+    this.#blocks.push(block)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -54,11 +85,12 @@ class SecondThread implements VerifiesAhead {
 
   #start(): Worker {
     const isBuilt = import.meta.url.endsWith('.js')
-    const worker = new Worker(new URL(isBuilt ? './verify-worker.js' : './verify-worker.ts', import.meta.url))
+    const file = isBuilt ? './verify-worker.js' : './verify-worker.ts'
+    const worker = new Worker(new URL(file, import.meta.url), { resourceLimits })
     // Whoever waits for an answer keeps the process; an idle thread does not.
     worker.unref()
-    worker.on('message', (answer: Uint8Array) => {
-      this.#waiting.shift()?.(answer)
+    worker.on('message', () => {
+      this.#answered()
       if (this.#waiting.length === 0) this.#rest()
     })
     worker.on('error', (error) => this.#fail(worker, error))
@@ -83,7 +115,8 @@ class SecondThread implements VerifiesAhead {
   }
 
   #release(): void {
-    for (const resolve of this.#waiting.splice(0)) resolve(undefined)
+    for (const { resolve } of this.#waiting.splice(0)) resolve(undefined)
+    this.#blocks.length = 0
   }
 
   async #end(): Promise<void> {

@@ -1,4 +1,4 @@
-/** Signatures of many records as one block of bytes, which passes to another thread without a copy for each. */
+/** Signatures of many records as one block of bytes that two threads share. */
 
 export interface Signed {
   readonly message: Uint8Array
@@ -8,10 +8,13 @@ export interface Signed {
 
 const fixedBytes = 4 + 64 + 32
 
+export function packedBytes(batch: readonly Signed[]): number {
+  return batch.reduce((sum, { message }) => sum + fixedBytes + message.length, 0)
+}
+
 /** Lengths were checked by the decoder: 64 and 32. */
-export function packSigned(batch: readonly Signed[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(batch.reduce((sum, { message }) => sum + fixedBytes + message.length, 0))
-  const view = new DataView(bytes.buffer)
+export function packSigned(batch: readonly Signed[], bytes: Uint8Array): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   let at = 0
   for (const { message, signature, key } of batch) {
     view.setUint32(at, message.length)
@@ -20,12 +23,11 @@ export function packSigned(batch: readonly Signed[]): Uint8Array<ArrayBuffer> {
     bytes.set(message, at + fixedBytes)
     at += fixedBytes + message.length
   }
-  return bytes
 }
 
-export function* unpackSigned(bytes: Uint8Array): Generator<Signed> {
+export function* unpackSigned(bytes: Uint8Array, count: number): Generator<Signed> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  for (let at = 0; at < bytes.length; ) {
+  for (let i = 0, at = 0; i < count; i++) {
     const end = at + fixedBytes + view.getUint32(at)
     yield {
       signature: bytes.subarray(at + 4, at + 68),

@@ -33,7 +33,7 @@ async function home(quotaBytes: number) {
 const threads = {
   'on one thread': undefined,
   'with a second one that verifies': secondThread(systemClock, silentLog, 2),
-  'with one that has ended': { verify: async () => undefined },
+  'with one that has ended': { isRunning: false, verify: async () => undefined },
 }
 afterAll(() => threads['with a second one that verifies']?.[Symbol.asyncDispose]())
 

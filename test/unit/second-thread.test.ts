@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { systemClock } from '../../daemon/clock.ts'
 import { loadCrypto } from '../../daemon/crypto/index.ts'
 import { secondThread } from '../../daemon/crypto/second-thread.ts'
-import { packSigned, unpackSigned, type Signed } from '../../daemon/crypto/verify-batch.ts'
+import { packedBytes, packSigned, unpackSigned, type Signed } from '../../daemon/crypto/verify-batch.ts'
 import type { Log } from '../../protocol/ports.ts'
 import { createVirtualClock } from '../support/virtual-clock.ts'
 
@@ -24,8 +24,11 @@ const verdictsOn = (batch: readonly Signed[]): number[] =>
   batch.map((one) => Number(crypto.verifyStrict(one.message, one.signature, one.key)))
 
 test('a batch comes out as it went in', () => {
-  for (const batch of [[], batchOf(1), batchOf(40)])
-    expect([...unpackSigned(packSigned(batch))]).toEqual(batch)
+  for (const batch of [[], batchOf(1), batchOf(40)]) {
+    const bytes = new Uint8Array(packedBytes(batch) + 7)
+    packSigned(batch, bytes)
+    expect([...unpackSigned(bytes, batch.length)]).toEqual(batch)
+  }
 })
 
 test('gives this thread’s verdicts, in the order of the asking', async () => {
@@ -50,6 +53,8 @@ test('ends when nothing came for a minute, and begins again', async () => {
   for (let round = 0; round < 2; round++) {
     const batch = batchOf(5)
     expect([...((await thread?.verify(batch)) ?? [])]).toEqual(verdictsOn(batch))
+    expect(thread?.isRunning).toBe(true)
     await clock.advance(61_000)
+    expect(thread?.isRunning).toBe(false)
   }
 })
