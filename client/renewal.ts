@@ -49,6 +49,8 @@ export async function renewDevice(parts: RenewalParts): Promise<Renewed> {
       help: "Pair it anew, or have an owner's device admit it under a new key.",
     })
   const device = deviceFromSeed(crypto, crypto.random(32))
+  // Before anything is told: what waits has to be opened here, or it could not be signed anew.
+  await resigned(parts, device)
   await identity.admit({
     key: device.key,
     boxKey: device.boxKey,

@@ -28,10 +28,10 @@ export interface Unsigned {
 
 /** Of the person's own shard and of groups that they own and that are held here. */
 export async function renewSets(parts: StandingParts): Promise<readonly Unsigned[]> {
-  const { call, identity, signal } = parts
+  const { identity } = parts
   const { devices } = identity.state
-  const { groups } = await call('identity.groups', { owner: identity.id }, { signal })
-  const owned = groups.filter(({ role, held }) => role === 'owner' && held).map(({ group }) => group)
+  // Whatever fails here, the device is revoked: that has to be told.
+  const owned = await ownedGroups(parts).catch(() => [])
   const unsigned: Unsigned[] = []
   for (const owner of [identity.id, ...owned]) {
     const error = await signAnew(parts, owner, (key) => devices.get(toHex(key))?.revoked === undefined)
@@ -55,6 +55,11 @@ export async function signAnew(
   } catch (cause) {
     return asOnehopError(cause)
   }
+}
+
+async function ownedGroups({ call, identity, signal }: StandingParts): Promise<readonly IdentityId[]> {
+  const { groups } = await call('identity.groups', { owner: identity.id }, { signal })
+  return groups.filter(({ role, held }) => role === 'owner' && held).map(({ group }) => group)
 }
 
 /** The one that a device of the owner's signed; undefined where the node has none. */
