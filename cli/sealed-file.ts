@@ -13,8 +13,6 @@ const cost = { log2N: 17, r: 8, p: 1 } as const
 const saltBytes = 16
 const nonceBytes = 24
 const mark = '{"onehop":"sealed/'
-/** A key file is some tens of kilobytes. */
-const lengthMax = 64 * 1024 * 1024
 
 const hexOf = (bytes: number) => v.pipe(v.string(), v.regex(new RegExp(`^[0-9a-f]{${bytes * 2}}$`)))
 const fileShape = v.strictObject({
@@ -27,7 +25,7 @@ const fileShape = v.strictObject({
     salt: hexOf(saltBytes),
   }),
   nonce: hexOf(nonceBytes),
-  box: v.pipe(v.string(), v.maxLength(lengthMax), v.regex(/^(?:[0-9a-f]{2})+$/)),
+  box: v.pipe(v.string(), v.regex(/^(?:[0-9a-f]{2})+$/)),
 })
 export type SealedFile = v.InferOutput<typeof fileShape>
 

@@ -21,8 +21,6 @@ export interface AppParts {
   readonly crypto: CryptoProvider
   readonly clock: Clock
   readonly keys: KeyStore
-  /** What to add to this device's clock to get the node's. */
-  readonly offsetMs: () => number
   /** To the node that answers now. */
   readonly transport: Transport
   readonly identities: Identities

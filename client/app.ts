@@ -193,9 +193,9 @@ export class App<S extends Schema> implements AsyncDisposable {
   async renewDevice(options: CallOptions = {}): Promise<Renewed> {
     const identity = this.#self()
     await this.refreshIdentity(options)
-    const { keys, crypto, clock, sealing, offsetMs } = this.#parts
+    const { keys, crypto, sealing } = this.#parts
     const publish = (): Promise<void> => this.publish(options)
-    return renewDevice({ keys, crypto, clock, identity, sealing, offsetMs, publish, close: this.#close })
+    return renewDevice({ keys, crypto, identity, sealing, publish, close: this.#close })
   }
 
   /** Who answers now. */

@@ -207,7 +207,6 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
     crypto,
     clock,
     keys,
-    offsetMs,
     transport,
     identities,
     sealing,

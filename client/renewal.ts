@@ -8,8 +8,6 @@ import { OnehopError } from '../protocol/errors.ts'
 import { encodeLog } from '../protocol/identity/entry.ts'
 import { deviceFromSeed, provePossession } from '../protocol/identity/make.ts'
 import type { DeviceSecrets } from '../protocol/identity/types.ts'
-import type { Clock } from '../protocol/ports.ts'
-import { HybridClock } from '../protocol/record/clock.ts'
 import { openSection } from '../protocol/record/section.ts'
 import { signRecord } from '../protocol/record/sign.ts'
 import type { DraftSection, SignedRecord } from '../protocol/record/types.ts'
@@ -24,10 +22,8 @@ import { readWriterState, writerState } from './writer-state.ts'
 export interface RenewalParts {
   readonly keys: KeyStore
   readonly crypto: CryptoProvider
-  readonly clock: Clock
   readonly identity: Identity
   readonly sealing: Pick<Sealing, 'keyFor'>
-  readonly offsetMs: () => number
   /** Tells a node what the log says now. */
   readonly publish: () => Promise<void>
   /** Sends nothing more: from here on the old key signs no record. */
@@ -76,11 +72,10 @@ export async function renewDevice(parts: RenewalParts): Promise<Renewed> {
 
 /** What waits, under the new key, and how far that has counted. In one step with the key: no number of it is used twice. */
 async function resigned(
-  { keys, crypto, clock, identity, sealing, offsetMs }: RenewalParts,
+  { keys, crypto, identity, sealing }: RenewalParts,
   device: DeviceSecrets,
 ): Promise<Map<string, Uint8Array | undefined>> {
   const state = await readWriterState(keys)
-  const hybrid = new HybridClock(state.clock)
   const numbers = new Map<string, { readonly owner: Uint8Array; readonly last: number }>()
   const changes = new Map<string, Uint8Array | undefined>()
   /** Edits and deletes of what waits name it by an id that changes with the key. */
@@ -94,13 +89,13 @@ async function resigned(
     const owner = toHex(header.owner)
     const number = (numbers.get(owner)?.last ?? 0) + 1
     numbers.set(owner, { owner: header.owner, last: number })
+    // Dated as it was: what another device wrote since is newer and stays so.
     const next = signRecord(
       crypto,
       {
         ...header,
         key: ids.get(toHex(header.key)) ?? header.key,
         number,
-        clock: hybrid.tick(clock.nowMs() + offsetMs()),
         sections: header.sections.map((_, index) => openedSection(crypto, record, index, sealing)),
       },
       device.seed,
@@ -109,7 +104,7 @@ async function resigned(
     changes.set(name, undefined)
     changes.set(outboxName(next), encodeRecord(next))
   }
-  changes.set(keyNames.writer, writerState(hybrid.last, numbers.values()))
+  changes.set(keyNames.writer, writerState(state.clock, numbers.values()))
   return changes
 }
 

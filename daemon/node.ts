@@ -44,7 +44,6 @@ import { ReplicaSets } from './placement/replica-sets.ts'
 import { BlobCopies } from './replication/blob-copies.ts'
 import { Replication } from './replication/replication.ts'
 import { Revocations } from './replication/revocations.ts'
-import { RevokedDevices } from './revoked-devices.ts'
 import { Schemas } from './schemas.ts'
 import { Search } from './search/search.ts'
 import { Streams } from './streams/streams.ts'
@@ -134,7 +133,6 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     describe: (to) => ({ ...describe(), offeredBytes: leases.offeredBytes(to) }),
   })
   const denyList = await DenyList.open(store, network)
-  const revokedDevices = new RevokedDevices({ identities, hosting, denyList, log })
   const replicaSets = new ReplicaSets(store, crypto, identities)
   const finder = new Finder({ ...base, replicaSets, signal: tasks.signal })
   const recoveries = await Recoveries.open({ ...base, replicaSets, signal: tasks.signal })
@@ -326,7 +324,6 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     if (replicaSets.get(owner) !== undefined && !replication.isJoining(owner)) announce(owner)
   }
 
-  tasks.start('revoked-devices', (signal) => revokedDevices.run(signal))
   tasks.start('neighbours', (signal) => neighbours.run(signal))
   tasks.start('distribution', (signal) => placement.distribution.run(signal))
   tasks.start('replication', (signal) => replication.run(signal))

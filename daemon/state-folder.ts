@@ -83,9 +83,9 @@ function draftOf(path: string): string {
 /** Whole or not at all, readable by its owner only, on disk when it resolves. */
 export async function writeSecretFile(path: string, text: string): Promise<void> {
   const draft = draftOf(path)
-  // Not into a file that is there, whose mode and owner may be another's.
+  // Never into a file that is there: it may be another's, or a link that leads where root alone may write.
   await rm(draft, { force: true })
-  const file = await open(draft, 'w', 0o600)
+  const file = await open(draft, 'wx', 0o600)
   try {
     await file.chmod(0o600)
     // Root writes for whom the folder belongs to: a service could not read its own key any more.
