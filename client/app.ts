@@ -193,9 +193,10 @@ export class App<S extends Schema> implements AsyncDisposable {
   async renewDevice(options: CallOptions = {}): Promise<Renewed> {
     const identity = this.#self()
     await this.refreshIdentity(options)
-    const { keys, crypto, sealing } = this.#parts
+    const { keys, crypto, sealing, identities } = this.#parts
+    const learn = (group: IdentityId): Promise<unknown> => identities.refresh(group, options)
     const publish = (): Promise<void> => this.publish(options)
-    return renewDevice({ keys, crypto, identity, sealing, publish, close: this.#close })
+    return renewDevice({ keys, crypto, identity, sealing, learn, publish, close: this.#close })
   }
 
   /** Who answers now. */

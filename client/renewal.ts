@@ -24,6 +24,8 @@ export interface RenewalParts {
   readonly crypto: CryptoProvider
   readonly identity: Identity
   readonly sealing: Pick<Sealing, 'keyFor'>
+  /** Fetches a group's log, which says how to open what is sealed for it. */
+  readonly learn: (group: Uint8Array) => Promise<unknown>
   /** Tells a node what the log says now. */
   readonly publish: () => Promise<void>
   /** Sends nothing more: from here on the old key signs no record. */
@@ -46,6 +48,7 @@ export async function renewDevice(parts: RenewalParts): Promise<Renewed> {
     })
   const device = deviceFromSeed(crypto, crypto.random(32))
   // Before anything is told: what waits has to be opened here, or it could not be signed anew.
+  await learnGroups(parts)
   await resigned(parts, device)
   await identity.admit({
     key: device.key,
@@ -106,6 +109,15 @@ async function resigned(
   }
   changes.set(keyNames.writer, writerState(state.clock, numbers.values()))
   return changes
+}
+
+async function learnGroups({ keys, crypto, learn }: RenewalParts): Promise<void> {
+  for (const name of await keys.list(keyNames.outbox)) {
+    const bytes = await keys.get(name)
+    if (bytes === undefined) continue
+    for (const { audience } of decodeRecord(crypto, bytes).header.sections)
+      if (typeof audience === 'object') await learn(audience.group)
+  }
 }
 
 /** A seal is bound to the key that signs: it is opened and made anew. */

@@ -188,11 +188,14 @@ export function createPairing(ports: PairingPorts): Pairing {
         const offered = pairingLink(ports.page(), { node, secret, addresses: ports.addresses(), lifetimeS })
         const actions = step({ type: 'open', secret, lifetimeMs: lifetimeS * 1000 })
         link = offered
+        typed.close()
         quotaBytes = request.quotaBytes
         // Where it cannot be had (a runtime without WebAssembly), the QR and the link are enough.
         await typed
           .offer(offered)
           .catch((error: unknown) => ports.log.warn('pairing-no-typed-code', { error }))
+        // It may have been scanned, cancelled or replaced meanwhile.
+        if (pairing.phase.state !== 'waiting' || link !== offered) typed.close()
         await perform(actions)
         return { pairing: status() }
       },
