@@ -1,18 +1,25 @@
 import { emptyBytes, fromHex, toHex } from '../protocol/bytes.ts'
 import { apiLimits } from '../protocol/api/limits.ts'
 import { OnehopError } from '../protocol/errors.ts'
+import type { IdentityState } from '../protocol/identity/types.ts'
+import type { IdentityId } from '../protocol/record/types.ts'
 import type { Store } from '../storage/types.ts'
 import type { Network, NodeId } from './net/rpc.ts'
 
 /** Empty documents by node. */
 const kind = 'denied'
 
-/** Nodes with which this one has nothing to do: those denied for good, as a stolen box is, and a list of the operator's. */
+/**
+ * Peers with which this node has nothing to do: those denied for good, as a stolen box is, a list of the operator's, and
+ * devices that a person whose shard is here has revoked.
+ */
 export class DenyList {
   readonly #store: Pick<Store, 'documents' | 'write'>
   readonly #network: Pick<Network, 'deny'>
   readonly #kept: Set<NodeId>
   #listed: readonly NodeId[] = []
+  /** By person. */
+  readonly #revoked = new Map<NodeId, readonly NodeId[]>()
 
   private constructor(
     store: Pick<Store, 'documents' | 'write'>,
@@ -57,6 +64,25 @@ export class DenyList {
     await this.#apply()
   }
 
+  /**
+   * Replaces the devices of this person that are to come no more. Of a node that was revoked nothing is said here: it may
+   * keep other people's shards, and `add` is for a box that was stolen.
+   */
+  async revoke({ id, devices }: Pick<IdentityState, 'id' | 'devices'>): Promise<void> {
+    const keys = [...devices.values()]
+      .filter(({ role, revoked }) => role !== 'node' && revoked !== undefined)
+      .map(({ key }) => toHex(key))
+    const before = this.#revoked.get(toHex(id)) ?? []
+    if (keys.length === before.length && keys.every((key) => before.includes(key))) return
+    this.#revoked.set(toHex(id), keys)
+    await this.#apply()
+  }
+
+  /** This person's shard is here no more. */
+  async forget(person: IdentityId): Promise<void> {
+    if (this.#revoked.delete(toHex(person))) await this.#apply()
+  }
+
   async remove(nodes: readonly NodeId[]): Promise<void> {
     await this.#store.write((batch) => {
       for (const node of nodes) this.#store.documents.deleteIn(batch, kind, keyOf(node))
@@ -66,7 +92,9 @@ export class DenyList {
   }
 
   async #apply(): Promise<void> {
-    await this.#network.deny([...new Set([...this.#kept, ...this.#listed])])
+    await this.#network.deny([
+      ...new Set([...this.#kept, ...this.#listed, ...[...this.#revoked.values()].flat()]),
+    ])
   }
 }
 

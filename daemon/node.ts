@@ -44,6 +44,7 @@ import { ReplicaSets } from './placement/replica-sets.ts'
 import { BlobCopies } from './replication/blob-copies.ts'
 import { Replication } from './replication/replication.ts'
 import { Revocations } from './replication/revocations.ts'
+import { RevokedDevices } from './revoked-devices.ts'
 import { Schemas } from './schemas.ts'
 import { Search } from './search/search.ts'
 import { Streams } from './streams/streams.ts'
@@ -133,6 +134,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     describe: (to) => ({ ...describe(), offeredBytes: leases.offeredBytes(to) }),
   })
   const denyList = await DenyList.open(store, network)
+  const revokedDevices = new RevokedDevices({ identities, hosting, denyList, log })
   const replicaSets = new ReplicaSets(store, crypto, identities)
   const finder = new Finder({ ...base, replicaSets, signal: tasks.signal })
   const recoveries = await Recoveries.open({ ...base, replicaSets, signal: tasks.signal })
@@ -229,7 +231,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     log,
     node: self.key,
     box: self.boxKey,
-    prove: (identity) => provePossession(crypto, identity, self),
+    prove: (identity) => provePossession(crypto, identity, self, 'node'),
     lives: (identity) =>
       identity === undefined ? hosting.people > 0 : hosting.get(identity)?.person === true,
     page: () => http.page,
@@ -262,7 +264,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     'admin.prove': async ({ identity }) => ({
       node: self.key,
       box: self.boxKey,
-      possession: provePossession(crypto, identity, self),
+      possession: provePossession(crypto, identity, self, 'node'),
     }),
     ...identityOperations({
       config: config.hosting,
@@ -324,6 +326,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     if (replicaSets.get(owner) !== undefined && !replication.isJoining(owner)) announce(owner)
   }
 
+  tasks.start('revoked-devices', (signal) => revokedDevices.run(signal))
   tasks.start('neighbours', (signal) => neighbours.run(signal))
   tasks.start('distribution', (signal) => placement.distribution.run(signal))
   tasks.start('replication', (signal) => replication.run(signal))

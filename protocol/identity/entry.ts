@@ -10,7 +10,7 @@ import { limits } from '../limits.ts'
 import { anything, array, bytes, decodeAs, literal, nullable, struct, tuple, uint } from '../shape.ts'
 import { kinds, parseBody, wireBody } from './body.ts'
 import { hashSet } from './hash-set.ts'
-import type { DeviceSecrets, EntryBody, EntryHeader, SignedEntry } from './types.ts'
+import type { DeviceSecrets, EntryBody, EntryHeader, Role, SignedEntry } from './types.ts'
 
 const id = bytes(32)
 const signature = bytes(64)
@@ -77,16 +77,31 @@ export function signEntry(
   return entryOf(crypto, entryBytes, sealed, possession)
 }
 
-/** What a key signs to join an identity: that it is willing, and that this box key is its own. */
-export function possessionMessage(identity: Uint8Array, key: Uint8Array, boxKey: Uint8Array): Uint8Array {
-  return signedMessage(contexts.possession, encode([contexts.possession, 1, identity, key, boxKey]))
+/**
+ * What a key signs to join an identity: that it is willing, that this box key is its own, and whether it is a node's.
+ * Nodes refuse the connections of revoked devices; nobody can make them refuse a node, which keeps others' shards too, by
+ * admitting its key as a phone's.
+ */
+export function possessionMessage(
+  identity: Uint8Array,
+  key: Uint8Array,
+  boxKey: Uint8Array,
+  role: JoiningRole,
+): Uint8Array {
+  const message = encode([contexts.possession, 1, identity, key, boxKey, role === 'node'])
+  return signedMessage(contexts.possession, message)
 }
+
+export type JoiningRole = Role | 'recovery'
 
 /** The keys that an entry names for the first time, and that have to sign for themselves. */
 export function joiningKeys(
   body: EntryBody,
-): { readonly key: Uint8Array; readonly boxKey: Uint8Array } | undefined {
-  return body.kind === 'addDevice' ? body.device : body.kind === 'rotate' ? body.recovery : undefined
+): { readonly key: Uint8Array; readonly boxKey: Uint8Array; readonly role: JoiningRole } | undefined {
+  if (body.kind === 'addDevice') return body.device
+  return body.kind === 'rotate' && body.recovery !== undefined
+    ? { ...body.recovery, role: 'recovery' }
+    : undefined
 }
 
 function wireEntry(entry: SignedEntry): unknown[] {

@@ -158,10 +158,8 @@ function checkSignatures(crypto: CryptoProvider, entry: SignedEntry, identity: U
   }
   const joining = joiningKeys(body)
   if (joining === undefined) return
-  if (
-    possession === undefined ||
-    !crypto.verifyStrict(possessionMessage(identity, joining.key, joining.boxKey), possession, joining.key)
-  ) {
+  const message = possessionMessage(identity, joining.key, joining.boxKey, joining.role)
+  if (possession === undefined || !crypto.verifyStrict(message, possession, joining.key)) {
     throw new OnehopError('BAD_SIGNATURE', `entry ${toHex(entry.hash)}: the new key did not sign`)
   }
 }

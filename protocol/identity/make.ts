@@ -5,7 +5,7 @@ import type { CryptoProvider } from '../crypto/provider.ts'
 import { OnehopError } from '../errors.ts'
 import type { DeviceKey, IdentityId, RecordId } from '../record/types.ts'
 import { makeBox, openBoxSecret, wrapSecret, type BoxSecret } from './box.ts'
-import { possessionMessage, signEntry } from './entry.ts'
+import { type JoiningRole, possessionMessage, signEntry } from './entry.ts'
 import { replay } from './log.ts'
 import type {
   Admission,
@@ -63,8 +63,9 @@ export function provePossession(
   crypto: CryptoProvider,
   identity: IdentityId,
   device: DeviceSecrets,
+  role: JoiningRole = 'owner',
 ): Uint8Array {
-  return crypto.sign(possessionMessage(identity, device.key, device.boxKey), device.seed)
+  return crypto.sign(possessionMessage(identity, device.key, device.boxKey, role), device.seed)
 }
 
 /** By an owner's device. With `readsPrivate` the new device is given the newest box secret, which opens all older ones. */

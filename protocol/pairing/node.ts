@@ -152,8 +152,8 @@ function answer(
     return { pairing, actions: [{ type: 'admit', channel, parties: phase.parties, log: message.log }] }
   }
   if (phase.state === 'awaiting-admission' && message.type === 'possession') {
-    const { device, box } = phase.parties
-    const proof = possessionMessage(phase.identity, device, box)
+    const { device, box, role } = phase.parties
+    const proof = possessionMessage(phase.identity, device, box, role)
     if (ports.crypto.verifyStrict(proof, message.signature, device)) {
       return stay({ ...pairing, phase: { ...phase, possession: message.signature } })
     }

@@ -189,7 +189,7 @@ function admitting(
   const { parties, nodeBox, identity } = pairing
   if (identity === undefined) return unexpected(pairing, message)
   if (message.type === 'possession') {
-    const proof = possessionMessage(identity, parties.node, nodeBox)
+    const proof = possessionMessage(identity, parties.node, nodeBox, 'node')
     if (!ports.crypto.verifyStrict(proof, message.signature, parties.node)) {
       return fail(new OnehopError('BAD_SIGNATURE', 'the node did not prove its key'))
     }

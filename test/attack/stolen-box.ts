@@ -35,7 +35,7 @@ export const stolenBoxAttacks: readonly Scenario[] = [
       const boxKeys = deviceFromSeed(crypto, seedOf(crypto, 0))
       const { key, boxKey } = boxKeys
       const admission = { key, boxKey, role: 'node' as const, capabilities: [], probation: false }
-      const possession = provePossession(crypto, alone.id, boxKeys)
+      const possession = provePossession(crypto, alone.id, boxKeys, 'node')
       const state = append(crypto, alone, [addDevice(crypto, alone, device, admission, possession)])
       const ada = new Resident(mesh, microblog, { device, state })
       await mesh.wait(ada.moveIn(box))

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { microblog } from '../../client/microblog.ts'
+import { toHex } from '../../protocol/bytes.ts'
 import { type MeshNode } from '../support/mesh.ts'
 import { Theft } from '../support/theft.ts'
 
@@ -72,6 +73,39 @@ describe('a revoked device', () => {
     }
     await mesh.clock.advance(30_000)
     await story.showsEverywhere('Ada', ['honest jazz', 'from the laptop'])
+  })
+
+  test('whose key is its libp2p identity is spoken with no more, at any holder, after restarts too', async () => {
+    const story = await Theft.begin()
+    await using mesh = story.mesh
+    const { home, phone, laptop } = story
+    const place = mesh.network.join(toHex(story.laptopKeys.key))
+    const signal = new AbortController().signal
+    const knock = (node: MeshNode): Promise<unknown> =>
+      mesh.wait(place.rpc.request(node.id, 'shard/meet', new Uint8Array(0), { signal }))
+    const refusals = async (): Promise<string[]> => {
+      const all = await Promise.allSettled(story.holders.map(knock))
+      return all.map((one) =>
+        one.status === 'rejected' ? (one.reason as { code: string }).code : 'answered',
+      )
+    }
+    const good = await mesh.wait(laptop.put(home, 'posts', { title: 'from the laptop' }))
+    await story.showsEverywhere('Ada', ['honest jazz', 'from the laptop'])
+    // It is answered, if only that nobody serves this.
+    expect(new Set(await refusals())).toEqual(new Set(['UNSUPPORTED']))
+    await story.tell(home, story.revocation(phone.person.device, story.laptopKeys, [good]))
+    await mesh.until(async () => (await refusals()).every((code) => code === 'UNREACHABLE'), 10_000)
+    await mesh.close(home.index)
+    const again = await mesh.open(home.index)
+    await mesh.until(async () => {
+      const outcome = await Promise.allSettled([knock(again)])
+      return (
+        outcome[0].status === 'rejected' && (outcome[0].reason as { code: string }).code === 'UNREACHABLE'
+      )
+    }, 10_000)
+    // Nobody else suffers by it.
+    await mesh.wait(phone.put(again, 'posts', { title: 'without the thief' }))
+    await story.showsEverywhere('Ada', ['honest jazz', 'from the laptop', 'without the thief'])
   })
 
   test('that revoked a higher one takes nothing away for good', async () => {

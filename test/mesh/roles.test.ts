@@ -49,7 +49,7 @@ class Household {
     const { crypto } = this.mesh
     const device = deviceFromSeed(crypto, crypto.random(32))
     const admission = { key: device.key, boxKey: device.boxKey, role, capabilities, probation: false }
-    const possession = provePossession(crypto, this.state.id, device)
+    const possession = provePossession(crypto, this.state.id, device, role)
     const entry = addDevice(crypto, this.state, this.ada.person.device, admission, possession)
     this.state = append(crypto, this.state, [entry])
     await this.tell()

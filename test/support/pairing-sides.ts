@@ -51,7 +51,7 @@ export class Node {
       random,
       node: keys.key,
       box: keys.boxKey,
-      prove: (identity) => crypto.sign(possessionMessage(identity, keys.key, keys.boxKey), keys.seed),
+      prove: (identity) => crypto.sign(possessionMessage(identity, keys.key, keys.boxKey, 'node'), keys.seed),
       hasPeople: this.hasPeople,
       nowMs: this.nowMs,
     })
@@ -113,7 +113,7 @@ export class Phone {
     const { key, boxKey, seed } = this.keys
     const step = stepPhonePairing(this.pairing, event, {
       crypto,
-      prove: (identity) => crypto.sign(possessionMessage(identity, key, boxKey), seed),
+      prove: (identity) => crypto.sign(possessionMessage(identity, key, boxKey, 'app'), seed),
     })
     this.pairing = step.pairing
     this.#do(step.actions)

@@ -191,7 +191,7 @@ describe('an entry of a group', () => {
     const { state, ada, dan, people } = createCrowd(crypto)
     const [box, laptop] = [newDevice(), newDevice()]
     const asNode: Admission = { ...ownerAdmission(box, false), role: 'node', capabilities: [] }
-    const possession = provePossession(crypto, ada.id, box)
+    const possession = provePossession(crypto, ada.id, box, 'node')
     ada.state = append(crypto, ada.state, [addDevice(crypto, ada.state, ada.device, asNode, possession)])
     ada.add(laptop)
     const codeBy = (device: DeviceSecrets): string => {

@@ -84,6 +84,23 @@ describe('an owner', () => {
     expect(deviceOf(put(hosted, vouch(crypto, hosted, second, third.key)), third).probation).toBe(false)
   })
 
+  it('admits a key only as what it agreed to be: a node, or none', () => {
+    const asNode = provePossession(crypto, two.id, third, 'node')
+    const asApp = provePossession(crypto, two.id, third, 'app')
+    const app: Admission = { ...node, role: 'app', capabilities: [] }
+    const codes = [
+      [node, asNode],
+      [app, asApp],
+      [app, asNode],
+      [node, asApp],
+    ] as const
+    expect(
+      codes.map(([admission, possession]) =>
+        codeOf(() => put(two, addDevice(crypto, two, first, admission, possession))),
+      ),
+    ).toEqual(['ok', 'ok', 'BAD_SIGNATURE', 'BAD_SIGNATURE'])
+  })
+
   it('grants no box secret of an epoch that is not there', () => {
     const grants = [{ epoch: 2, sealed: crypto.random(72) }]
     const header = { identity: two.id, previous: two.heads, author: undefined }
@@ -150,7 +167,7 @@ function genesis(body: EntryBody, signer = first): SignedEntry {
 
 function admit(state: IdentityState, signer: DeviceSecrets, admission: Admission): SignedEntry {
   const device = [first, second, third, fourth].find(({ key }) => equalBytes(key, admission.key))
-  const possession = provePossession(crypto, state.id, device as DeviceSecrets)
+  const possession = provePossession(crypto, state.id, device as DeviceSecrets, admission.role)
   return addDevice(crypto, state, signer, admission, possession, { readsPrivate: admission.role === 'owner' })
 }
 

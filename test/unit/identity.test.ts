@@ -316,7 +316,7 @@ describe('box secrets', () => {
     expect(openBoxSecret(crypto, state, first)).toEqual(box)
     expect(openBoxSecret(crypto, state, words)).toEqual(box)
     const node: Admission = { ...pub(third), role: 'node', capabilities: [], probation: false }
-    const possession = provePossession(crypto, state.id, third)
+    const possession = provePossession(crypto, state.id, third, 'node')
     const hosted = append(crypto, state, [addDevice(crypto, state, first, node, possession)])
     expect(openBoxSecret(crypto, hosted, third)).toBeUndefined()
     expect(openBoxSecret(crypto, two, second)).toEqual(firstBox)
@@ -427,7 +427,7 @@ function admit(
   admission: Admission = ownerAdmission(of, false),
   readsPrivate = admission.role === 'owner' && canOpenNewest(state, signer),
 ): SignedEntry {
-  const possession = provePossession(crypto, state.id, of)
+  const possession = provePossession(crypto, state.id, of, admission.role)
   return addDevice(crypto, state, signer, admission, possession, { readsPrivate })
 }
 

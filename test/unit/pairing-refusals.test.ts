@@ -74,7 +74,7 @@ describe('the node', () => {
     const { node, phone } = scanned({ role: 'app' })
     node.type(phone.digits, identity)
     expect(node.state).toBe('awaiting-admission')
-    const proof = possessionMessage(otherIdentity, phone.keys.key, phone.keys.boxKey)
+    const proof = possessionMessage(otherIdentity, phone.keys.key, phone.keys.boxKey, 'app')
     node.hear(1, phone.parties.transport, {
       type: 'possession',
       signature: crypto.sign(proof, phone.keys.seed),
@@ -212,7 +212,7 @@ describe('the phone', () => {
     const { node, phone } = accepted()
     talk(node, phone)
     phone.step({ type: 'identity', identity })
-    const proof = possessionMessage(otherIdentity, nodeKeys.key, nodeKeys.boxKey)
+    const proof = possessionMessage(otherIdentity, nodeKeys.key, nodeKeys.boxKey, 'node')
     phone.hear({ type: 'possession', signature: crypto.sign(proof, nodeKeys.seed) })
     expectFailed(phone, 'BAD_SIGNATURE')
     expect(phone.actions.some(({ type }) => type === 'admit')).toBe(false)
@@ -270,7 +270,7 @@ describe('the log that ends a pairing', () => {
   }
 
   function admit(state: IdentityState, device: DeviceSecrets, admission: Admission): IdentityState {
-    const possession = provePossession(crypto, state.id, device)
+    const possession = provePossession(crypto, state.id, device, admission.role)
     return append(crypto, state, [addDevice(crypto, state, phone, admission, possession)])
   }
 })

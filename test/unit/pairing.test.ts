@@ -81,7 +81,7 @@ describe('a pairing that goes well', () => {
     talk(node, phone)
     const { phase } = node.pairing
     if (phase.state !== 'awaiting-admission' || phase.possession === undefined) throw new Error(phase.state)
-    const proof = possessionMessage(identity, phone.keys.key, phone.keys.boxKey)
+    const proof = possessionMessage(identity, phone.keys.key, phone.keys.boxKey, 'app')
     expect(crypto.verifyStrict(proof, phase.possession, phone.keys.key)).toBe(true)
     node.step({ type: 'admitted', identity, log: Uint8Array.of(7) })
     talk(node, phone)

@@ -53,7 +53,7 @@ export function identityVectors(): object {
       vouched,
       phone,
       { key: node.key, boxKey: node.boxKey, role: 'node', capabilities, probation: false },
-      provePossession(crypto, alone.id, node),
+      provePossession(crypto, alone.id, node, 'node'),
     ),
   ])
   const list = [1, 2].map((number) => ({ number, id: new Uint8Array(32).fill(number) }))
