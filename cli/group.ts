@@ -69,11 +69,19 @@ export function readRole(text: string): MemberRole {
   return role
 }
 
-export function showGroup({ output }: Call, { app }: OpenApp, { id, members, isSealed }: Group): void {
+export function showGroup(
+  { output }: Call,
+  { app }: OpenApp,
+  { id, members, isSealed, unsigned }: Group,
+): void {
   if (output.json) {
-    output.line({ group: id, sealed: isSealed, members })
+    output.line({ group: id, sealed: isSealed, members, unsigned: unsigned?.code ?? null })
     return
   }
+  if (unsigned !== undefined)
+    output.words(
+      output.yellow(`Newcomers do not find it: ${unsigned.message}. ${unsigned.help ?? ''}`.trim()),
+    )
   output.words(`${toHex(id)}${isSealed ? '' : ', with no secret: what it keeps is public'}`)
   output.data(
     columns(

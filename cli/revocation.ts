@@ -19,8 +19,9 @@ export function sayUnnamed({ unheld, isCut }: Pick<Named, 'unheld' | 'isCut'>): 
 
 /** Whose holders nobody finds any more who does not know them yet, in words. */
 export function sayUnsigned(unsigned: readonly Unsigned[]): string[] {
-  return unsigned.map(
-    ({ owner, error }) =>
-      `Which nodes hold the shard of ${shortId(owner)} was signed by that device alone, and could not be signed anew here: ${error.message}. Do the same again at the node where it lives.`,
+  return unsigned.map(({ owner, error }) =>
+    owner === undefined
+      ? `The node did not say which groups you own: ${error.message}. Do the same again, so that newcomers go on finding them.`
+      : `Which nodes hold the shard of ${shortId(owner)} was signed by that device alone, and could not be signed anew here: ${error.message}. Do the same again at the node where it lives.`,
   )
 }

@@ -25,7 +25,7 @@ import type { Identity } from './identity.ts'
 import { mayPlace } from '../protocol/placement/may-place.ts'
 import { placeShard } from './placement.ts'
 import type { PlaceOptions } from './placement.ts'
-import { signAnew } from './standing-sets.ts'
+import { signAnew, unsignedSet, type StandingParts } from './standing-sets.ts'
 import type { CallOptions } from './transport.ts'
 
 export interface NewMember {
@@ -49,6 +49,11 @@ export interface Group {
   /** This person's; undefined for whoever is no member. */
   readonly role: MemberRole | undefined
   readonly isSealed: boolean
+  /**
+   * Why newcomers do not find it: who signed who holds it is no owner any more, and that could not be signed anew. `open` by
+   * any of its owners tries again.
+   */
+  readonly unsigned: OnehopError | undefined
 }
 
 /** One of the groups that a person is in, as their node knows it. */
@@ -100,39 +105,46 @@ export class Groups {
     return groups.map(({ group, held, ...rest }) => ({ id: group, isHeld: held, ...rest }))
   }
 
-  /** As nodes know it now. A member of a sealed group can read and write what is sealed for it from then on. */
+  /**
+   * As nodes know it now. A member of a sealed group can read and write what is sealed for it from then on. By an owner's
+   * device: should nobody who signed who holds it be an owner now, it is signed anew.
+   */
   async open(group: IdentityId | string, options: CallOptions = {}): Promise<Group> {
     const id = idOf(group, 32)
     const state = await this.#parts.identities.refresh(id, options)
     if (state.type !== 'group') throw new OnehopError('BAD_REQUEST', `${toHex(id)} is a person`)
     if (this.#identity !== undefined && state.members.has(toHex(this.#identity.id)))
       await this.#introduce(id, options)
-    return this.#shown(state)
+    const shown = this.#shown(state)
+    return shown.role === 'owner' && this.#identity?.role === 'owner' ? this.#signAnew(state, options) : shown
   }
 
   /** They read what was sealed before, too. */
   async add(group: IdentityId | string, member: NewMember, options: CallOptions = {}): Promise<Group> {
     const identity = idOf(member.identity, 32)
     await this.#parts.identities.refresh(identity, options)
-    return this.#extend(group, options, (state, signer) =>
+    const state = await this.#extend(group, options, (before, signer) =>
       addMember(
         this.#parts.crypto,
-        state,
+        before,
         signer,
         { identity, role: member.role },
         {
           people: this.#people,
-          box: this.#secrets.newest(state.id),
+          box: this.#secrets.newest(before.id),
         },
       ),
     )
+    return this.#shown(state)
   }
 
   async change(group: IdentityId | string, member: NewMember, options: CallOptions = {}): Promise<Group> {
     const changed = { identity: idOf(member.identity, 32), role: member.role }
-    return this.#extend(group, options, (state, signer) =>
-      changeMember(this.#parts.crypto, state, signer, changed),
+    if (changed.role !== 'owner') await this.#requireAnotherSigner(idOf(group, 32), changed.identity, options)
+    const state = await this.#extend(group, options, (before, signer) =>
+      changeMember(this.#parts.crypto, before, signer, changed),
     )
+    return this.#signAnew(state, options)
   }
 
   /** What they wrote until now stays; what is sealed from now on they cannot read. */
@@ -142,6 +154,7 @@ export class Groups {
     options: CallOptions = {},
   ): Promise<Group> {
     const identity = idOf(member, 32)
+    await this.#requireAnotherSigner(idOf(group, 32), identity, options)
     const person = await this.#parts.identities.refresh(identity, options)
     const numbers: RemovedNumbers[] = []
     for (const { key } of person.devices.values()) {
@@ -156,22 +169,40 @@ export class Groups {
         before,
       }).entry
     })
-    await this.#signAnew(changed.id, options)
-    return changed
+    return this.#signAnew(changed, options)
   }
 
   /**
-   * Who holds the shard may have been signed by an owner who is none any more. Where the group lives at another house, those
-   * there have to sign: whoever knows the holders goes on meanwhile.
+   * Who holds the shard may have been signed by an owner who is none any more. The change itself stands, whatever comes of
+   * this: whoever knows the holders goes on meanwhile, and the next owner who opens the group signs.
    */
-  async #signAnew(group: IdentityId, { signal }: CallOptions): Promise<void> {
-    const { transport, crypto, identities } = this.#parts
-    const state = identities.known(group)
-    if (state === undefined) return
+  async #signAnew(state: IdentityState, { signal }: CallOptions): Promise<Group> {
+    const shown = this.#shown(state)
     const { identity } = this.#signer()
-    const parts = { call: transport.call.bind(transport), crypto, identity, signal }
-    const error = await signAnew(parts, group, (key) => mayPlace(state, key, this.#people))
-    if (error !== undefined && error.code !== 'NOT_HOSTED' && error.code !== 'FORBIDDEN') throw error
+    const parts = { ...this.#toHolders(state.id), identity, signal }
+    const maySign = (key: Uint8Array): boolean => mayPlace(state, key, this.#people)
+    return { ...shown, unsigned: await signAnew(parts, state.id, maySign) }
+  }
+
+  /** Who goes can sign nothing any more, and where they alone had signed newcomers would not find the group: another sees to both. */
+  async #requireAnotherSigner(id: IdentityId, going: IdentityId, { signal }: CallOptions): Promise<void> {
+    if (!equalBytes(going, this.#self().id)) return
+    const state = await this.#parts.identities.refresh(id, { signal })
+    const isAnother = ({ identity, role }: Member): boolean =>
+      role === 'owner' && !equalBytes(identity, going)
+    // The last owner stays, as the log says.
+    if (![...state.members.values()].some(isAnother)) return
+    const isOther = (key: Uint8Array): boolean =>
+      mayPlace(state, key, (person) => (equalBytes(person, going) ? undefined : this.#people(person)))
+    if ((await unsignedSet({ ...this.#toHolders(id), signal }, id, isOther)) === undefined) return
+    throw new OnehopError('FORBIDDEN', 'you alone signed which nodes hold this group', {
+      help: 'Have another of its owners take you out, or change your role: they sign in your place.',
+    })
+  }
+
+  #toHolders(id: IdentityId): Pick<StandingParts, 'call' | 'crypto'> {
+    const { callAbout, crypto } = this.#parts
+    return { call: (operation, request, options) => callAbout(id, operation, request, options), crypto }
   }
 
   /** What the device wrote in the group's shard, as a removal names it. */
@@ -202,7 +233,7 @@ export class Groups {
     group: IdentityId | string,
     options: CallOptions,
     make: (state: IdentityState, signer: GroupSigner) => SignedEntry,
-  ): Promise<Group> {
+  ): Promise<IdentityState> {
     const { identities, crypto } = this.#parts
     const state = await identities.refresh(idOf(group, 32), options)
     const signer = this.#signer()
@@ -214,7 +245,7 @@ export class Groups {
         help: 'Owners alone change a group, and one of them stays.',
       })
     await this.#bring(next, [entry], options)
-    return this.#shown(identities.learn(next))
+    return identities.learn(next)
   }
 
   /** To a node that holds the group's shard, with what proves who signed. */
@@ -238,7 +269,7 @@ export class Groups {
     const self = this.#identity?.id
     const own = self && [...members.values()].find(({ identity }) => equalBytes(identity, self))
     const shown = [...members.values()].map(({ identity, role }) => ({ identity, role }))
-    return { id, members: shown, role: own?.role, isSealed: boxes.length > 0 }
+    return { id, members: shown, role: own?.role, isSealed: boxes.length > 0, unsigned: undefined }
   }
 
   readonly #people = (id: IdentityId): IdentityState | undefined =>

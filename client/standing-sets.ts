@@ -22,17 +22,20 @@ export interface StandingParts {
 
 /** A shard whose set could not be signed anew here, and why. */
 export interface Unsigned {
-  readonly owner: IdentityId
+  /** Undefined: the node did not say which groups there are. */
+  readonly owner: IdentityId | undefined
   readonly error: OnehopError
 }
 
-/** Of the person's own shard and of groups that they own and that are held here. */
+/** Of the person's own shard and of groups that they own. Whatever fails here, the device is revoked: that has to be told. */
 export async function renewSets(parts: StandingParts): Promise<readonly Unsigned[]> {
   const { identity } = parts
   const { devices } = identity.state
-  // Whatever fails here, the device is revoked: that has to be told.
-  const owned = await ownedGroups(parts).catch(() => [])
   const unsigned: Unsigned[] = []
+  const owned = await ownedGroups(parts).catch((cause: unknown) => {
+    unsigned.push({ owner: undefined, error: asOnehopError(cause) })
+    return []
+  })
   for (const owner of [identity.id, ...owned]) {
     const error = await signAnew(parts, owner, (key) => devices.get(toHex(key))?.revoked === undefined)
     if (error !== undefined) unsigned.push({ owner, error })
@@ -48,8 +51,8 @@ export async function signAnew(
 ): Promise<OnehopError | undefined> {
   const { call, crypto, identity, signal } = parts
   try {
-    const first = await firstSet(parts, owner)
-    if (first === undefined || first.signatures.some(({ key }) => maySign(key))) return undefined
+    const first = await unsignedSet(parts, owner, maySign)
+    if (first === undefined) return undefined
     await placeShard({ call }, identity, crypto, { owner, copies: first.copies, signal })
     return undefined
   } catch (cause) {
@@ -57,14 +60,24 @@ export async function signAnew(
   }
 }
 
+/** The first set of the shard, where none of those who signed it may; undefined where it stands, or there is none. */
+export async function unsignedSet(
+  parts: Omit<StandingParts, 'identity'>,
+  owner: IdentityId,
+  maySign: (key: Uint8Array) => boolean,
+): Promise<SignedReplicaSet | undefined> {
+  const first = await firstSet(parts, owner)
+  return first?.signatures.some(({ key }) => maySign(key)) === true ? undefined : first
+}
+
 async function ownedGroups({ call, identity, signal }: StandingParts): Promise<readonly IdentityId[]> {
   const { groups } = await call('identity.groups', { owner: identity.id }, { signal })
-  return groups.filter(({ role, held }) => role === 'owner' && held).map(({ group }) => group)
+  return groups.filter(({ role }) => role === 'owner').map(({ group }) => group)
 }
 
 /** The one that a device of the owner's signed; undefined where the node has none. */
 async function firstSet(
-  { call, crypto, signal }: StandingParts,
+  { call, crypto, signal }: Omit<StandingParts, 'identity'>,
   owner: IdentityId,
 ): Promise<SignedReplicaSet | undefined> {
   try {

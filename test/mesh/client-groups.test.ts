@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connect, connectAdmin, defineSchema, memoryKeyStore, pair } from '../../client/index.ts'
 import type { App } from '../../client/index.ts'
+import { equalBytes } from '../../protocol/bytes.ts'
+import { portableCrypto } from '../../protocol/crypto/portable.ts'
+import { decodeLog, encodeLog } from '../../protocol/identity/entry.ts'
+import { replay } from '../../protocol/identity/log.ts'
+import { removeMember } from '../../protocol/identity/make-group.ts'
+import { systemRandom } from '../../client/random.ts'
 import { newDeviceOf } from '../support/circle.ts'
 import { startDaemons, type Daemons } from '../support/daemons.ts'
 
@@ -119,22 +125,67 @@ describe('a club', () => {
     expect((await tablet.revokeDevice(lost.identity!.device.key)).unsigned).toEqual([])
   })
 
-  test('is found by newcomers when its founder, who signed that, has left', async () => {
+  test('is found by newcomers when its founder, who signed that, owns it no more; the founder cannot just go', async () => {
+    for (const [house, how] of [
+      [0, 'removed'],
+      [1, 'removed'],
+      [1, 'changed'],
+    ] as const) {
+      await using ada = await personAt(0)
+      await using ben = await personAt(house)
+      const { id } = await ada.groups.create({
+        members: [{ identity: ben.owner!, role: 'owner' }],
+        copies: 0,
+      })
+      await (
+        await talks(ada).put({ title: 'farewell' }, { owner: id })
+      ).accepted
+      const alone = { code: 'FORBIDDEN', help: expect.stringContaining('another of its owners') }
+      const asWriter = { identity: ada.owner!, role: 'writer' } as const
+      await expect(ada.groups.remove(id, ada.owner!)).rejects.toMatchObject(alone)
+      await expect(ada.groups.change(id, asWriter)).rejects.toMatchObject(alone)
+
+      expect(await ben.groups.open(id)).toMatchObject({ unsigned: undefined })
+      const changed =
+        how === 'removed' ? await ben.groups.remove(id, ada.owner!) : await ben.groups.change(id, asWriter)
+      expect(changed.unsigned).toBeUndefined()
+      await using newcomer = await connect({ schema: clubSchema, node: daemons.all[1]!.local })
+      expect(await shown(newcomer, id)).toEqual([{ title: 'farewell', withheld: 0 }])
+      await using near = await connect({ schema: clubSchema, owner: id, node: daemons.all[0]!.local })
+      expect(near.nearest!.members).toHaveLength(1)
+      // Who came since signed it.
+      await expect(ben.groups.remove(id, ben.owner!)).rejects.toMatchObject({ code: 'FORBIDDEN' })
+    }
+  })
+
+  test('is signed anew by the next owner who opens it, where who put the founder out could not', async () => {
     await using ada = await personAt(0)
     await using ben = await personAt(0)
     const { id } = await ada.groups.create({
       members: [{ identity: ben.owner!, role: 'owner' }],
+      isSealed: false,
       copies: 0,
     })
-    await (
-      await talks(ada).put({ title: 'farewell' }, { owner: id })
-    ).accepted
     await ben.groups.open(id)
-    expect((await ben.groups.remove(id, ada.owner!)).members).toHaveLength(1)
-    await using newcomer = await connect({ schema: clubSchema, node: daemons.all[1]!.local })
-    expect(await shown(newcomer, id)).toEqual([{ title: 'farewell', withheld: 0 }])
-    await using near = await connect({ schema: clubSchema, owner: id, node: daemons.all[0]!.local })
-    expect(near.nearest!.members).toHaveLength(1)
+    const crypto = portableCrypto((length) => systemRandom.bytes(length))
+    const { local, adminToken } = daemons.all[0]!
+    const admin = connectAdmin({ address: local, token: adminToken })
+    const { log, people } = await admin.call('identity.get', { identity: id })
+    const persons = people.map((person) => replay(crypto, decodeLog(crypto, person)))
+    const known = (wanted: Uint8Array) => persons.find((person) => equalBytes(person.id, wanted))
+    const group = replay(crypto, decodeLog(crypto, log), known)
+    const { state, device } = ben.identity!
+    const signer = { person: state, device }
+    const { entry } = removeMember(crypto, group, signer, ada.owner!, { numbers: [], people: known })
+    const told = { identity: id, log: encodeLog([entry]), people }
+    await admin.call('identity.append', told)
+    await admin.close()
+
+    const findIt = () => connect({ schema: clubSchema, owner: id, node: local })
+    await expect(findIt()).rejects.toMatchObject({ code: 'BAD_SIGNATURE' })
+    expect(await ben.groups.open(id)).toMatchObject({ members: [{ role: 'owner' }], unsigned: undefined })
+    await using found = await findIt()
+    expect(found.nearest!.members).toHaveLength(1)
   })
 
   test('a newcomer reads what was sealed before; who is put out writes no more and reads nothing new', async () => {

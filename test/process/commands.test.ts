@@ -184,6 +184,7 @@ test('a club is founded, somebody writes in it from another node, and is put out
         { identity: adasId, role: 'owner' },
         { identity: bensId, role: 'reader' },
       ],
+      unsigned: null,
     },
   ])
   const talk = '{"title":"Openings","minutes":"for us alone"}'

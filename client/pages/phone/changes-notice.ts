@@ -8,13 +8,28 @@ import type { Phone } from './phone.ts'
 
 /** What other devices, or whoever has the words, did to this person's identity: until the person has read it. */
 export function changesNotice(phone: Phone, failed: (error: unknown) => void): HTMLElement | false {
-  const { changes } = phone
-  if (changes.length === 0) return false
+  const { changes, halfShutOut } = phone
+  if (changes.length === 0 && halfShutOut === undefined) return false
   return element(
     'aside',
     { class: 'stack tight', 'aria-label': 'Changes to your identity' },
     ...changes.map((change) => told(phone, change, failed)),
-    actionButton('I have seen this', 'secondary', () => phone.knowChanges(), failed),
+    halfShutOut !== undefined && halfDone(phone, halfShutOut, failed),
+    changes.length > 0 && actionButton('I have seen this', 'secondary', () => phone.knowChanges(), failed),
+  )
+}
+
+/** It had signed where the data lies, and no other device has yet. */
+function halfDone(phone: Phone, device: Uint8Array, failed: (error: unknown) => void): HTMLElement {
+  return element(
+    'div',
+    { class: 'stack tight' },
+    notice(
+      'warn',
+      `Device ${shortId(toHex(device))} is shut out. What it had signed about where your data lies could not be signed anew.`,
+      'Until it is, a new device finds your data with difficulty. Your node may be busy: try again.',
+    ),
+    actionButton('Sign it anew', 'primary', () => phone.shutOut(device), failed),
   )
 }
 

@@ -17,6 +17,8 @@ export class Phone {
   home: HomePage | undefined
   /** What happened to this person's devices and words that they have not been told. */
   changes: readonly Change[] = []
+  /** Shut out, but who holds this person's data could not be signed anew. */
+  halfShutOut: Uint8Array | undefined = undefined
   #app: Promise<App<Microblog>> | undefined
   #connected: App<Microblog> | undefined
   readonly #listeners = new Set<() => void>()
@@ -104,7 +106,9 @@ export class Phone {
 
   async shutOut(device: Uint8Array): Promise<void> {
     const app = await this.app()
-    await app.revokeDevice(device)
+    const { unsigned } = await app.revokeDevice(device)
+    this.halfShutOut = unsigned.length === 0 ? undefined : device
+    this.changed()
     await this.#look()
   }
 
