@@ -1,4 +1,4 @@
-import type { IdentityId } from '../protocol/record/types.ts'
+import type { IdentityId, RecordId } from '../protocol/record/types.ts'
 import type { CollectionName, ViewName } from '../protocol/schema/record-of.ts'
 import type { Schema } from '../protocol/schema/schema.ts'
 import { OnehopError } from '../protocol/errors.ts'
@@ -19,12 +19,13 @@ import type { Readers } from './readers.ts'
 import { placeShard, publish } from './placement.ts'
 import type { Placed, PlaceOptions } from './placement.ts'
 import { renewDevice } from './renewal.ts'
-import type { Renewed } from './renewal.ts'
+import type { Renewed, RenewalOptions } from './renewal.ts'
+import { recordNumbers } from './record-numbers.ts'
 import { revoke } from './revocation.ts'
 import type { Revoked } from './revocation.ts'
 import { search } from './search.ts'
 import type { SearchRequest, SearchResult } from './search.ts'
-import type { CallOptions } from './transport.ts'
+import type { CallOptions, Transport } from './transport.ts'
 import { readFeedList, readView, streamOf } from './view.ts'
 import type { Feed, View } from './view.ts'
 
@@ -61,6 +62,7 @@ export class App<S extends Schema> implements AsyncDisposable {
   /** Undefined where one connection was handed in. */
   readonly nearest: Nearest | undefined
   readonly #parts: AppParts
+  readonly #outbox: Outbox | undefined
   readonly #close: () => Promise<void>
   readonly #collections = new Map<string, Collection<never>>()
 
@@ -87,6 +89,7 @@ export class App<S extends Schema> implements AsyncDisposable {
     this.readers = own.readers
     this.#parts = parts
     const { outbox } = own
+    this.#outbox = outbox
     this.outbox = {
       get size() {
         return outbox?.size ?? 0
@@ -188,15 +191,35 @@ export class App<S extends Schema> implements AsyncDisposable {
 
   /**
    * Another key for this install, where nodes refuse what the one it has signs (EQUIVOCATION). What waits is signed anew.
-   * The app is closed then: connect again, with the same keys.
+   * Connect again then, with the same keys, whether it succeeded or not: this app sends nothing more.
    */
-  async renewDevice(options: CallOptions = {}): Promise<Renewed> {
+  async renewDevice(options: CallOptions & RenewalOptions = {}): Promise<Renewed> {
+    const { signal, timeoutMs } = options
+    const calling = { signal, timeoutMs }
     const identity = this.#self()
-    await this.refreshIdentity(options)
-    const { keys, crypto, sealing, identities } = this.#parts
-    const learn = (group: IdentityId): Promise<unknown> => identities.refresh(group, options)
-    const publish = (): Promise<void> => this.publish(options)
-    return renewDevice({ keys, crypto, identity, sealing, learn, publish, close: this.#close })
+    if (!this.outbox.isKeyRefused && options.force !== true)
+      throw new OnehopError('BAD_REQUEST', 'no node has refused the key of this device', {
+        help: 'It goes on with the one it has. To give it another all the same: onehop devices renew --force, renewDevice({ force: true }).',
+      })
+    await this.refreshIdentity(calling)
+    const { keys, crypto, sealing, identities, callAbout } = this.#parts
+    const device = identity.device.key
+    const heldAfter = async (owner: IdentityId, after: number): Promise<readonly RecordId[]> => {
+      const holders: Pick<Transport, 'call'> = { call: (...call) => callAbout(owner, ...call) }
+      const numbers = await recordNumbers(holders, { owner, device, after }, calling)
+      return numbers.map(({ id }) => id)
+    }
+    const parts = {
+      ...{ keys, crypto, identity, sealing, heldAfter },
+      learn: (group: IdentityId): Promise<unknown> => identities.refresh(group, calling),
+      publish: (): Promise<void> => this.publish(calling),
+      stop: async () => this.#outbox?.close(),
+    }
+    try {
+      return await renewDevice(parts, options)
+    } finally {
+      await this.#close()
+    }
   }
 
   /** Who answers now. */

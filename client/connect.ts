@@ -180,8 +180,10 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
   }
   const send = (of: IdentityId, records: readonly Uint8Array[], signal: AbortSignal) =>
     at(of).call('record.put', { records }, { signal })
-  const ownerOf = (record: Uint8Array): IdentityId => decodeRecord(crypto, record).header.owner
-  const outbox = identity && (await Outbox.open({ keys, clock, transport, send, ownerOf, log, supply }))
+  const headerOf = (record: Uint8Array) => decodeRecord(crypto, record).header
+  const outbox =
+    identity &&
+    (await Outbox.open({ keys, clock, transport, send, headerOf, device: identity.device, log, supply }))
   const writer = identity && new Writer({ keys, crypto, clock, identity, offsetMs })
   const leaving = new AbortController()
   const caughtUp =

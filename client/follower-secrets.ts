@@ -47,15 +47,16 @@ export class FollowerSecrets {
     this.#parts = parts
   }
 
-  ofEpoch(owner: IdentityId, epoch: number): Uint8Array | undefined {
-    return this.#isOwn(owner) ? this.ownOf(epoch) : this.#known.get(toHex(owner))?.secrets.get(epoch)
+  /** `app`: another than this one, of this person's own. */
+  ofEpoch(owner: IdentityId, epoch: number, app?: string): Uint8Array | undefined {
+    return this.#isOwn(owner) ? this.ownOf(epoch, app) : this.#known.get(toHex(owner))?.secrets.get(epoch)
   }
 
   /** Of this person's own readers; undefined on a device that may not read private data. */
-  ownOf(epoch: number): Uint8Array | undefined {
+  ownOf(epoch: number, app: string = this.#parts().app): Uint8Array | undefined {
     const identity = this.#identity
     const box = identity?.boxOf(boxEpochOf(epoch))
-    const { crypto, app } = this.#parts()
+    const { crypto } = this.#parts()
     return identity && box && secretForReaders(crypto, box, { owner: identity.id, app, epoch })
   }
 

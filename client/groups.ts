@@ -25,6 +25,7 @@ import type { Identity } from './identity.ts'
 import { mayPlace } from '../protocol/placement/may-place.ts'
 import { placeShard } from './placement.ts'
 import type { PlaceOptions } from './placement.ts'
+import { recordNumbers } from './record-numbers.ts'
 import { signAnew, unsignedSet, type StandingParts } from './standing-sets.ts'
 import type { CallOptions } from './transport.ts'
 
@@ -211,19 +212,7 @@ export class Groups {
     device: Uint8Array,
     options: CallOptions,
   ): Promise<RemovedNumbers | undefined> {
-    const list: { readonly number: number; readonly id: Uint8Array }[] = []
-    for (let after = 0; ; ) {
-      const { numbers, more } = await this.#parts.callAbout(
-        owner,
-        'record.numbers',
-        { owner, device, after },
-        options,
-      )
-      list.push(...numbers)
-      const last = numbers.at(-1)
-      if (!more || last === undefined) break
-      after = last.number
-    }
+    const list = await recordNumbers(this.#toHolders(owner), { owner, device }, options)
     const lastNumber = list.at(-1)?.number
     if (lastNumber === undefined) return undefined
     return { device, lastNumber, listHash: numberListHash(this.#parts.crypto, owner, device, list) }

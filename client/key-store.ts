@@ -16,6 +16,8 @@ export interface KeyStore {
 /** Names that the client uses. */
 export const keyNames = {
   deviceSeed: 'device',
+  /** Of the key that takes its place, until it has. */
+  nextSeed: 'next-device',
   identityLog: 'identity',
   writer: 'writer',
   outbox: 'outbox/',

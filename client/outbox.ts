@@ -2,11 +2,13 @@ import type { ReplyOf } from '../protocol/api/operations.ts'
 import { emptyBytes, equalBytes, toHex } from '../protocol/bytes.ts'
 import { asOnehopError, isErrorCode, OnehopError } from '../protocol/errors.ts'
 import type { Clock, Log } from '../protocol/ports.ts'
-import type { IdentityId } from '../protocol/record/types.ts'
+import type { DeviceSecrets } from '../protocol/identity/types.ts'
+import type { IdentityId, RecordHeader } from '../protocol/record/types.ts'
 import { abortReason, withSignal } from './deadline.ts'
 import { keyNames } from './key-store.ts'
 import type { KeyStore } from './key-store.ts'
 import { clientLimits } from './limits.ts'
+import { requireOwnKey } from './own-key.ts'
 import type { Transport } from './transport.ts'
 import type { Written } from './writer.ts'
 
@@ -17,7 +19,8 @@ export interface OutboxParts {
   readonly transport: Pick<Transport, 'address'>
   /** To a node that holds the shard. */
   readonly send: (owner: IdentityId, records: readonly Uint8Array[], signal: AbortSignal) => Promise<Reply>
-  readonly ownerOf: (record: Uint8Array) => IdentityId
+  readonly headerOf: (record: Uint8Array) => Pick<RecordHeader, 'owner' | 'device'>
+  readonly device: Pick<DeviceSecrets, 'seed' | 'key'>
   readonly log: Log
   /** Sends the identity log or the schema, or looks for another node: what a refusal said is missing. */
   readonly supply: (lacking: Lacking, owner: IdentityId) => Promise<void>
@@ -35,6 +38,7 @@ type Result = Reply['results'][number]
 interface Entry {
   readonly bytes: Uint8Array
   readonly owner: IdentityId
+  readonly device: Uint8Array
 }
 
 /** Records of one shard, each by its name in the store. */
@@ -61,9 +65,11 @@ export class Outbox {
   readonly #queue = new Map<string, Entry | undefined>()
   /** Shards whose nodes cannot be reached now, in hex; the others go on. */
   readonly #waiting = new Set<string>()
+  /** Refused for the key of this device alone: they stay where they are kept, for its next key to sign. */
+  readonly #held = new Set<string>()
   #running: Promise<void> | undefined
   #refused: OnehopError | undefined
-  #isKeyRefused = false
+  #keyRefusal: OnehopError | undefined
   #supplied = 0
   #wake = (_isOver?: boolean): void => {}
 
@@ -79,20 +85,22 @@ export class Outbox {
     return outbox
   }
 
-  /** Records that wait. */
+  /** Records that wait, for a node or for another key. */
   get size(): number {
-    return this.#queue.size
+    return this.#queue.size + this.#held.size
   }
 
   /** Records wait for another key of this device: `renewDevice`. */
   get isKeyRefused(): boolean {
-    return this.#isKeyRefused
+    return this.#keyRefusal !== undefined
   }
 
-  /** Throws BUSY before something is written that would not fit. */
+  /** Throws BUSY before something is written that would not fit, EQUIVOCATION where no node would take it, CLOSED. */
   checkRoom(records: number): void {
-    if (this.#queue.size + records <= clientLimits.outboxRecordsMax) return
-    throw new OnehopError('BUSY', `${this.#queue.size} records wait for a node already`, {
+    if (this.#closed.signal.aborted) throw this.#closed.signal.reason
+    if (this.#keyRefusal !== undefined) throw this.#keyRefusal
+    if (this.size + records <= clientLimits.outboxRecordsMax) return
+    throw new OnehopError('BUSY', `${this.size} records wait for a node already`, {
       help: 'Wait until a node can be reached.',
     })
   }
@@ -100,8 +108,8 @@ export class Outbox {
   /** Takes what the writer kept. One promise a record. */
   add(written: readonly Written[]): readonly Promise<{ readonly address: string }>[] {
     const accepted = written.map(({ name, bytes, record }) => {
-      const { owner } = record.header
-      this.#queue.set(name, { bytes, owner })
+      const { owner, device } = record.header
+      this.#queue.set(name, { bytes, owner, device })
       if (!this.#waiting.has(toHex(owner))) this.#wake(false)
       const promise = new Promise<{ readonly address: string }>((resolve, reject) => {
         this.#waiters.set(name, { resolve, reject })
@@ -114,7 +122,7 @@ export class Outbox {
     return accepted
   }
 
-  /** Resolves when nothing waits; rejects with the first refusal since the last flush. Waits while offline. */
+  /** Resolves when nothing waits; rejects with the first refusal since the last flush, or that of the key. Waits while offline. */
   async flush(signal?: AbortSignal): Promise<void> {
     if (signal?.aborted === true) throw abortReason(signal)
     this.#wake()
@@ -123,14 +131,14 @@ export class Outbox {
       if (running === undefined) throw new OnehopError('CLOSED', 'this outbox was closed')
       await withSignal(running, signal)
     }
-    const refused = this.#refused
+    const refused = this.#refused ?? this.#keyRefusal
     this.#refused = undefined
     if (refused !== undefined) throw refused
   }
 
   /** What waits stays where it is kept. */
   async close(): Promise<void> {
-    const closed = new OnehopError('CLOSED', 'this app was closed; the record is sent when it opens again')
+    const closed = new OnehopError('CLOSED', 'this app was closed; what waits is sent when it opens again')
     this.#closed.abort(closed)
     this.#wake()
     await this.#running
@@ -149,6 +157,7 @@ export class Outbox {
   async #drain(): Promise<void> {
     let delayMs: number = clientLimits.retryFirstMs
     while (this.#queue.size > 0 && !this.#closed.signal.aborted) {
+      if (await this.#hasMovedOn()) return
       const batch = await this.#nextBatch()
       if (batch.records.length > 0) {
         if (await this.#sendBatch(batch)) {
@@ -163,6 +172,24 @@ export class Outbox {
       if (!(await this.#pause(delayMs))) continue
       this.#waiting.clear()
       delayMs = Math.min(delayMs * 2, clientLimits.retryMaxMs)
+    }
+  }
+
+  /** Another tab gave this install a new key, and what waited is there under that one. */
+  async #hasMovedOn(): Promise<boolean> {
+    const { keys, device, log } = this.#parts
+    try {
+      await requireOwnKey(keys, device.seed)
+      return false
+    } catch (cause) {
+      const error = asOnehopError(cause)
+      log.warn('outbox-given-up', { code: error.code, message: error.message })
+      this.#refused ??= error
+      this.#queue.clear()
+      this.#held.clear()
+      for (const waiter of this.#waiters.values()) waiter.reject(error)
+      this.#waiters.clear()
+      return true
     }
   }
 
@@ -263,7 +290,7 @@ export class Outbox {
 
   async #read(name: string): Promise<Entry | undefined> {
     const bytes = await this.#parts.keys.get(name)
-    return bytes && { bytes, owner: this.#parts.ownerOf(bytes) }
+    return bytes && { bytes, ...this.#parts.headerOf(bytes) }
   }
 
   async #settle(
@@ -272,9 +299,12 @@ export class Outbox {
     address: string,
   ): Promise<void> {
     if (gone.length + refusals.length === 0) return
-    // Refused for its key alone is what the next key of this device signs anew: it stays where it is kept.
-    const over = refusals.filter(([, { code }]) => code !== 'EQUIVOCATION')
-    this.#isKeyRefused ||= over.length < refusals.length
+    const held = refusals.filter(([name, { code }]) => code === 'EQUIVOCATION' && this.#isOwn(name))
+    for (const [name, error] of held) {
+      this.#held.add(name)
+      this.#keyRefusal ??= error
+    }
+    const over = refusals.filter(([name]) => !this.#held.has(name))
     const names = [...gone, ...over.map(([name]) => name)]
     await this.#parts.keys.write(new Map(names.map((name) => [name, undefined])))
     for (const name of gone) {
@@ -289,6 +319,12 @@ export class Outbox {
       this.#waiters.get(name)?.reject(error)
       this.#waiters.delete(name)
     }
+  }
+
+  /** A former key's may have been left by a device that was renewed or paired anew. */
+  #isOwn(name: string): boolean {
+    const device = this.#queue.get(name)?.device
+    return device !== undefined && equalBytes(device, this.#parts.device.key)
   }
 }
 

@@ -5,8 +5,9 @@ import { OnehopError } from '../protocol/errors.ts'
 import { encodeLog } from '../protocol/identity/entry.ts'
 import { numberListHash, revokeDevice } from '../protocol/identity/make.ts'
 import type { RevokedNumbers } from '../protocol/identity/types.ts'
-import type { DeviceKey, IdentityId, RecordId } from '../protocol/record/types.ts'
+import type { DeviceKey, IdentityId } from '../protocol/record/types.ts'
 import type { Identity } from './identity.ts'
+import { recordNumbers } from './record-numbers.ts'
 import { renewSets } from './standing-sets.ts'
 import type { Unsigned } from './standing-sets.ts'
 import type { CallOptions, Transport } from './transport.ts'
@@ -44,7 +45,7 @@ export async function nameWritten({
   let records = 0
   for (const { owner: shard, held, lastEntry } of shards) {
     if (!held && lastEntry === null) continue
-    const list = held ? await listNumbers(transport, shard, device, options) : []
+    const list = held ? await recordNumbers(transport, { owner: shard, device }, options) : []
     records += list.length
     numbers.push({
       owner: shard,
@@ -59,22 +60,6 @@ export async function nameWritten({
     unheld: shards.flatMap(({ owner: shard, held }) => (held ? [] : [shard])),
     isCut: more,
   }
-}
-
-async function listNumbers(
-  transport: Pick<Transport, 'call'>,
-  owner: IdentityId,
-  device: DeviceKey,
-  options: CallOptions,
-): Promise<readonly { readonly number: number; readonly id: RecordId }[]> {
-  const list: { readonly number: number; readonly id: RecordId }[] = []
-  for (let more = true; more; ) {
-    const after = list.at(-1)?.number ?? 0
-    const page = await transport.call('record.numbers', { owner, device, after }, options)
-    list.push(...page.numbers)
-    more = page.more && page.numbers.length > 0
-  }
-  return list
 }
 
 export interface RevocationOptions {

@@ -97,7 +97,7 @@ export class Sealing {
       )
     }
     if (section.audience === 'followers') {
-      const secret = this.#followers.ofEpoch(owner, section.epoch)
+      const secret = this.#followers.ofEpoch(owner, section.epoch, app)
       return secret && this.#followersKey({ epoch: section.epoch, secret }, header)
     }
     if (section.audience !== 'private' || !this.#isOwn(owner)) return undefined

@@ -10,6 +10,7 @@ import type { Identity } from './identity.ts'
 import { keyNames } from './key-store.ts'
 import type { KeyStore } from './key-store.ts'
 import { outboxName } from './outbox-entry.ts'
+import { requireOwnKey } from './own-key.ts'
 import { readWriterState, writerState, writtenShardsMax } from './writer-state.ts'
 
 export interface WriterParts {
@@ -47,7 +48,7 @@ export class Writer {
   async write(drafts: readonly UnnumberedDraft[]): Promise<readonly Written[]> {
     const { keys, crypto, clock, identity } = this.#parts
     return keys.lock(keyNames.writer, async () => {
-      await this.#requireOwnKey()
+      await requireOwnKey(keys, identity.device.seed)
       const state = await readWriterState(keys)
       const hybrid = new HybridClock(state.clock)
       const written = drafts.map((make): Written => {
@@ -80,8 +81,9 @@ export class Writer {
    * used twice would be held against the device for good.
    */
   async goOnAfter(owner: IdentityId, last: number): Promise<void> {
-    const { keys } = this.#parts
+    const { keys, identity } = this.#parts
     await keys.lock(keyNames.writer, async () => {
+      await requireOwnKey(keys, identity.device.seed)
       const state = await readWriterState(this.#parts.keys)
       const name = toHex(owner)
       if ((state.lastNumbers.get(name)?.last ?? 0) >= last) return
@@ -94,14 +96,5 @@ export class Writer {
   async lastNumber(owner: IdentityId): Promise<number> {
     const { lastNumbers } = await readWriterState(this.#parts.keys)
     return lastNumbers.get(toHex(owner))?.last ?? 0
-  }
-
-  /** Another tab may have given this install a new key, whose numbers are not those of the old one. */
-  async #requireOwnKey(): Promise<void> {
-    const seed = await this.#parts.keys.get(keyNames.deviceSeed)
-    if (seed === undefined || equalBytes(seed, this.#parts.identity.device.seed)) return
-    throw new OnehopError('STALE', 'this device was given a new key meanwhile', {
-      help: 'Open the app, or the page, again.',
-    })
   }
 }

@@ -1,3 +1,4 @@
+import { withDeadline } from '../../client/deadline.ts'
 import { revoke } from '../../client/revocation.ts'
 import { changeInWords, markTold, untoldChanges, type Change } from '../../client/changes.ts'
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
@@ -126,26 +127,49 @@ export const devicesRenew: Command = {
   name: 'devices renew',
   summary: 'give this command line a new key, where nodes refuse what it signs (EQUIVOCATION)',
   operands: [],
-  options: appOptions,
+  options: {
+    ...appOptions,
+    force: { type: 'boolean', help: 'also where no node has refused the key' },
+    'leave-sealed': {
+      type: 'boolean',
+      help: 'give up what waits and cannot be opened here to be signed anew',
+    },
+  },
   examples: [['onehop devices renew', 'after its key file was copied, or restored from a backup']],
   notes: [
     'Nodes refuse a key that used one number for two records, as a copy of it does. The old key admits a new one and is',
     'forgotten here; what it wrote stays, and what waited for a node is signed anew and sent.',
   ].join('\n'),
   async run(call) {
-    const { output, context } = call
+    const { output, context, flags } = call
     await requireIdentity(context)
     const { app } = await openApp(call)
-    const renewed = await app.renewDevice({ signal: context.signal })
+    const { signal } = context
+    // Whether nodes refuse the key shows when they are sent something.
+    await withDeadline(context.clock, firstAnswerMs, signal, (until) => app.outbox.flush(until)).catch(
+      () => undefined,
+    )
+    signal.throwIfAborted()
+    const renewed = await app.renewDevice({
+      signal,
+      force: flags.on('force'),
+      leaveSealed: flags.on('leave-sealed'),
+    })
     const again = await openApp(call)
     await using _ = again
     await again.app.outbox.flush(context.signal)
-    if (output.json) output.line({ device: toHex(renewed.device), records: renewed.records })
+    if (output.json) output.line({ ...renewed, device: toHex(renewed.device) })
     else {
       output.words(`${output.green('A new key')} for this command line: ${toHex(renewed.device)}`)
       if (renewed.records > 0)
         output.words(
           `${counted(renewed.records, 'record')} that waited ${renewed.records === 1 ? 'was' : 'were'} signed anew and sent.`,
+        )
+      if (renewed.left > 0)
+        output.words(
+          output.yellow(
+            `${counted(renewed.left, 'record')} could not be opened here and ${renewed.left === 1 ? 'was' : 'were'} given up.`,
+          ),
         )
     }
     return exitCodes.ok
@@ -153,6 +177,7 @@ export const devicesRenew: Command = {
 }
 
 const prefixMin = 8
+const firstAnswerMs = 10_000
 
 function findKey(text: string, known: readonly string[]): Uint8Array {
   if (text.length === 64) return readId(text, 'a device key')

@@ -122,9 +122,16 @@ test(
     await offline.collection('notes').put({ text: 'a sealed note' })
     expect(offline.outbox.size).toBe(4)
     await offline.close()
+    // Another tab of the clone, which has read what waits.
+    await using tab = await connect({ schema: microblog, keys: clone, node, fetch: nowhere })
+    expect(tab.outbox.size).toBe(4)
 
     const refused = await connect({ schema: microblog, keys: clone, ...home() })
+    await expect(refused.renewDevice()).rejects.toMatchObject({ code: 'BAD_REQUEST' })
     await expect(refused.outbox.flush()).rejects.toMatchObject({ code: 'EQUIVOCATION' })
+    await expect(refused.collection('posts').put({ text: 'in vain' })).rejects.toMatchObject({
+      code: 'EQUIVOCATION',
+    })
     expect(await clone.list('outbox/')).toHaveLength(4)
     const before = refused.identity!.device.key
     const renewed = await refused.renewDevice()
@@ -146,7 +153,7 @@ test(
       await app.collection('posts').put({ text: 'and on' })
     ).accepted
     // What is open elsewhere under the old key does not sign with it: the numbers are those of the new one.
-    await expect(offline.collection('posts').put({ text: 'too late' })).rejects.toMatchObject({
+    await expect(tab.collection('posts').put({ text: 'too late' })).rejects.toMatchObject({
       code: 'STALE',
     })
   },

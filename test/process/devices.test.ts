@@ -11,11 +11,17 @@ const folder = mkdtempSync(join(tmpdir(), 'onehop-devices-'))
 const paper = join(folder, 'paper.txt')
 let node: NodeProcess
 
-function onehop(home: 'laptop' | 'desk', ...args: readonly string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [bin, ...args, '--state', node.state], {
+type Home = 'laptop' | 'desk'
+
+function run(home: Home, args: readonly string[]) {
+  return spawnSync(process.execPath, [bin, ...args, '--state', node.state], {
     encoding: 'utf8',
     env: { PATH: process.env['PATH'], HOME: join(folder, home) },
   })
+}
+
+function onehop(home: Home, ...args: readonly string[]) {
+  const { status, stdout, stderr } = run(home, args)
   expect(status, stdout + stderr).toBe(0)
   return {
     stdout,
@@ -34,7 +40,7 @@ interface Listed {
   readonly revoked: boolean
 }
 
-const keyOf = (home: 'laptop' | 'desk'): string => {
+const keyOf = (home: Home): string => {
   const own = onehop(home, 'devices', '--json')
     .lines()
     .find(({ label }) => label === 'this command line')
@@ -75,7 +81,9 @@ test('a command line gets another key, goes on with it, and the others are told'
   }
   const seed = seedOf()
   onehop('desk', 'put', 'posts', '{"text":"under the first key"}')
-  const renewed = onehop('desk', 'devices', 'renew')
+  const needless = run('desk', ['devices', 'renew'])
+  expect([needless.status, needless.stderr]).toEqual([1, expect.stringContaining('devices renew --force')])
+  const renewed = onehop('desk', 'devices', 'renew', '--force')
   expect(renewed.said).toMatch(/A new key for this command line: [0-9a-f]{64}\n$/)
   const now = keyOf('desk')
   expect(now).not.toBe(before)

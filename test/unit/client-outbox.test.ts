@@ -8,6 +8,7 @@ import { Writer } from '../../client/writer.ts'
 import type { UnnumberedDraft } from '../../client/writer.ts'
 import type { ReplyOf, RequestOf } from '../../protocol/api/operations.ts'
 import { OnehopError } from '../../protocol/errors.ts'
+import { deviceFromSeed } from '../../protocol/identity/make.ts'
 import { decodeRecord } from '../../protocol/record/wire.ts'
 import { createFakeNode } from '../support/fake-transport.ts'
 import { seededCrypto } from '../support/people.ts'
@@ -54,13 +55,14 @@ async function withOutbox(answer: Answer, supply: (what: Lacking) => Promise<voi
   const node = createFakeNode('n', made.clock, 1, {
     'record.put': (request) => ({ results: state.answer(request), clockMs: 0 }),
   })
-  const openOutbox = () =>
+  const openOutbox = (own = made.identity.device) =>
     Outbox.open({
       keys: made.keys,
       clock: made.clock,
       transport: node.transport,
       send: (_, records, signal) => node.transport.call('record.put', { records }, { signal }),
-      ownerOf: (record) => decodeRecord(crypto, record).header.owner,
+      headerOf: (record) => decodeRecord(crypto, record).header,
+      device: own,
       log: silent,
       supply,
     })
@@ -189,7 +191,8 @@ test('records of a shard whose nodes are away hold up nobody else', async () => 
     keys: made.keys,
     clock: made.clock,
     transport: { address: 'n' },
-    ownerOf: (record) => decodeRecord(crypto, record).header.owner,
+    headerOf: (record) => decodeRecord(crypto, record).header,
+    device: made.identity.device,
     log: silent,
     supply: async () => {},
     async send(owner, records) {
@@ -208,4 +211,46 @@ test('records of a shard whose nodes are away hold up nobody else', async () => 
   await first
   expect(sent).toEqual(['own', 'group'])
   await outbox.close()
+})
+
+test('what is refused for its key waits for another, counts as waiting, and nothing more is written under this one', async () => {
+  const { keys, clock, draft, open, openOutbox } = await withOutbox(refused('EQUIVOCATION'))
+  const outbox = await openOutbox()
+  const [accepted] = outbox.add(await open().write([draft]))
+  await clock.advance(100)
+  const equivocation = { code: 'EQUIVOCATION' }
+  await expect(accepted).rejects.toMatchObject(equivocation)
+  expect([outbox.isKeyRefused, outbox.size]).toEqual([true, 1])
+  for (const _ of [1, 2]) await expect(outbox.flush()).rejects.toMatchObject(equivocation)
+  expect(() => outbox.checkRoom(1)).toThrow(expect.objectContaining(equivocation))
+  await outbox.close()
+  expect(await keys.list('outbox/')).toHaveLength(1)
+})
+
+test('a record of a former key says nothing about this one', async () => {
+  const { keys, clock, draft, open, openOutbox } = await withOutbox(refused('EQUIVOCATION'))
+  await open().write([draft])
+  const next = deviceFromSeed(crypto, new Uint8Array(32).fill(5))
+  await keys.write(new Map([['device', next.seed]]))
+  const outbox = await openOutbox(next)
+  await clock.advance(100)
+  expect([outbox.isKeyRefused, outbox.size, await keys.list('outbox/')]).toEqual([false, 0, []])
+  await outbox.close()
+})
+
+test('gives up what another tab has signed anew, and leaves it where it is kept', async () => {
+  const { keys, clock, draft, open, state, node, openOutbox } = await withOutbox(refused('STORE_FULL'))
+  const outbox = await openOutbox()
+  const [accepted] = outbox.add(await open().write([draft]))
+  await clock.advance(100)
+  await keys.write(new Map([['device', new Uint8Array(32).fill(5)]]))
+  state.answer = stored
+  const sent = node.calls.length
+  await clock.advance(60_000)
+  await expect(accepted).rejects.toMatchObject({ code: 'STALE' })
+  await expect(outbox.flush()).rejects.toMatchObject({ code: 'STALE' })
+  expect([node.calls.length, outbox.size]).toEqual([sent, 0])
+  expect(await keys.list('outbox/')).toHaveLength(1)
+  await outbox.close()
+  expect(() => outbox.checkRoom(1)).toThrow(expect.objectContaining({ code: 'CLOSED' }))
 })

@@ -94,7 +94,13 @@ export class Phone {
   /** The page is to be loaded anew then. */
   async renewKey(): Promise<void> {
     const app = await this.app()
-    await app.renewDevice()
+    try {
+      await app.renewDevice()
+    } catch (error) {
+      // It sends nothing more.
+      await this.reconnect()
+      throw error
+    }
   }
 
   /** What other devices did since. */
