@@ -1,7 +1,7 @@
 import { OnehopError } from '../protocol/errors.ts'
 import type { Clock } from '../protocol/ports.ts'
 import type { Context, Flags } from './command.ts'
-import { configFile, readConfig } from './config.ts'
+import { configFile, readConfig, statePaths } from './config.ts'
 import type { ConfigSources } from './config.ts'
 import { loadCrypto } from './crypto.ts'
 import { findDaemon, notRunning } from './daemon.ts'
@@ -54,7 +54,11 @@ export function createContext({ environment, signal, clock, stdin, flags }: Cont
     },
     crypto: () => loadCrypto(),
     sealed,
-    keys: () => fileKeyStore(cliDevicePath(environment), clock, sealed),
+    keys: () =>
+      fileKeyStore(cliDevicePath(environment), clock, {
+        files: sealed,
+        other: () => statePaths(readOnce().config.state).nodeKey,
+      }),
   }
   return context
 }

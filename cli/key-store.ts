@@ -29,8 +29,14 @@ const fileShape = v.object({ onehop: v.literal(format), entries: v.record(v.stri
 const lockWaitMs = 10_000
 const lockPollMs = 20
 
-/** `sealed`: where the file may be sealed under a passphrase. */
-export function fileKeyStore(path: string, clock: Clock, sealed: SealedFiles = plainFiles): KeyStore {
+export interface KeyFileSeal {
+  /** The file may be sealed under a passphrase. */
+  readonly files: SealedFiles
+  /** The other key file of this machine: a new one is sealed as that is. */
+  readonly other: () => string
+}
+
+export function fileKeyStore(path: string, clock: Clock, seal: KeyFileSeal = plain): KeyStore {
   // Within this process commands queue here; other processes meet at the lock file.
   let turn: Promise<unknown> = Promise.resolve()
   const alone = <T>(action: () => Promise<T>): Promise<T> => {
@@ -38,9 +44,10 @@ export function fileKeyStore(path: string, clock: Clock, sealed: SealedFiles = p
     turn = result.catch(() => undefined)
     return result
   }
-  const read = async (): Promise<{ entries: Map<string, string>; file: OpenedFile }> => {
-    const file = await sealed.open(await readKeyFile(path), path)
-    return { entries: parseEntries(file.text, path), file }
+  const read = async (): Promise<{ entries: Map<string, string>; file: OpenedFile | undefined }> => {
+    const text = await readKeyFile(path)
+    const file = text === undefined ? undefined : await seal.files.open(text, path)
+    return { entries: parseEntries(file?.text, path), file }
   }
   return {
     async get(name) {
@@ -58,7 +65,8 @@ export function fileKeyStore(path: string, clock: Clock, sealed: SealedFiles = p
           if (bytes === undefined) entries.delete(name)
           else entries.set(name, toHex(bytes))
         }
-        await writeKeyFile(path, await sealed.close({ ...file, text: entriesText(entries) }))
+        const sealedBy = file === undefined ? await seal.files.sealedBy(seal.other()) : file.sealedBy
+        await writeKeyFile(path, await seal.files.close({ text: entriesText(entries), sealedBy }))
       }),
     lock: (name, action) => withLockFile(`${path}.${name.replaceAll('/', '-')}-held.lock`, clock, action),
   }
@@ -69,17 +77,22 @@ export function whileNobodyWrites<T>(path: string, clock: Clock, action: () => P
   return withLockFile(`${path}.write.lock`, clock, action)
 }
 
-const plainFiles: SealedFiles = {
-  open: async (text) => ({ text, sealedBy: undefined }),
-  close: async ({ text }) => text,
+const plain: KeyFileSeal = {
+  files: {
+    open: async (text) => ({ text, sealedBy: undefined }),
+    close: async ({ text }) => text,
+    sealedBy: async () => undefined,
+  },
+  other: () => '',
 }
 
-async function readKeyFile(path: string): Promise<string> {
+/** Undefined where there is none yet. */
+async function readKeyFile(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8')
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT') return entriesText(new Map())
+    if (code === 'ENOENT') return undefined
     throw new OnehopError('STORE_UNWRITABLE', `cannot read the key file ${path}: ${code}`, { cause: error })
   }
 }
@@ -89,7 +102,8 @@ export function checkKeyFile(text: string, path: string): void {
   parseEntries(text, path)
 }
 
-function parseEntries(text: string, path: string): Map<string, string> {
+function parseEntries(text: string | undefined, path: string): Map<string, string> {
+  if (text === undefined) return new Map()
   try {
     return new Map(Object.entries(v.parse(fileShape, JSON.parse(text)).entries))
   } catch (cause) {

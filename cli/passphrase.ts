@@ -28,13 +28,15 @@ export interface SealedFiles {
   /** `path` is for whoever is asked. NeedsAction without the right passphrase, STORE_CORRUPT. */
   open(text: string, path: string): Promise<OpenedFile>
   close(opened: OpenedFile): Promise<string>
+  /** For a key file that is made beside this one: what that is sealed under. Undefined where it is not, or not there. */
+  sealedBy(path: string): Promise<PassphraseKey | undefined>
 }
 
 export function sealedFiles(asker: Asker, loadCrypto: () => Promise<CryptoProvider>): SealedFiles {
   /** By salt: a command reads its key file many times, and a key costs tenths of a second. */
   const keys = new Map<string, PassphraseKey>()
   let passphrase: Promise<string> | undefined
-  return {
+  const files: SealedFiles = {
     async open(text, path) {
       const file = readSealed(text)
       if (file === undefined) return { text, sealedBy: undefined }
@@ -60,7 +62,13 @@ export function sealedFiles(asker: Asker, loadCrypto: () => Promise<CryptoProvid
     async close({ text, sealedBy }) {
       return sealedBy === undefined ? text : sealText(await loadCrypto(), sealedBy, text)
     },
+    async sealedBy(path) {
+      // One that this user may not read is another's, whose passphrase is too.
+      const text = await readFile(path, 'utf8').catch(() => undefined)
+      return text === undefined ? undefined : (await files.open(text, path)).sealedBy
+    },
   }
+  return files
 }
 
 async function givenPassphrase(asker: Asker, path: string): Promise<string> {

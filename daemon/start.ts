@@ -18,7 +18,7 @@ import { createLog } from './log.ts'
 import { createLibp2pNetwork, providerValidityMs } from './net/libp2p.ts'
 import { createNode, type Node } from './node.ts'
 import { systemRandom } from './random.ts'
-import { openStateFolder, writeSecretFile, type Unseal } from './state-folder.ts'
+import { openStateFolder, writeSecretFile, type KeyFileSeal } from './state-folder.ts'
 
 export interface StartOptions {
   readonly config: Config
@@ -26,7 +26,7 @@ export interface StartOptions {
   readonly version: string
   readonly log?: Log
   /** Where the node's key may be sealed under a passphrase. */
-  readonly unseal?: Unseal
+  readonly keyFile?: KeyFileSeal
 }
 
 /** A node on the real clock, disk and network, with its pages. */
@@ -61,7 +61,7 @@ export async function startDaemon(options: StartOptions): Promise<Daemon> {
     options.log ??
     createLog({ level: config.log, format: process.stderr.isTTY ? 'pretty' : 'json', clock: systemClock })
   await using opened = new AsyncDisposableStack()
-  const folder = await openStateFolder(config.state, systemRandom, options.unseal)
+  const folder = await openStateFolder(config.state, systemRandom, options.keyFile)
   const adminToken = await openAdminToken(folder.adminToken, systemRandom)
   const crypto = await loadCrypto({ random: systemRandom, log })
   const ahead = secondThread(systemClock, log)

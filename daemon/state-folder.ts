@@ -31,14 +31,21 @@ export function statePaths(path: string): Omit<StateFolder, 'seed'> {
   }
 }
 
-/** Gives what is in a file that may be sealed under a passphrase. */
-export type Unseal = (text: string, path: string) => Promise<string>
+/** The node's key may be sealed under a passphrase. */
+export interface KeyFileSeal {
+  /** What is in the file. */
+  readonly open: (text: string, path: string) => Promise<string>
+  /** Of a key that is made now, what to write. */
+  readonly close: (text: string) => Promise<string>
+}
+
+const plain: KeyFileSeal = { open: async (text) => text, close: async (text) => text }
 
 /** Makes the folder and the node's key where they are missing. STORE_UNWRITABLE names what is in the way. */
 export async function openStateFolder(
   path: string,
   random: Random,
-  unseal: Unseal = async (text) => text,
+  keyFile: KeyFileSeal = plain,
 ): Promise<StateFolder> {
   try {
     await makeFolder(path)
@@ -56,14 +63,14 @@ export async function openStateFolder(
       },
     )
   }
-  return { ...statePaths(path), seed: await secretFile(statePaths(path).nodeKey, random, unseal) }
+  return { ...statePaths(path), seed: await secretFile(statePaths(path).nodeKey, random, keyFile) }
 }
 
-async function secretFile(path: string, random: Random, unseal: Unseal): Promise<Uint8Array> {
+async function secretFile(path: string, random: Random, keyFile: KeyFileSeal): Promise<Uint8Array> {
   // Of a write that was cut short: it may hold the key in the open, beside one that has been sealed since.
   await rm(draftOf(path), { force: true })
   try {
-    const seed = fromHex((await unseal(await readFile(path, 'utf8'), path)).trim(), 32)
+    const seed = fromHex((await keyFile.open(await readFile(path, 'utf8'), path)).trim(), 32)
     if (seed !== undefined) return seed
     throw new OnehopError('STORE_CORRUPT', `${path} does not hold a key of 64 hex digits`, {
       help: 'Put the file back from a backup; without it this box is a new node to all others.',
@@ -72,7 +79,7 @@ async function secretFile(path: string, random: Random, unseal: Unseal): Promise
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
   }
   const seed = random.bytes(32)
-  await writeSecretFile(path, `${toHex(seed)}\n`)
+  await writeSecretFile(path, await keyFile.close(`${toHex(seed)}\n`))
   return seed
 }
 

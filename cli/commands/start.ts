@@ -6,6 +6,7 @@ import type { Clock } from '../../protocol/ports.ts'
 import type { Call, Command } from '../command.ts'
 import { adminCall, dashboardLink, runningName } from '../daemon.ts'
 import type { Runtime } from '../daemon.ts'
+import { cliDevicePath } from '../key-store.ts'
 import { exitCodes } from '../exit-code.ts'
 import { welcomeFirstPerson } from '../first-person.ts'
 import { columns } from '../output.ts'
@@ -47,7 +48,13 @@ export const start: Command = {
       config: quiet ? { ...config, log: 'warn' } : config,
       settings,
       version: packageVersion(),
-      unseal: async (text, path) => (await context.sealed.open(text, path)).text,
+      keyFile: {
+        open: async (text, path) => (await context.sealed.open(text, path)).text,
+        async close(text) {
+          const sealedBy = await context.sealed.sealedBy(cliDevicePath(context.environment))
+          return context.sealed.close({ text, sealedBy })
+        },
+      },
     })
     const runtime = {
       pid: process.pid,

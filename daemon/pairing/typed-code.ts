@@ -67,10 +67,11 @@ export class TypedCode {
   readonly operations: TypedCodeOperations = {
     // Whoever begins may guess once, and learns by the answer: beginnings are counted, not ends.
     'pair.begin': async ({ request }) => {
-      const { server } = await loadOpaque()
+      // First: strangers make a node that shows nothing load nothing.
       const offered = this.#offered
       if (offered === undefined || offered.begun >= pairingLimits.typedTriesMax) throw used()
-      offered.begun++
+      const attempt = ++offered.begun
+      const { server } = await loadOpaque()
       const { serverLoginState, loginResponse } = understood(() =>
         server.startLogin({
           serverSetup: offered.serverSetup,
@@ -79,15 +80,15 @@ export class TypedCode {
           userIdentifier,
         }),
       )
-      offered.attempts.set(offered.begun, serverLoginState)
-      return { attempt: offered.begun, response: loginResponse }
+      offered.attempts.set(attempt, serverLoginState)
+      return { attempt, response: loginResponse }
     },
     'pair.finish': async ({ attempt, finish }) => {
-      const { server } = await loadOpaque()
       const offered = this.#offered
       const serverLoginState = offered?.attempts.get(attempt)
       if (offered === undefined || serverLoginState === undefined) throw used()
       offered.attempts.delete(attempt)
+      const { server } = await loadOpaque()
       const { sessionKey } = understood(() =>
         server.finishLogin({ serverLoginState, finishLoginRequest: finish }),
       )

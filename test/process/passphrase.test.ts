@@ -140,6 +140,36 @@ atTerminal('as a service it comes from a credential, at a terminal it is asked',
   expect(await service.ended).toBe(0)
 })
 
+atTerminal('a key file that is made later is sealed as the other one is', async () => {
+  const file = join(home, 'now.txt')
+  const given = { ONEHOP_PASSPHRASE_FILE: file }
+  const sealed = /^\{"onehop":"sealed\/1"/
+  // The node's key is there, and a command line begins.
+  const data = join(home, 'other-data')
+  const service = openTerminal([process.execPath, bin, ...start], environment(given))
+  opened.push(service)
+  await until(() => service.shown().includes('dashboard'), 20_000)
+  const init = ['init', '--user', 'Ben', '--no-recovery']
+  const refused = onehop(init, { XDG_DATA_HOME: data })
+  expect([refused.status, refused.said]).toEqual([5, expect.stringContaining('node-key is sealed')])
+  expect(existsSync(join(data, 'onehop/cli-device.json'))).toBe(false)
+  const made = onehop(init, { ...given, XDG_DATA_HOME: data })
+  expect(made.status, made.said).toBe(0)
+  expect(readFileSync(join(data, 'onehop/cli-device.json'), 'utf8')).toMatch(sealed)
+  service.type('\u0003')
+  expect(await service.ended).toBe(0)
+  // The command line's is there, and a node begins.
+  const state = join(home, 'other-state')
+  const begun = [...start, '--state', state]
+  expect(onehop(begun).status).toBe(5)
+  const fresh = openTerminal([process.execPath, bin, ...begun], environment(given))
+  opened.push(fresh)
+  await until(() => fresh.shown().includes('dashboard'), 20_000)
+  expect(readFileSync(join(state, 'node-key'), 'utf8')).toMatch(sealed)
+  fresh.type('\u0003')
+  expect(await fresh.ended).toBe(0)
+})
+
 test('removed, all is as it was', () => {
   const file = join(home, 'now.txt')
   const removed = onehop(['passphrase', 'remove'], { ONEHOP_PASSPHRASE_FILE: file })
