@@ -42,7 +42,7 @@ function startNode() {
     log: silentLog,
     node: keys.key,
     box: keys.boxKey,
-    prove: (identity) => provePossession(crypto, identity, keys),
+    prove: (identity) => provePossession(crypto, identity, keys, 'node'),
     lives: (identity) => (identity === undefined ? people.size > 0 : people.has(toHex(identity))),
     page: () => 'http://127.0.0.1:4180/phone/',
     addresses: () => ['/ip4/127.0.0.1/tcp/4182/ws'],

@@ -45,7 +45,7 @@ export async function scan(
   let identity = createIdentity(crypto, keys).state
   const start = startPhonePairing(crypto, offer.secret, parties, random.bytes(32))
   let machine: PhonePairing = start.pairing
-  const ports = { crypto, prove: (id: Uint8Array) => provePossession(crypto, id, keys) }
+  const ports = { crypto, prove: (id: Uint8Array) => provePossession(crypto, id, keys, role) }
   const step = (event: Parameters<typeof stepPhonePairing>[1]): void => {
     const next = stepPhonePairing(machine, event, ports)
     machine = next.pairing
