@@ -72,12 +72,17 @@ export function readRole(text: string): MemberRole {
 export function showGroup(
   { output }: Call,
   { app }: OpenApp,
-  { id, members, isSealed, unsigned }: Group,
+  { id, members, isSealed, unsigned, unrenewed }: Group,
 ): void {
   if (output.json) {
-    output.line({ group: id, sealed: isSealed, members, unsigned: unsigned?.code ?? null })
+    const problems = { unsigned: unsigned?.code ?? null, unrenewed: unrenewed?.code ?? null }
+    output.line({ group: id, sealed: isSealed, members, ...problems })
     return
   }
+  if (unrenewed !== undefined)
+    output.words(
+      output.yellow(`Its secret is to be another one: ${unrenewed.message}. ${unrenewed.help ?? ''}`.trim()),
+    )
   if (unsigned !== undefined)
     output.words(
       output.yellow(`Newcomers do not find it: ${unsigned.message}. ${unsigned.help ?? ''}`.trim()),

@@ -1,5 +1,6 @@
 /** What a revocation leaves out, in words. */
 import type { Named } from '../client/revocation.ts'
+import type { Unrenewed } from '../client/group-epochs.ts'
 import type { Unsigned } from '../client/standing-sets.ts'
 import { counted, shortId } from './units.ts'
 
@@ -15,6 +16,15 @@ export function sayUnnamed({ unheld, isCut }: Pick<Named, 'unheld' | 'isCut'>): 
       ? ['There are more groups than one revocation can name: in the others nothing of it counts.']
       : []),
   ]
+}
+
+/** Groups for which the device still reads what is sealed, in words. */
+export function sayUnrenewed(unrenewed: readonly Unrenewed[]): string[] {
+  return unrenewed.map(({ group, error }) =>
+    group === undefined
+      ? `The node did not say which groups you are in: ${error.message}. Do the same again, so that the device reads nothing new of theirs.`
+      : `What is sealed for group ${shortId(group)} that device can still open: ${error.message}. ${error.help ?? ''}`.trim(),
+  )
 }
 
 /** Whose holders nobody finds any more who does not know them yet, in words. */

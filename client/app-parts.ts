@@ -44,4 +44,6 @@ export interface AppParts {
   writeAll(drafts: readonly UnnumberedDraft[]): Promise<readonly Write[]>
   /** What to seal under for approved readers, once their wraps are on the way. */
   followersBox(): Promise<BoxSecret>
+  /** Before sealing for a group: its newest secret. */
+  freshenGroup(group: IdentityId): Promise<void>
 }

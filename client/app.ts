@@ -186,7 +186,11 @@ export class App<S extends Schema> implements AsyncDisposable {
     const identity = this.#self()
     await this.refreshIdentity(options)
     const { call } = transport
-    return revoke({ call, crypto, identity, device: idOf(device, 32), signal: options.signal })
+    const { signal, timeoutMs } = options
+    const revoked = await revoke({ call, crypto, identity, device: idOf(device, 32), signal })
+    const said = revoked.unrenewed.flatMap(({ group }) => group ?? [])
+    const more = await this.groups.renewKnown(said, { signal, timeoutMs })
+    return { ...revoked, unrenewed: [...revoked.unrenewed, ...more] }
   }
 
   /**

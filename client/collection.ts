@@ -225,6 +225,8 @@ export class Collection<V> {
     const readers = options.readers ?? (equalBytes(owner, self) ? undefined : owner)
     const group = readers === undefined ? undefined : idOf(readers, 32)
     const planned = item === undefined ? [] : planSections(schema, this.name, item)
+    if (group !== undefined && planned.some(({ audience }) => audience === 'followers'))
+      await this.#parts.freshenGroup(group)
     const isForFollowers = group === undefined && planned.some(({ audience }) => audience === 'followers')
     const followers = isForFollowers ? await this.#parts.followersBox() : undefined
     const place = { owner, app, collection, group, followers }

@@ -241,11 +241,14 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
       )
     },
     followersBox: () => readers.current(),
+    freshenGroup: (group) => groups.freshen(group),
   }
   const readers = new Readers(parts, {
     ...{ identity, keys, secrets: followerSecrets },
     nowMs: () => clock.nowMs() + offsetMs(),
   })
+
+  const groups = new Groups(parts, identity, groupSecrets)
 
   let closing: Promise<void> | undefined
   const close = async (): Promise<void> => {
@@ -261,7 +264,6 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
     await closeOnce()
     throw abortReason(options.signal)
   }
-  const groups = new Groups(parts, identity, groupSecrets)
   return new App(schema, parts, { identity, owner, nearest, outbox, groups, readers, close: closeOnce })
 }
 

@@ -1,5 +1,5 @@
 import { equalBytes, toHex } from '../protocol/bytes.ts'
-import { OnehopError } from '../protocol/errors.ts'
+import { asOnehopError, OnehopError } from '../protocol/errors.ts'
 import { encodeLog } from '../protocol/identity/entry.ts'
 import { append } from '../protocol/identity/log.ts'
 import {
@@ -19,9 +19,11 @@ import type {
 } from '../protocol/identity/types.ts'
 import type { IdentityId } from '../protocol/record/types.ts'
 import type { AppParts } from './app-parts.ts'
+import { nextEpoch, type Unrenewed } from './group-epochs.ts'
 import type { GroupSecrets } from './group-secrets.ts'
 import { idOf } from './id.ts'
 import type { Identity } from './identity.ts'
+import { clientLimits } from './limits.ts'
 import { mayPlace } from '../protocol/placement/may-place.ts'
 import { placeShard } from './placement.ts'
 import type { PlaceOptions } from './placement.ts'
@@ -55,6 +57,8 @@ export interface Group {
    * any of its owners tries again.
    */
   readonly unsigned: OnehopError | undefined
+  /** Why its secret is one that a device which a member revoked still opens. `open` by any of its owners gives it another. */
+  readonly unrenewed: OnehopError | undefined
 }
 
 /** One of the groups that a person is in, as their node knows it. */
@@ -73,6 +77,7 @@ export class Groups {
   readonly #parts: AppParts
   readonly #identity: Identity | undefined
   readonly #secrets: GroupSecrets
+  readonly #freshenedMs = new Map<string, number>()
 
   constructor(parts: AppParts, identity: Identity | undefined, secrets: GroupSecrets) {
     this.#parts = parts
@@ -108,7 +113,8 @@ export class Groups {
 
   /**
    * As nodes know it now. A member of a sealed group can read and write what is sealed for it from then on. By an owner's
-   * device: should nobody who signed who holds it be an owner now, it is signed anew.
+   * device: its secret is renewed where a member's revoked device opens the one it has; should nobody who signed who holds it
+   * be an owner now, that is signed anew.
    */
   async open(group: IdentityId | string, options: CallOptions = {}): Promise<Group> {
     const id = idOf(group, 32)
@@ -116,8 +122,37 @@ export class Groups {
     if (state.type !== 'group') throw new OnehopError('BAD_REQUEST', `${toHex(id)} is a person`)
     if (this.#identity !== undefined && state.members.has(toHex(this.#identity.id)))
       await this.#introduce(id, options)
-    const shown = this.#shown(state)
-    return shown.role === 'owner' && this.#identity?.role === 'owner' ? this.#signAnew(state, options) : shown
+    const { role } = this.#shown(state)
+    if (role === undefined) return this.#shown(state)
+    const { renewed, unrenewed } = await this.#renew(state, options)
+    const mayChange = role === 'owner' && this.#identity?.role === 'owner'
+    const shown = mayChange ? await this.#signAnew(renewed, options) : this.#shown(renewed)
+    return { ...shown, unrenewed }
+  }
+
+  /** After a device of this person's was revoked: of groups that live elsewhere their home may not have heard. */
+  async renewKnown(except: readonly IdentityId[], options: CallOptions = {}): Promise<readonly Unrenewed[]> {
+    const unrenewed: Unrenewed[] = []
+    for (const group of this.#parts.identities.groupsOf(this.#self().id)) {
+      if (except.some((one) => equalBytes(one, group))) continue
+      const error = await this.open(group, options).then((opened) => opened.unrenewed, asOnehopError)
+      if (error !== undefined) unrenewed.push({ group, error })
+    }
+    return unrenewed
+  }
+
+  /** Before something is sealed for the group: others may have given it another secret. What is known is good enough offline. */
+  async freshen(group: IdentityId): Promise<void> {
+    const name = toHex(group)
+    const nowMs = this.#parts.clock.monotonicMs()
+    if (nowMs - (this.#freshenedMs.get(name) ?? -Infinity) < clientLimits.groupsRefreshMs) return
+    this.#freshenedMs.set(name, nowMs)
+    try {
+      await this.open(group, { timeoutMs: clientLimits.groupsRefreshTimeoutMs })
+    } catch (cause) {
+      // Sealing says what is missing, if something is.
+      if (!(cause instanceof OnehopError)) throw cause
+    }
   }
 
   /** They read what was sealed before, too. */
@@ -173,6 +208,25 @@ export class Groups {
     return this.#signAnew(changed, options)
   }
 
+  async #renew(
+    state: IdentityState,
+    options: CallOptions,
+  ): Promise<{ readonly renewed: IdentityState; readonly unrenewed: OnehopError | undefined }> {
+    const { crypto } = this.#parts
+    const self = this.#self()
+    const boxOf = self.boxOf.bind(self)
+    try {
+      const make = (of: IdentityState) =>
+        nextEpoch(crypto, of, { person: self.state, device: self.device, boxOf }, this.#people)
+      if (make(state) === undefined) return { renewed: state, unrenewed: undefined }
+      // Another owner may have done it in the meantime.
+      const renewed = await this.#extend(state.id, options, make)
+      return { renewed, unrenewed: undefined }
+    } catch (cause) {
+      return { renewed: state, unrenewed: asOnehopError(cause) }
+    }
+  }
+
   /**
    * Who holds the shard may have been signed by an owner who is none any more. The change itself stands, whatever comes of
    * this: whoever knows the holders goes on meanwhile, and the next owner who opens the group signs.
@@ -221,13 +275,15 @@ export class Groups {
   async #extend(
     group: IdentityId | string,
     options: CallOptions,
-    make: (state: IdentityState, signer: GroupSigner) => SignedEntry,
+    /** Undefined: there is nothing to change any more. */
+    make: (state: IdentityState, signer: GroupSigner) => SignedEntry | undefined,
   ): Promise<IdentityState> {
     const { identities, crypto } = this.#parts
     const state = await identities.refresh(idOf(group, 32), options)
     const signer = this.#signer()
     const isOwner = state.members.get(toHex(signer.person.id))?.role === 'owner'
     const entry = make(state, signer)
+    if (entry === undefined) return state
     const next = isOwner ? append(crypto, state, [entry], this.#people) : undefined
     if (next === undefined || next.dropped.has(toHex(entry.hash)))
       throw new OnehopError('FORBIDDEN', 'the log of the group does not allow that', {
@@ -258,7 +314,14 @@ export class Groups {
     const self = this.#identity?.id
     const own = self && [...members.values()].find(({ identity }) => equalBytes(identity, self))
     const shown = [...members.values()].map(({ identity, role }) => ({ identity, role }))
-    return { id, members: shown, role: own?.role, isSealed: boxes.length > 0, unsigned: undefined }
+    return {
+      id,
+      members: shown,
+      role: own?.role,
+      isSealed: boxes.length > 0,
+      unsigned: undefined,
+      unrenewed: undefined,
+    }
   }
 
   readonly #people = (id: IdentityId): IdentityState | undefined =>

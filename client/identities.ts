@@ -36,6 +36,12 @@ export class Identities {
     return this.#states.get(toHex(id))
   }
 
+  /** Groups whose logs were asked for and name this person. */
+  groupsOf(person: IdentityId): readonly IdentityId[] {
+    const name = toHex(person)
+    return [...this.#states.values()].flatMap(({ id, members }) => (members.has(name) ? [id] : []))
+  }
+
   /** From memory, else from the node. Throws UNKNOWN_IDENTITY or what is wrong with the log. */
   async get(id: IdentityId, options: CallOptions = {}): Promise<IdentityState> {
     return this.known(id) ?? this.#once(`get ${toHex(id)}`, () => this.#fetch(id, options))

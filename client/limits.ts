@@ -32,6 +32,9 @@ export const clientLimits = {
   /** Before sealing for followers another device's changes are looked for, this often and no longer than that. */
   readersRefreshMs: 30_000,
   readersRefreshTimeoutMs: 3_000,
+  /** Before sealing for a group: the same. */
+  groupsRefreshMs: 30_000,
+  groupsRefreshTimeoutMs: 3_000,
   /** Followers looked through for requests, and requests that are listed: who has more answers some of them first. */
   followerPagesMax: 64,
   followRequestsMax: 1_000,

@@ -6,6 +6,7 @@ import { encodeLog } from '../protocol/identity/entry.ts'
 import { numberListHash, revokeDevice } from '../protocol/identity/make.ts'
 import type { RevokedNumbers } from '../protocol/identity/types.ts'
 import type { DeviceKey, IdentityId } from '../protocol/record/types.ts'
+import { renewGroups, type Unrenewed } from './group-epochs.ts'
 import type { Identity } from './identity.ts'
 import { recordNumbers } from './record-numbers.ts'
 import { renewSets } from './standing-sets.ts'
@@ -81,6 +82,8 @@ export interface Revoked {
   readonly isCut: boolean
   /** Shards whose holders the device had named, and that could not be named anew: newcomers do not find them. */
   readonly unsigned: readonly Unsigned[]
+  /** Groups whose secret the device still opens: what is sealed for them can be read by it. */
+  readonly unrenewed: readonly Unrenewed[]
 }
 
 /**
@@ -99,8 +102,9 @@ export async function revoke(options: RevocationOptions): Promise<Revoked> {
   if (known.revoked !== undefined) {
     const lastNumber = known.revoked.numbers.get(toHex(identity.id))?.lastNumber ?? 0
     const groups = Math.max(0, known.revoked.numbers.size - 1)
+    const unrenewed = await renewGroups(options)
     const unsigned = await renewSets(options)
-    return { records: lastNumber, lastNumber, groups, unheld: [], isCut: false, unsigned }
+    return { records: lastNumber, lastNumber, groups, unheld: [], isCut: false, unsigned, unrenewed }
   }
   const named = await nameWritten({
     transport: { call },
@@ -114,7 +118,8 @@ export async function revoke(options: RevocationOptions): Promise<Revoked> {
   const { entry } = revokeDevice(crypto, identity.state, identity.device, device, numbers)
   await identity.learn(encodeLog([...identity.state.entries, entry]))
   await call('identity.append', { identity: identity.id, log: identity.log() }, { signal })
+  const unrenewed = await renewGroups(options)
   const unsigned = await renewSets(options)
   const { unheld, isCut } = named
-  return { records, lastNumber, groups: numbers.length - 1, unheld, isCut, unsigned }
+  return { records, lastNumber, groups: numbers.length - 1, unheld, isCut, unsigned, unrenewed }
 }

@@ -2,6 +2,7 @@
  * Who holds a shard is signed by a device of its owner. Once that device is revoked, nobody who hears of the set for the
  * first time believes it: whoever has the device could have signed it since. So it is signed anew, by another.
  */
+import type { ReplyOf } from '../protocol/api/operations.ts'
 import { toHex } from '../protocol/bytes.ts'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { asOnehopError, OnehopError } from '../protocol/errors.ts'
@@ -32,11 +33,12 @@ export async function renewSets(parts: StandingParts): Promise<readonly Unsigned
   const { identity } = parts
   const { devices } = identity.state
   const unsigned: Unsigned[] = []
-  const owned = await ownedGroups(parts).catch((cause: unknown) => {
+  const groups = await groupsOf(parts).catch((cause: unknown) => {
     unsigned.push({ owner: undefined, error: asOnehopError(cause) })
     return []
   })
-  for (const owner of [identity.id, ...owned]) {
+  const owned = groups.filter(({ role }) => role === 'owner')
+  for (const owner of [identity.id, ...owned.map(({ group }) => group)]) {
     const error = await signAnew(parts, owner, (key) => devices.get(toHex(key))?.revoked === undefined)
     if (error !== undefined) unsigned.push({ owner, error })
   }
@@ -70,9 +72,13 @@ export async function unsignedSet(
   return first?.signatures.some(({ key }) => maySign(key)) === true ? undefined : first
 }
 
-async function ownedGroups({ call, identity, signal }: StandingParts): Promise<readonly IdentityId[]> {
-  const { groups } = await call('identity.groups', { owner: identity.id }, { signal })
-  return groups.filter(({ role }) => role === 'owner').map(({ group }) => group)
+/** Those that the person is in, as far as the node has heard. */
+export async function groupsOf({
+  call,
+  identity,
+  signal,
+}: StandingParts): Promise<ReplyOf<'identity.groups'>['groups']> {
+  return (await call('identity.groups', { owner: identity.id }, { signal })).groups
 }
 
 /** The one that a device of the owner's signed; undefined where the node has none. */

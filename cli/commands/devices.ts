@@ -12,7 +12,7 @@ import { UsageError } from '../failure.ts'
 import { columns, safeText } from '../output.ts'
 import type { Output } from '../output.ts'
 import { readId, requireIdentity } from '../owner.ts'
-import { sayUnnamed, sayUnsigned } from '../revocation.ts'
+import { sayUnnamed, sayUnrenewed, sayUnsigned } from '../revocation.ts'
 import { counted, shortId } from '../units.ts'
 
 type Device = ReplyOf<'admin.devices'>['devices'][number]
@@ -110,13 +110,22 @@ export const devicesRevoke: Command = {
     const crypto = await context.crypto()
     const revoked = await revoke({ call, crypto, identity, device: key, signal })
     if (output.json)
-      output.line({ revoked: toHex(key), ...revoked, unsigned: revoked.unsigned.map(({ owner }) => owner) })
+      output.line({
+        revoked: toHex(key),
+        ...revoked,
+        unsigned: revoked.unsigned.map(({ owner }) => owner ?? null),
+        unrenewed: revoked.unrenewed.map(({ group }) => group ?? null),
+      })
     else {
       const groups = revoked.groups === 0 ? '' : `, in your shard and ${counted(revoked.groups, 'group')}`
       output.words(
         `Revoked ${toHex(key)}. What it wrote stays (${counted(revoked.records, 'record')}${groups}); it writes no more.`,
       )
-      for (const line of [...sayUnnamed(revoked), ...sayUnsigned(revoked.unsigned)])
+      for (const line of [
+        ...sayUnnamed(revoked),
+        ...sayUnrenewed(revoked.unrenewed),
+        ...sayUnsigned(revoked.unsigned),
+      ])
         output.words(output.yellow(line))
     }
     return exitCodes.ok

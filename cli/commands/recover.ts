@@ -1,6 +1,7 @@
 import { openIdentity } from '../../client/identity.ts'
 import { findRecoverable, recoverIdentity } from '../../client/recovery.ts'
 import type { Claimant, FindOptions, Recovered } from '../../client/recovery.ts'
+import { renewGroups } from '../../client/group-epochs.ts'
 import { renewSets } from '../../client/standing-sets.ts'
 import { nameWritten } from '../../client/revocation.ts'
 import type { ReplyOf } from '../../protocol/api/operations.ts'
@@ -17,7 +18,7 @@ import { moveIn } from '../move-in.ts'
 import { columns } from '../output.ts'
 import { withLines } from '../question.ts'
 import { readWords } from '../recovery-screen.ts'
-import { sayUnnamed, sayUnsigned } from '../revocation.ts'
+import { sayUnnamed, sayUnrenewed, sayUnsigned } from '../revocation.ts'
 import { counted, shortId } from '../units.ts'
 
 const waitSDefault = 120
@@ -294,6 +295,7 @@ async function shutOut(
   }
   if (gone.length === 0) return
   await call('identity.append', { identity: identity.id, log: identity.log() }, { signal })
-  const unsigned = await renewSets({ call, crypto, identity, signal })
-  if (!output.json) for (const line of sayUnsigned(unsigned)) output.words(output.yellow(line))
+  const standing = { call, crypto, identity, signal }
+  const left = [...sayUnrenewed(await renewGroups(standing)), ...sayUnsigned(await renewSets(standing))]
+  if (!output.json) for (const line of left) output.words(output.yellow(line))
 }

@@ -117,6 +117,33 @@ export function removeMember(
   return { entry: extendGroup(crypto, group, signer, body), box: next }
 }
 
+/**
+ * Members whose own secret is another one since the group's newest was wrapped for them: a device that they revoked, or
+ * words that they replaced, still open it.
+ */
+export function membersBehind({ members, boxes }: IdentityState, people: People): readonly IdentityId[] {
+  const wraps = boxes.at(-1)?.wraps
+  return [...members].flatMap(([name, { identity }]) => {
+    const wrapped = wraps?.get(name)?.recipientEpoch
+    const newest = people(identity)?.boxes.at(-1)?.epoch
+    return wrapped === undefined || newest === undefined || wrapped === newest ? [] : [identity]
+  })
+}
+
+/** Another secret for the members there are, each by what they can open now. `before` is the group's newest. */
+export function renewEpoch(
+  crypto: CryptoProvider,
+  group: IdentityState,
+  signer: GroupSigner,
+  options: { readonly people: People; readonly before: BoxSecret },
+): SignedEntry {
+  const { people, before } = options
+  const next = { epoch: before.epoch + 1, secret: crypto.random(32) }
+  const recipients = [...group.members.values()].map(({ identity }) => recipientOf(identity, people))
+  const box = makeBox(crypto, signer.device, recipients, next, before)
+  return extendGroup(crypto, group, signer, { kind: 'epoch', authorHeads: headsOf(signer.person), box })
+}
+
 function extendGroup(
   crypto: CryptoProvider,
   group: IdentityState,

@@ -3,6 +3,8 @@ import { connect, connectAdmin, defineSchema, memoryKeyStore, pair } from '../..
 import type { App } from '../../client/index.ts'
 import { equalBytes } from '../../protocol/bytes.ts'
 import { portableCrypto } from '../../protocol/crypto/portable.ts'
+import { openGroupSecret } from '../../protocol/identity/box.ts'
+import { decodeRecord } from '../../protocol/record/wire.ts'
 import { decodeLog, encodeLog } from '../../protocol/identity/entry.ts'
 import { replay } from '../../protocol/identity/log.ts'
 import { removeMember } from '../../protocol/identity/make-group.ts'
@@ -25,6 +27,7 @@ const clubSchema = defineSchema({
   },
 })
 type Club = App<typeof clubSchema>
+const crypto = portableCrypto((length) => systemRandom.bytes(length))
 
 let daemons: Daemons
 
@@ -56,6 +59,20 @@ async function personAt(index: number): Promise<Club> {
 const talks = (app: Club) => app.collection('talks')
 const shown = async (app: Club, owner: Uint8Array) =>
   (await talks(app).latest(50, { owner })).map(({ value, withheld }) => ({ ...value, withheld }))
+
+const epochOf = (bytes: Uint8Array) =>
+  decodeRecord(crypto, bytes).header.sections.find(({ audience }) => typeof audience === 'object')?.epoch
+
+/** The newest secret of the group that the device can open, by all that anybody is told. */
+async function opensUpTo({ identity }: Club, id: Uint8Array): Promise<number | undefined> {
+  const { local, adminToken } = daemons.all[0]!
+  const admin = connectAdmin({ address: local, token: adminToken })
+  const { log, people } = await admin.call('identity.get', { identity: id })
+  await admin.close()
+  const persons = people.map((person) => replay(crypto, decodeLog(crypto, person)))
+  const group = replay(crypto, decodeLog(crypto, log), (of) => persons.find((one) => equalBytes(one.id, of)))
+  return openGroupSecret(crypto, group, identity!.id, (epoch) => identity!.boxOf(epoch)?.secret)?.epoch
+}
 
 describe('a club', () => {
   test('is founded at home; a member who lives elsewhere writes in it and reads what is sealed; a stranger does not', async () => {
@@ -167,7 +184,6 @@ describe('a club', () => {
       copies: 0,
     })
     await ben.groups.open(id)
-    const crypto = portableCrypto((length) => systemRandom.bytes(length))
     const { local, adminToken } = daemons.all[0]!
     const admin = connectAdmin({ address: local, token: adminToken })
     const { log, people } = await admin.call('identity.get', { identity: id })
@@ -225,6 +241,49 @@ describe('a club', () => {
       { title: 'two', minutes: 'without ben', withheld: 0 },
       { title: 'one', minutes: 'of ben', withheld: 0 },
     ])
+  })
+
+  test('has another secret once a member shuts a device out: that device opens nothing new', async () => {
+    await using ada = await personAt(0)
+    await using ben = await personAt(1)
+    await using laptop = await newDeviceOf(ada, daemons.all[0]!)
+    await using tablet = await newDeviceOf(ben, daemons.all[1]!)
+    const { id } = await ada.groups.create({
+      members: [{ identity: ben.owner!, role: 'writer' }],
+      copies: 0,
+    })
+    await ben.groups.open(id)
+    await (
+      await talks(ada).put({ title: 'one', minutes: 'for all devices' }, { owner: id })
+    ).accepted
+    for (const gone of [laptop, tablet]) await gone.groups.open(id)
+    expect(await shown(laptop, id)).toEqual([{ title: 'one', minutes: 'for all devices', withheld: 0 }])
+
+    // An owner's device does it at once, and whoever writes learns of it without being told.
+    expect((await ada.revokeDevice(laptop.identity!.device.key)).unrenewed).toEqual([])
+    const two = await talks(ben).put({ title: 'two', minutes: 'without the laptop' }, { owner: id })
+    await two.accepted
+    expect(epochOf(two.local.bytes)).toBe(2)
+    expect(await opensUpTo(laptop, id)).toBe(1)
+    expect(await opensUpTo(tablet, id)).toBe(2)
+
+    // He owns nothing there, which is said; it is done when she looks.
+    const { unrenewed } = await ben.revokeDevice(tablet.identity!.device.key)
+    expect(unrenewed).toMatchObject([{ error: { code: 'FORBIDDEN' } }])
+    expect(unrenewed[0]?.group).toEqual(id)
+    expect((await ben.groups.open(id)).unrenewed).toMatchObject({ code: 'FORBIDDEN' })
+    expect((await ada.groups.open(id)).unrenewed).toBeUndefined()
+    expect((await ben.groups.open(id)).unrenewed).toBeUndefined()
+    const three = await talks(ben).put({ title: 'three', minutes: 'without the tablet' }, { owner: id })
+    await three.accepted
+    expect(epochOf(three.local.bytes)).toBe(3)
+    expect(await opensUpTo(tablet, id)).toBe(2)
+    const all = ['without the tablet', 'without the laptop', 'for all devices']
+    for (const member of [ada, ben])
+      expect((await shown(member, id)).map(({ minutes }) => minutes)).toEqual(all)
+    // Nothing more to do.
+    await ada.groups.open(id)
+    expect(await opensUpTo(ada, id)).toBe(3)
   })
 
   test('in their own shard a person writes for a group to read', async () => {

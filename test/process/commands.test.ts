@@ -185,6 +185,7 @@ test('a club is founded, somebody writes in it from another node, and is put out
         { identity: bensId, role: 'reader' },
       ],
       unsigned: null,
+      unrenewed: null,
     },
   ])
   const talk = '{"title":"Openings","minutes":"for us alone"}'
@@ -277,7 +278,16 @@ test('a phone is paired by the digits that are typed, and revoked by the beginni
   const revoked = onehop(ada, 'devices', 'revoke', key.slice(0, 12))
   expect(revoked.status, revoked.said).toBe(0)
   expect(revoked.lines()).toEqual([
-    { revoked: key, records: 0, lastNumber: 0, groups: 0, unheld: [], isCut: false, unsigned: [] },
+    {
+      revoked: key,
+      records: 0,
+      lastNumber: 0,
+      groups: 0,
+      unheld: [],
+      isCut: false,
+      unsigned: [],
+      unrenewed: [],
+    },
   ])
   expect(onehop(ada, 'devices', 'revoke', '--help').said).toContain('What is not named does not count')
   expect(shown()).toMatchObject({ revoked: true })

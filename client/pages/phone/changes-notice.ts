@@ -19,17 +19,17 @@ export function changesNotice(phone: Phone, failed: (error: unknown) => void): H
   )
 }
 
-/** It had signed where the data lies, and no other device has yet. */
+/** What follows was not all done: who holds the data is to be signed anew, groups are to have another secret. */
 function halfDone(phone: Phone, device: Uint8Array, failed: (error: unknown) => void): HTMLElement {
   return element(
     'div',
     { class: 'stack tight' },
     notice(
       'warn',
-      `Device ${shortId(toHex(device))} is shut out. What it had signed about where your data lies could not be signed anew.`,
-      'Until it is, a new device finds your data with difficulty. Your node may be busy: try again.',
+      `Device ${shortId(toHex(device))} is shut out. Your node could not do all that follows from it.`,
+      'Try again, now or when your node can be reached.',
     ),
-    actionButton('Sign it anew', 'primary', () => phone.shutOut(device), failed),
+    actionButton('Try again', 'primary', () => phone.shutOut(device), failed),
   )
 }
 

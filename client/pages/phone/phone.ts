@@ -17,7 +17,7 @@ export class Phone {
   home: HomePage | undefined
   /** What happened to this person's devices and words that they have not been told. */
   changes: readonly Change[] = []
-  /** Shut out, but who holds this person's data could not be signed anew. */
+  /** Shut out, but not all was done that follows from it. */
   halfShutOut: Uint8Array | undefined = undefined
   #app: Promise<App<Microblog>> | undefined
   #connected: App<Microblog> | undefined
@@ -112,8 +112,10 @@ export class Phone {
 
   async shutOut(device: Uint8Array): Promise<void> {
     const app = await this.app()
-    const { unsigned } = await app.revokeDevice(device)
-    this.halfShutOut = unsigned.length === 0 ? undefined : device
+    const { unsigned, unrenewed } = await app.revokeDevice(device)
+    // What only the owners of a group can do is nothing to press a button for.
+    const again = unrenewed.filter(({ error }) => error.code !== 'FORBIDDEN' && error.code !== 'TOO_LARGE')
+    this.halfShutOut = unsigned.length + again.length === 0 ? undefined : device
     this.changed()
     await this.#look()
   }

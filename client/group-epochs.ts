@@ -1,0 +1,92 @@
+/**
+ * A group's secret is wrapped to what its members can open. Once one of them has revoked a device, that device opens it
+ * still: the group is given another, for what is sealed from then on.
+ */
+import { equalBytes, toHex } from '../protocol/bytes.ts'
+import type { CryptoProvider } from '../protocol/crypto/provider.ts'
+import { asOnehopError, OnehopError } from '../protocol/errors.ts'
+import { openGroupSecret } from '../protocol/identity/box.ts'
+import { decodeLog, encodeLog } from '../protocol/identity/entry.ts'
+import { append, replay } from '../protocol/identity/log.ts'
+import { membersBehind, renewEpoch, type GroupSigner } from '../protocol/identity/make-group.ts'
+import type { IdentityState, People, SignedEntry } from '../protocol/identity/types.ts'
+import { limits } from '../protocol/limits.ts'
+import type { IdentityId } from '../protocol/record/types.ts'
+import { groupsOf, type StandingParts } from './standing-sets.ts'
+
+/** What is left of a log after that is for those who are let in and put out. */
+const automaticShare = 3 / 4
+
+/** A group whose secret a revoked device still opens, and why it has no other yet. */
+export interface Unrenewed {
+  /** Undefined: the node did not say which groups there are. */
+  readonly group: IdentityId | undefined
+  readonly error: OnehopError
+}
+
+/** Of the groups that this person is in. Whatever fails here, the device is revoked: that has to be told. */
+export async function renewGroups(parts: StandingParts): Promise<readonly Unrenewed[]> {
+  const unrenewed: Unrenewed[] = []
+  try {
+    for (const { group } of await groupsOf(parts)) {
+      const error = await renewGroup(parts, group).catch(asOnehopError)
+      if (error !== undefined) unrenewed.push({ group, error })
+    }
+  } catch (cause) {
+    unrenewed.push({ group: undefined, error: asOnehopError(cause) })
+  }
+  return unrenewed
+}
+
+/**
+ * The entry that gives the group its next secret; undefined where nobody is behind. Throws FORBIDDEN where this person may
+ * not or cannot, TOO_LARGE where the log is nearly full.
+ */
+export function nextEpoch(
+  crypto: CryptoProvider,
+  group: IdentityState,
+  signer: GroupSigner & { readonly boxOf: (epoch: number) => { readonly secret: Uint8Array } | undefined },
+  people: People,
+): SignedEntry | undefined {
+  if (membersBehind(group, people).length === 0) return undefined
+  const { person, boxOf } = signer
+  const isOwner = group.members.get(toHex(person.id))?.role === 'owner'
+  const mayExtend = person.devices.get(toHex(signer.device.key))?.role === 'owner'
+  const before = openGroupSecret(crypto, group, person.id, (epoch) => boxOf(epoch)?.secret)
+  if (!isOwner || !mayExtend || before?.epoch !== group.boxes.at(-1)?.epoch || before === undefined)
+    throw new OnehopError('FORBIDDEN', 'a device that one of its members revoked still opens its secret', {
+      help: 'It has another as soon as one of its owners opens it (app.groups.open, onehop groups GROUP).',
+    })
+  const entry = renewEpoch(crypto, group, signer, { people, before })
+  const full =
+    encodeLog([...group.entries, entry]).length > limits.identityLogBytesMax * automaticShare ||
+    group.entries.length >= limits.identityEntriesMax * automaticShare
+  if (!full) return entry
+  throw new OnehopError(
+    'TOO_LARGE',
+    'the log of the group is nearly full, so that its secret stays as it is',
+    {
+      help: 'Found another group for what is to be sealed. This one has room for those who are let in and put out.',
+    },
+  )
+}
+
+async function renewGroup(parts: StandingParts, id: IdentityId): Promise<OnehopError | undefined> {
+  const { call, crypto, identity, signal } = parts
+  const found = await call('identity.get', { identity: id }, { signal })
+  const known = new Map<string, IdentityState>()
+  const people: People = (of) => (equalBytes(of, identity.id) ? identity.state : known.get(toHex(of)))
+  for (const log of found.people) {
+    const person = replay(crypto, decodeLog(crypto, log))
+    known.set(toHex(person.id), person)
+  }
+  const group = replay(crypto, decodeLog(crypto, found.log), people)
+  const signer = { person: identity.state, device: identity.device, boxOf: identity.boxOf.bind(identity) }
+  const entry = nextEpoch(crypto, group, signer, people)
+  if (entry === undefined) return undefined
+  if (append(crypto, group, [entry], people).dropped.has(toHex(entry.hash)))
+    return new OnehopError('FORBIDDEN', 'the log of the group does not allow that')
+  const told = { identity: id, log: encodeLog([entry]), people: [identity.log(), ...found.people] }
+  await call('identity.append', told, { signal })
+  return undefined
+}
