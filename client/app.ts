@@ -180,14 +180,20 @@ export class App<S extends Schema> implements AsyncDisposable {
     await identity.learn(encodeLog(entries))
   }
 
-  /** Shuts a device of this person's out, by an owner's device: what it wrote until now stays, what it signs later does not count. */
-  async revokeDevice(device: Uint8Array | string, options: CallOptions = {}): Promise<Revoked> {
+  /**
+   * Shuts a device of this person's out, by an owner's device: what it wrote until now stays, or until `since` (Unix
+   * milliseconds) where somebody else may have had it; what it signs later does not count.
+   */
+  async revokeDevice(
+    device: Uint8Array | string,
+    options: CallOptions & { readonly since?: number | undefined } = {},
+  ): Promise<Revoked> {
     const { transport, crypto } = this.#parts
     const identity = this.#self()
-    await this.refreshIdentity(options)
+    await this.refreshIdentity({ signal: options.signal, timeoutMs: options.timeoutMs })
     const { call } = transport
-    const { signal, timeoutMs } = options
-    const revoked = await revoke({ call, crypto, identity, device: idOf(device, 32), signal })
+    const { since, signal, timeoutMs } = options
+    const revoked = await revoke({ call, crypto, identity, device: idOf(device, 32), since, signal })
     const said = revoked.unrenewed.flatMap(({ group }) => group ?? [])
     const more = await this.groups.renewKnown(said, { signal, timeoutMs })
     return { ...revoked, unrenewed: [...revoked.unrenewed, ...more] }

@@ -5,10 +5,11 @@ import { OnehopError } from '../protocol/errors.ts'
 import { encodeLog } from '../protocol/identity/entry.ts'
 import { numberListHash, revokeDevice } from '../protocol/identity/make.ts'
 import type { RevokedNumbers } from '../protocol/identity/types.ts'
+import { clockMs } from '../protocol/record/clock.ts'
 import type { DeviceKey, IdentityId } from '../protocol/record/types.ts'
 import { renewGroups, type Unrenewed } from './group-epochs.ts'
 import type { Identity } from './identity.ts'
-import { recordNumbers } from './record-numbers.ts'
+import { recordNumbers, type NumberedRecord } from './record-numbers.ts'
 import { renewSets } from './standing-sets.ts'
 import type { Unsigned } from './standing-sets.ts'
 import type { CallOptions, Transport } from './transport.ts'
@@ -19,14 +20,17 @@ export interface NamedRequest {
   readonly owner: IdentityId
   readonly device: DeviceKey
   readonly crypto: CryptoProvider
+  /** Unix milliseconds. What the device dated later, and what it numbered after that, is not named: somebody else may have had it. */
+  readonly since?: number | undefined
   readonly options?: CallOptions | undefined
 }
 
 export interface Named {
   /** The person's own shard first, then groups in which the device wrote or whose log it signed. */
   readonly numbers: readonly RevokedNumbers[]
-  /** How many records they are. */
+  /** How many records they are, and how many of the device's are left out. */
   readonly records: number
+  readonly left: number
   /** Groups that the node knows and does not hold: what the device wrote there will not count. */
   readonly unheld: readonly IdentityId[]
   /** There are more groups than an entry can name. */
@@ -39,15 +43,19 @@ export async function nameWritten({
   owner,
   device,
   crypto,
+  since = Infinity,
   options = {},
 }: NamedRequest): Promise<Named> {
   const { shards, more } = await transport.call('record.shards', { owner, device }, options)
   const numbers: RevokedNumbers[] = []
   let records = 0
+  let left = 0
   for (const { owner: shard, held, lastEntry } of shards) {
     if (!held && lastEntry === null) continue
-    const list = held ? await recordNumbers(transport, { owner: shard, device }, options) : []
+    const all = held ? await recordNumbers(transport, { owner: shard, device }, options) : []
+    const list = until(all, since)
     records += list.length
+    left += all.length - list.length
     numbers.push({
       owner: shard,
       lastNumber: list.at(-1)?.number ?? 0,
@@ -58,9 +66,22 @@ export async function nameWritten({
   return {
     numbers,
     records,
+    left,
     unheld: shards.flatMap(({ owner: shard, held }) => (held ? [] : [shard])),
     isCut: more,
   }
+}
+
+/**
+ * Up to the first that was dated then or later, or before the one that it follows, as no device dates its own: a thief can
+ * date things back, and not number them below what was written before.
+ */
+function until(all: readonly NumberedRecord[], since: number): readonly NumberedRecord[] {
+  if (since === Infinity) return all
+  const first = all.findIndex(
+    ({ clock }, i) => clockMs(clock) >= since || clock <= (all[i - 1]?.clock ?? -1n),
+  )
+  return first < 0 ? all : all.slice(0, first)
 }
 
 export interface RevocationOptions {
@@ -69,13 +90,18 @@ export interface RevocationOptions {
   readonly crypto: CryptoProvider
   readonly identity: Identity
   readonly device: Uint8Array
+  readonly since?: NamedRequest['since']
   readonly signal?: AbortSignal | undefined
 }
 
 export interface Revoked {
+  /** It was before: nothing of it changed but what could not be done then. */
+  readonly wasRevoked: boolean
   /** Records of the device that go on counting, in all shards that are named; the highest number of one's own. */
   readonly records: number
   readonly lastNumber: number
+  /** Records of the device that count no more. */
+  readonly left: number
   /** In how many groups. */
   readonly groups: number
   readonly unheld: Named['unheld']
@@ -91,7 +117,7 @@ export interface Revoked {
  * is revoked already tries again what could not be signed.
  */
 export async function revoke(options: RevocationOptions): Promise<Revoked> {
-  const { call, crypto, identity, device, signal } = options
+  const { call, crypto, identity, device, since, signal } = options
   const known = identity.state.devices.get(toHex(device))
   if (known === undefined) throw new OnehopError('NOT_FOUND', 'your identity has no such device')
   if (equalBytes(device, identity.device.key)) {
@@ -104,13 +130,15 @@ export async function revoke(options: RevocationOptions): Promise<Revoked> {
     const groups = Math.max(0, known.revoked.numbers.size - 1)
     const unrenewed = await renewGroups(options)
     const unsigned = await renewSets(options)
-    return { records: lastNumber, lastNumber, groups, unheld: [], isCut: false, unsigned, unrenewed }
+    const nothing = { left: 0, unheld: [], isCut: false }
+    return { wasRevoked: true, records: lastNumber, lastNumber, groups, ...nothing, unsigned, unrenewed }
   }
   const named = await nameWritten({
     transport: { call },
     owner: identity.id,
     device,
     crypto,
+    since,
     options: { signal },
   })
   const { numbers, records } = named
@@ -120,6 +148,7 @@ export async function revoke(options: RevocationOptions): Promise<Revoked> {
   await call('identity.append', { identity: identity.id, log: identity.log() }, { signal })
   const unrenewed = await renewGroups(options)
   const unsigned = await renewSets(options)
-  const { unheld, isCut } = named
-  return { records, lastNumber, groups: numbers.length - 1, unheld, isCut, unsigned, unrenewed }
+  const { left, unheld, isCut } = named
+  const written = { records, lastNumber, left, groups: numbers.length - 1 }
+  return { wasRevoked: false, ...written, unheld, isCut, unsigned, unrenewed }
 }

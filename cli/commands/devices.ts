@@ -1,5 +1,5 @@
 import { withDeadline } from '../../client/deadline.ts'
-import { revoke } from '../../client/revocation.ts'
+import { revoke, type Revoked } from '../../client/revocation.ts'
 import { changeInWords, markTold, untoldChanges, type Change } from '../../client/changes.ts'
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import type { ReplyOf } from '../../protocol/api/operations.ts'
@@ -9,6 +9,7 @@ import { appOptions, openApp } from '../app.ts'
 import type { Command, Context } from '../command.ts'
 import { exitCodes } from '../exit-code.ts'
 import { UsageError } from '../failure.ts'
+import { readSince, sinceOption } from '../since.ts'
 import { columns, safeText } from '../output.ts'
 import type { Output } from '../output.ts'
 import { readId, requireIdentity } from '../owner.ts'
@@ -92,23 +93,36 @@ export const devicesRevoke: Command = {
   name: 'devices revoke',
   summary: 'take a device out of your identity, for good',
   operands: ['KEY'],
-  options: {},
-  examples: [['onehop devices revoke 5f0c…', 'a lost phone; what it wrote until now stays']],
+  options: { since: sinceOption },
+  examples: [
+    ['onehop devices revoke 5f0c…', 'a lost phone; what it wrote until now stays'],
+    [
+      'onehop devices revoke 5f0c… --since 3h',
+      'a stolen one; what it wrote since goes, and what was there before is back',
+    ],
+  ],
   notes: [
     'KEY is the device key as onehop devices prints it, or its first digits (8 at least).',
+    'It is for good, and so is what it says of --since: a device is revoked once. Dates are those that the device wrote. Who has it',
+    'can date things back as far as the last thing that you wrote with it; look through what is dated between.',
     'A revocation names, for your own shard and each group, what of the device goes on counting: all that this node holds,',
     'and what the device signed in logs of groups that this node knows. What is not named does not count: do it at a node',
     'that has your groups. Those that it knows and does not hold are told afterwards.',
   ].join('\n'),
-  async run({ operands: [text = ''], context, output }) {
+  async run({ operands: [text = ''], context, flags, output }) {
     const { signal } = context
+    const since = readSince(flags, context)
     const identity = await requireIdentity(context)
     const { call } = await context.daemon()
     const { log } = await call('identity.get', { identity: identity.id }, { signal })
     await identity.learn(log)
     const key = findKey(text.toLowerCase(), [...identity.state.devices.keys()])
+    if (identity.state.devices.get(toHex(key))?.role === 'node')
+      throw new OnehopError('BAD_REQUEST', `${shortId(key)} is a node`, {
+        help: 'Take it out with its seats, from another node of yours: onehop node revoke KEY',
+      })
     const crypto = await context.crypto()
-    const revoked = await revoke({ call, crypto, identity, device: key, signal })
+    const revoked = await revoke({ call, crypto, identity, device: key, since, signal })
     if (output.json)
       output.line({
         revoked: toHex(key),
@@ -117,10 +131,7 @@ export const devicesRevoke: Command = {
         unrenewed: revoked.unrenewed.map(({ group }) => group ?? null),
       })
     else {
-      const groups = revoked.groups === 0 ? '' : `, in your shard and ${counted(revoked.groups, 'group')}`
-      output.words(
-        `Revoked ${toHex(key)}. What it wrote stays (${counted(revoked.records, 'record')}${groups}); it writes no more.`,
-      )
+      output.words(revokedWords(toHex(key), revoked))
       for (const line of [
         ...sayUnnamed(revoked),
         ...sayUnrenewed(revoked.unrenewed),
@@ -130,6 +141,14 @@ export const devicesRevoke: Command = {
     }
     return exitCodes.ok
   },
+}
+
+function revokedWords(key: string, { wasRevoked, records, left, groups }: Revoked): string {
+  if (wasRevoked) return `${key} was revoked before.`
+  const where = groups === 0 ? '' : `, in your shard and ${counted(groups, 'group')}`
+  const gone =
+    left === 0 ? '' : ` ${counted(left, 'record')} of it ${left === 1 ? 'counts' : 'count'} no more.`
+  return `Revoked ${key}. What it wrote stays (${counted(records, 'record')}${where}); it writes no more.${gone}`
 }
 
 export const devicesRenew: Command = {
@@ -147,12 +166,14 @@ export const devicesRenew: Command = {
   examples: [['onehop devices renew', 'after its key file was copied, or restored from a backup']],
   notes: [
     'Nodes refuse a key that used one number for two records, as a copy of it does. The old key admits a new one and is',
-    'forgotten here; what it wrote stays, and what waited for a node is signed anew and sent.',
+    'forgotten here; what it wrote stays, and what waited for a node is signed anew and sent. Nodes go on with the old key where',
+    'a copy of it is in use: revoke it if that is not yours.',
   ].join('\n'),
   async run(call) {
     const { output, context, flags } = call
     await requireIdentity(context)
     const { app } = await openApp(call)
+    const before = app.identity?.device.key ?? ''
     const { signal } = context
     // Whether nodes refuse the key shows when they are sent something.
     await withDeadline(context.clock, firstAnswerMs, signal, (until) => app.outbox.flush(until)).catch(
@@ -170,6 +191,9 @@ export const devicesRenew: Command = {
     if (output.json) output.line({ ...renewed, device: toHex(renewed.device) })
     else {
       output.words(`${output.green('A new key')} for this command line: ${toHex(renewed.device)}`)
+      output.words(
+        `The old one is good still, for who has a copy. If that is nobody of yours: onehop devices revoke ${shortId(before)}`,
+      )
       if (renewed.records > 0)
         output.words(
           `${counted(renewed.records, 'record')} that waited ${renewed.records === 1 ? 'was' : 'were'} signed anew and sent.`,

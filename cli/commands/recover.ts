@@ -19,6 +19,7 @@ import { columns } from '../output.ts'
 import { withLines } from '../question.ts'
 import { readWords } from '../recovery-screen.ts'
 import { sayUnnamed, sayUnrenewed, sayUnsigned } from '../revocation.ts'
+import { readSince, sinceOption } from '../since.ts'
 import { counted, shortId } from '../units.ts'
 
 const waitSDefault = 120
@@ -43,6 +44,10 @@ export const recover: Command = {
       value: 'KEY',
       multiple: true,
       help: 'shut this device or node out; all: every other one',
+    },
+    since: {
+      ...sinceOption,
+      help: 'of those, what was written from then on counts no more: 2026-11-20, 3h, 2d',
     },
     wait: { type: 'string', value: 'SECONDS', help: `how long to wait for the records (${waitSDefault})` },
   },
@@ -72,6 +77,7 @@ export const recover: Command = {
     const { flags, context, output } = call
     const waitS = flags.count('wait') ?? waitSDefault
     const lostNames = flags.texts('lost')
+    const since = readSince(flags, context)
     const daemon = await context.daemon()
     const words = await readWords(call, flags.text('words-file'))
     // Before anybody is asked: a slip is told at once.
@@ -102,7 +108,7 @@ export const recover: Command = {
         },
       )
     }
-    await shutOut(call, daemon, recovered, gone)
+    await shutOut(call, daemon, recovered, { gone, since })
     if (output.json) {
       output.line({
         identity: identity.id,
@@ -283,12 +289,12 @@ async function shutOut(
   { context, output }: Call,
   { call }: Daemon,
   { identity, revoke }: Recovered,
-  gone: readonly DeviceState[],
+  { gone, since }: { readonly gone: readonly DeviceState[]; readonly since: number | undefined },
 ): Promise<void> {
   const { signal } = context
   const crypto = await context.crypto()
   for (const { key } of gone) {
-    const asked = { transport: { call }, owner: identity.id, device: key, crypto, options: { signal } }
+    const asked = { transport: { call }, owner: identity.id, device: key, crypto, since, options: { signal } }
     const named = await nameWritten(asked)
     await revoke(key, named.numbers)
     if (!output.json) for (const line of sayUnnamed(named)) output.words(output.yellow(line))

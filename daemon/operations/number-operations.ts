@@ -37,11 +37,11 @@ export function numberOperations({
     async 'record.numbers'({ owner, device, after = 0 }, { caller }) {
       requireNaming(caller, owner, device)
       const limit = apiLimits.idsPerStatusMax
-      const numbers: { number: number; id: Uint8Array }[] = []
+      const numbers: { number: number; id: Uint8Array; clock: bigint }[] = []
       for (const [first, last] of await store.records.seen(owner, device)) {
         for (let number = Math.max(first, after + 1); number <= last; number++) {
           const ref = store.records.byNumber(owner, device, number)
-          if (ref !== undefined) numbers.push({ number, id: ref.id })
+          if (ref !== undefined) numbers.push({ number, id: ref.id, clock: ref.clock })
           if (numbers.length >= limit) return { numbers, more: true }
         }
       }

@@ -153,7 +153,7 @@ export const operations = {
     'session',
     { owner: key32(), device: key32(), after: optional(uint()) },
     {
-      numbers: list(fields({ number: uint(), id: key32() }), apiLimits.idsPerStatusMax),
+      numbers: list(fields({ number: uint(), id: key32(), clock: bigUint() }), apiLimits.idsPerStatusMax),
       /** Ask again, after the last of these. */
       more: boolean(),
     },

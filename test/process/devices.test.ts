@@ -1,8 +1,9 @@
 /** Devices of one person at one node: what one did, the other is told; a key is given up for another. */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startNodeProcess, type NodeProcess } from '../support/node-process.ts'
 
@@ -10,8 +11,9 @@ const bin = resolve(import.meta.dirname, '../../dist/cli/bin.js')
 const folder = mkdtempSync(join(tmpdir(), 'onehop-devices-'))
 const paper = join(folder, 'paper.txt')
 let node: NodeProcess
+let comeBack: (home: Home) => void
 
-type Home = 'laptop' | 'desk'
+type Home = 'laptop' | 'desk' | 'tablet' | 'thief'
 
 function run(home: Home, args: readonly string[]) {
   return spawnSync(process.execPath, [bin, ...args, '--state', node.state], {
@@ -52,7 +54,9 @@ beforeAll(async () => {
   const { identity } = JSON.parse(
     onehop('laptop', 'init', '--user', 'Ada', '--words-file', paper, '--json').stdout,
   ) as { readonly identity: string }
-  onehop('desk', 'recover', '--words-file', paper, '--identity', identity.slice(0, 12), '--json')
+  comeBack = (home) =>
+    void onehop(home, 'recover', '--words-file', paper, '--identity', identity.slice(0, 12), '--json')
+  comeBack('desk')
 }, 60_000)
 
 afterAll(async () => {
@@ -84,7 +88,8 @@ test('a command line gets another key, goes on with it, and the others are told'
   const needless = run('desk', ['devices', 'renew'])
   expect([needless.status, needless.stderr]).toEqual([1, expect.stringContaining('devices renew --force')])
   const renewed = onehop('desk', 'devices', 'renew', '--force')
-  expect(renewed.said).toMatch(/A new key for this command line: [0-9a-f]{64}\n$/)
+  expect(renewed.said).toMatch(/A new key for this command line: [0-9a-f]{64}\n/)
+  expect(renewed.said).toContain(`onehop devices revoke ${before.slice(0, 12)}`)
   const now = keyOf('desk')
   expect(now).not.toBe(before)
   expect(renewed.said).toContain(now)
@@ -94,4 +99,30 @@ test('a command line gets another key, goes on with it, and the others are told'
   // Its own doing is no news to it.
   expect(onehop('desk', 'devices').said).not.toContain('New since')
   expect(seedOf()).not.toBe(seed)
+})
+
+test('a thief with a copy of the key writes, and is taken out since then: what was there before is back', async () => {
+  comeBack('tablet')
+  onehop('desk', 'put', 'profile', '{"name":"Ada herself"}')
+  onehop('desk', 'put', 'posts', '{"text":"of Ada"}')
+  const at = (home: string) => join(folder, home, '.local/share/onehop/cli-device.json')
+  mkdirSync(dirname(at('thief')), { recursive: true })
+  copyFileSync(at('desk'), at('thief'))
+  await setTimeout(20)
+  const stolen = new Date().toISOString()
+  onehop('thief', 'put', 'profile', '{"name":"Mallory"}')
+  onehop('thief', 'put', 'posts', '{"text":"of Mallory"}')
+  const profile = () => onehop('tablet', 'get', 'profile', '--json').stdout
+  expect(profile()).toContain('Mallory')
+  for (const time of ['yesterday', '2999-01-01', '3 weeks'])
+    expect(run('tablet', ['devices', 'revoke', keyOf('desk'), '--since', time]).status).toBe(2)
+  expect(run('tablet', ['devices', 'revoke', node.node]).stderr).toContain('node revoke')
+  const { said } = onehop('tablet', 'devices', 'revoke', keyOf('desk'), '--since', stolen)
+  expect(said).toMatch(
+    /What it wrote stays \(\d+ records\); it writes no more\. 2 records of it count no more\./,
+  )
+  expect(profile()).toContain('Ada herself')
+  const posts = onehop('tablet', 'get', 'posts', '--json').stdout
+  expect([posts.includes('of Ada'), posts.includes('of Mallory')]).toEqual([true, false])
+  expect(onehop('tablet', 'devices', 'revoke', keyOf('desk')).said).toContain('was revoked before')
 })

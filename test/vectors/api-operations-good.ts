@@ -457,7 +457,7 @@ export const goodMessages: Messages = {
   'record.numbers': {
     request: { 'from the first': { owner, device }, 'the next': { owner, device, after: 1024 } },
     reply: {
-      'more to come': { numbers: [{ number: 1, id }], more: true },
+      'more to come': { numbers: [{ number: 1, id, clock: 116_000_000_000_000_000n }], more: true },
       'nothing is left': { numbers: [], more: false },
     },
   },
