@@ -22,6 +22,7 @@ import { renewDevice } from './renewal.ts'
 import type { Renewed, RenewalOptions } from './renewal.ts'
 import { recordNumbers } from './record-numbers.ts'
 import { revoke } from './revocation.ts'
+import { vouchFor } from './vouching.ts'
 import type { Revoked } from './revocation.ts'
 import { search } from './search.ts'
 import type { SearchRequest, SearchResult } from './search.ts'
@@ -197,6 +198,13 @@ export class App<S extends Schema> implements AsyncDisposable {
     const said = revoked.unrenewed.flatMap(({ group }) => group ?? [])
     const more = await this.groups.renewKnown(said, { signal, timeoutMs })
     return { ...revoked, unrenewed: [...revoked.unrenewed, ...more] }
+  }
+
+  /** By an owner's device, for a newer one that is on probation: it adds and revokes others from then on. */
+  async vouchForDevice(device: Uint8Array | string, options: CallOptions = {}): Promise<void> {
+    const identity = this.#self()
+    await this.refreshIdentity(options)
+    await vouchFor({ call: this.#parts.transport.call, identity, device: idOf(device, 32) }, options)
   }
 
   /**

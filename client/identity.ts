@@ -5,7 +5,7 @@ import { boxSecretOf, openBoxSecret } from '../protocol/identity/box.ts'
 import type { BoxSecret } from '../protocol/identity/box.ts'
 import { decodeLog, encodeLog } from '../protocol/identity/entry.ts'
 import { append, replay } from '../protocol/identity/log.ts'
-import { addDevice, createIdentity, deviceFromSeed } from '../protocol/identity/make.ts'
+import { addDevice, createIdentity, deviceFromSeed, vouch } from '../protocol/identity/make.ts'
 import type {
   Admission,
   DeviceSecrets,
@@ -116,6 +116,7 @@ export interface AdmissionRequest extends Pick<Admission, 'key' | 'boxKey'> {
   readonly capabilities?: Admission['capabilities'] | undefined
   /** Gives the device the key to private collections. */
   readonly readsPrivate?: boolean | undefined
+  /** An owner's device is, until an older one vouches for it: for a day nodes take nothing of it that adds or revokes others. */
   readonly probation?: boolean | undefined
 }
 
@@ -153,7 +154,7 @@ export class Identity {
 
   /** By an owner's device: admits another key. Kept before it resolves; telling nodes is the caller's. */
   async admit(request: AdmissionRequest): Promise<void> {
-    const { key, boxKey, role, possession, readsPrivate = false, probation = false } = request
+    const { key, boxKey, role, possession, readsPrivate = false, probation = role === 'owner' } = request
     const known = this.#state.devices.get(toHex(key))
     if (known !== undefined && known.revoked === undefined && known.role === role) return
     const capabilities = request.capabilities ?? (role === 'owner' ? 'all' : [])
@@ -161,6 +162,12 @@ export class Identity {
     await this.#change((state) => [
       addDevice(this.#crypto, state, this.device, admission, possession, { readsPrivate }),
     ])
+  }
+
+  /** By an owner's device: for a newer one that is on probation. Telling nodes is the caller's. */
+  async vouchFor(device: Uint8Array): Promise<void> {
+    if (this.#state.devices.get(toHex(device))?.probation !== true) return
+    await this.#change((state) => [vouch(this.#crypto, state, this.device, device)])
   }
 
   /** Entries that other devices made. Refused as a whole when they break a rule. */

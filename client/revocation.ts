@@ -144,8 +144,10 @@ export async function revoke(options: RevocationOptions): Promise<Revoked> {
   const { numbers, records } = named
   const lastNumber = numbers[0]?.lastNumber ?? 0
   const { entry } = revokeDevice(crypto, identity.state, identity.device, device, numbers)
-  await identity.learn(encodeLog([...identity.state.entries, entry]))
-  await call('identity.append', { identity: identity.id, log: identity.log() }, { signal })
+  const log = encodeLog([...identity.state.entries, entry])
+  // Kept when a node took it: what was refused, as of a device on probation, is not to be told with what comes next.
+  await call('identity.append', { identity: identity.id, log }, { signal })
+  await identity.learn(log)
   const unrenewed = await renewGroups(options)
   const unsigned = await renewSets(options)
   const { left, unheld, isCut } = named

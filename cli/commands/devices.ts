@@ -1,5 +1,6 @@
 import { withDeadline } from '../../client/deadline.ts'
 import { revoke, type Revoked } from '../../client/revocation.ts'
+import { vouchFor } from '../../client/vouching.ts'
 import { changeInWords, markTold, untoldChanges, type Change } from '../../client/changes.ts'
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import type { ReplyOf } from '../../protocol/api/operations.ts'
@@ -139,6 +140,36 @@ export const devicesRevoke: Command = {
       ])
         output.words(output.yellow(line))
     }
+    return exitCodes.ok
+  },
+}
+
+export const devicesVouch: Command = {
+  name: 'devices vouch',
+  summary: 'say that a device on probation is yours: it adds and revokes others from then on',
+  operands: ['KEY'],
+  options: {},
+  examples: [['onehop devices vouch 5f0c…', 'a phone that you have just let in as an owner']],
+  notes: [
+    'KEY is the device key as onehop devices prints it, or its first digits (8 at least). By an older device than the new one.',
+    "Without it a new owner's device has to wait for a day before it adds or revokes others: time to shut it out.",
+  ].join('\n'),
+  async run({ operands: [text = ''], context, output }) {
+    const { signal } = context
+    const identity = await requireIdentity(context)
+    const { call } = await context.daemon()
+    const { log } = await call('identity.get', { identity: identity.id }, { signal })
+    await identity.learn(log)
+    const device = findKey(text.toLowerCase(), [...identity.state.devices.keys()])
+    const isNew = identity.state.devices.get(toHex(device))?.probation === true
+    await vouchFor({ call, identity, device }, { signal })
+    if (output.json) output.line({ device: toHex(device), probation: false })
+    else
+      output.words(
+        isNew
+          ? `${output.green('Vouched')} for ${shortId(device)}.`
+          : `${shortId(device)} is on probation no more.`,
+      )
     return exitCodes.ok
   },
 }

@@ -3,7 +3,7 @@ import type { Command } from '../command.ts'
 import { blobGet } from './blob-get.ts'
 import { blobPut } from './blob-put.ts'
 import { configShow } from './config-show.ts'
-import { devices, devicesRenew, devicesRevoke } from './devices.ts'
+import { devices, devicesRenew, devicesRevoke, devicesVouch } from './devices.ts'
 import { explain } from './explain.ts'
 import { get } from './get.ts'
 import { groups, groupsAdd, groupsCreate, groupsRemove, groupsRole } from './groups.ts'
@@ -37,6 +37,7 @@ export const commands: readonly Command[] = [
   devices,
   devicesRevoke,
   devicesRenew,
+  devicesVouch,
   nodeRevoke,
   nodeAllow,
   groups,

@@ -186,6 +186,47 @@ describe.skipIf(missing !== undefined)('recovery words on the phone page', () =>
     expect(await page.getByRole('complementary', { name: 'Changes to your identity' }).count()).toBe(0)
   })
 
+  test('a device that was lost is shut out from the list of them, as of a time', async () => {
+    const { page } = phone
+    const transport = httpTransport({ address: home.http })
+    const typed = { words: words.join(' '), transport, keys: memoryKeyStore() }
+    const [found] = await findRecoverable(typed)
+    const { identity } = await recoverIdentity({ ...typed, identity: found?.firstDigits ?? '' })
+    await transport.call('identity.append', { identity: identity.id, log: identity.log() })
+    await using tablet = await connect({ schema: microblog, keys: typed.keys, transport })
+    await (
+      await tablet.collection('posts').put({ text: 'Of who found the tablet.' })
+    ).accepted
+    await goTo(page, 'Home')
+    const told = page.getByRole('complementary', { name: 'Changes to your identity' })
+    await told.getByRole('button', { name: 'I have seen this' }).click()
+    await goTo(page, 'Me')
+    await page.getByText('This phone and its node').click()
+    const row = page.getByRole('listitem').filter({ hasText: toHex(identity.device.key).slice(0, 6) })
+    await row.getByRole('button', { name: 'Shut it out' }).click()
+    await row.getByRole('button', { name: 'No', exact: true }).click()
+    await row.getByRole('button', { name: 'Shut it out' }).click()
+    await row.getByLabel('Somebody else has had it since').fill('2026-01-01T00:00')
+    await row.getByRole('button', { name: 'Yes, for good' }).click()
+    const shutOut = page.getByText(/^Shut out: /)
+    await page.getByText('This phone and its node').click({ trial: true })
+    await until(async () => {
+      const { log } = await transport.call('identity.get', { identity: identity.id })
+      await identity.learn(log)
+      return identity.role === undefined
+    }, 10_000)
+    const posts = await (
+      await connect({ schema: microblog, owner: identity.id, transport })
+    )
+      .collection('posts')
+      .latest(10)
+    expect(posts.map(({ value }) => value.text)).not.toContain('Of who found the tablet.')
+    await page.reload()
+    await page.getByText('This phone and its node').click()
+    await shutOut.waitFor()
+    await goTo(page, 'Home')
+  })
+
   test('a page from plain http neither shows nor takes words, and says what to do', async () => {
     stranger = await openChromium({ phone: true, names: ['node.lan'] })
     const { page } = stranger

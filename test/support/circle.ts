@@ -63,9 +63,11 @@ export async function personAt(
 export async function newDeviceOf<S extends Schema>(
   app: App<S>,
   daemon: Daemon,
-  leave: Pick<AdmissionRequest, 'role' | 'capabilities' | 'readsPrivate'> = {
+  leave: Pick<AdmissionRequest, 'role' | 'capabilities' | 'readsPrivate' | 'probation'> = {
     role: 'owner',
     readsPrivate: true,
+    // As if it had been vouched for.
+    probation: false,
   },
 ): Promise<App<S>> {
   const keys = memoryKeyStore()

@@ -5,6 +5,7 @@ import { actionButton, element } from '../parts/element.ts'
 import { notice } from '../parts/notice.ts'
 import { shortId } from '../parts/words.ts'
 import type { Phone } from './phone.ts'
+import { shutOutButton } from './shut-out.ts'
 
 /** What other devices, or whoever has the words, did to this person's identity: until the person has read it. */
 export function changesNotice(phone: Phone, failed: (error: unknown) => void): HTMLElement | false {
@@ -41,25 +42,9 @@ function told(phone: Phone, change: Change, failed: (error: unknown) => void): H
     'div',
     { class: 'stack tight' },
     notice('warn', changeInWords(change, name), wayOut(change, phone)),
-    canShutOut(change, phone) && shutOutButton(phone, change.device as Uint8Array, failed),
+    canShutOut(change, phone) &&
+      shutOutButton(phone, change.device as Uint8Array, 'Not me: shut it out', failed),
   )
-}
-
-/** Two presses: it is for good. */
-function shutOutButton(phone: Phone, device: Uint8Array, failed: (error: unknown) => void): HTMLElement {
-  const place = element('div', {})
-  const ask = element(
-    'button',
-    {
-      type: 'button',
-      class: 'button danger',
-      onclick: () => place.replaceChildren(actionButton('Yes, for good', 'danger', shut, failed)),
-    },
-    'Not me: shut it out',
-  )
-  const shut = (): Promise<void> => phone.shutOut(device)
-  place.append(ask)
-  return place
 }
 
 function canShutOut({ kind, device, isDropped }: Change, { identity }: Phone): boolean {

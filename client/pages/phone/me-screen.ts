@@ -5,16 +5,14 @@ import { icon } from '../parts/icon.ts'
 import { noticePlace } from '../parts/notice.ts'
 import { personName, portrait } from '../parts/portrait.ts'
 import { shortId } from '../parts/words.ts'
+import { deviceList } from './device-list.ts'
 import { readHomeNode } from './home-node.ts'
 import { copyText } from './follow-screen.ts'
-import type { Phone } from './phone.ts'
 import { scopeInWords } from './places.ts'
 import { personOf, postOf } from './post.ts'
 import { postCard } from './post-card.ts'
 import type { Screen } from './screen.ts'
 import { wordsReminder } from './words-reminder.ts'
-
-const roleNames = { owner: 'Owner', app: 'App', node: 'Node', reader: 'Reader' } as const
 
 /** Own profile, own posts, and what is under the bonnet: id, devices, node. */
 export function meScreen({ phone, root, signal }: Screen): void {
@@ -65,7 +63,7 @@ export function meScreen({ phone, root, signal }: Screen): void {
             copied,
           ),
           element('h2', {}, 'Devices'),
-          devices(phone),
+          deviceList(phone, problems.show),
           element('h2', {}, 'Node'),
           node,
         ),
@@ -106,25 +104,4 @@ export function meScreen({ phone, root, signal }: Screen): void {
 
 function fact(name: string, value: string | undefined): HTMLElement[] {
   return value === undefined ? [] : [element('dt', {}, name), element('dd', {}, value)]
-}
-
-function devices(phone: Phone): HTMLElement {
-  const { state, device } = phone.identity
-  const own = toHex(device.key)
-  return element(
-    'ul',
-    { class: 'stack tight' },
-    ...[...state.devices].map(([key, { role, revoked, probation }]) =>
-      element(
-        'li',
-        { class: 'row spread' },
-        element('span', {}, `${roleNames[role]}${key === own ? ' (this phone)' : ''}`),
-        element(
-          'span',
-          { class: 'soft small mono' },
-          `${shortId(key)}${revoked === undefined ? '' : ' · revoked'}${probation ? ' · new' : ''}`,
-        ),
-      ),
-    ),
-  )
 }

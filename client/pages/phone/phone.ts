@@ -110,9 +110,17 @@ export class Phone {
     await this.#look()
   }
 
-  async shutOut(device: Uint8Array): Promise<void> {
+  /** An older key's word for a new one, which may add and revoke others from then on. */
+  async vouchFor(device: Uint8Array): Promise<void> {
     const app = await this.app()
-    const { unsigned, unrenewed } = await app.revokeDevice(device)
+    await app.vouchForDevice(device)
+    this.changed()
+    await this.#look()
+  }
+
+  async shutOut(device: Uint8Array, since?: number): Promise<void> {
+    const app = await this.app()
+    const { unsigned, unrenewed } = await app.revokeDevice(device, { since })
     // What only the owners of a group can do is nothing to press a button for.
     const again = unrenewed.filter(({ error }) => error.code !== 'FORBIDDEN' && error.code !== 'TOO_LARGE')
     this.halfShutOut = unsigned.length + again.length === 0 ? undefined : device
