@@ -102,7 +102,8 @@ export class History {
     const winners = this.#winners(heads.toSorted())
     const acting = this.#acting(winners, applied)
     const holding = settles(acting) ? acting : winners
-    const won = new Set(winners)
+    // An addition that another made impossible is one of the winners, and yet lost: what comes would meet it again.
+    const won = new Set(winners.filter((head) => applied.has(head) || this.#void.has(head)))
     const lost = heads.filter((head) => !won.has(head))
     const open = lost.filter((head) => {
       const { ours, theirs } = this.#weigh(holding, head)

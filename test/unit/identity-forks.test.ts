@@ -4,6 +4,8 @@ import { toHex } from '../../protocol/bytes.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import { rankOfKey } from '../../protocol/identity/apply.ts'
+import { makeBox, openBoxSecret } from '../../protocol/identity/box.ts'
+import { signEntry } from '../../protocol/identity/entry.ts'
 import { append, replay } from '../../protocol/identity/log.ts'
 import {
   addDevice,
@@ -15,7 +17,7 @@ import {
   rotate,
   vouch,
 } from '../../protocol/identity/make.ts'
-import type { DeviceSecrets, IdentityState, SignedEntry } from '../../protocol/identity/types.ts'
+import type { DeviceSecrets, EntryBody, IdentityState, SignedEntry } from '../../protocol/identity/types.ts'
 import { createSeededRandom } from '../support/seeded-random.ts'
 
 // Signatures are looked at elsewhere: here thousands of histories are.
@@ -33,7 +35,7 @@ const base = grown(createIdentity(crypto, first, { recovery: words }).state, [
 
 type Step = (state: IdentityState) => SignedEntry
 
-/** What any of the four keys can do: let somebody in, shut another out, itself too, vouch, change the words. */
+/** What any of the four keys can do: let somebody in, shut another out, itself too, vouch, change the words or the secret. */
 const steps: readonly Step[] = keys.flatMap((signer): Step[] => [
   (state) => admit(state, signer, added, false),
   (state) => admit(state, signer, newDevice(), true),
@@ -44,7 +46,14 @@ const steps: readonly Step[] = keys.flatMap((signer): Step[] => [
   ),
   (state) => vouch(crypto, state, signer, third.key),
   (state) => rotate(crypto, state, signer, newDevice()).entry,
+  (state) => anotherEpoch(state, signer),
 ])
+
+/** Of the kinds that fare differently where branches meet. */
+const goingOn: readonly ((state: IdentityState, signer: DeviceSecrets) => SignedEntry)[] = [
+  (state, signer) => admit(state, signer, newDevice(), false),
+  (state, signer) => anotherEpoch(state, signer),
+]
 
 describe('what a log says', () => {
   it('is the same for two entries made at once, in whichever order they come', () => {
@@ -58,6 +67,18 @@ describe('what a log says', () => {
       }
     }
     expect(forks).toBeGreaterThan(400)
+  })
+
+  it('is the same for any three entries made at once, in every order', { timeout: 120_000 }, () => {
+    const made = steps.flatMap((step) => branch(base, [step]))
+    let forks = 0
+    for (let a = 0; a < made.length; a++)
+      for (let b = a + 1; b < made.length; b++)
+        for (let c = b + 1; c < made.length; c++) {
+          settle([made[a], made[b], made[c]].map((entry) => [entry as SignedEntry]))
+          forks++
+        }
+    expect(forks).toBeGreaterThan(2_000)
   })
 
   it('is the same for branches of two and of three heads, in every order that can be', () => {
@@ -115,10 +136,13 @@ it('whoever goes on turns nothing that holds, and heads that need not be followe
     const able = keys.filter(({ key }) => rankOfKey(whole, key) !== undefined)
     for (const one of [whole, without])
       for (const key of able) {
-        const entry = admit(one, key, newDevice(), false)
-        const after = append(crypto, one, [entry])
-        expect(still(after)).toEqual(held(whole))
-        expect(after.dropped.has(toHex(entry.hash))).toBe(false)
+        for (const step of goingOn) {
+          const [entry] = branch(one, [(state) => step(state, key)])
+          if (entry === undefined) continue
+          const after = append(crypto, one, [entry])
+          expect(still(after)).toEqual(held(whole))
+          expect(after.dropped.has(toHex(entry.hash))).toBe(false)
+        }
       }
   }
   expect(lost).toBeGreaterThan(1_000)
@@ -205,6 +229,23 @@ function admit(state: IdentityState, signer: DeviceSecrets, of: DeviceSecrets, p
   const reads = state.boxes.at(-1)?.wraps.has(toHex(signer.key)) === true
   const possession = provePossession(crypto, state.id, of)
   return addDevice(crypto, state, signer, ownerAdmission(of, probation), possession, { readsPrivate: reads })
+}
+
+function anotherEpoch(state: IdentityState, signer: DeviceSecrets): SignedEntry {
+  const before = openBoxSecret(crypto, state, signer)
+  if (before === undefined) throw new OnehopError('FORBIDDEN', 'it was not given the secret')
+  const readers = [...state.devices.values()].filter(({ key, revoked }) => {
+    const wraps = state.boxes.at(-1)?.wraps
+    return revoked === undefined && wraps?.has(toHex(key)) === true
+  })
+  const recipients = state.recovery === undefined ? readers : [...readers, state.recovery]
+  const next = { epoch: before.epoch + 1, secret: crypto.random(32) }
+  const body: EntryBody = {
+    kind: 'epoch',
+    authorHeads: [],
+    box: makeBox(crypto, signer, recipients, next, before),
+  }
+  return signEntry(crypto, { identity: state.id, previous: state.next, author: undefined, body }, signer)
 }
 
 /** Every order that keeps the order within each branch. */
