@@ -5,11 +5,10 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Writable } from 'node:stream'
-import { createInterface } from 'node:readline/promises'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import type { Context } from './command.ts'
 import { NeedsAction } from './failure.ts'
+import { withHiddenLines } from './question.ts'
 import { openText, passphraseKey, readSealed, sealText, type PassphraseKey } from './sealed-file.ts'
 
 export const credentialName = 'onehop-passphrase'
@@ -53,7 +52,7 @@ export function sealedFiles(asker: Asker, loadCrypto: () => Promise<CryptoProvid
         // Another file may have been sealed under another one, where a change was cut short: it is asked for by name.
         if (asker.stdin.isTTY !== true) break
         process.stderr.write('That is not it. ')
-        passphrase = askHidden(asker, `Passphrase of ${path}: `)
+        passphrase = askFor(asker, path)
       }
       throw new NeedsAction('UNAUTHENTICATED', `${path} is sealed under another passphrase`, {
         help: 'There is no way round it. With your recovery words you come back on another machine: onehop recover.',
@@ -77,10 +76,14 @@ async function givenPassphrase(asker: Asker, path: string): Promise<string> {
   // A service may have other credentials than ours.
   if (folder && existsSync(join(folder, credentialName)))
     return readPassphraseFile(join(folder, credentialName))
-  if (asker.stdin.isTTY === true) return askHidden(asker, `Passphrase of ${path}: `)
+  if (asker.stdin.isTTY === true) return askFor(asker, path)
   throw new NeedsAction('UNAUTHENTICATED', `${path} is sealed under a passphrase`, {
     help: `Run this at a terminal, or put it in a file: ONEHOP_PASSPHRASE_FILE names one, and so does the systemd credential ${credentialName}.`,
   })
+}
+
+function askFor(asker: Asker, path: string): Promise<string> {
+  return withHiddenLines(asker, (ask) => ask(`Passphrase of ${path}: `))
 }
 
 /** The first line of a file. */
@@ -96,18 +99,4 @@ export async function readPassphraseFile(path: string): Promise<string> {
   throw new NeedsAction('UNAUTHENTICATED', `the first line of ${path} is empty`, {
     help: 'The passphrase is the first line of that file.',
   })
-}
-
-/** What is typed does not show. */
-export async function askHidden({ stdin, signal }: Asker, question: string): Promise<string> {
-  process.stderr.write(question)
-  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
-  const lines = createInterface({ input: stdin, output: nowhere, terminal: true, historySize: 0 })
-  lines.on('SIGINT', () => void process.kill(process.pid, 'SIGINT'))
-  try {
-    return await lines.question('', { signal })
-  } finally {
-    lines.close()
-    process.stderr.write('\n')
-  }
 }

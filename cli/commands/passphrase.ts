@@ -7,7 +7,8 @@ import { statePaths, writeSecretFile } from '../config.ts'
 import { exitCodes } from '../exit-code.ts'
 import { NeedsAction, UsageError } from '../failure.ts'
 import { checkKeyFile, cliDevicePath, whileNobodyWrites } from '../key-store.ts'
-import { askHidden, credentialName, readPassphraseFile } from '../passphrase.ts'
+import { credentialName, readPassphraseFile } from '../passphrase.ts'
+import { withHiddenLines } from '../question.ts'
 import { newPassphraseKey, type PassphraseKey } from '../sealed-file.ts'
 
 const lengthMin = 8
@@ -126,7 +127,10 @@ async function askTwice(context: Call['context']): Promise<string> {
     throw new NeedsAction('UNAUTHENTICATED', 'there is no terminal to ask for the new passphrase', {
       help: 'Name a file that holds it: onehop passphrase set --file FILE',
     })
-  const first = await askHidden(context, 'New passphrase: ')
-  if ((await askHidden(context, 'The same again: ')) === first) return first
+  const [first, second] = await withHiddenLines(context, async (ask) => [
+    await ask('New passphrase: '),
+    await ask('The same again: '),
+  ])
+  if (first === second) return first
   throw new UsageError('the two are not the same; nothing was changed', 'onehop passphrase set')
 }

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream'
-import { expect, test } from 'vitest'
-import { askLine, withLines } from '../../cli/question.ts'
+import { expect, test, vi } from 'vitest'
+import { askLine, withHiddenLines, withLines } from '../../cli/question.ts'
 
 function terminal() {
   const stopping = new AbortController()
@@ -44,4 +44,24 @@ test('Ctrl-D and the end of input end the question, and the process goes on', as
   const waiting = askLine(ended, '? ')
   ended.stdin.end()
   await expect(waiting).rejects.toMatchObject({ name: 'AbortError' })
+})
+
+test('before a secret is asked the terminal is raw, and it is until the last was typed', async () => {
+  const at = terminal()
+  const happened: string[] = []
+  const setRawMode = (isRaw: boolean): void => void happened.push(isRaw ? 'raw' : 'cooked')
+  Object.assign(at.stdin, { isTTY: true, setRawMode })
+  const written = vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    happened.push(String(text))
+    return true
+  })
+  try {
+    const asked = withHiddenLines(at, async (ask) => [await ask('one? '), await ask('two? ')])
+    at.stdin.write('first\r')
+    setImmediate(() => at.stdin.write('second\r'))
+    expect(await asked).toEqual(['first', 'second'])
+  } finally {
+    written.mockRestore()
+  }
+  expect(happened).toEqual(['raw', 'one? ', '\n', 'two? ', '\n', 'cooked'])
 })
