@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os'
+import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Clock, Log } from '../../protocol/ports.ts'
 import { packedBytes, packSigned, type Signed } from './verify-batch.ts'
@@ -55,6 +56,7 @@ class SecondThread implements VerifiesAhead {
 
   async verify(batch: readonly Signed[]): Promise<Uint8Array | undefined> {
     if (this.#hasFailed) return undefined
+    this.#stopIdle()
     const worker = (this.#worker ??= this.#start())
     const block = this.#takeBlock(packedBytes(batch))
     packSigned(batch, block)
@@ -71,9 +73,7 @@ class SecondThread implements VerifiesAhead {
   }
 
   #answered(): void {
-    const waiting = this.#waiting.shift()
-    if (waiting === undefined) return
-    const { block, count, resolve } = waiting
+    const { block, count, resolve } = this.#waiting.shift() as Waiting
     resolve(block.slice(0, count))
     this.#blocks.push(block)
   }
@@ -84,8 +84,8 @@ class SecondThread implements VerifiesAhead {
   }
 
   #start(): Worker {
-    const isBuilt = import.meta.url.endsWith('.js')
-    const file = isBuilt ? './verify-worker.js' : './verify-worker.ts'
+    // As this file is: built, or not.
+    const file = `./verify-worker${extname(import.meta.url)}`
     const worker = new Worker(new URL(file, import.meta.url), { resourceLimits })
     // Whoever waits for an answer keeps the process; an idle thread does not.
     worker.unref()
@@ -98,32 +98,31 @@ class SecondThread implements VerifiesAhead {
     return worker
   }
 
+  /** What comes meanwhile stops it. */
   #rest(): void {
-    this.#stopIdle()
-    this.#stopIdle = this.#clock.after(idleMs, () => {
-      if (this.#waiting.length === 0) void this.#end()
-    })
+    this.#stopIdle = this.#clock.after(idleMs, () => void this.#end())
   }
 
   /** What it was to verify is left to this thread, and so is all that comes. */
   #fail(worker: Worker, error: unknown): void {
     if (this.#worker !== worker) return
-    this.#worker = undefined
     this.#hasFailed = true
     this.#log.warn('crypto.second-thread-ended', { error })
-    this.#release()
-  }
-
-  #release(): void {
-    for (const { resolve } of this.#waiting.splice(0)) resolve(undefined)
-    this.#blocks.length = 0
+    this.#letGo()
   }
 
   async #end(): Promise<void> {
-    this.#stopIdle()
+    await this.#letGo()?.terminate()
+  }
+
+  /** Whoever waits verifies for itself; an answer that comes all the same is nobody's. */
+  #letGo(): Worker | undefined {
     const worker = this.#worker
     this.#worker = undefined
-    this.#release()
-    await worker?.terminate()
+    worker?.removeAllListeners('message')
+    this.#stopIdle()
+    for (const { resolve } of this.#waiting.splice(0)) resolve(undefined)
+    this.#blocks.length = 0
+    return worker
   }
 }

@@ -1,8 +1,16 @@
+import { once } from 'node:events'
+import type { Worker } from 'node:worker_threads'
 import { expect, test } from 'vitest'
 import { systemClock } from '../../daemon/clock.ts'
 import { loadCrypto } from '../../daemon/crypto/index.ts'
 import { secondThread } from '../../daemon/crypto/second-thread.ts'
-import { packedBytes, packSigned, unpackSigned, type Signed } from '../../daemon/crypto/verify-batch.ts'
+import {
+  packedBytes,
+  packSigned,
+  unpackSigned,
+  verifyPacked,
+  type Signed,
+} from '../../daemon/crypto/verify-batch.ts'
 import type { Log } from '../../protocol/ports.ts'
 import { createVirtualClock } from '../support/virtual-clock.ts'
 
@@ -31,11 +39,22 @@ test('a batch comes out as it went in', () => {
   }
 })
 
+test('verdicts take the place of what was read', () => {
+  const batch = batchOf(40)
+  const bytes = new Uint8Array(packedBytes(batch))
+  packSigned(batch, bytes)
+  verifyPacked(crypto, bytes, batch.length)
+  expect([...bytes.subarray(0, batch.length)]).toEqual(verdictsOn(batch))
+})
+
 test('gives this thread’s verdicts, in the order of the asking', async () => {
   await using thread = secondThread(systemClock, silent, 2)
   const batches = [batchOf(200), batchOf(3), batchOf(0), batchOf(50)]
   const answers = await Promise.all(batches.map((batch) => thread?.verify(batch)))
   expect(answers.map((answer) => [...(answer ?? [])])).toEqual(batches.map(verdictsOn))
+  // Its blocks are used again.
+  const again = batchOf(100)
+  expect([...((await thread?.verify(again)) ?? [])]).toEqual(verdictsOn(again))
 })
 
 test('where there is one core there is none, and closed it answers nothing', async () => {
@@ -57,4 +76,33 @@ test('ends when nothing came for a minute, and begins again', async () => {
     await clock.advance(61_000)
     expect(thread?.isRunning).toBe(false)
   }
+})
+
+test('does not end under work that came in the last second of that minute', async () => {
+  const clock = createVirtualClock()
+  await using thread = secondThread(clock, silent, 2)
+  await thread?.verify(batchOf(1))
+  await clock.advance(59_000)
+  const batch = batchOf(1_000)
+  const asked = thread?.verify(batch)
+  await clock.advance(2_000)
+  expect([...((await asked) ?? [])]).toEqual(verdictsOn(batch))
+  expect(thread?.isRunning).toBe(true)
+})
+
+test('when it breaks, what waits and what comes is left to this thread, and no timer stays', async () => {
+  const clock = createVirtualClock()
+  const warned: string[] = []
+  const log = { ...silent, warn: (event: string) => void warned.push(event) }
+  const started = once(process, 'worker') as Promise<[Worker]>
+  await using thread = secondThread(clock, log, 2)
+  await thread?.verify(batchOf(1))
+  const [worker] = await started
+  const asked = thread?.verify(batchOf(5_000))
+  await worker.terminate()
+  expect(await asked).toBeUndefined()
+  expect(await thread?.verify(batchOf(1))).toBeUndefined()
+  expect(thread?.isRunning).toBe(false)
+  expect(warned).toEqual(['crypto.second-thread-ended'])
+  expect(clock.pending()).toBe(0)
 })
