@@ -18,7 +18,7 @@ import { createMesh, type Mesh, type MeshNode } from '../support/mesh.ts'
 import type { OperationVectors } from '../vectors/api-operations.ts'
 import { readVectors, unspell } from '../vectors/wire.ts'
 import { appends } from './decoders.ts'
-import { Fault, type Target } from './fuzzer.ts'
+import { Fault, type Target, type World } from './fuzzer.ts'
 import { seedsOf } from './seeds.ts'
 import { type Branch, growTree, major, writeTree } from './tree.ts'
 
@@ -143,6 +143,14 @@ export async function openServices(): Promise<Services> {
   const { results } = await mesh.wait(home.call('placement.commit', { replicaSets: [set] }))
   if (results[0]?.code !== null) throw new Error(`the set was refused: ${results[0]?.message}`)
 
+  const world: World = {
+    elapsedMs: () => mesh.clock.monotonicMs(),
+    // In steps like those in which mesh.wait() passes it: they cost something too.
+    async pass(ms) {
+      for (let passedMs = 0; passedMs < ms; passedMs += 10) await mesh.clock.advance(10)
+    },
+  }
+
   const stranger = toHex(mesh.crypto.signingPublicKey(mesh.crypto.random(32)))
   const neighbour = mesh.nodes[1]?.id as string
   const answered = async (answer: Promise<Uint8Array>): Promise<Uint8Array | undefined> => {
@@ -160,6 +168,7 @@ export async function openServices(): Promise<Services> {
     return {
       name: `node/${method}`,
       seeds,
+      world,
       async run(body) {
         const call = async (from: string): Promise<Uint8Array | undefined> =>
           answered(handler({ from, body, signal: new AbortController().signal }))
@@ -192,6 +201,7 @@ export async function openServices(): Promise<Services> {
           [...requests.map(({ cbor }) => unspell(cbor)), ...(more === undefined ? [] : [encode(more)])],
           [ada.owner, written.record.id, microblog.hash],
         ),
+        world,
         async run(body) {
           let taken = false
           for (const caller of callers) {

@@ -64,12 +64,13 @@ test('what must not be is found', async () => {
   expect(problems).toContain('uncaught TypeError: a fault')
 })
 
+function busy(ms: number): void {
+  const { user } = process.threadCpuUsage()
+  while (process.threadCpuUsage().user - user < ms * 1_000);
+}
+
 test('a call that takes too long counts when it does so alone', async () => {
   let calls = 0
-  const busy = (ms: number): void => {
-    const { user } = process.threadCpuUsage()
-    while (process.threadCpuUsage().user - user < ms * 1_000);
-  }
   const run = (input: Uint8Array): boolean => {
     calls++
     if (input[0] === 1 || calls === 1) busy(60)
@@ -78,4 +79,24 @@ test('a call that takes too long counts when it does so alone', async () => {
   const target = { name: 'slow', seeds: [], run }
   expect((await check(target, Uint8Array.of(0), { ms: 0 })).problem).toBeUndefined()
   expect((await check(target, Uint8Array.of(1), { ms: 0 })).problem).toMatch(/processor time/)
+})
+
+test('what goes on around a call that waits is not its own', async () => {
+  let elapsedMs = 0
+  const pass = async (ms: number): Promise<void> => {
+    busy(80)
+    elapsedMs += ms
+  }
+  const waiting: Target = {
+    name: 'waiting',
+    seeds: [],
+    world: { elapsedMs: () => elapsedMs, pass },
+    async run(input) {
+      if (input[0] === 1) busy(70)
+      await pass(25_000)
+      return true
+    },
+  }
+  expect((await check(waiting, Uint8Array.of(0), { ms: 0 })).problem).toBeUndefined()
+  expect((await check(waiting, Uint8Array.of(1), { ms: 0 })).problem).toMatch(/processor time/)
 })
