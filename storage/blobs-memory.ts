@@ -46,6 +46,14 @@ export class MemoryBlobFolder implements BlobFolder {
     this.#blobs.delete(name)
   }
 
+  /** All that a disk would hold. */
+  contents(): readonly Uint8Array[] {
+    return [...this.#blobs.values()].flatMap(({ manifest, chunks }) => [
+      ...(manifest === undefined ? [] : [manifest]),
+      ...chunks.values(),
+    ])
+  }
+
   #blob(name: string): MemoryBlob {
     let blob = this.#blobs.get(name)
     if (blob === undefined) {

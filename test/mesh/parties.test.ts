@@ -1,21 +1,18 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { microblog } from '../../client/microblog.ts'
+import { connect, makeIdentity, memoryKeyStore, microblog } from '../../client/index.ts'
+import type { App, Identity, Write } from '../../client/index.ts'
 import type { Network } from '../../daemon/net/rpc.ts'
 import { shardKey } from '../../daemon/placement/find.ts'
-import { encodeManifest } from '../../protocol/blob-manifest.ts'
-import { concatBytes, toHex, utf8 } from '../../protocol/bytes.ts'
+import { toHex, utf8 } from '../../protocol/bytes.ts'
+import { decode } from '../../protocol/codec.ts'
 import { unpackChain } from '../../protocol/placement/chain.ts'
-import { blindCollection } from '../../protocol/record/blind.ts'
-import { clockOf } from '../../protocol/record/clock.ts'
-import { signRecord } from '../../protocol/record/sign.ts'
-import { encodeRecord } from '../../protocol/record/wire.ts'
-import { sealChunk, sealedLength } from '../../protocol/sealed-blob.ts'
 import { createMesh, type Mesh, type MeshNode } from '../support/mesh.ts'
+import { type ArrivedRequest, meshTransport } from '../support/mesh-transport.ts'
 import { Resident } from '../support/resident.ts'
 
 /**
- * What each party sees (protocol/README.md), looked for in the bytes that reached it: words planted in a public post, a
- * private note and a sealed file.
+ * What each party sees (protocol/README.md), looked for in the bytes that reached it: words planted by an app, with the
+ * client library, in a public post, a private note and a sealed file.
  */
 const publicWords = 'planted for everybody'
 const privateWords = 'planted for myself alone'
@@ -23,17 +20,18 @@ const fileWords = 'planted in a sealed file'
 const collectionName = 'notes'
 
 let mesh: Mesh
-let ada: Resident
+let app: App<typeof microblog>
+let ada: Identity
 let home: MeshNode
 let replica: MeshNode
 let aggregator: MeshNode
 let stranger: MeshNode
-/** By node: bodies of requests and replies that came to it, as they were. */
+/** By node: bodies of requests and replies that came to it, as they were; from Ada's app too. */
 const arrived = new Map<number, Uint8Array[]>()
-/** What Ada's phone gave her node. */
-const handedIn: Uint8Array[] = []
 const provided: Uint8Array[] = []
-let sealedFile: Uint8Array
+/** The private record and the sealed file, as they came to the own node. */
+let note: Uint8Array
+let file: Uint8Array
 
 function listenIn({ rpc, routing }: Network, index: number): void {
   const heard = arrived.get(index) ?? []
@@ -71,77 +69,68 @@ beforeAll(async () => {
   })
   const { crypto } = mesh
   ;[home, aggregator] = [mesh.nodes[0], mesh.nodes[6]] as [MeshNode, MeshNode]
-  ada = new Resident(mesh, microblog)
   await mesh.clock.advance(3_000)
-  await mesh.wait(ada.moveIn(home))
-  await mesh.wait(ada.place(home))
+  const keys = memoryKeyStore()
+  ada = await makeIdentity({ keys, crypto })
+  const { device, state } = ada
+  const resident = new Resident(mesh, microblog, { device, state })
+  await mesh.wait(resident.moveIn(home))
+  await mesh.wait(resident.place(home))
   const { replicaSet } = await mesh.wait(home.call('replica-set.get', { owner: ada.id }))
   const seats = unpackChain(crypto, replicaSet).newest.members.map(({ node }) => toHex(node))
   replica = mesh.nodes.find(({ id }) => id !== home.id && seats.includes(id)) as MeshNode
   stranger = mesh.nodes.find(({ id, index }) => index !== 6 && !seats.includes(id)) as MeshNode
-  await mesh.wait(ada.put(home, 'profile', { name: 'Ada', place: '/geo/africa/ng/lagos' }))
-  await mesh.wait(ada.put(home, 'posts', { title: publicWords }))
-  await writeNote()
-  await uploadFile()
-  await mesh.until(() => holds(heardBy(replica), sealedFile.subarray(0, 64)), 60_000)
+  const transport = meshTransport(home, listenAtHome)
+  app = await mesh.wait(connect({ schema: microblog, transport, keys, crypto, clock: mesh.clock }))
+  await written(app.collection('profile').put({ name: 'Ada', place: '/geo/africa/ng/lagos' }))
+  await written(app.collection('posts').put({ title: publicWords }))
+  note = (await written(app.collection(collectionName).put({ text: privateWords }))).local.bytes
+  await mesh.wait(app.blobs.put(utf8(fileWords), 'text/plain', { sealed: true }))
+  await mesh.until(() => holds(heardBy(replica), file.subarray(0, 64)), 60_000)
   await mesh.until(() => holds(heardBy(aggregator), publicWords), 60_000)
   await mesh.until(() => provided.length > 0, 60_000)
   await mesh.clock.advance(30_000)
 })
 
-afterAll(() => mesh[Symbol.asyncDispose]())
+afterAll(async () => {
+  await app.close()
+  await mesh[Symbol.asyncDispose]()
+})
 
-async function writeNote(): Promise<void> {
-  const { crypto } = mesh
-  const { device } = ada.person
-  const record = signRecord(
-    crypto,
-    {
-      ...{ owner: ada.id, author: ada.id, app: microblog.id, key: crypto.random(32), merge: 'register' },
-      collection: blindCollection(crypto, crypto.random(32), microblog.id, collectionName),
-      ...{ number: 3, clock: clockOf(mesh.clock.nowMs()), operation: 'put', schema: microblog.hash },
-      expiresMs: undefined,
-      sections: [
-        {
-          ...{ audience: 'private', heights: {}, fields: { text: privateWords } },
-          sealing: { epoch: 1, key: crypto.random(32) },
-        },
-      ],
-    },
-    device.seed,
-  )
-  handedIn.push(encodeRecord(record))
-  const { results } = await mesh.wait(home.call('record.put', { records: handedIn }))
-  expect(results[0]?.outcome).toBe('stored')
+function listenAtHome({ operation, bytes }: ArrivedRequest): void {
+  // A schema names its collections: what is not told is which of them a record belongs to.
+  if (operation === 'schema.put') return
+  heardBy(home).push(bytes)
+  if (operation === 'blob.put') file = (decode(bytes) as { readonly chunk: Uint8Array }).chunk
 }
 
-async function uploadFile(): Promise<void> {
-  const { crypto } = mesh
-  const plain = utf8(fileWords)
-  const { paddedBytes, sealedBytes } = sealedLength(plain.length)
-  const padded = concatBytes(plain, new Uint8Array(paddedBytes - plain.length))
-  sealedFile = sealChunk(crypto, crypto.random(32), { index: 0, last: true }, padded)
-  const manifest = encodeManifest({ size: sealedBytes, chunks: [crypto.sha256(sealedFile)] })
-  const { blob } = await mesh.wait(home.call('blob.begin', { owner: ada.id, manifest }))
-  await mesh.wait(home.call('blob.put', { owner: ada.id, blob, index: 0, chunk: sealedFile }))
-  handedIn.push(sealedFile)
+async function written(write: Promise<Write>): Promise<Write> {
+  const done = await mesh.wait(write)
+  await mesh.wait(done.accepted)
+  return done
 }
 
-test('the own node: ciphertext of notes and files, and no name of a private collection', () => {
-  for (const words of [privateWords, fileWords, collectionName]) expect(holds(handedIn, words)).toBe(false)
+test('the own node: ciphertext of notes and files, and no name of a private collection', async () => {
+  const disk = (await mesh.onDisk(home.index)).filter((bytes) => !holds([bytes], microblog.bytes))
+  const { seed, boxSecret } = ada.device
+  for (const bytes of [heardBy(home), disk]) {
+    // It is looked for in the right place: what may be there is.
+    for (const there of [publicWords, note.subarray(-64), file]) expect(holds(bytes, there)).toBe(true)
+    for (const words of [privateWords, fileWords, collectionName, seed, boxSecret])
+      expect(holds(bytes, words)).toBe(false)
+  }
 })
 
 test('a replica: public words and ciphertext, nothing more', () => {
   const heard = heardBy(replica)
   expect(holds(heard, publicWords)).toBe(true)
-  expect(holds(heard, handedIn[0] as Uint8Array)).toBe(true)
+  expect(holds(heard, note)).toBe(true)
   for (const words of [privateWords, fileWords]) expect(holds(heard, words)).toBe(false)
 })
 
 test('an aggregator: what may be searched, and of what is private not even that there is any', () => {
   const heard = heardBy(aggregator)
   expect(holds(heard, publicWords)).toBe(true)
-  const [note, file] = handedIn as [Uint8Array, Uint8Array]
   for (const bytes of [note.subarray(-64), file.subarray(0, 64)]) expect(holds(heard, bytes)).toBe(false)
   for (const words of [privateWords, fileWords]) expect(holds(heard, words)).toBe(false)
 })
@@ -150,7 +139,7 @@ test('a DHT peer: hashes of 32 bytes, none of them an id', () => {
   expect(provided.map(toHex)).toContain(toHex(shardKey(mesh.crypto, ada.id)))
   for (const key of provided) {
     expect(key).toHaveLength(32)
-    expect(toHex(key)).not.toBe(ada.name)
+    expect(toHex(key)).not.toBe(toHex(ada.id))
   }
 })
 

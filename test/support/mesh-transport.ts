@@ -5,8 +5,16 @@ import type { Transport } from '../../client/transport.ts'
 import { identifySession } from '../../daemon/api/auth.ts'
 import type { MeshNode } from './mesh.ts'
 
-/** The way of a phone or app to one node of a mesh: what the node's streams do, without the stream. */
-export function meshTransport({ id, node }: MeshNode): Transport {
+export interface ArrivedRequest {
+  readonly operation: string
+  readonly bytes: Uint8Array
+}
+
+/** The way of a phone or app to one node of a mesh: what the node's streams do, without the stream. `arrived` sees what is sent, before the node. */
+export function meshTransport(
+  { id, node }: MeshNode,
+  arrived: (request: ArrivedRequest) => void = () => {},
+): Transport {
   let token: string | undefined
   const transport: Transport = {
     address: `mesh:${id}`,
@@ -18,7 +26,9 @@ export function meshTransport({ id, node }: MeshNode): Transport {
       }
       const caller = identifySession(token, node.sessions)
       const call = { caller, signal, token, bind }
-      const { reply } = await node.dispatch.call(operation, decode(encode(request)), 'cbor', call)
+      const bytes = encode(request)
+      arrived({ operation, bytes })
+      const { reply } = await node.dispatch.call(operation, decode(bytes), 'cbor', call)
       return readReply(operation, decode(reply.bytes), 'cbor')
     },
     open: () => Promise.reject(new OnehopError('UNSUPPORTED', 'no live queries here')),

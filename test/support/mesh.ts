@@ -62,12 +62,19 @@ export interface Mesh extends AsyncDisposable {
   holdBack(rule: HoldBack | undefined): void
   /** Every write of the node meets this from now on; undefined: its disk is well again. */
   breakDisk(index: number, fault: OnehopError | undefined): void
+  /** Every key, value and piece of a file that lies on the node's disk. */
+  onDisk(index: number): Promise<readonly Uint8Array[]>
   /** Sets one node's Unix time off against everybody's; 0 puts it right. */
   skew(index: number, ms: number): void
   /** Passes virtual time until the condition holds. Rejects after `limitMs` of it. */
   until(condition: () => boolean | Promise<boolean>, limitMs?: number): Promise<void>
   /** Passes virtual time while a promise is under way, as a caller would wait. */
   wait<T>(promise: Promise<T>): Promise<T>
+}
+
+interface Disk {
+  readonly kv: KeptKv
+  readonly blobs: MemoryBlobFolder
 }
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
@@ -116,7 +123,7 @@ export async function createMesh(count: number, options: MeshOptions = {}): Prom
   const crypto = await loadCrypto({ random })
   const network = createMemoryNetwork({ clock, random, link: { delayMs: 5, ...options.link } })
   const nodes: MeshNode[] = []
-  const disks = new Map<number, { kv: KeptKv; blobs: MemoryBlobFolder }>()
+  const disks = new Map<number, Disk>()
   const mounts = new Map<number, MountedKv>()
   const skews = new Map<number, number>()
   const open = new Set<number>()
@@ -187,6 +194,15 @@ export async function createMesh(count: number, options: MeshOptions = {}): Prom
     },
     breakDisk(index, fault) {
       ;(mounts.get(index) as MountedKv).fault = fault
+    },
+    async onDisk(index) {
+      const { kv, blobs } = disks.get(index) as Disk
+      const found: Uint8Array[] = [...blobs.contents()]
+      for (let page = await kv.range({}), last = page.at(-1); last !== undefined; last = page.at(-1)) {
+        found.push(...page.flatMap(({ key, value }) => [key, value]))
+        page = await kv.range({ gt: last.key })
+      }
+      return found
     },
     skew(index, ms) {
       skews.set(index, ms)
