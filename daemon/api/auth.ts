@@ -53,10 +53,32 @@ export function bearerToken(authorization: string | undefined): string | undefin
 }
 
 /** 127.0.0.0/8 and ::1, also as Node writes the former on a socket for both families. */
-export function isLoopback(address: string | undefined): boolean {
+function isLoopback(address: string | undefined): boolean {
   if (address === undefined) return false
   const plain = address.startsWith('::ffff:') ? address.slice(7) : address
   return plain === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(plain)
+}
+
+/** By which proxies, load balancers and content networks say that they stand between, each in its own way. */
+const proxyHeaders = new Set([
+  ...['forwarded', 'via', 'cdn-loop', 'x-forwarded', 'x-client-ip', 'x-cluster-client-ip', 'x-host'],
+  ...['client-ip', 'true-client-ip', 'fastly-client-ip', 'fly-client-ip'],
+])
+const proxyPrefixes = [
+  ...['x-forwarded-', 'x-original-', 'x-real-', 'x-remote-', 'x-proxy', 'x-envoy-'],
+  ...['x-amz', 'x-azure-', 'cf-', 'tailscale-'],
+]
+
+function isOfProxy(name: string): boolean {
+  return proxyHeaders.has(name) || proxyPrefixes.some((prefix) => name.startsWith(prefix))
+}
+
+/** Whether who asks runs on this machine, as far as can be seen: behind a proxy on it everybody looks local. */
+export function isFromHere(request: {
+  readonly socket: { readonly remoteAddress?: string | undefined }
+  readonly headers: Readonly<Record<string, unknown>>
+}): boolean {
+  return isLoopback(request.socket.remoteAddress) && !Object.keys(request.headers).some(isOfProxy)
 }
 
 /**

@@ -6,7 +6,7 @@ import { emptyBytes, toHex } from '../../protocol/bytes.ts'
 import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
 import type { Clock, Log } from '../../protocol/ports.ts'
 import type { AppTokens } from './app-tokens.ts'
-import { bearerToken, identifyCaller, isLoopback } from './auth.ts'
+import { bearerToken, identifyCaller, isFromHere } from './auth.ts'
 import { apiLimits } from '../../protocol/api/limits.ts'
 import { authorise } from './dispatch.ts'
 import type { Dispatch } from './dispatch.ts'
@@ -56,12 +56,10 @@ export async function openHttpServer(options: HttpOptions): Promise<HttpServer> 
   let closing = false
 
   const identifyFrom = (request: IncomingMessage): ((token: string | undefined) => Caller) => {
-    // Behind a proxy on this machine everybody looks local.
-    const forwarded = request.headers['x-forwarded-for'] ?? request.headers.forwarded
-    const loopback = forwarded === undefined && isLoopback(request.socket.remoteAddress)
+    const fromHere = isFromHere(request)
     const findApp = (token: string): Caller | undefined =>
       options.appTokens.find(token, request.headers.origin)
-    return (token) => identifyCaller(token, loopback, options.sessions, options.adminToken, findApp)
+    return (token) => identifyCaller(token, fromHere, options.sessions, options.adminToken, findApp)
   }
 
   /** Whoever signed the request, or brought a token. What was signed is read whole, and checked, before any route. */

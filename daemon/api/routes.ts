@@ -7,7 +7,7 @@ import type { Rule } from '../../protocol/api/operation.ts'
 import { apiLimits } from '../../protocol/api/limits.ts'
 import { isOperationName, readReply } from '../../protocol/api/operations.ts'
 import { OnehopError } from '../../protocol/errors.ts'
-import { isLoopback } from './auth.ts'
+import { isFromHere } from './auth.ts'
 import type { Dispatch } from './dispatch.ts'
 import { answerForm, bodyForm, decodeBody, replyAnswer } from './http-message.ts'
 import type { HttpAnswer } from './http-message.ts'
@@ -76,7 +76,7 @@ export function createRoutes({ dispatch, pages }: RouteParts): readonly Route[] 
       pattern: /^\/$/,
       rule: 'anyone',
       async answer({ request }) {
-        const location = isLoopback(request.socket.remoteAddress) ? '/dashboard/' : '/phone/'
+        const location = isFromHere(request) ? '/dashboard/' : '/phone/'
         return redirect(location)
       },
     },

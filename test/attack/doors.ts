@@ -60,12 +60,12 @@ export const doorAttacks: readonly Scenario[] = [
   atDoor(
     'admin-behind-proxy',
     'the admin token comes through a proxy on the same machine, where everybody looks local',
-    'administration is refused with X-Forwarded-For or Forwarded (403)',
+    'administration is refused with Forwarded, Via, X-Forwarded-*, X-Real-IP and their like (403)',
     async (house) => {
       const authorization = `Bearer ${house.daemon.adminToken}`
       const config = '/api/v1/admin.config'
       assert.equal((await house.post(config, { authorization })).status, 200)
-      for (const field of ['x-forwarded-for', 'forwarded'])
+      for (const field of ['x-forwarded-for', 'x-forwarded-proto', 'x-real-ip', 'forwarded', 'via'])
         assert.equal((await house.post(config, { authorization, [field]: '203.0.113.9' })).status, 403)
       assert.equal((await house.post(config, {})).status, 401)
     },

@@ -131,8 +131,39 @@ describe('operations', () => {
   test('the admin token opens administration, behind no proxy', async () => {
     const authorization = `Bearer ${adminToken}`
     expect((await post('admin.config', { ...cbor, authorization })).status).toBe(200)
-    const forwarded = { ...cbor, authorization, 'x-forwarded-for': '203.0.113.9' }
-    expect((await post('admin.config', forwarded)).status).toBe(403)
+  })
+
+  test.each([
+    'Forwarded',
+    'Via',
+    'X-Forwarded',
+    'X-Forwarded-For',
+    'X-Forwarded-Host',
+    'X-Forwarded-Proto',
+    'X-Real-IP',
+    'X-Client-IP',
+    'X-Cluster-Client-IP',
+    'X-Original-Host',
+    'X-Envoy-External-Address',
+    'X-Amzn-Trace-Id',
+    'Client-IP',
+    'True-Client-IP',
+    'CF-Connecting-IP',
+    'CDN-Loop',
+    'Tailscale-User-Login',
+  ])('and closes it to what %s says was passed on', async (field) => {
+    const headers = { authorization: `Bearer ${adminToken}`, [field]: '203.0.113.9' }
+    expect((await post('admin.config', { ...cbor, ...headers })).status).toBe(403)
+    const socket = socketClient(http.port, { headers })
+    await expect(socket).rejects.toThrow('status 403')
+    expect((await get('/', { [field]: '203.0.113.9' })).headers.location).toBe('/phone/')
+    expect((await get('/')).headers.location).toBe('/dashboard/')
+  })
+
+  test('more headers than are read are refused: the one left out might be the proxy’s', async () => {
+    const many = Object.fromEntries(Array.from({ length: 80 }, (_, i) => [`x-padding-${i}`, 'x']))
+    const headers = { ...cbor, authorization: `Bearer ${adminToken}`, ...many }
+    expect((await post('admin.config', { ...headers, 'x-forwarded-for': '203.0.113.9' })).status).toBe(431)
   })
 
   test('the admin token does what a session does', async () => {

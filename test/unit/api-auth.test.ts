@@ -6,7 +6,7 @@ import {
   bearerToken,
   identifyCaller,
   identifySession,
-  isLoopback,
+  isFromHere,
   openAdminToken,
 } from '../../daemon/api/auth.ts'
 import { serverLimits } from '../../daemon/api/limits.ts'
@@ -55,7 +55,15 @@ describe('who calls', () => {
     ['1270.0.0.1', false],
     [undefined, false],
   ])('%s is this machine: %s', (address, expected) => {
-    expect(isLoopback(address)).toBe(expected)
+    expect(isFromHere({ socket: { remoteAddress: address }, headers: {} })).toBe(expected)
+  })
+
+  test.each([
+    [{ host: '127.0.0.1', accept: '*/*', 'x-requested-with': 'a page' }, true],
+    [{ host: '127.0.0.1', via: '1.1 cache' }, false],
+    [{ host: '127.0.0.1', 'x-forwarded-proto': 'https' }, false],
+  ])('%j comes from a program of this machine: %s', (headers, expected) => {
+    expect(isFromHere({ socket: { remoteAddress: '127.0.0.1' }, headers })).toBe(expected)
   })
 
   test.each(['Bearer', 'Bearer xyz', `Basic ${admin}`, `Bearer ${admin} `, `Bearer ${admin}${admin}`])(
