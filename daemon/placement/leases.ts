@@ -53,10 +53,16 @@ export class Leases {
 
   /** What this node would still promise to that one. */
   offeredBytes(to: NodeId): number {
-    const { offerTo, offerBytes } = this.#parts.config
+    const { offerBytes } = this.#parts.config
     this.#dropLapsed()
-    const willing = offerTo === 'anyone' || (offerTo !== 'nobody' && offerTo.includes(to))
-    return willing ? Math.max(0, offerBytes - this.#parts.hosting.leasedBytes() - this.#promisedBytes) : 0
+    return this.#isInvited(to)
+      ? Math.max(0, offerBytes - this.#parts.hosting.leasedBytes() - this.#promisedBytes)
+      : 0
+  }
+
+  #isInvited(node: NodeId): boolean {
+    const { offerTo } = this.#parts.config
+    return offerTo === 'anyone' || (offerTo !== 'nobody' && offerTo.includes(node))
   }
 
   /** The lease that this node gave for a shard and that has not run out. */
@@ -122,14 +128,20 @@ export class Leases {
     return leases
   }
 
-  /** Asked again for one shard, as a repair does until it succeeds, the same bytes are meant. */
+  /** What is promised or leased for a shard already: asked again, as a repair does until it succeeds, it is meant. */
+  #counted({ owner }: LeaseAsk): number {
+    const hosted = this.#parts.hosting.get(owner)
+    const held = hosted?.person === false ? hosted.quotaBytes : 0
+    return this.#promised.get(toHex(owner))?.bytes ?? held
+  }
+
   #mayPromise(to: NodeId, ask: LeaseAsk): boolean {
     const { config, hosting } = this.#parts
-    const hosted = hosting.get(ask.owner)
-    const counted =
-      this.#promised.get(toHex(ask.owner))?.bytes ?? (hosted?.person === false ? hosted.quotaBytes : 0)
+    const counted = this.#counted(ask)
     const offered = this.offeredBytes(to)
-    if (offered === 0 && counted === 0) return false
+    // What waits to be taken up is between this node and whom it invited; a shard that is held may get another home.
+    const mayRenew = counted > 0 && (this.#isInvited(to) || hosting.has(ask.owner))
+    if (offered === 0 && !mayRenew) return false
     return (
       ask.bytes > 0 &&
       ask.bytes <= config.leaseBytes &&
@@ -140,19 +152,21 @@ export class Leases {
 
   #promise(to: NodeId, ask: LeaseAsk): Uint8Array {
     const { clock, config, crypto, hosting, rpc, seed } = this.#parts
+    // Never less than before: else whoever asks for one byte leaves the shard without room for its records.
+    const bytes = Math.max(ask.bytes, this.#counted(ask))
     if (!hosting.has(ask.owner)) {
       const name = toHex(ask.owner)
       this.#forget(name)
       const untilMs = clock.monotonicMs() + takeUpMs
-      this.#promised.set(name, { owner: ask.owner, bytes: ask.bytes, untilMs })
-      this.#promisedBytes += ask.bytes
+      this.#promised.set(name, { owner: ask.owner, bytes, untilMs })
+      this.#promisedBytes += bytes
     }
     const lease = {
       host: fromHex(rpc.self, 32) as Uint8Array,
       owner: ask.owner,
       shard: ask.shard,
       home: fromHex(to, 32) as Uint8Array,
-      bytes: ask.bytes,
+      bytes,
       largestRecordBytes: limits.recordBytesMax,
       expiresMs: clock.nowMs() + config.leaseMs,
     }
