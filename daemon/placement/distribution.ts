@@ -36,6 +36,8 @@ const messageBytes = limits.frameBytesMax - 8_192
 export class Distribution {
   readonly #parts: DistributionParts
   readonly #waiting = new Map<NodeId, Set<string>>()
+  /** Who is told because they asked, without a seat in anything. */
+  readonly #guests = new Set<NodeId>()
   readonly #listeners = new Set<(node: NodeId, owner: IdentityId) => void>()
   readonly #senders = new Map<NodeId, Promise<void>>()
   /** Of which shards it was told already that no message holds them. */
@@ -53,6 +55,17 @@ export class Distribution {
   }
 
   announceTo(node: NodeId, owner: IdentityId): void {
+    this.#guests.delete(node)
+    this.#announceTo(node, owner)
+  }
+
+  /** To a node that asked and has no seat, as long as it stays: keys cost nothing, and each would be dialled for ever. */
+  answer(node: NodeId, owner: IdentityId): void {
+    if (!this.#waiting.has(node)) this.#guests.add(node)
+    this.#announceTo(node, owner)
+  }
+
+  #announceTo(node: NodeId, owner: IdentityId): void {
     if (node === this.#parts.rpc.self) return
     const owners = this.#waiting.get(node) ?? new Set()
     this.#waiting.set(node, owners.add(toHex(owner)))
@@ -101,9 +114,14 @@ export class Distribution {
   async #deliver(node: NodeId, signal: AbortSignal): Promise<void> {
     let pauseMs = retryMs
     while (!signal.aborted && !(await this.#send(node, signal))) {
+      if (this.#guests.has(node) && !this.#parts.rpc.connected().includes(node)) {
+        this.#waiting.delete(node)
+        break
+      }
       await this.#parts.clock.sleep(pauseMs, signal).catch(() => {})
       pauseMs = Math.min(pauseMs * 2, retryMsMax)
     }
+    this.#guests.delete(node)
   }
 
   /** True when everything for the node went out. */

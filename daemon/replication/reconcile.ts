@@ -43,6 +43,8 @@ export interface ReconcileParts {
   readonly digests: Digests
   readonly receipts: Receipts
   readonly announceTo: (node: NodeId, owner: IdentityId) => void
+  /** The same for one that asked without a seat in the shard. */
+  readonly answer: (node: NodeId, owner: IdentityId) => void
   /** The node is yet to be pushed something of the shard. */
   readonly isComing: (node: NodeId, owner: IdentityId) => boolean
   /** The node was found to hold everything up to this place of the own arrival log. */
@@ -233,13 +235,13 @@ export class Reconcile {
   }
 
   async #compare(from: NodeId, body: Uint8Array): Promise<Uint8Array> {
-    const { digests, replicaSets, hosting, announceTo, isComing } = this.#parts
+    const { digests, replicaSets, hosting, announceTo, answer, isComing } = this.#parts
     const { until, shards } = decodeComparison(body)
     const compared: Compared[] = []
     for (const { owner, set, fingerprint } of shards) {
       if (!hosting.has(owner) || !this.#mayAsk(owner, from)) {
         // Seated by a set that lost against another, it must hear so: nobody names it any more.
-        if (hosting.has(owner)) announceTo(from, owner)
+        if (hosting.has(owner)) answer(from, owner)
         compared.push({ records: 'notHeld', sameSet: true })
         continue
       }

@@ -91,7 +91,8 @@ export class Replication {
     this.copies = new Copies({ ...shared, digests })
     const onEqual = this.copies.foundEqual.bind(this.copies)
     const isComing = this.push.isComing.bind(this.push)
-    this.reconcile = new Reconcile({ ...shared, digests, isComing, onEqual })
+    const answer = parts.placement.distribution.answer.bind(parts.placement.distribution)
+    this.reconcile = new Reconcile({ ...shared, digests, isComing, onEqual, answer })
     for (const { owner, person } of parts.hosting.list()) {
       const isWhole = person || parts.store.documents.get(wholeKind, owner) !== undefined
       if (!isWhole) this.#joining.set(toHex(owner), owner)

@@ -199,6 +199,7 @@ async function openHolder(crypto: CryptoProvider, folder: string, host: string, 
   const reconcile = new Reconcile({
     ...parts,
     announceTo: () => {},
+    answer: () => {},
     isComing: () => false,
     onEqual: () => {},
   })
