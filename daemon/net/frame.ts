@@ -14,8 +14,8 @@ import { fromUtf8, utf8 } from '../../protocol/bytes.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 import { isErrorCode, OnehopError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
+import type { Method } from '../../protocol/methods.ts'
 import { netLimits } from './net-limits.ts'
-import type { Method } from './rpc.ts'
 
 export type RequestFrame = {
   readonly kind: 'request'

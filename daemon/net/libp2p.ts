@@ -13,6 +13,7 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { toHex } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
+import type { Method } from '../../protocol/methods.ts'
 import type { Clock, Log, Random } from '../../protocol/ports.ts'
 import type { Config } from '../config.ts'
 import { withDeadline } from './deadline.ts'
@@ -58,7 +59,7 @@ export interface Libp2pNetworkOptions {
   readonly providerValidityMs?: number
 }
 
-export interface Libp2pNetwork extends Network {
+export interface Libp2pNetwork extends Network<Method> {
   stats(): RpcStats
 }
 

@@ -1,5 +1,6 @@
 /** Rpc over any transport: one stream per peer and family, opened when first needed and again after a reset. */
 import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
+import type { Method } from '../../protocol/methods.ts'
 import type { Clock, Log } from '../../protocol/ports.ts'
 import { Budget } from './budget.ts'
 import type { Channel, RpcTransport } from './channel.ts'
@@ -7,7 +8,7 @@ import { withDeadline } from './deadline.ts'
 import { checkMethod, familyOf, protocolOf } from './frame.ts'
 import { netLimits } from './net-limits.ts'
 import { Requester, Responder } from './rpc-machine.ts'
-import type { Method, NodeId, Rpc, RpcCallOptions, RpcHandler } from './rpc.ts'
+import type { NodeId, Rpc, RpcCallOptions, RpcHandler } from './rpc.ts'
 import { Turns } from './turns.ts'
 
 export interface RpcBudgets {
@@ -37,7 +38,7 @@ interface Link {
   readonly requester: Requester
 }
 
-export class RpcEndpoint implements Rpc {
+export class RpcEndpoint implements Rpc<Method> {
   readonly self: NodeId
   readonly #transport: RpcTransport
   readonly #clock: Clock

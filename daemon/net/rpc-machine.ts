@@ -8,10 +8,11 @@
  * 4. Nothing is sent for a request whose caller has cancelled or whose deadline has passed.
  */
 import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
+import type { Method } from '../../protocol/methods.ts'
 import type { Clock } from '../../protocol/ports.ts'
 import { decodeFrame, encodeFrame } from './frame.ts'
 import { netLimits } from './net-limits.ts'
-import type { Method, NodeId, RpcHandler } from './rpc.ts'
+import type { NodeId, RpcHandler } from './rpc.ts'
 
 export interface Call {
   readonly method: Method

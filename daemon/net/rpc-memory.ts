@@ -4,6 +4,7 @@
  */
 import { toHex } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
+import type { Method } from '../../protocol/methods.ts'
 import type { Clock, Log, Random } from '../../protocol/ports.ts'
 import type { Channel, RpcTransport } from './channel.ts'
 import { createFrameStream } from './frame-stream.ts'
@@ -34,7 +35,7 @@ export interface MemoryNetworkOptions {
   readonly providerValidityMs?: number
 }
 
-export interface MemoryNode extends Network {
+export interface MemoryNode extends Network<Method> {
   stats(): RpcStats
 }
 

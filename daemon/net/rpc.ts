@@ -1,10 +1,8 @@
+import type { Method, NodeMethod } from '../../protocol/methods.ts'
 import type { FrameStream } from './frame-stream.ts'
 
 /** A node's Ed25519 public key as 64 hex digits. Its libp2p peer id is made from the same key. */
 export type NodeId = string
-
-/** `family/name`, such as `shard/push`. One long-lived stream per peer and family carries all its requests. */
-export type Method = `${string}/${string}`
 
 export interface RpcRequest {
   /** The authenticated sender. */
@@ -23,12 +21,15 @@ export interface RpcCallOptions {
   readonly timeoutMs?: number
 }
 
-/** Requests between nodes. At most once per call; callers make their requests safe to repeat. */
-export interface Rpc {
+/**
+ * Requests between nodes. At most once per call; callers make their requests safe to repeat. A node serves and asks the
+ * methods that have a rule; the transports beneath carry any.
+ */
+export interface Rpc<M extends Method = NodeMethod> {
   readonly self: NodeId
-  handle(method: Method, handler: RpcHandler): void
+  handle(method: M, handler: RpcHandler): void
   /** Dials when needed. Rejects with an {@link OnehopError}: UNREACHABLE, TIMEOUT, BUSY, or what the handler threw. */
-  request(to: NodeId, method: Method, body: Uint8Array, options: RpcCallOptions): Promise<Uint8Array>
+  request(to: NodeId, method: M, body: Uint8Array, options: RpcCallOptions): Promise<Uint8Array>
   connected(): readonly NodeId[]
   /** Calls back on every peer that comes or goes; returns the way to stop. */
   onPeer(listener: (peer: NodeId, state: 'connected' | 'disconnected') => void): () => void
@@ -53,8 +54,8 @@ export interface Routing {
   withdraw(key: Uint8Array): Promise<void>
 }
 
-export interface Network extends AsyncDisposable {
-  readonly rpc: Rpc
+export interface Network<M extends Method = NodeMethod> extends AsyncDisposable {
+  readonly rpc: Rpc<M>
   readonly routing: Routing
   /** Own dialable multiaddrs. */
   addresses(): readonly string[]

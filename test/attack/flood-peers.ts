@@ -2,9 +2,9 @@
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { apiProtocol } from '../../daemon/api/stream.ts'
-import type { Method } from '../../daemon/net/rpc.ts'
 import { fromHex } from '../../protocol/bytes.ts'
 import { encode } from '../../protocol/codec.ts'
+import type { NodeMethod } from '../../protocol/methods.ts'
 import { encodePush } from '../../protocol/replication/messages.ts'
 import { startNetNode } from '../support/net-node.ts'
 
@@ -12,7 +12,7 @@ import { startNetNode } from '../support/net-node.ts'
 const [first = '', count = '', victim = '', address = '', forged = ''] = process.argv.slice(2)
 const record = fromHex(forged) as Uint8Array
 const id = record.slice(0, 32)
-const requests: readonly (readonly [Method, Uint8Array])[] = [
+const requests: readonly (readonly [NodeMethod, Uint8Array])[] = [
   // Each of these is a signature to verify.
   ['shard/push', encodePush(Array.from({ length: 256 }, () => record))],
   ['shard/locate', encode(Array.from({ length: 128 }, () => id))],

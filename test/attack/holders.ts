@@ -1,12 +1,12 @@
 /** Nodes that ask for shards, seats, leases and space that are not theirs. */
 import assert from 'node:assert/strict'
 import { microblog } from '../../client/microblog.ts'
-import type { Method } from '../../daemon/net/rpc.ts'
 import { encodeManifest } from '../../protocol/blob-manifest.ts'
 import { fromHex, toHex } from '../../protocol/bytes.ts'
 import { encode } from '../../protocol/codec.ts'
 import { decodeLog, encodeLog } from '../../protocol/identity/entry.ts'
 import { append, replay } from '../../protocol/identity/log.ts'
+import type { NodeMethod } from '../../protocol/methods.ts'
 import { addDevice, deviceFromSeed, provePossession } from '../../protocol/identity/make.ts'
 import { makeChain, unpackChain } from '../../protocol/placement/chain.ts'
 import { signLease } from '../../protocol/placement/lease.ts'
@@ -55,7 +55,7 @@ function inStreet(
 function strangerAsks(
   name: string,
   attack: string,
-  method: Method,
+  method: NodeMethod,
   request: (street: Street, id: Uint8Array) => Uint8Array,
   answer: string | Uint8Array = 'FORBIDDEN',
 ): Scenario {

@@ -7,6 +7,7 @@ import type { RpcBudgets } from '../../daemon/net/rpc-endpoint.ts'
 import type { Network, NodeId } from '../../daemon/net/rpc.ts'
 import { utf8 } from '../../protocol/bytes.ts'
 import type { OnehopError } from '../../protocol/errors.ts'
+import type { Method } from '../../protocol/methods.ts'
 import { until } from '../support/until.ts'
 import { eventually, failure, type RpcWorld } from './rpc.ts'
 
@@ -25,14 +26,16 @@ export function rpcLimitsContract(name: string, createWorld: () => Promise<RpcWo
       await world?.[Symbol.asyncDispose]()
       world = undefined
     })
-    const two = async (budgets?: Partial<RpcBudgets>): Promise<{ a: Network; b: Network; to: NodeId }> => {
+    const two = async (
+      budgets?: Partial<RpcBudgets>,
+    ): Promise<{ a: Network<Method>; b: Network<Method>; to: NodeId }> => {
       world = await createWorld()
       const a = await world.start(0)
       const b = await world.start(1, budgets === undefined ? {} : { budgets })
       b.rpc.handle('test/echo', async ({ body: asked }) => asked)
       return { a, b, to: b.rpc.self }
     }
-    const openRaw = (a: Network, to: NodeId): Promise<FrameStream> =>
+    const openRaw = (a: Network<Method>, to: NodeId): Promise<FrameStream> =>
       a.openStream(to, '/onehop/test/1', never)
 
     test('a peer beyond its bytes hears BUSY, and small requests pass in what is left', async () => {

@@ -6,11 +6,12 @@ import type { Network, NodeId, Rpc } from '../../daemon/net/rpc.ts'
 import { fromUtf8, utf8 } from '../../protocol/bytes.ts'
 import type { OnehopError } from '../../protocol/errors.ts'
 import { OnehopError as Failure } from '../../protocol/errors.ts'
+import type { Method } from '../../protocol/methods.ts'
 import { until } from '../support/until.ts'
 
 export interface RpcWorld extends AsyncDisposable {
   /** Starts node number `index`, or starts it again with the same key, in reach of all others. */
-  start(index: number, options?: { budgets?: Partial<RpcBudgets> }): Promise<Network>
+  start(index: number, options?: { budgets?: Partial<RpcBudgets> }): Promise<Network<Method>>
 }
 
 const never = new AbortController().signal
@@ -23,7 +24,9 @@ export function rpcContract(name: string, createWorld: () => Promise<RpcWorld>):
       await world?.[Symbol.asyncDispose]()
       world = undefined
     })
-    const two = async (budgets?: Partial<RpcBudgets>): Promise<{ a: Network; b: Network; to: NodeId }> => {
+    const two = async (
+      budgets?: Partial<RpcBudgets>,
+    ): Promise<{ a: Network<Method>; b: Network<Method>; to: NodeId }> => {
       world = await createWorld()
       const a = await world.start(0)
       const b = await world.start(1, budgets === undefined ? {} : { budgets })
@@ -239,7 +242,7 @@ export function rpcContract(name: string, createWorld: () => Promise<RpcWorld>):
 }
 
 export async function failure(
-  rpc: Rpc,
+  rpc: Rpc<Method>,
   to: NodeId,
   method: string,
   bytes = body,
@@ -263,7 +266,7 @@ function untilAborted(signal: AbortSignal, tell: (reason: OnehopError) => void):
 }
 
 /** Dialling takes its time; a test of short deadlines starts with an open stream. */
-async function warm(a: Network, b: Network): Promise<void> {
+async function warm(a: Network<Method>, b: Network<Method>): Promise<void> {
   b.rpc.handle('test/warm', async ({ body: asked }) => asked)
   await a.rpc.request(b.rpc.self, 'test/warm', body, { signal: never })
 }

@@ -3,13 +3,14 @@
  * real parts, with a person and what is public of her; callers are strangers, who get little, and those who may.
  */
 import { microblog } from '../../client/microblog.ts'
-import type { Method, RpcHandler } from '../../daemon/net/rpc.ts'
+import type { RpcHandler } from '../../daemon/net/rpc.ts'
 import type { Call, Caller } from '../../daemon/api/operations.ts'
 import { operations } from '../../protocol/api/operations.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import { decode, encode } from '../../protocol/codec.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
+import type { NodeMethod } from '../../protocol/methods.ts'
 import { packReplicaSet, signReplicaSet } from '../../protocol/placement/replica-set.ts'
 import { encodePush } from '../../protocol/replication/messages.ts'
 import { encodeAnnouncements } from '../../protocol/search/exchange.ts'
@@ -23,7 +24,7 @@ import { seedsOf } from './seeds.ts'
 import { type Branch, growTree, major, writeTree } from './tree.ts'
 
 /** Valid messages for each method; the table fails to compile or to run when one is missing. */
-const messages: Readonly<Record<Method, () => Uint8Array[]>> = {
+const messages: Readonly<Record<NodeMethod, () => Uint8Array[]>> = {
   'search/adverts': () => [encodeAnnouncements([]), ...seedsOf('search-messages', 'advert')],
   'search/append': appends,
   'search/identities': () => seedsOf('placement-messages', 'ids'),
@@ -109,14 +110,14 @@ export const neverTaken: readonly string[] = [
 ]
 
 export async function openServices(): Promise<Services> {
-  const handlers = new Map<Method, RpcHandler>()
+  const handlers = new Map<NodeMethod, RpcHandler>()
   const mesh = await createMesh(2, {
     config: (index) => (index === 0 ? { aggregate: [{ app: microblog.id, scope: '/geo' }] } : {}),
     onJoin({ rpc }, index) {
       if (index !== 0) return
       const handle = rpc.handle.bind(rpc)
       rpc.handle = (method, handler) => {
-        handlers.set(method, handler)
+        handlers.set(method as NodeMethod, handler)
         handle(method, handler)
       }
     },

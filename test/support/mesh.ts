@@ -13,8 +13,14 @@ import { openStore, type Store } from '../../storage/store.ts'
 import type { Caller } from '../../daemon/api/operations.ts'
 import { loadCrypto } from '../../daemon/crypto/index.ts'
 import { defaultConfig, type Config } from '../../daemon/config.ts'
-import { createMemoryNetwork, type LinkSettings, type MemoryNetwork } from '../../daemon/net/rpc-memory.ts'
-import type { Network, NodeId, Rpc } from '../../daemon/net/rpc.ts'
+import type { RpcBudgets } from '../../daemon/net/rpc-endpoint.ts'
+import {
+  createMemoryNetwork,
+  type LinkSettings,
+  type MemoryNetwork,
+  type MemoryNode,
+} from '../../daemon/net/rpc-memory.ts'
+import type { NodeId, Rpc } from '../../daemon/net/rpc.ts'
 import { createNode, type Node } from '../../daemon/node.ts'
 import { createSeededRandom, type SeededRandom } from './seeded-random.ts'
 import { createVirtualClock, type VirtualClock } from './virtual-clock.ts'
@@ -31,9 +37,11 @@ export interface MeshOptions {
   readonly link?: Partial<LinkSettings>
   readonly log?: Log
   /** Sees a node's place in the network before the node does. */
-  readonly onJoin?: (network: Network, index: number) => void
+  readonly onJoin?: (network: MemoryNode, index: number) => void
   /** The i-th node's settings. */
   readonly config?: (index: number) => MeshConfig
+  /** What one peer may cost each node. */
+  readonly budgets?: Partial<RpcBudgets>
   readonly freeBytes?: () => number
 }
 
@@ -64,6 +72,8 @@ export interface Mesh extends AsyncDisposable {
   breakDisk(index: number, fault: OnehopError | undefined): void
   /** Every key, value and piece of a file that lies on the node's disk. */
   onDisk(index: number): Promise<readonly Uint8Array[]>
+  /** Everything that lies on the node's disk, in hex, by its key. */
+  contents(index: number): Promise<ReadonlyMap<string, string>>
   /** Sets one node's Unix time off against everybody's; 0 puts it right. */
   skew(index: number, ms: number): void
   /** Passes virtual time until the condition holds. Rejects after `limitMs` of it. */
@@ -134,7 +144,9 @@ export async function createMesh(count: number, options: MeshOptions = {}): Prom
     const disk = disks.get(index) ?? { kv: new KeptKv(), blobs: new MemoryBlobFolder() }
     disks.set(index, disk)
     const seed = seedOf(crypto, index)
-    const place = network.join(toHex(crypto.signingPublicKey(seed)))
+    const place = network.join(toHex(crypto.signingPublicKey(seed)), {
+      ...(options.budgets && { budgets: options.budgets }),
+    })
     options.onJoin?.(place, index)
     const config = meshConfig(index, options.config?.(index) ?? {})
     const mount = new MountedKv(disk.kv)
@@ -203,6 +215,10 @@ export async function createMesh(count: number, options: MeshOptions = {}): Prom
         page = await kv.range({ gt: last.key })
       }
       return found
+    },
+    async contents(index) {
+      const entries = await (disks.get(index)?.kv.range({ limit: 100_000 }) ?? [])
+      return new Map(entries.map(({ key, value }) => [toHex(key), toHex(value)]))
     },
     skew(index, ms) {
       skews.set(index, ms)

@@ -1,7 +1,7 @@
 import { microblog } from '../../client/microblog.ts'
-import type { Method } from '../../daemon/net/rpc.ts'
 import { fromHex, toHex } from '../../protocol/bytes.ts'
 import type { OnehopError } from '../../protocol/errors.ts'
+import type { NodeMethod } from '../../protocol/methods.ts'
 import { encodeHello } from '../../protocol/placement/messages.ts'
 import { encodeReplicaSet, type ReplicaSet } from '../../protocol/placement/replica-set.ts'
 import { clockOf } from '../../protocol/record/clock.ts'
@@ -20,7 +20,7 @@ export async function openStreet() {
   await mesh.wait(home.call('admin.host.add', { hosts: [{ log: ada.log }] }))
   const strangerSeed = mesh.crypto.random(32)
   const stranger = mesh.network.join(toHex(mesh.crypto.signingPublicKey(strangerSeed)))
-  const ask = async (method: Method, body: Uint8Array, to = home): Promise<Uint8Array | string> => {
+  const ask = async (method: NodeMethod, body: Uint8Array, to = home): Promise<Uint8Array | string> => {
     const signal = new AbortController().signal
     const answer = stranger.rpc
       .request(to.id, method, body, { signal })
