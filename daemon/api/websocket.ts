@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
 import type { WebSocket } from 'ws'
@@ -47,7 +48,7 @@ export function createSockets({ dispatch, leave, clock }: SocketPorts): Sockets 
       if (running.size >= serverLimits.socketsMax)
         throw new OnehopError('BUSY', 'too many WebSockets at once')
       server.handleUpgrade(request, socket, head, (webSocket) => {
-        const link = createSocketLink(webSocket, clock)
+        const link = createSocketLink(webSocket, { socket: socket as Socket, head }, clock)
         const served = serveConnection(link, { dispatch, leave, token, identify }).finally(() =>
           running.delete(link),
         )
@@ -62,12 +63,22 @@ export function createSockets({ dispatch, leave, clock }: SocketPorts): Sockets 
   }
 }
 
+/** Before a client's ping or pong: two bytes and the mask. */
+const controlHeadBytes = 6
+
 /** A WebSocket as frames: it stops reading while frames wait here, and sending while the other side does not read. */
-function createSocketLink(webSocket: WebSocket, clock: Clock): FrameLink {
+function createSocketLink(
+  webSocket: WebSocket,
+  { socket, head }: { readonly socket: Socket; readonly head: Buffer },
+  clock: Clock,
+): FrameLink {
   const unread: Uint8Array[] = []
   const closed = new AbortController()
   let wake: (() => void) | undefined
   let alive = true
+  /** What was read of whole messages, and of pings and pongs, which may come in the middle of one. */
+  let wholeBytes = socket.bytesRead - head.length
+  let isMidway = false
   const close = (): void => {
     webSocket.close(1000)
     // The other side may never answer the close.
@@ -79,8 +90,11 @@ function createSocketLink(webSocket: WebSocket, clock: Clock): FrameLink {
 
   const ping = (): void => {
     stopPing = clock.after(serverLimits.pingEveryMs, () => {
+      // Begun before the last ping and not yet whole: a megabyte may come slowly, but not for as long as one likes.
+      const wasMidway = isMidway
+      isMidway = !webSocket.isPaused && socket.bytesRead > wholeBytes
       // A phone that walked out of range says nothing; without this its live queries would stay for hours.
-      if (!alive) {
+      if (!alive || (wasMidway && isMidway)) {
         webSocket.terminate()
         return
       }
@@ -91,11 +105,17 @@ function createSocketLink(webSocket: WebSocket, clock: Clock): FrameLink {
   }
   ping()
 
-  webSocket.on('pong', () => {
+  webSocket.on('pong', (data: Buffer) => {
     alive = true
+    wholeBytes += data.length + controlHeadBytes
+  })
+  webSocket.on('ping', (data: Buffer) => {
+    wholeBytes += data.length + controlHeadBytes
   })
   webSocket.on('message', (data: Buffer, isBinary) => {
     alive = true
+    isMidway = false
+    wholeBytes = socket.bytesRead
     if (!isBinary) {
       webSocket.close(1003, 'frames are binary')
       return
