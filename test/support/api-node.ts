@@ -104,7 +104,13 @@ export function createApiNode(more: Partial<Operations> = {}, clock: Clock = sys
       leave.tell(owner)
     },
     openHttp: (
-      options: { pages?: string; origins?: string[]; hosts?: string[]; requestTimeoutMs?: number } = {},
+      options: {
+        pages?: string
+        origins?: string[]
+        hosts?: string[]
+        requestTimeoutMs?: number
+        clock?: Clock
+      } = {},
     ) =>
       openHttpServer({
         host: '127.0.0.1',
@@ -117,7 +123,7 @@ export function createApiNode(more: Partial<Operations> = {}, clock: Clock = sys
         appTokens: noAppTokens,
         adminToken,
         pages: options.pages,
-        clock: systemClock,
+        clock: options.clock ?? systemClock,
         log: silentLog,
         ...(options.requestTimeoutMs === undefined ? {} : { requestTimeoutMs: options.requestTimeoutMs }),
       }),
