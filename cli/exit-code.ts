@@ -9,6 +9,9 @@ export const exitCodes = {
   unhealthy: 4,
   /** Something waits for a person; the message says what. */
   needsAction: 5,
+  /** By Ctrl-C, or a signal to end: 128 and its number, as shells have it. */
+  interrupted: 130,
+  terminated: 143,
 } as const
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]

@@ -46,7 +46,7 @@ async function runCommand({ command, operands, flags }: Parsed, output: Output):
     output.data(commandHelp(command, output))
     return exitCodes.ok
   }
-  const { signal, release } = interruption()
+  const { signal, stoppedBy, release } = interruption()
   try {
     const context = createContext({
       environment: process.env,
@@ -60,23 +60,32 @@ async function runCommand({ command, operands, flags }: Parsed, output: Output):
     // The command is known: its own help says more than the list of all.
     if (error instanceof UsageError && error.help === UsageError.generalHelp)
       throw new UsageError(error.message, `See: onehop ${command.name} --help`)
-    throw error
+    const stopped = stoppedBy()
+    if (stopped === undefined) throw error
+    // Who stopped it knows why it did not end well.
+    if (output.json) reportFailure(output, error)
+    else output.words('\nStopped.')
+    return stopped
   } finally {
     release()
   }
 }
 
 /** The first SIGINT or SIGTERM asks everything to end; the second does not ask. */
-function interruption(): { readonly signal: AbortSignal; release(): void } {
+function interruption() {
   const controller = new AbortController()
+  let stopped: ExitCode | undefined
   const interrupt = (name: NodeJS.Signals): void => {
-    if (controller.signal.aborted) process.exit(name === 'SIGINT' ? 130 : 143)
+    const code = name === 'SIGINT' ? exitCodes.interrupted : exitCodes.terminated
+    if (stopped !== undefined) process.exit(code)
+    stopped = code
     controller.abort(Object.assign(new Error(`stopped by ${name}`), { name: 'AbortError' }))
   }
   process.on('SIGINT', interrupt)
   process.on('SIGTERM', interrupt)
   return {
     signal: controller.signal,
+    stoppedBy: () => stopped,
     release() {
       process.off('SIGINT', interrupt)
       process.off('SIGTERM', interrupt)

@@ -27,6 +27,8 @@ export interface PairingScreen {
   readonly identity: Identity | undefined
   /** What such a phone may do. */
   readonly capabilities: readonly Capability[]
+  /** Of another code, which is shown at a terminal where nobody came in time; what the node says when not given. */
+  readonly lifetimeS?: number | undefined
 }
 
 const pollMs = 400
@@ -64,6 +66,11 @@ export async function followPairing(screen: PairingScreen): Promise<PairingStatu
       if (pairing.state === 'confirmed' && shown !== 'confirmed' && !output.json)
         output.words('The digits are right. Go on at the phone ...')
       if (pairing.state === 'paired') return pairing
+      if (pairing.state === 'burnt' && pairing.reason === 'expired' && isWatched(screen)) {
+        await renew(screen)
+        shown = undefined
+        continue
+      }
       throwIfOver(pairing)
       shown = pairing.state
       await clock.sleep(pollMs, signal)
@@ -71,6 +78,30 @@ export async function followPairing(screen: PairingScreen): Promise<PairingStatu
   } finally {
     prompt?.close()
   }
+}
+
+/** Somebody sits there who can say whether a phone is still to come. */
+function isWatched({ output, stdin, asks }: PairingScreen): boolean {
+  return asks && output.watched && !output.json && stdin.isTTY === true
+}
+
+async function renew({ call, output, stdin, signal, lifetimeS }: PairingScreen): Promise<void> {
+  const lines = createInterface({ input: stdin, output: process.stderr, terminal: true })
+  lines.on('SIGINT', () => process.kill(process.pid, 'SIGINT'))
+  try {
+    await lines.question(
+      `\n${output.bold('Nobody came in time.')} Enter shows another code, Ctrl-C ends this. `,
+      {
+        signal,
+      },
+    )
+  } finally {
+    lines.close()
+  }
+  // The dashboard may show one by now.
+  const { pairing } = await call('admin.pair.show', {}, { signal })
+  if (pairing.state === 'burnt')
+    await call('admin.pair.open', lifetimeS === undefined ? {} : { lifetimeS }, { signal })
 }
 
 /** The QR on standard error; the link, which is the same for a program, stays with --json. */

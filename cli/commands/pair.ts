@@ -61,6 +61,7 @@ export const pair: Command = {
       clock,
       identity,
       capabilities,
+      lifetimeS,
     })
     if (!output.json) output.words(output.green(pairedWords(paired.identity)))
     return exitCodes.ok

@@ -5,11 +5,13 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { memoryKeyStore, pair } from '../../client/index.ts'
 import type { PairingRun } from '../../client/index.ts'
 import { fullAddress } from '../../daemon/net/node-id.ts'
 import { startNodeProcess, type NodeProcess } from '../support/node-process.ts'
+import { openTerminal, terminalMissing } from '../support/terminal.ts'
 import { until } from '../support/until.ts'
 
 const bin = resolve(import.meta.dirname, '../../dist/cli/bin.js')
@@ -246,6 +248,24 @@ test('a pairing that nobody comes to expires, and says so', () => {
   expect(onehop(ada, 'status').status).toBe(0)
 })
 
+test.skipIf(terminalMissing() !== undefined)(
+  'at a terminal one that nobody came to is shown anew',
+  async () => {
+    const command = [process.execPath, bin, 'pair', '--lifetime', '1', '--state', ada.at.state]
+    await using terminal = openTerminal(command, environment(ada))
+    const links = () => new Set(terminal.shown().match(/http\S+#pair=\S+|http\S+#\S{20,}/g))
+    await until(() => terminal.shown().includes('Nobody came in time.'), 10_000)
+    expect(links().size).toBe(1)
+    terminal.type('\r')
+    await until(() => links().size === 2, 10_000)
+    terminal.type('\u0003')
+    expect(await terminal.ended, terminal.shown()).toBe(130)
+    // Three that nobody came to lock the door, here as well.
+    await setTimeout(1_100)
+    expect(onehop(ada, 'pair', '--unlock').status).toBe(0)
+  },
+)
+
 test('a phone is paired by the digits that are typed, and revoked by the beginning of its key', async () => {
   const child = spawn(process.execPath, [bin, 'pair', '--state', ada.at.state, '--json'], {
     env: environment(ada),
@@ -279,6 +299,8 @@ test('a phone is paired by the digits that are typed, and revoked by the beginni
   expect(revoked.status, revoked.said).toBe(0)
   expect(revoked.lines()).toEqual([
     {
+      wasRevoked: false,
+      left: 0,
       revoked: key,
       records: 0,
       lastNumber: 0,
