@@ -4,21 +4,11 @@ import { asOnehopError, type ErrorCode } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
 import type { Clock } from '../protocol/ports.ts'
 import { clockMs, isClockAhead } from '../protocol/record/clock.ts'
-import { readSection } from '../protocol/record/section.ts'
 import { deviceOf } from '../protocol/identity/access.ts'
 import type { IdentityState } from '../protocol/identity/types.ts'
-import type {
-  IdentityId,
-  RecordId,
-  SectionHeader,
-  SignedRecord,
-  VerifiedRecord,
-} from '../protocol/record/types.ts'
+import type { IdentityId, RecordId, SignedRecord, VerifiedRecord } from '../protocol/record/types.ts'
 import { verifyRecord } from '../protocol/record/verify.ts'
 import { decodeRecord } from '../protocol/record/wire.ts'
-import { checkFieldValue } from '../protocol/schema/check-value.ts'
-import type { Schema } from '../protocol/schema/schema.ts'
-import { checkSections, sectionKind } from '../protocol/schema/sections.ts'
 import { decodeStored } from '../storage/stored-record.ts'
 import type {
   Drop,
@@ -32,6 +22,7 @@ import type {
 import { nextTurn } from './clock.ts'
 import type { VerifiesAhead } from './crypto/second-thread.ts'
 import type { Signed } from './crypto/verify-batch.ts'
+import { problemOfWriting } from './client-rules.ts'
 import { Equivocators } from './equivocators.ts'
 import type { Hosting } from './hosting.ts'
 import type { Identities } from './identities.ts'
@@ -78,9 +69,6 @@ export interface IngestParts {
   /** Verifies signatures of long calls on another thread. */
   readonly ahead?: Pick<VerifiesAhead, 'verify' | 'isRunning'> | undefined
 }
-
-/** The age beyond which a client must sign anew: replicas may have dropped the numbers it would fill. */
-const clientAgeMsMax = 60 * 86_400_000
 
 /** So many are verified before others get a turn: about ten milliseconds. */
 const sliceRecords = 256
@@ -349,8 +337,9 @@ export class Ingest {
       return refuse('NO_QUOTA', `the quota of ${ownerName} is used up`)
     }
     if (doubled !== undefined) {
-      const problem =
-        this.#checkNumber(verdict.record, doubled.get(ownerName)) ?? this.#checkClient(verdict.record, nowMs)
+      const { store, schemas } = this.#parts
+      const writing = { record: verdict.record, doubled: doubled.get(ownerName), nowMs }
+      const problem = problemOfWriting({ records: store.records, schemas }, writing)
       if (problem !== undefined) return refuse(problem.code, problem.message)
     }
     here.roomBytes -= bytes.length
@@ -372,25 +361,6 @@ export class Ingest {
     return work?.isSettled !== true || !isSame(work, limit)
   }
 
-  /**
-   * A device that uses a number twice was cloned, restored or stolen: it is to enrol a new key. What other nodes took from
-   * it comes by them all the same, so that all hold one set. A record that is held is a client's retry.
-   */
-  #checkNumber(
-    { header, id }: VerifiedRecord,
-    doubled: ReadonlySet<string> | undefined,
-  ): { code: ErrorCode; message: string } | undefined {
-    const { records } = this.#parts.store
-    const { owner, device, number } = header
-    const held = records.byNumber(owner, device, number)
-    if (held !== undefined && equalBytes(held.id, id)) return undefined
-    const isProven = doubled !== undefined && doubled.size > 0 && doubled.has(toHex(device))
-    if (held === undefined && !isProven) return undefined
-    if (held !== undefined && records.get(owner, { clock: header.clock, id }) !== undefined) return undefined
-    const what = isProven ? 'used a number twice' : `wrote another record as its number ${number}`
-    return { code: 'EQUIVOCATION', message: `device ${toHex(device)} ${what}; it has to enrol a new key` }
-  }
-
   #lookUp(owner: IdentityId): OwnerHere {
     const { identities, hosting } = this.#parts
     return {
@@ -400,73 +370,8 @@ export class Ingest {
     }
   }
 
-  /** Rules for what an app may write now; replicas never ask them again. */
-  #checkClient(record: VerifiedRecord, nowMs: number): { code: ErrorCode; message: string } | undefined {
-    const { header, sections } = record
-    if (clockMs(header.clock) < nowMs - clientAgeMsMax) {
-      return { code: 'EXPIRED', message: 'the record is dated more than 60 days ago; write it again' }
-    }
-    const withheld = sections.findIndex((section) => section === undefined)
-    if (withheld >= 0) return { code: 'BAD_REQUEST', message: `section ${withheld} is missing` }
-    const schema = this.#parts.schemas.get(header.schema)
-    if (schema === undefined)
-      return { code: 'UNKNOWN_SCHEMA', message: `no schema ${toHex(header.schema)} here` }
-    return checkAgainst(schema, record)
-  }
-
   #tell(arrivals: readonly Arrival[]): void {
     if (arrivals.length === 0) return
     for (const listener of this.#listeners) listener(arrivals)
   }
-}
-
-function checkAgainst(
-  schema: Schema,
-  record: VerifiedRecord,
-): { code: ErrorCode; message: string } | undefined {
-  const { header, sections } = record
-  if (schema.id !== header.app)
-    return { code: 'BAD_REQUEST', message: `the schema is of ${schema.id}, not ${header.app}` }
-  if (header.collection.startsWith('~')) {
-    // A blinded name: which collection it is only its owner knows; that it is sealed everyone can see.
-    const open = header.sections.findIndex((section) => section.audience !== 'private')
-    return open < 0
-      ? undefined
-      : { code: 'BAD_FIELD', message: `section ${open} of a private collection is not sealed` }
-  }
-  const collection = schema.collections.get(header.collection)
-  if (collection === undefined) {
-    return { code: 'UNKNOWN_COLLECTION', message: `${schema.id} has no collection ${header.collection}` }
-  }
-  if (collection.private) {
-    return { code: 'BAD_REQUEST', message: `${header.collection} is private: its name must be blinded` }
-  }
-  if (collection.merge !== header.merge) {
-    return {
-      code: 'BAD_REQUEST',
-      message: `${header.collection} merges by ${collection.merge}, not ${header.merge}`,
-    }
-  }
-  const [problem] = checkSections(collection, header.sections)
-  if (problem !== undefined) return { code: 'BAD_FIELD', message: `${problem.path}: ${problem.message}` }
-  for (let i = 0; i < sections.length; i++) {
-    const section = sections[i]
-    if (section === undefined || header.sections[i]?.epoch !== 0) continue
-    try {
-      for (const [name, value] of Object.entries(readSection(section))) {
-        const field = collection.fields.get(name)
-        const mismatch = field && checkFieldValue(field.document, schema.hierarchies, value)
-        if (field === undefined)
-          return { code: 'BAD_FIELD', message: `${header.collection} has no field ${name}` }
-        if (mismatch !== undefined)
-          return { code: 'BAD_FIELD', message: `${header.collection}.${name}: ${mismatch.message}` }
-        // Or a faulty app would publish, in the section of another field, what its author marked private.
-        if (sectionKind(field) !== sectionKind(header.sections[i] as SectionHeader))
-          return { code: 'BAD_FIELD', message: `${header.collection}.${name} belongs into another section` }
-      }
-    } catch (error) {
-      return { code: asOnehopError(error).code, message: `section ${i}: ${asOnehopError(error).message}` }
-    }
-  }
-  return undefined
 }
