@@ -18,7 +18,8 @@ export function formatDuration(durationMs: number): string {
   if (minutes < 60) return `${minutes} min ${seconds % 60} s`
   const hours = Math.floor(minutes / 60)
   if (hours < 48) return `${hours} h ${minutes % 60} min`
-  return `${Math.floor(hours / 24)} days`
+  // A span of 30 days that began a second ago is 30 days.
+  return `${Math.round(seconds / 86_400)} days`
 }
 
 /** 4:59, for a countdown. */

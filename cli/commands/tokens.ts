@@ -1,9 +1,12 @@
 import { grantToken } from '../../client/app-tokens.ts'
 import { microblog } from '../../client/microblog.ts'
+import type { CallOptions } from '../../client/transport.ts'
 import type { ReplyOf } from '../../protocol/api/operations.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
+import { checkTyped, requireKnown, type TypedGrant } from '../app-grant.ts'
 import type { Command } from '../command.ts'
+import type { Daemon } from '../daemon.ts'
 import { exitCodes } from '../exit-code.ts'
 import { UsageError } from '../failure.ts'
 import { columns, safeText } from '../output.ts'
@@ -11,6 +14,11 @@ import { requireIdentity } from '../owner.ts'
 import { formatDuration, shortId } from '../units.ts'
 
 type Token = ReplyOf<'token.list'>['tokens'][number]
+
+/** `orphaned`: it ended with the device that granted it. */
+type State = 'good' | 'revoked' | 'orphaned'
+
+const inWords = { revoked: 'revoked', orphaned: 'over: the device that granted it is revoked' } as const
 
 const dayMs = 86_400_000
 const daysDefault = 30
@@ -26,7 +34,8 @@ export const tokens: Command = {
     const { signal } = context
     const { call } = await context.daemon()
     const { clockMs } = await call('node.info', {}, { signal })
-    const { tokens: found } = await call('token.list', {}, { signal })
+    const { tokens: listed } = await call('token.list', {}, { signal })
+    const found = await withState(listed, call, { signal })
     if (output.json) for (const token of found) output.line(token)
     else if (found.length === 0) output.words('No app has a token of this node.')
     else
@@ -38,9 +47,9 @@ export const tokens: Command = {
             `${safeText(token.app)}: ${scopesOf(token)}`,
             safeText(token.origin ?? 'a program'),
             `of ${shortId(token.owner)}`,
-            token.revokedMs === null
+            token.state === 'good'
               ? output.green(`for ${formatDuration(token.expiresMs - clockMs)}`)
-              : output.red('revoked'),
+              : output.red(inWords[token.state]),
           ]),
         ),
       )
@@ -66,22 +75,31 @@ export const tokensGrant: Command = {
   notes:
     'Prints the token, once. What is sealed stays sealed to it. It ends when its time is over, when you revoke it, and ' +
     'when the device that granted it is revoked.',
-  async run({ operands: [label = ''], flags, context, output }) {
-    const identity = await requireIdentity(context)
-    const { call } = await context.daemon()
+  async run(given) {
+    const { flags, context, output } = given
     const days = flags.count('days') ?? daysDefault
     if (days < 1 || days > daysMax) throw new UsageError(`--days is 1 to ${daysMax}`)
-    const access = flags.on('write') ? 'write' : 'read'
-    const named = flags.texts('collection')
+    const typed: TypedGrant = {
+      label: given.operands[0] ?? '',
+      app: flags.text('app') ?? microblog.id,
+      collections: flags.texts('collection'),
+      origin: flags.text('origin'),
+      access: flags.on('write') ? 'write' : 'read',
+    }
+    checkTyped(typed)
+    const identity = await requireIdentity(context)
+    const { call } = await context.daemon()
+    const { label, app, collections, origin, access } = typed
+    await requireKnown(given, { call }, identity.id, typed)
     const granted = await grantToken(
       { call },
       identity,
       {
-        label,
-        app: flags.text('app') ?? microblog.id,
-        scopes: (named.length > 0 ? named : [undefined]).map((collection) => ({ collection, access })),
-        origin: flags.text('origin'),
-        lifetimeMs: days * dayMs,
+        ...{ label, app, origin, lifetimeMs: days * dayMs },
+        scopes: (collections.length > 0 ? collections : [undefined]).map((collection) => ({
+          collection,
+          access,
+        })),
       },
       { crypto: await context.crypto(), signal: context.signal },
     )
@@ -113,6 +131,25 @@ export const tokensRevoke: Command = {
     else output.words(revoked ? `Revoked ${toHex(id)}.` : `${toHex(id)} was revoked before.`)
     return exitCodes.ok
   },
+}
+
+/** A node forgets no token whose device is gone: the device may come back, where its revocation is undone. */
+async function withState(
+  listed: readonly Token[],
+  call: Daemon['call'],
+  options: CallOptions,
+): Promise<readonly (Token & { readonly state: State })[]> {
+  const owners = new Map(listed.map(({ owner }) => [toHex(owner), owner]))
+  const good = new Set<string>()
+  for (const identity of owners.values()) {
+    const { devices } = await call('admin.devices', { identity }, options)
+    for (const { device, role, revoked } of devices)
+      if (role === 'owner' && !revoked) good.add(toHex(identity) + toHex(device))
+  }
+  return listed.map((token) => {
+    const isHeld = good.has(toHex(token.owner) + toHex(token.device))
+    return { ...token, state: token.revokedMs !== null ? 'revoked' : isHeld ? 'good' : 'orphaned' }
+  })
 }
 
 const prefixMin = 8

@@ -55,8 +55,12 @@ export interface SignedAppGrant extends AppGrant {
 const name = text(limits.nameBytesMax, 1)
 
 /** As browsers write it: scheme, name in lower case, port unless it is the scheme's own; no path. */
+export function isOrigin(text: string): boolean {
+  return /^https?:/.test(text) && URL.parse(text)?.origin === text
+}
+
 const originShape = mapped(text(apiLimits.originBytesMax, 1), (origin) => {
-  if (/^https?:/.test(origin) && URL.parse(origin)?.origin === origin) return origin
+  if (isOrigin(origin)) return origin
   throw mismatch('origin such as https://app.example')
 })
 

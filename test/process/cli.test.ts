@@ -198,8 +198,32 @@ test('an app is let in, read with, seen and put out', async () => {
   expect(onehop(['tokens', 'revoke', '00000000']).status).toBe(1)
   expect(onehop(['tokens', 'revoke', id.slice(0, 8), '--json']).json()).toEqual({ id, revoked: true })
   expect(await ask('posts')).toBe(401)
-  expect(onehop(['tokens', 'grant', 'Reader', '--origin', 'reader.example', '--json']).status).toBe(1)
-  expect(onehop(['tokens', 'grant', 'Reader', '--days', '91']).status).toBe(2)
+})
+
+test('tokens grant: a slip is named, and no token is made that opens nothing', async () => {
+  await start()
+  onehop(['init', '--user', 'Ada', '--no-recovery', '--json'])
+  const refused = (...args: readonly string[]): string => {
+    const { status, stderr } = onehop(['tokens', 'grant', ...args])
+    return `${status} ${stderr}`
+  }
+  expect(refused('Reader', '--days', '91')).toMatch(/^2 .*--days/)
+  for (const origin of ['reader.example', 'https://reader.example/', 'https://Reader.example'])
+    expect(refused('Reader', '--origin', origin)).toMatch(/^2 .*--origin is a site.*\n.*no slash/)
+  expect(refused('x'.repeat(65))).toMatch(/^2 .*LABEL has 1 to 64 bytes, not 65/)
+  expect(refused('Reader', '--collection', 'pots')).toMatch(
+    /^1 .*no collection "pots".*posts.*UNKNOWN_COLLECTION/,
+  )
+  expect(refused('Reader', '--collection', 'notes')).toMatch(
+    /^1 .*notes is private.*\n.*Leave --collection out/,
+  )
+  expect(refused('Reader', '--app', 'nobodys.app')).toMatch(
+    /^1 .*nobodys\.app.*UNKNOWN_SCHEMA.*\n.*schema apply/,
+  )
+  expect(onehop(['tokens', '--json']).stdout).toBe('')
+  // One that may write brings its schema itself.
+  expect(onehop(['tokens', 'grant', 'Maker', '--app', 'nobodys.app', '--write']).status).toBe(0)
+  expect(onehop(['tokens']).stdout).toContain('for 30 days')
 })
 
 test('readers: whoever follows is shown, approved, and put out again', async () => {

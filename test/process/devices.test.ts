@@ -71,8 +71,11 @@ test('what another device or the words did is told once, with the way out', () =
   expect(said).toMatch(/New since you last looked:\n\s+A device was added: .*, by the recovery words\.\n/)
   expect(said).toContain(`Not you? onehop devices revoke ${desk.slice(0, 12)}`)
   expect(onehop('laptop', 'devices').said).not.toContain('New since')
+  expect(onehop('laptop', 'tokens', 'grant', 'Backup').said).toContain('Give this to the app')
+  expect(onehop('desk', 'tokens').stdout).toMatch(/Backup .* for 30 days/)
   // Scripts are not told, and take nothing from whoever looks next.
   onehop('desk', 'devices', 'revoke', keyOf('laptop'))
+  expect(onehop('desk', 'tokens').stdout).toMatch(/Backup .* over: the device that granted it is revoked/)
   expect(onehop('laptop', 'devices', '--json').said).toBe('')
   expect(onehop('laptop', 'devices').said).toMatch(/was shut out by/)
 })

@@ -86,11 +86,12 @@ test('columns count what is seen, not what paints it', () => {
 
 test('quantities', () => {
   expect([0, 1023, 1536, 200 * 1024 ** 2].map(formatBytes)).toEqual(['0 B', '1023 B', '1.5 KB', '200 MB'])
-  expect([400, 61_000, 3_700_000, 50 * 3_600_000].map(formatDuration)).toEqual([
+  expect([400, 61_000, 3_700_000, 50 * 3_600_000, 30 * 86_400_000 - 2_000].map(formatDuration)).toEqual([
     '0 s',
     '1 min 1 s',
     '1 h 1 min',
     '2 days',
+    '30 days',
   ])
   expect([299_001, 0].map(formatCountdown)).toEqual(['5:00', '0:00'])
 })
