@@ -9,6 +9,7 @@ import { welcomeFirstPerson } from '../first-person.ts'
 import { followPairing } from '../pairing-screen.ts'
 
 const appDaysDefault = 30
+const appDaysMax = 3_650
 
 export const pair: Command = {
   name: 'pair',
@@ -22,7 +23,7 @@ export const pair: Command = {
       value: 'APP',
       help: `what a phone without owner rights may use (${microblog.id})`,
     },
-    days: { type: 'string', value: 'DAYS', help: `for how long (${appDaysDefault})` },
+    days: { type: 'string', value: 'DAYS', help: `for how long (${appDaysDefault}, at most ${appDaysMax})` },
   },
   examples: [
     ['onehop pair', 'show the QR code and wait for the phone'],
@@ -34,6 +35,8 @@ export const pair: Command = {
     const lifetimeS = flags.count('lifetime')
     if (lifetimeS !== undefined && (lifetimeS < 1 || lifetimeS > 3600))
       throw new UsageError('--lifetime takes 1 to 3600 seconds')
+    const days = flags.count('days') ?? appDaysDefault
+    if (days < 1 || days > appDaysMax) throw new UsageError(`--days is 1 to ${appDaysMax}`)
     const { call } = await context.daemon()
     if (flags.on('unlock')) {
       const { pairing } = await call('admin.pair.unlock', {}, { signal })
@@ -47,11 +50,11 @@ export const pair: Command = {
     if (!open && !output.json) await welcomeFirstPerson(given, { call })
     const identity = await openIdentity({ keys: context.keys(), crypto: await context.crypto() })
     if (!open) await call('admin.pair.open', lifetimeS === undefined ? {} : { lifetimeS }, { signal })
-    const capabilities = capabilitiesOf(
-      flags.text('app') ?? microblog.id,
-      flags.count('days') ?? appDaysDefault,
-      clock.nowMs(),
-    )
+    else if (lifetimeS !== undefined && !output.json)
+      output.words(
+        'A QR code is open already and keeps its time: --lifetime is for one that is shown after it is over.',
+      )
+    const capabilities = capabilitiesOf(flags.text('app') ?? microblog.id, days, clock.nowMs())
     const paired = await followPairing({
       call,
       output,

@@ -275,6 +275,16 @@ test('readers: whoever follows is shown, approved, and put out again', async () 
   expect(onehop(['readers', '--json']).stdout).toContain('keeps nothing for followers')
 })
 
+test('pair: one QR at a time, whose lifetime a second command does not change, and says so', async () => {
+  const { ready } = await start()
+  const dashboard = new URL(ready['dashboard'] as string)
+  const call = httpCaller(Number(dashboard.port), dashboard.hash.replace('#token=', ''))
+  await call('admin.pair.open', { lifetimeS: 3 })
+  const { status, stderr } = onehop(['pair', '--lifetime', '600'])
+  expect([status, stderr]).toEqual([1, expect.stringContaining('open already and keeps its time')])
+  expect(stderr).toContain('nobody scanned the QR code in time')
+})
+
 test('blob: a file up and down, sealed or not, from a file or a stream, whole and in ranges', async () => {
   await start()
   onehop(['init', '--user', 'Ada', '--no-recovery', '--json'])
@@ -580,6 +590,7 @@ test.each([
   [['status'], 3],
   [['stop'], 3],
   [['pair'], 3],
+  [['pair', '--days', '0'], 2],
   [['import', '/dev/null'], 2],
   [['put', 'posts', '{}'], 5],
   [['get'], 2],
