@@ -66,7 +66,7 @@ export class Readers {
       const changed = withoutReader(pages, identity, this.#book.newestEpoch)
       if (changed === undefined)
         throw new OnehopError('NOT_FOUND', `${toHex(identity)} is no reader`, {
-          help: 'app.readers.list() names those who are.',
+          help: 'app.readers.list() names those who are, and on the command line: onehop readers.',
         })
       return changed
     })

@@ -183,14 +183,16 @@ async function findState(
   const digits = typeof identity === 'string' ? identity.toLowerCase() : toHex(identity)
   if (digits.length < idDigits || !/^[0-9a-f]+$/.test(digits))
     throw new OnehopError('BAD_REQUEST', `an id is named by its first digits, ${idDigits} at least`, {
-      help: 'They stand on the paper, beside the words.',
+      help: 'They stand on the paper beside the words.',
     })
   const whole = digits.length === 64 ? idOf(digits, 32) : undefined
   const found = await findStates({ transport, signal }, crypto, key, whole)
   const [good, ...more] = found.filter(({ id }) => toHex(id).startsWith(digits))
   if (good !== undefined && more.length === 0) return good
   if (good === undefined)
-    throw new OnehopError('NOT_FOUND', `nobody whose id begins with ${digits} names these words`)
+    throw new OnehopError('NOT_FOUND', `nobody whose id begins with ${digits} names these words`, {
+      help: `Check the digits: the first ${idDigits} or more of your id, as they stand on the paper beside the words.`,
+    })
   throw new OnehopError('BAD_REQUEST', `several begin so: ${[good, ...more].map(idText).join(', ')}`, {
     help: 'Anybody can make an identity that names your words. Name yours by more of its id.',
   })
@@ -219,7 +221,9 @@ async function findStates(
       help: 'Use the newer words.',
     })
   }
-  throw new OnehopError('NOT_FOUND', 'no identity was found that these words belong to')
+  throw new OnehopError('NOT_FOUND', 'no identity was found that these words belong to', {
+    help: 'Check the words, and the id where one is named: both stand on the paper.',
+  })
 }
 
 /** Undefined for what is broken or does not concern these words: a node can send anything. */

@@ -123,7 +123,9 @@ export function adminOperations(parts: AdminOperationsParts): Pick<Operations, N
     async 'admin.devices'({ identity }) {
       const state = identities.get(identity)
       if (state === undefined)
-        throw new OnehopError('UNKNOWN_IDENTITY', `no identity log of ${toHex(identity)} here`)
+        throw new OnehopError('UNKNOWN_IDENTITY', `this node does not know ${toHex(identity)}`, {
+          help: 'Check the id. A node knows those who live at it, and others once it held or asked for what is theirs.',
+        })
       const devices = [...state.devices.values()].map(({ key, role, probation, revoked }) => ({
         device: key,
         role,

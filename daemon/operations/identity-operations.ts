@@ -44,7 +44,9 @@ export function identityOperations(parts: IdentityOperationsParts): Pick<Operati
         log = identities.log(identity)
       }
       if (log === undefined)
-        throw new OnehopError('UNKNOWN_IDENTITY', `nobody asked knows ${toHex(identity)}`)
+        throw new OnehopError('UNKNOWN_IDENTITY', `nobody asked knows ${toHex(identity)}`, {
+          help: 'Check the id. Whoever has it must live at a node that runs and can be reached, or have copies at one.',
+        })
       // Of a group with more than fit, those that its own log needs; the others are asked for one by one.
       const [fitting = []] = portionsOf(identities.people(identity), limits.answerBytesMax - log.length)
       return { log, people: fitting }

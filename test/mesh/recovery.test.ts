@@ -262,6 +262,10 @@ test('somebody’s invention that names the same words does not pass for the per
       transport: meshTransport(fresh),
       identity: chosen,
     })
+  await expect(mesh.wait(recover('0'.repeat(12)))).rejects.toMatchObject({
+    code: 'NOT_FOUND',
+    help: expect.stringContaining('first 12 or more of your id, as they stand on the paper'),
+  })
   await expect(mesh.wait(recover(toHex(identity.id).slice(0, 11)))).rejects.toMatchObject({
     code: 'BAD_REQUEST',
   })

@@ -270,7 +270,18 @@ test('readers: whoever follows is shown, approved, and put out again', async () 
     ...{ identity: id, state: 'removed' },
   })
   expect(lines()).toMatchObject([{ identity: id, state: 'asks', wasRemoved: true }])
-  expect(onehop(['readers', 'remove', id, ...circle]).status).toBe(1)
+  const again = onehop(['readers', 'remove', id, ...circle])
+  expect([again.status, again.stdout]).toEqual([1, expect.stringContaining('onehop readers')])
+  for (const command of [
+    ['readers', 'approve', 'ab'.repeat(32), ...circle],
+    ['devices', 'ab'.repeat(32)],
+  ]) {
+    const unknown = onehop(command)
+    expect([unknown.status, unknown.stdout + unknown.stderr]).toEqual([
+      1,
+      expect.stringContaining('Check the id.'),
+    ])
+  }
   // The default app keeps nothing for followers.
   expect(onehop(['readers', '--json']).stdout).toContain('keeps nothing for followers')
 })
