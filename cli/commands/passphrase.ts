@@ -29,6 +29,7 @@ export const passphraseSet: Command = {
     'sealed by it: what is private is ciphertext already, the rest lies open. Blocks of a disk that the old file lay in may',
     'still hold the keys until they are written over; on flash nobody can say when. Forgotten, it cannot be found: your',
     'recovery words bring you back elsewhere.',
+    `A passphrase has ${lengthMin} characters at least; five words that dice chose make a good one.`,
     `A node that starts as a service reads it from the systemd credential ${credentialName} (a file of that name in`,
     '/etc/credstore, or made by systemd-creds encrypt in /etc/credstore.encrypted; before systemd 254 the unit needs a drop-in',
     `with LoadCredential=${credentialName}:PATH), or from the file that ONEHOP_PASSPHRASE_FILE names.`,
