@@ -3,10 +3,10 @@ import { hostname } from 'node:os'
 import { dirname } from 'node:path'
 import { makeIdentity, openIdentity } from '../../client/identity.ts'
 import type { Identity, IdentityPorts } from '../../client/identity.ts'
-import { makeRecovery } from '../../client/recovery.ts'
+import { idDigits, makeRecovery } from '../../client/recovery.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
-import type { Call, Command } from '../command.ts'
+import type { Call, Command, Context } from '../command.ts'
 import { exitCodes } from '../exit-code.ts'
 import { UsageError } from '../failure.ts'
 import { cliDevicePath } from '../key-store.ts'
@@ -31,27 +31,30 @@ export const init: Command = {
   ],
   notes: [
     'Nothing is ever overwritten: run it again when a node has been started, and that node is admitted and hosts you.',
-    'The key file (onehop paths shows where) is you.',
+    'The key file (onehop paths shows where) is you. A copy of it is good only to put back on the same machine once it is',
+    'gone: a key with which two places write nodes refuse (EQUIVOCATION), until onehop devices renew.',
     '24 recovery words are shown once and two of them asked back. From them alone everything comes back when all your',
     'devices and your node are gone (onehop recover). Who has them is you: they read what is private and shut out your',
-    'devices. Write them on paper; they are kept nowhere. They go to a terminal or into --words-file (mode 0600), never',
-    'to standard output and never into --json; without a terminal, name the file or say --no-recovery. They are shown on',
-    'the second screen of the terminal, and its scrollback is cleared after it; one that has no second screen (the Linux',
-    'console, screen without altscreen) may keep them all the same: close it afterwards.',
+    `devices. Write them on paper, and beside them the first ${idDigits} digits of your id; they are kept nowhere. They go to a`,
+    'terminal or into --words-file (mode 0600), never to standard output and never into --json; without a terminal, name',
+    'the file or say --no-recovery. They are shown on the second screen of the terminal, and its scrollback is cleared',
+    'after it; one that has no second screen (the Linux console, screen without altscreen) may keep them all the same:',
+    'close it afterwards.',
   ].join('\n'),
   async run(call) {
     const { flags, context, output } = call
     const user = flags.text('user')?.trim()
     if (user !== undefined && (user === '' || Buffer.byteLength(user) > nameLengthMax))
       throw new UsageError(`--user takes a name of 1 to ${nameLengthMax} bytes`)
+    const crypto = await context.crypto()
+    const ports = { keys: context.keys(), crypto }
+    const before = await openIdentity(ports)
+    if (before !== undefined && user !== undefined) await requireSameName(context, user)
     const madeConfig = await writeConfig(context.configPath)
     if (!output.json)
       output.words(
         madeConfig ? `Wrote ${context.configPath}` : `Config file ${context.configPath} stays as it is.`,
       )
-    const crypto = await context.crypto()
-    const ports = { keys: context.keys(), crypto }
-    const before = await openIdentity(ports)
     if (user === undefined && before === undefined) {
       if (output.json) output.line({ config: context.configPath, madeConfig, identity: null })
       else
@@ -62,9 +65,11 @@ export const init: Command = {
       before === undefined ? await makePerson(call, ports) : { identity: before, hasRecovery: false }
     if (before === undefined && user !== undefined) await keepName(context, user)
     const id = toHex(identity.id)
-    if (!output.json) await sayIdentity(call, id, before === undefined, user)
+    if (!output.json) await sayIdentity(call, id, user, { isMade: before === undefined, hasRecovery })
     if (!output.json && hasRecovery)
-      output.words('Write the first digits of that id beside your recovery words.')
+      output.words(
+        `Write its first ${idDigits} digits beside your recovery words: onehop recover asks for them.`,
+      )
     const daemon = await context.findDaemon()
     const hosted = daemon === undefined ? undefined : await moveIn(call, daemon, identity)
     if (output.json) {
@@ -102,10 +107,34 @@ async function makePerson(
   return { identity: await makeIdentity({ ...ports, recovery: recovery.keys }), hasRecovery: true }
 }
 
-async function sayIdentity({ context, output }: Call, id: string, made: boolean, user: string | undefined) {
-  if (made) {
+/** With two in use, each signs another record of the same number, and nodes refuse the key from then on. */
+const copyWords =
+  'A copy of it is good only to put back here once it is gone: nodes refuse a key that is used in two places.'
+
+/** Undefined where the person was made elsewhere: then nothing can be said about the name. */
+async function requireSameName(context: Context, user: string): Promise<void> {
+  const kept = await keptName(context)
+  if (kept === undefined || kept === user) return
+  throw new UsageError(
+    `this command line belongs to ${kept} already, and stays theirs; nothing was changed`,
+    `onehop init goes on as ${kept}. Somebody else takes another user of this machine, or another XDG_DATA_HOME.`,
+  )
+}
+
+async function sayIdentity(
+  { context, output }: Call,
+  id: string,
+  user: string | undefined,
+  { isMade, hasRecovery }: { readonly isMade: boolean; readonly hasRecovery: boolean },
+) {
+  if (isMade) {
     output.words(`${output.green('You are')} ${output.bold(user ?? '')}`)
-    output.words(`Your key is in ${cliDevicePath(context.environment)}. Keep a copy of it.`)
+    output.words(`Your key is in ${cliDevicePath(context.environment)}. ${copyWords}`)
+    output.words(
+      hasRecovery
+        ? 'Anywhere else the recovery words bring you back: keep those.'
+        : 'Anywhere else only recovery words bring you back: onehop recovery new makes them.',
+    )
   } else if (user !== undefined) {
     const who = (await keptName(context)) ?? 'somebody'
     output.words(`This command line belongs to ${who} already; nothing of that was changed.`)

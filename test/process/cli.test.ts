@@ -122,8 +122,10 @@ test('a life: start, init, put, get, status, stop', async () => {
   const keyFile = me['keyFile'] as string
   expect(statSync(keyFile).mode & 0o777).toBe(0o600)
   expect(keyFile.startsWith(join(home, '.local/state'))).toBe(false)
-  const twice = onehop(['init', '--user', 'Bob', '--json']).json()
+  const twice = onehop(['init', '--user', 'Ada', '--json']).json()
   expect(twice).toMatchObject({ madeIdentity: false, identity: me['identity'], device: me['device'] })
+  const other = onehop(['init', '--user', 'Bob'])
+  expect([other.status, other.stderr]).toEqual([2, expect.stringMatching(/belongs to Ada .*stays theirs/)])
 
   const put = onehop(['put', 'posts', '{"text":"hello"}', '--json'])
   expect(put.json()).toMatchObject({ number: 2, outcome: 'accepted' })
