@@ -25,7 +25,7 @@ const keyStretching = { 'argon2id-custom': { iterations: 1, memory: 8, paralleli
 type Phone = Awaited<ReturnType<typeof scan>>
 
 /** A box whose person is about to pair a phone with it. */
-async function box() {
+export async function box() {
   const mesh = await createMesh(1)
   const home = mesh.nodes[0] as MeshNode
   const show = async () => (await mesh.wait(home.call('admin.pair.show', {}))).pairing
@@ -84,7 +84,7 @@ function talk({ source, send }: FrameStream): Talk {
 }
 
 /** In the middle: has photographed the node's QR, and pasted over it one of their own with the same secret. */
-async function impostor(mesh: Mesh, home: MeshNode, link: string) {
+export async function impostor(mesh: Mesh, home: MeshNode, link: string) {
   const { crypto } = mesh
   const keys = deviceFromSeed(crypto, crypto.random(32))
   const place = mesh.network.join(toHex(keys.key))
@@ -98,16 +98,21 @@ async function impostor(mesh: Mesh, home: MeshNode, link: string) {
     callers.push(talk(stream))
     await new Promise((resolve) => stream.signal.addEventListener('abort', resolve))
   })
-  const self = { device: keys.key, box: keys.boxKey, role: 'owner' as const, label: 'Ada' }
+  const own = { device: keys.key, box: keys.boxKey }
   return {
     keys,
     ownLink,
     at: { network: mesh.network, id: place.rpc.self },
     /** As the phone, at the node: up to what the node commits to. */
-    async toNode(): Promise<{ node: Talk; digits: (theirs: Uint8Array, own: Uint8Array) => string }> {
+    async toNode(
+      shown: Pick<PairingParties, 'device' | 'box'> = own,
+    ): Promise<{ node: Talk; digits: (theirs: Uint8Array, own: Uint8Array) => string }> {
       const stream = await mesh.wait(place.openStream(home.id, pairingProtocol, new AbortController().signal))
       const node = talk(stream)
-      const parties: PairingParties = { node: fromHex(home.id) as Uint8Array, transport: keys.key, ...self }
+      const parties: PairingParties = {
+        ...{ node: fromHex(home.id) as Uint8Array, transport: keys.key, ...shown },
+        ...{ role: 'owner', label: 'Ada' },
+      }
       const { actions } = startPhonePairing(crypto, secret, parties, crypto.random(32))
       for (const action of actions) if (action.type === 'send') await node.say(action.message)
       assert.equal((await mesh.wait(node.hear())).type, 'commit')
@@ -131,7 +136,7 @@ async function impostor(mesh: Mesh, home: MeshNode, link: string) {
   }
 }
 
-async function revealed(mesh: Mesh, talking: Talk, type: 'nonce' | 'reveal'): Promise<Uint8Array> {
+export async function revealed(mesh: Mesh, talking: Talk, type: 'nonce' | 'reveal'): Promise<Uint8Array> {
   const message = await mesh.wait(talking.hear())
   if (message.type !== type) throw new Error(`${type} expected, ${message.type} heard`)
   return message.nonce

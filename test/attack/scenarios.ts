@@ -2,6 +2,7 @@ import { aggregatorAttacks } from './aggregators.ts'
 import { dialAttacks } from './dials.ts'
 import { doorAttacks } from './doors.ts'
 import { floodAttacks } from './flood.ts'
+import { groundKeyAttacks } from './ground-keys.ts'
 import { groupAttacks } from './groups.ts'
 import { holderAttacks } from './holders.ts'
 import { identityAttacks } from './identities.ts'
@@ -20,6 +21,7 @@ export const scenarios: readonly Scenario[] = [
   ...sessionAttacks,
   ...doorAttacks,
   ...pairingAttacks,
+  ...groundKeyAttacks,
   ...holderAttacks,
   ...stolenBoxAttacks,
   ...aggregatorAttacks,
