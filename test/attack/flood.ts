@@ -5,6 +5,7 @@ import { microblog } from '../../client/microblog.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import { openHouse } from '../support/house.ts'
 import { until } from '../support/until.ts'
+import { watchCore } from './core-share.ts'
 import { startTalker } from './talker.ts'
 import type { Scenario } from './scenario.ts'
 
@@ -13,11 +14,19 @@ interface Said {
   readonly cut: number
 }
 
+/**
+ * The peers run on the node's own machine, which those of a real flood do not: they get what it leaves of the cores. At the
+ * same priority three busy processes on two cores made the node wait for one half of the time, and that is what was
+ * measured. They send no less for it, as the node that runs takes more from them.
+ */
+const besideTheNode = ['nice', '-n', '10']
+
 /** Bounded by time and by pages: so long, then on until so many are read. */
 async function flood(
   ms: number,
   pagesMin: number,
-): Promise<{ latencies: number[]; sent: number; cut: number }> {
+  within: readonly string[] = [],
+): Promise<{ latencies: number[]; sent: number; cut: number; core: string }> {
   await using house = await openHouse()
   const { ada, daemon } = house
   const phone = await house.as(ada)
@@ -29,13 +38,15 @@ async function flood(
   forged[forged.length - 1] = (forged.at(-1) as number) ^ 1
   const address = daemon.addresses.find((one) => /\/tcp\/\d+$/.test(one)) as string
   const peers = (first: number) =>
-    startTalker<Said>([], 'flood-peers.ts', String(first), '5', daemon.node.id, address, toHex(forged))
+    startTalker<Said>(within, 'flood-peers.ts', String(first), '5', daemon.node.id, address, toHex(forged))
   await using one = peers(20)
   await using other = peers(30)
   await until(() => (one.said.sent ?? 0) > 500 && (other.said.sent ?? 0) > 500, 30_000)
   const latencies: number[] = []
+  const core = watchCore()
   const startMs = performance.now()
   const sum = (key: keyof Said): number => (one.said[key] ?? 0) + (other.said[key] ?? 0)
+  const sentBefore = sum('sent')
   // On a busy machine the peers take a while to open more streams than they may have.
   const isDone = (): boolean => {
     const runMs = performance.now() - startMs
@@ -47,7 +58,8 @@ async function flood(
     latencies.push(performance.now() - askedMs)
     await sleep(20)
   }
-  return { latencies: latencies.toSorted((a, b) => a - b), sent: sum('sent'), cut: sum('cut') }
+  const sorted = latencies.toSorted((a, b) => a - b)
+  return { latencies: sorted, sent: sum('sent') - sentBefore, cut: sum('cut'), core: core() }
 }
 
 const attack =
@@ -70,10 +82,10 @@ export const floodAttacks: readonly Scenario[] = [
     stoppedBy: 'the same: 99 of 100 pages come within a second',
     isLong: true,
     async run() {
-      const { latencies, sent, cut } = await flood(20_000, 200)
+      const { latencies, sent, cut, core } = await flood(20_000, 200, besideTheNode)
       const at = (share: number): number => latencies[Math.floor(latencies.length * share)] as number
       const [p50, p99] = [at(0.5), at(0.99)]
-      const figure = `p50 ${p50.toFixed(0)} ms, p99 ${p99.toFixed(0)} ms of ${latencies.length} pages; ${sent} requests, ${cut} streams cut`
+      const figure = `p50 ${p50.toFixed(0)} ms, p99 ${p99.toFixed(0)} ms of ${latencies.length} pages; meanwhile ${sent} requests, ${cut} streams cut; ${core}`
       assert.equal(p99 < 1_000, true, figure)
       return figure
     },
