@@ -204,7 +204,8 @@ export class App<S extends Schema> implements AsyncDisposable {
   async vouchForDevice(device: Uint8Array | string, options: CallOptions = {}): Promise<void> {
     const identity = this.#self()
     await this.refreshIdentity(options)
-    await vouchFor({ call: this.#parts.transport.call, identity, device: idOf(device, 32) }, options)
+    const { crypto, transport } = this.#parts
+    await vouchFor({ call: transport.call, crypto, identity, device: idOf(device, 32) }, options)
   }
 
   /**

@@ -29,13 +29,21 @@ export async function renewGroups(parts: StandingParts): Promise<readonly Unrene
   const unrenewed: Unrenewed[] = []
   try {
     for (const { group } of await groupsOf(parts)) {
-      const error = await renewGroup(parts, group).catch(asOnehopError)
+      const once = (): Promise<OnehopError | undefined> => renewGroup(parts, group).catch(asOnehopError)
+      const first = await once()
+      // Another owner was first, most likely: then there is nothing left to do.
+      const error = first !== undefined && isTooLate(first) ? await once() : first
       if (error !== undefined) unrenewed.push({ group, error })
     }
   } catch (cause) {
     unrenewed.push({ group: undefined, error: asOnehopError(cause) })
   }
   return unrenewed
+}
+
+/** A node has another epoch already: one that this would turn, or that this loses to. */
+export function isTooLate({ code }: OnehopError): boolean {
+  return code === 'STALE' || code === 'BAD_IDENTITY'
 }
 
 /**

@@ -6,6 +6,7 @@ import {
   addMember,
   changeMember,
   createGroup,
+  membersBehind,
   removeMember,
   type GroupSigner,
 } from '../protocol/identity/make-group.ts'
@@ -19,8 +20,9 @@ import type {
 } from '../protocol/identity/types.ts'
 import type { IdentityId } from '../protocol/record/types.ts'
 import type { AppParts } from './app-parts.ts'
-import { nextEpoch, type Unrenewed } from './group-epochs.ts'
+import { isTooLate, nextEpoch, type Unrenewed } from './group-epochs.ts'
 import type { GroupSecrets } from './group-secrets.ts'
+import { withDeadline } from './deadline.ts'
 import { idOf } from './id.ts'
 import type { Identity } from './identity.ts'
 import { clientLimits } from './limits.ts'
@@ -148,7 +150,10 @@ export class Groups {
     if (nowMs - (this.#freshenedMs.get(name) ?? -Infinity) < clientLimits.groupsRefreshMs) return
     this.#freshenedMs.set(name, nowMs)
     try {
-      await this.open(group, { timeoutMs: clientLimits.groupsRefreshTimeoutMs })
+      const { clock } = this.#parts
+      await withDeadline(clock, clientLimits.groupsRefreshTimeoutMs, undefined, (signal) =>
+        this.open(group, { signal }),
+      )
     } catch (cause) {
       // Sealing says what is missing, if something is.
       if (!(cause instanceof OnehopError)) throw cause
@@ -223,7 +228,11 @@ export class Groups {
       const renewed = await this.#extend(state.id, options, make)
       return { renewed, unrenewed: undefined }
     } catch (cause) {
-      return { renewed: state, unrenewed: asOnehopError(cause) }
+      const error = asOnehopError(cause)
+      if (!isTooLate(error)) return { renewed: state, unrenewed: error }
+      // Another owner was first, most likely.
+      const again = await this.#parts.identities.refresh(state.id, options)
+      return { renewed: again, unrenewed: membersBehind(again, this.#people).length > 0 ? error : undefined }
     }
   }
 

@@ -5,7 +5,7 @@ import { boxSecretOf, openBoxSecret } from '../protocol/identity/box.ts'
 import type { BoxSecret } from '../protocol/identity/box.ts'
 import { decodeLog, encodeLog } from '../protocol/identity/entry.ts'
 import { append, replay } from '../protocol/identity/log.ts'
-import { addDevice, createIdentity, deviceFromSeed, vouch } from '../protocol/identity/make.ts'
+import { addDevice, createIdentity, deviceFromSeed } from '../protocol/identity/make.ts'
 import type {
   Admission,
   DeviceSecrets,
@@ -162,12 +162,6 @@ export class Identity {
     await this.#change((state) => [
       addDevice(this.#crypto, state, this.device, admission, possession, { readsPrivate }),
     ])
-  }
-
-  /** By an owner's device: for a newer one that is on probation. Telling nodes is the caller's. */
-  async vouchFor(device: Uint8Array): Promise<void> {
-    if (this.#state.devices.get(toHex(device))?.probation !== true) return
-    await this.#change((state) => [vouch(this.#crypto, state, this.device, device)])
   }
 
   /** Entries that other devices made. Refused as a whole when they break a rule. */

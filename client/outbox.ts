@@ -183,6 +183,8 @@ export class Outbox {
       return false
     } catch (cause) {
       const error = asOnehopError(cause)
+      // It cannot be told now: what is here is sent.
+      if (error.code !== 'STALE') return false
       log.warn('outbox-given-up', { code: error.code, message: error.message })
       this.#refused ??= error
       this.#queue.clear()

@@ -7,7 +7,7 @@ import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { OnehopError } from '../protocol/errors.ts'
 import { encodeLog } from '../protocol/identity/entry.ts'
 import { deviceFromSeed, provePossession } from '../protocol/identity/make.ts'
-import type { DeviceSecrets } from '../protocol/identity/types.ts'
+import type { DeviceSecrets, DeviceState } from '../protocol/identity/types.ts'
 import { openSection } from '../protocol/record/section.ts'
 import { signRecord } from '../protocol/record/sign.ts'
 import type { DraftSection, IdentityId, RecordId, SignedRecord } from '../protocol/record/types.ts'
@@ -16,6 +16,7 @@ import { toldOf } from './changes.ts'
 import type { Identity } from './identity.ts'
 import { keyNames, type KeyStore } from './key-store.ts'
 import { outboxName } from './outbox-entry.ts'
+import { requireOwnKey } from './own-key.ts'
 import type { Sealing } from './sealing.ts'
 import { readWriterState, writerState, type LastNumber } from './writer-state.ts'
 
@@ -54,12 +55,25 @@ type Waiting = readonly { readonly name: string; readonly record: SignedRecord }
 
 /** The old key admits the new one, which takes its place on this device; the old one is forgotten here. */
 export async function renewDevice(parts: RenewalParts, options: RenewalOptions = {}): Promise<Renewed> {
-  const { keys, crypto, identity } = parts
+  const { keys, identity } = parts
   const known = identity.state.devices.get(toHex(identity.device.key))
   if (identity.role !== 'owner' || known === undefined)
     throw new OnehopError('FORBIDDEN', 'this device admits no other, not even in its own place', {
       help: "Pair it anew, or have an owner's device admit it under a new key.",
     })
+  // In one tab after the other: the second finds it done.
+  return keys.lock(keyNames.nextSeed, async () => {
+    await requireOwnKey(keys, identity.device.seed)
+    return replaceKey(parts, known, options)
+  })
+}
+
+async function replaceKey(
+  parts: RenewalParts,
+  known: DeviceState,
+  options: RenewalOptions,
+): Promise<Renewed> {
+  const { keys, crypto, identity } = parts
   // A node may have what it was just sent, and not have said so: that is not signed a second time.
   await parts.stop()
   await learnGroups(parts)

@@ -3,7 +3,7 @@ import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { OnehopError } from '../protocol/errors.ts'
 import { decodeLog, encodeLog } from '../protocol/identity/entry.ts'
 import { append, replay } from '../protocol/identity/log.ts'
-import type { IdentityState, People, SignedEntry } from '../protocol/identity/types.ts'
+import type { BoxState, IdentityState, People, SignedEntry } from '../protocol/identity/types.ts'
 import { recoveryKeysIn } from '../protocol/identity/recovery.ts'
 import type { Clock } from '../protocol/ports.ts'
 import type { IdentityId } from '../protocol/record/types.ts'
@@ -149,6 +149,7 @@ export class Identities {
         this.#rate.count(batch, before, after)
         checkKept(decodeLog(this.#crypto, encoded), after)
         checkCounts(before, after)
+        checkEpochs(before, after)
       }
       this.#noteMembers(batch, after)
       this.#putIn(batch, before, after)
@@ -353,6 +354,20 @@ function checkKept(entries: readonly SignedEntry[], { entries: kept }: IdentityS
 }
 
 /** What a device adds to a group's log is to be allowed now; later it may cease to be, and stays in the log. */
+/**
+ * Of two secrets that owners give a group apart from each other one is lost, with what was sealed under it. Whoever comes second
+ * here looks again, and finds that it is done. STALE.
+ */
+function checkEpochs(before: IdentityState | undefined, after: IdentityState): void {
+  if (before?.type !== 'group' || !freshIn(before, after).some(({ body }) => body.kind === 'epoch')) return
+  const isThere = ({ publicKey }: BoxState): boolean =>
+    after.boxes.some((box) => equalBytes(box.publicKey, publicKey))
+  if (before.boxes.every(isThere)) return
+  throw new OnehopError('STALE', 'the group was given another secret meanwhile', {
+    help: 'Ask for its log again: there may be nothing left to do.',
+  })
+}
+
 function checkCounts(before: IdentityState | undefined, after: IdentityState): void {
   if (after.type !== 'group') return
   const idle = freshIn(before, after).find(({ hash }) => after.dropped.has(toHex(hash)))

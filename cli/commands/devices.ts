@@ -104,6 +104,7 @@ export const devicesRevoke: Command = {
   ],
   notes: [
     'KEY is the device key as onehop devices prints it, or its first digits (8 at least).',
+    'What it changed in groups (onehop groups GROUP) stays with --since too: entries of their logs have no dates.',
     'It is for good, and so is what it says of --since: a device is revoked once. Dates are those that the device wrote. Who has it',
     'can date things back as far as the last thing that you wrote with it; look through what is dated between.',
     'A revocation names, for your own shard and each group, what of the device goes on counting: all that this node holds,',
@@ -162,7 +163,7 @@ export const devicesVouch: Command = {
     await identity.learn(log)
     const device = findKey(text.toLowerCase(), [...identity.state.devices.keys()])
     const isNew = identity.state.devices.get(toHex(device))?.probation === true
-    await vouchFor({ call, identity, device }, { signal })
+    await vouchFor({ call, crypto: await context.crypto(), identity, device }, { signal })
     if (output.json) output.line({ device: toHex(device), probation: false })
     else
       output.words(

@@ -126,11 +126,14 @@ export function membersBehind({ members, boxes }: IdentityState, people: People)
   return [...members].flatMap(([name, { identity }]) => {
     const wrapped = wraps?.get(name)?.recipientEpoch
     const newest = people(identity)?.boxes.at(-1)?.epoch
-    return wrapped === undefined || newest === undefined || wrapped === newest ? [] : [identity]
+    return wrapped === undefined || newest === undefined || wrapped >= newest ? [] : [identity]
   })
 }
 
-/** Another secret for the members there are, each by what they can open now. `before` is the group's newest. */
+/**
+ * Another secret for the members there are, each by what they can open now. `before` is the group's newest. Throws STALE where
+ * the log of a member here is older than the one it was wrapped by: a device that they revoked since would be given it.
+ */
 export function renewEpoch(
   crypto: CryptoProvider,
   group: IdentityState,
@@ -140,6 +143,10 @@ export function renewEpoch(
   const { people, before } = options
   const next = { epoch: before.epoch + 1, secret: crypto.random(32) }
   const recipients = [...group.members.values()].map(({ identity }) => recipientOf(identity, people))
+  const wraps = group.boxes.at(-1)?.wraps
+  const older = recipients.find(({ key, epoch }) => epoch < (wraps?.get(toHex(key))?.recipientEpoch ?? 0))
+  if (older !== undefined)
+    throw new OnehopError('STALE', `the log of ${toHex(older.key)} here is older than the group knows it`)
   const box = makeBox(crypto, signer.device, recipients, next, before)
   return extendGroup(crypto, group, signer, { kind: 'epoch', authorHeads: headsOf(signer.person), box })
 }

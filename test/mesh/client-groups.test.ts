@@ -9,6 +9,7 @@ import { decodeLog, encodeLog } from '../../protocol/identity/entry.ts'
 import { replay } from '../../protocol/identity/log.ts'
 import { removeMember } from '../../protocol/identity/make-group.ts'
 import { systemRandom } from '../../client/random.ts'
+import { nextEpoch } from '../../client/group-epochs.ts'
 import { newDeviceOf } from '../support/circle.ts'
 import { startDaemons, type Daemons } from '../support/daemons.ts'
 
@@ -284,6 +285,37 @@ describe('a club', () => {
     // Nothing more to do.
     await ada.groups.open(id)
     expect(await opensUpTo(ada, id)).toBe(3)
+  })
+
+  test('takes one of two secrets that owners give it at once, and all read what is sealed', async () => {
+    await using ada = await personAt(0)
+    await using ben = await personAt(0)
+    await using tablet = await newDeviceOf(ben, daemons.all[0]!)
+    const { id } = await ada.groups.create({
+      members: [{ identity: ben.owner!, role: 'owner' }],
+      copies: 0,
+    })
+    await ben.groups.open(id)
+    const { local, adminToken } = daemons.all[0]!
+    const admin = connectAdmin({ address: local, token: adminToken })
+    await ben.revokeDevice(tablet.identity!.device.key)
+    // Hers was made before she heard of his, and outranks it.
+    const { log, people } = await admin.call('identity.get', { identity: id })
+    const persons = people.map((person) => replay(crypto, decodeLog(crypto, person)))
+    const known = (wanted: Uint8Array) => persons.find((person) => equalBytes(person.id, wanted))
+    const now = replay(crypto, decodeLog(crypto, log), known)
+    const before = replay(crypto, now.entries.slice(0, 1), known)
+    const self = ada.identity!
+    const signer = { person: self.state, device: self.device, boxOf: self.boxOf.bind(self) }
+    const hers = nextEpoch(crypto, before, signer, known)!
+    const told = { identity: id, log: encodeLog([hers]), people }
+    await expect(admin.call('identity.append', told)).rejects.toMatchObject({ code: 'STALE' })
+    await admin.close()
+    await (
+      await talks(ben).put({ title: 'one', minutes: 'under his' }, { owner: id })
+    ).accepted
+    expect((await ada.groups.open(id)).unrenewed).toBeUndefined()
+    expect(await shown(ada, id)).toEqual([{ title: 'one', minutes: 'under his', withheld: 0 }])
   })
 
   test('in their own shard a person writes for a group to read', async () => {

@@ -238,6 +238,21 @@ test('a record of a former key says nothing about this one', async () => {
   await outbox.close()
 })
 
+test('goes on where the store cannot be read just now', async () => {
+  const { keys, clock, draft, open, openOutbox } = await withOutbox(stored)
+  const written = await open().write([draft])
+  const outbox = await openOutbox()
+  const { get } = keys
+  keys.get = async () => {
+    keys.get = get
+    throw new OnehopError('STORE_UNWRITABLE', 'too many open files')
+  }
+  const [accepted] = outbox.add(written)
+  await clock.advance(100)
+  await accepted
+  await outbox.close()
+})
+
 test('gives up what another tab has signed anew, and leaves it where it is kept', async () => {
   const { keys, clock, draft, open, state, node, openOutbox } = await withOutbox(refused('STORE_FULL'))
   const outbox = await openOutbox()

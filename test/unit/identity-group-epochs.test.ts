@@ -56,6 +56,21 @@ it('is given by an owner when a member has another secret, to what all members o
   expect(renew(ada, forked)).toBeUndefined()
 })
 
+it('is wrapped for nobody by a log that is older than the group knows', () => {
+  const { ada, bob, cleo, people, state } = createCrowd(crypto)
+  const before = cleo.state
+  turnOver(cleo)
+  const renewed = append(crypto, state, [nextEpoch(crypto, state, byOwner(ada), people)!], people)
+  // What her revoked device opens is what her log said then.
+  const older = (id: Uint8Array) => (toHex(id) === toHex(cleo.id) ? before : people(id))
+  expect(membersBehind(renewed, older)).toEqual([])
+  turnOver(bob)
+  expect(() => nextEpoch(crypto, renewed, byOwner(ada), older)).toThrow(
+    expect.objectContaining({ code: 'STALE' }),
+  )
+  expect(nextEpoch(crypto, renewed, byOwner(ada), people)).toBeDefined()
+})
+
 it('is nothing that a group with no secret has, nor one whose members are not known', () => {
   const { state, ada, bob, people } = createCrowd(crypto, { isSealed: false })
   turnOver(bob)

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { makeIdentity } from '../../client/identity.ts'
+import { makeIdentity, openIdentity } from '../../client/identity.ts'
 import { memoryKeyStore } from '../../client/key-store.ts'
 import { renewDevice, type RenewalParts } from '../../client/renewal.ts'
 import { Writer } from '../../client/writer.ts'
@@ -89,6 +89,24 @@ test('cut short after the new key was admitted, it goes on with that one', async
   const { device } = await renewDevice(parts)
   expect([...identity.state.devices.keys()]).toEqual([toHex(identity.device.key), toHex(device)])
   expect(await keys.get('next-device')).toBeUndefined()
+})
+
+test('asked for in two tabs, the second finds it done and uses no number again', async () => {
+  const { keys, identity, parts, waits } = await install([open], [open])
+  const other = (await openIdentity({ keys, crypto }))!
+  const both = await Promise.allSettled([renewDevice(parts), renewDevice({ ...parts, identity: other })])
+  expect(both).toMatchObject([{ status: 'fulfilled' }, { reason: { code: 'STALE' } }])
+  expect((await waits()).map(({ number }) => number)).toEqual([1, 2])
+  const renewed = (await openIdentity({ keys, crypto }))!
+  expect(renewed.device.key).not.toEqual(identity.device.key)
+  const writer = new Writer({
+    keys,
+    crypto,
+    clock: createVirtualClock(),
+    identity: renewed,
+    offsetMs: () => 0,
+  })
+  expect(await writer.lastNumber(renewed.id)).toBe(2)
 })
 
 test('what cannot be opened is given up only when that was asked for', async () => {
