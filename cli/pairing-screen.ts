@@ -67,9 +67,10 @@ export async function followPairing(screen: PairingScreen): Promise<PairingStatu
         output.words('The digits are right. Go on at the phone ...')
       if (pairing.state === 'paired') return pairing
       if (pairing.state === 'burnt' && pairing.reason === 'expired' && isWatched(screen)) {
-        await renew(screen)
-        shown = undefined
-        continue
+        if (await renew(screen)) {
+          shown = undefined
+          continue
+        }
       }
       throwIfOver(pairing)
       shown = pairing.state
@@ -85,16 +86,19 @@ function isWatched({ output, stdin, asks }: PairingScreen): boolean {
   return asks && output.watched && !output.json && stdin.isTTY === true
 }
 
-async function renew({ call, output, stdin, signal, lifetimeS }: PairingScreen): Promise<void> {
+/** False where nobody wants another: the terminal was closed, or sent its end (Ctrl-D). */
+async function renew({ call, output, stdin, signal, lifetimeS }: PairingScreen): Promise<boolean> {
   const lines = createInterface({ input: stdin, output: process.stderr, terminal: true })
   lines.on('SIGINT', () => process.kill(process.pid, 'SIGINT'))
+  const gone = new AbortController()
+  lines.once('close', () => gone.abort())
   try {
-    await lines.question(
-      `\n${output.bold('Nobody came in time.')} Enter shows another code, Ctrl-C ends this. `,
-      {
-        signal,
-      },
-    )
+    const options = { signal: AbortSignal.any([signal, gone.signal]) }
+    const question = `\n${output.bold('Nobody came in time.')} Enter shows another code, Ctrl-C ends this. `
+    await lines.question(question, options)
+  } catch (error) {
+    if (gone.signal.aborted && !signal.aborted) return false
+    throw error
   } finally {
     lines.close()
   }
@@ -102,6 +106,7 @@ async function renew({ call, output, stdin, signal, lifetimeS }: PairingScreen):
   const { pairing } = await call('admin.pair.show', {}, { signal })
   if (pairing.state === 'burnt')
     await call('admin.pair.open', lifetimeS === undefined ? {} : { lifetimeS }, { signal })
+  return true
 }
 
 /** The QR on standard error; the link, which is the same for a program, stays with --json. */

@@ -76,6 +76,11 @@ export interface FindOptions {
   readonly words: string
   /** Any node: it asks the others. */
   readonly transport: Pick<Transport, 'call'>
+  /**
+   * Words that a device replaced by others, as whoever stole it would: they outrank it, and its doing comes to nothing. With
+   * all that was done to the identity since.
+   */
+  readonly takeBack?: boolean | undefined
   readonly crypto?: CryptoProvider | undefined
   readonly signal?: AbortSignal | undefined
 }
@@ -102,12 +107,13 @@ export const idDigits = 12
 export async function findRecoverable({
   words,
   transport,
+  takeBack,
   crypto = defaultCrypto(),
   signal,
 }: FindOptions): Promise<readonly Claimant[]> {
   requireOwnerPlace('takes no recovery words', 'type them at the command line: onehop recover')
   const { key } = recoveryFromWords(crypto, readRecoveryWords(words))
-  const found = await findStates({ transport, signal }, crypto, key)
+  const found = await findStates({ transport, takeBack, signal }, crypto, key)
   return found.map(({ id, devices }) => ({
     identity: id,
     firstDigits: toHex(id).slice(0, idDigits),
@@ -176,7 +182,7 @@ async function logWithDevice(
 }
 
 async function findState(
-  { transport, identity, signal }: RecoverOptions,
+  { transport, identity, takeBack, signal }: RecoverOptions,
   crypto: CryptoProvider,
   { key }: DeviceSecrets,
 ): Promise<IdentityState> {
@@ -186,7 +192,7 @@ async function findState(
       help: 'They stand on the paper beside the words.',
     })
   const whole = digits.length === 64 ? idOf(digits, 32) : undefined
-  const found = await findStates({ transport, signal }, crypto, key, whole)
+  const found = await findStates({ transport, takeBack, signal }, crypto, key, whole)
   const [good, ...more] = found.filter(({ id }) => toHex(id).startsWith(digits))
   if (good !== undefined && more.length === 0) return good
   if (good === undefined)
@@ -200,7 +206,7 @@ async function findState(
 
 /** All that name the words now; with `wanted`, that one alone, which nobody can crowd out. */
 async function findStates(
-  { transport, signal }: Pick<FindOptions, 'transport' | 'signal'>,
+  { transport, takeBack = false, signal }: Pick<FindOptions, 'transport' | 'takeBack' | 'signal'>,
   crypto: CryptoProvider,
   key: Uint8Array,
   wanted?: IdentityId,
@@ -216,14 +222,42 @@ async function findStates(
   const asked = wanted === undefined ? states : states.filter(({ id }) => equalBytes(id, wanted))
   const good = asked.filter(({ recovery }) => recovery !== undefined && equalBytes(recovery.key, key))
   if (good.length > 0) return good
+  const before = asked.flatMap((state) => beforeReplaced(crypto, state, key) ?? [])
+  if (takeBack && before.length > 0) return before
   if (asked.length > 0) {
     throw new OnehopError('REVOKED', 'these recovery words were replaced by newer ones', {
-      help: 'Use the newer words.',
+      help:
+        before.length > 0
+          ? 'Use the newer words. Was it not you, but who has a device of yours? onehop recover --take-back, with these.'
+          : 'Use the newer words.',
     })
   }
   throw new OnehopError('NOT_FOUND', 'no identity was found that these words belong to', {
     help: 'Check the words, and the id where one is named: both stand on the paper.',
   })
+}
+
+/**
+ * What the log said before a device replaced the words. Their entries from there on outrank what came instead. Undefined where
+ * the words themselves, or nobody, did.
+ */
+function beforeReplaced(
+  crypto: CryptoProvider,
+  { entries }: IdentityState,
+  key: Uint8Array,
+): IdentityState | undefined {
+  for (const [i, { body, signer, hash }] of entries.entries()) {
+    if (body.kind !== 'rotate' || equalBytes(signer, key)) continue
+    const gone = new Set([toHex(hash)])
+    const others = entries.filter(({ previous, hash: of }, at) => {
+      if (at < i) return true
+      if (previous.some((parent) => gone.has(toHex(parent)))) gone.add(toHex(of))
+      return !gone.has(toHex(of))
+    })
+    const state = replay(crypto, others)
+    if (state.recovery !== undefined && equalBytes(state.recovery.key, key)) return state
+  }
+  return undefined
 }
 
 /** Undefined for what is broken or does not concern these words: a node can send anything. */

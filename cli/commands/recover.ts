@@ -49,6 +49,10 @@ export const recover: Command = {
       ...sinceOption,
       help: 'of those, what was written from then on counts no more: 2026-11-20, 3h, 2d',
     },
+    'take-back': {
+      type: 'boolean',
+      help: 'a stolen device replaced these words: what it did to your identity since comes to nothing',
+    },
     wait: { type: 'string', value: 'SECONDS', help: `how long to wait for the records (${waitSDefault})` },
   },
   examples: [
@@ -136,8 +140,11 @@ async function lookUp(call: Call, daemon: Daemon, words: string): Promise<Recove
   const crypto = await context.crypto()
   const keys = context.keys()
   const transport = { call: daemon.call }
+  const takeBack = call.flags.on('take-back')
   const identity = call.flags.text('identity') ?? (await choose(call, await findAll(call, transport, words)))
-  return untilFound(call, () => recoverIdentity({ words, keys, crypto, transport, identity, signal }))
+  return untilFound(call, () =>
+    recoverIdentity({ words, keys, crypto, transport, takeBack, identity, signal }),
+  )
 }
 
 async function findAll(
@@ -147,8 +154,11 @@ async function findAll(
 ): Promise<readonly Claimant[]> {
   const { context, output } = call
   const crypto = await context.crypto()
+  const takeBack = call.flags.on('take-back')
   if (!output.json) output.words('Asking who holds what these words open ...')
-  return untilFound(call, () => findRecoverable({ words, transport, crypto, signal: context.signal }))
+  return untilFound(call, () =>
+    findRecoverable({ words, transport, takeBack, crypto, signal: context.signal }),
+  )
 }
 
 /** Again and again for a while: a node that has met nobody yet finds nothing. */

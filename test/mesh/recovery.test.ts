@@ -211,9 +211,10 @@ test('words that were replaced find the log still, which says so; the new ones o
   const { crypto } = mesh
   const [fresh, other] = [await mesh.open(6), await mesh.open(7)]
   await mesh.clock.advance(3_000)
-  const recover = (typed: string, at: MeshNode) =>
+  const recover = (typed: string, at: MeshNode, takeBack = false) =>
     mesh.wait(
       recoverIdentity({
+        takeBack,
         words: typed,
         keys: memoryKeyStore(),
         crypto,
@@ -233,10 +234,23 @@ test('words that were replaced find the log still, which says so; the new ones o
     }),
   )
   await mesh.close(fresh.index)
-  await expect(recover(words(told), other)).rejects.toMatchObject({ code: 'REVOKED' })
+  await expect(recover(words(told), other)).rejects.toMatchObject({
+    code: 'REVOKED',
+    help: expect.stringContaining('--take-back'),
+  })
   const back = await recover(newer.join(' '), other)
   expect(back.identity.role).toBe('owner')
   expect(back.identity.boxOf(1)?.secret).toEqual(identity.boxOf(1)?.secret)
+
+  // It was a thief who had replaced them: the former words take it back, and those that the thief has open nothing.
+  const { identity: again } = await recover(words(told), other, true)
+  await moveIn(mesh, other, again)
+  const { log } = await mesh.wait(other.call('identity.get', { identity: again.id }))
+  await again.learn(log)
+  expect(again.state.recovery?.key).toEqual(told.recovery.keys.key)
+  expect([again.role, again.boxOf(1)?.secret]).toEqual(['owner', identity.boxOf(1)?.secret])
+  await expect(recover(newer.join(' '), other)).rejects.toMatchObject({ code: 'REVOKED' })
+  await expect(recover(newer.join(' '), other, true)).rejects.toMatchObject({ code: 'REVOKED' })
 })
 
 test('somebody’s invention that names the same words does not pass for the person', async () => {
