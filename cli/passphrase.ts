@@ -63,7 +63,10 @@ export function sealedFiles(asker: Asker, loadCrypto: () => Promise<CryptoProvid
     },
     async sealedBy(path) {
       // One that this user may not read is another's, whose passphrase is too.
-      const text = await readFile(path, 'utf8').catch(() => undefined)
+      const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+        if (cause.code === 'ENOENT' || cause.code === 'EACCES') return undefined
+        throw cause
+      })
       return text === undefined ? undefined : (await files.open(text, path)).sealedBy
     },
   }

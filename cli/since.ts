@@ -22,9 +22,16 @@ export function readPointInTime(text: string, nowMs: number): number {
     ago === null
       ? Date.parse(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00` : text.replace(' ', 'T'))
       : nowMs - Number(ago[1]) * unitsMs[ago[2] as keyof typeof unitsMs]
-  if (atMs <= nowMs && /^\d/.test(text) && (ago !== null || /^\d{4}-\d\d-\d\d/.test(text))) return atMs
+  if (atMs <= nowMs && (ago !== null || isDay(text.slice(0, 10)))) return atMs
   throw new UsageError(
     `a time is a day, a day and an hour, or how long ago, and not to come: not ${JSON.stringify(text)}`,
     'For instance 2026-11-20, "2026-11-20 14:00", 30min, 5h or 3d.',
   )
+}
+
+/** One that there is: 30 February would be read as a day in March. */
+function isDay(text: string): boolean {
+  if (!/^\d{4}-\d\d-\d\d$/.test(text)) return false
+  const ms = Date.parse(`${text}T00:00Z`)
+  return Number.isFinite(ms) && new Date(ms).toISOString().startsWith(text)
 }

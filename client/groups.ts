@@ -79,7 +79,7 @@ export class Groups {
   readonly #parts: AppParts
   readonly #identity: Identity | undefined
   readonly #secrets: GroupSecrets
-  readonly #freshenedMs = new Map<string, number>()
+  readonly #looks = new Map<string, { readonly atMs: number; readonly done: Promise<void> }>()
 
   constructor(parts: AppParts, identity: Identity | undefined, secrets: GroupSecrets) {
     this.#parts = parts
@@ -146,9 +146,16 @@ export class Groups {
   /** Before something is sealed for the group: others may have given it another secret. What is known is good enough offline. */
   async freshen(group: IdentityId): Promise<void> {
     const name = toHex(group)
-    const nowMs = this.#parts.clock.monotonicMs()
-    if (nowMs - (this.#freshenedMs.get(name) ?? -Infinity) < clientLimits.groupsRefreshMs) return
-    this.#freshenedMs.set(name, nowMs)
+    const atMs = this.#parts.clock.monotonicMs()
+    const last = this.#looks.get(name)
+    // What is written meanwhile waits for the same look.
+    if (last !== undefined && atMs - last.atMs < clientLimits.groupsRefreshMs) return last.done
+    const done = this.#look(group)
+    this.#looks.set(name, { atMs, done })
+    return done
+  }
+
+  async #look(group: IdentityId): Promise<void> {
     try {
       const { clock } = this.#parts
       await withDeadline(clock, clientLimits.groupsRefreshTimeoutMs, undefined, (signal) =>

@@ -1,8 +1,8 @@
 import { openIdentity } from '../../client/identity.ts'
 import { findRecoverable, recoverIdentity } from '../../client/recovery.ts'
 import type { Claimant, FindOptions, Recovered } from '../../client/recovery.ts'
-import { renewGroups } from '../../client/group-epochs.ts'
-import { renewSets } from '../../client/standing-sets.ts'
+import { renewGroups, type Unrenewed } from '../../client/group-epochs.ts'
+import { renewSets, type Unsigned } from '../../client/standing-sets.ts'
 import { nameWritten } from '../../client/revocation.ts'
 import type { ReplyOf } from '../../protocol/api/operations.ts'
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
@@ -112,7 +112,7 @@ export const recover: Command = {
         },
       )
     }
-    await shutOut(call, daemon, recovered, { gone, since })
+    const { unrenewed, unsigned } = await shutOut(call, daemon, recovered, { gone, since })
     if (output.json) {
       output.line({
         identity: identity.id,
@@ -124,6 +124,8 @@ export const recover: Command = {
         whole: hosted.isWhole,
         revoked: gone.map(({ key }) => key),
         others: away.filter((one) => !gone.includes(one)).map(({ key, role }) => ({ device: key, role })),
+        unrenewed: unrenewed.map(({ group }) => group ?? null),
+        unsigned: unsigned.map(({ owner }) => owner ?? null),
         problem: problem?.message ?? null,
       })
     } else {
@@ -300,7 +302,7 @@ async function shutOut(
   { call }: Daemon,
   { identity, revoke }: Recovered,
   { gone, since }: { readonly gone: readonly DeviceState[]; readonly since: number | undefined },
-): Promise<void> {
+): Promise<Left> {
   const { signal } = context
   const crypto = await context.crypto()
   for (const { key } of gone) {
@@ -309,9 +311,18 @@ async function shutOut(
     await revoke(key, named.numbers)
     if (!output.json) for (const line of sayUnnamed(named)) output.words(output.yellow(line))
   }
-  if (gone.length === 0) return
-  await call('identity.append', { identity: identity.id, log: identity.log() }, { signal })
+  if (gone.length > 0)
+    await call('identity.append', { identity: identity.id, log: identity.log() }, { signal })
+  // Also where nothing is left to shut out: what an earlier run could not do.
   const standing = { call, crypto, identity, signal }
-  const left = [...sayUnrenewed(await renewGroups(standing)), ...sayUnsigned(await renewSets(standing))]
-  if (!output.json) for (const line of left) output.words(output.yellow(line))
+  const [unrenewed, unsigned] = [await renewGroups(standing), await renewSets(standing)]
+  const lines = [...sayUnrenewed(unrenewed), ...sayUnsigned(unsigned)]
+  if (!output.json) for (const line of lines) output.words(output.yellow(line))
+  return { unrenewed, unsigned }
+}
+
+/** What follows from a revocation and could not be done. */
+interface Left {
+  readonly unrenewed: readonly Unrenewed[]
+  readonly unsigned: readonly Unsigned[]
 }

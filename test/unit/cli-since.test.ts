@@ -11,9 +11,17 @@ it('is read as a day, an hour of this machine, or how long ago', () => {
   expect(read('2026-11-27T11:30:00')).toBe(30)
 })
 
-it.each(['', 'yesterday', '3 weeks', '-1h', '2026', '2026-13-01', '2026-11-28', 'Nov 3 2026', '5'])(
-  'is not %j',
-  (text) => {
-    expect(() => readPointInTime(text, now)).toThrow(/a time is a day/)
-  },
-)
+it.each([
+  '',
+  'yesterday',
+  '3 weeks',
+  '-1h',
+  '2026',
+  '2026-13-01',
+  '2026-02-30',
+  '2026-11-28',
+  'Nov 3 2026',
+  '5',
+])('is not %j', (text) => {
+  expect(() => readPointInTime(text, now)).toThrow(/a time is a day/)
+})

@@ -33,6 +33,7 @@ export function homeScreen({ phone, root, signal }: Screen): void {
       shut.length,
       phone.lacksWords,
       phone.isKeyRefused,
+      phone.halfShutOut !== undefined,
       ...phone.changes.map(({ entry, isDropped }) => `${toHex(entry)}${isDropped}`),
     ]
     if (now.join() === reminded) return

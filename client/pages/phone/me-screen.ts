@@ -26,6 +26,18 @@ export function meScreen({ phone, root, signal }: Screen): void {
     await copyText(toHex(phone.id))
     copied.textContent = 'Copied'
   }
+  const devices = element('div', {})
+  // Left alone while nothing of it changes: an open question must not close under a finger.
+  let listed = ''
+  const drawDevices = (): void => {
+    const all = [...phone.identity.state.devices.values()]
+    const now = all.map(({ key, revoked, probation }) => `${toHex(key)}${revoked !== undefined}${probation}`)
+    if (now.join() === listed) return
+    listed = now.join()
+    fill(devices, deviceList(phone, problems.show))
+  }
+  phone.onChange(drawDevices, signal)
+  drawDevices()
   fill(
     root,
     element(
@@ -63,7 +75,7 @@ export function meScreen({ phone, root, signal }: Screen): void {
             copied,
           ),
           element('h2', {}, 'Devices'),
-          deviceList(phone, problems.show),
+          devices,
           element('h2', {}, 'Node'),
           node,
         ),

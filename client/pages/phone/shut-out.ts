@@ -1,3 +1,4 @@
+import { toHex } from '../../../protocol/bytes.ts'
 import { actionButton, element, field } from '../parts/element.ts'
 import type { Phone } from './phone.ts'
 
@@ -9,7 +10,7 @@ export function shutOutButton(
   failed: (error: unknown) => void,
 ): HTMLElement {
   const place = element('div', { class: 'stack tight' })
-  const since = element('input', { type: 'datetime-local' })
+  const since = element('input', { type: 'datetime-local', id: `since-${toHex(device)}` })
   const shut = (): Promise<void> =>
     phone.shutOut(device, since.value === '' ? undefined : Date.parse(since.value))
   const ask = element(
