@@ -85,6 +85,7 @@ async function tellChanges(
 
 function wayOut({ kind, device, isDropped }: Change, { devices: all }: IdentityState): string {
   if (isDropped) return 'If it was you, do it again. If not, nothing of it holds.'
+  if (kind === 'recovery') return 'Not you? The words before these undo it: onehop recover --take-back'
   if (kind !== 'added' || device === undefined) return 'Not you? Your recovery words undo it: onehop recover'
   const isIn = all.get(toHex(device))?.revoked === undefined
   return isIn ? `Not you? onehop devices revoke ${toHex(device).slice(0, 12)}` : ''

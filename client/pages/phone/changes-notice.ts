@@ -55,5 +55,6 @@ function canShutOut({ kind, device, isDropped }: Change, { identity }: Phone): b
 function wayOut(change: Change, phone: Phone): string {
   if (change.isDropped) return 'If it was you, do it again. If not, nothing of it holds.'
   if (canShutOut(change, phone)) return 'If that was not you, shut the device out now.'
-  return 'If that was not you, your recovery words undo it: onehop recover, on the machine of your node.'
+  const undo = change.kind === 'recovery' ? 'recover --take-back' : 'recover'
+  return `If that was not you, your recovery words undo it: onehop ${undo}, on the machine of your node.`
 }
