@@ -6,7 +6,7 @@ import { toHex } from '../../protocol/bytes.ts'
 import { openGroupSecret } from '../../protocol/identity/box.ts'
 import { encodeLog } from '../../protocol/identity/entry.ts'
 import { append } from '../../protocol/identity/log.ts'
-import { membersBehind } from '../../protocol/identity/make-group.ts'
+import { addMember, membersBehind } from '../../protocol/identity/make-group.ts'
 import { deviceFromSeed, revokeDevice } from '../../protocol/identity/make.ts'
 import type { IdentityState, SignedEntry } from '../../protocol/identity/types.ts'
 import { limits } from '../../protocol/limits.ts'
@@ -69,6 +69,15 @@ it('is wrapped for nobody by a log that is older than the group knows', () => {
     expect.objectContaining({ code: 'STALE' }),
   )
   expect(nextEpoch(crypto, renewed, byOwner(ada), people)).toBeDefined()
+})
+
+it('is for members too who were let in without one', () => {
+  const { ada, cleo, dan, people, state } = createCrowd(crypto)
+  const joining = addMember(crypto, state, ada.signer, { identity: dan.id, role: 'writer' }, { people })
+  const four = append(crypto, state, [joining], people)
+  turnOver(cleo)
+  const after = append(crypto, four, [nextEpoch(crypto, four, byOwner(ada), people)!], people)
+  expect(openGroupSecret(crypto, after, dan.id, (epoch) => dan.secretAt(epoch))?.epoch).toBe(2)
 })
 
 it('is nothing that a group with no secret has, nor one whose members are not known', () => {
