@@ -1,6 +1,6 @@
 import type { ReplyOf, RequestOf, UnaryName } from '../protocol/api/operations.ts'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
-import type { BoxSecret } from '../protocol/identity/box.ts'
+import type { EpochSecret } from '../protocol/identity/box.ts'
 import type { Clock } from '../protocol/ports.ts'
 import type { IdentityId } from '../protocol/record/types.ts'
 import type { Schema } from '../protocol/schema/schema.ts'
@@ -43,7 +43,7 @@ export interface AppParts {
   /** All of them or none, in this order. */
   writeAll(drafts: readonly UnnumberedDraft[]): Promise<readonly Write[]>
   /** What to seal under for approved readers, once their wraps are on the way. */
-  followersBox(): Promise<BoxSecret>
+  followersBox(): Promise<EpochSecret>
   /** Before sealing for a group: its newest secret. */
   freshenGroup(group: IdentityId): Promise<void>
 }

@@ -18,6 +18,7 @@ import type { Outbox } from './outbox.ts'
 import type { Readers } from './readers.ts'
 import { placeShard, publish } from './placement.ts'
 import type { Placed, PlaceOptions } from './placement.ts'
+import { sealLostSecrets } from './own-epochs.ts'
 import { renewDevice } from './renewal.ts'
 import type { Renewed, RenewalOptions } from './renewal.ts'
 import { recordNumbers } from './record-numbers.ts'
@@ -177,8 +178,11 @@ export class App<S extends Schema> implements AsyncDisposable {
   /** Entries of this person's log that other devices made: the identity has them when this resolves. */
   async refreshIdentity(options: CallOptions = {}): Promise<void> {
     const identity = this.#self()
-    const { entries } = await this.#parts.identities.refresh(identity.id, options)
+    const { identities, crypto, transport } = this.#parts
+    const { entries } = await identities.refresh(identity.id, options)
     await identity.learn(encodeLog(entries))
+    const { signal, timeoutMs } = options
+    await sealLostSecrets({ call: transport.call, crypto, identity }, { signal, timeoutMs })
   }
 
   /**

@@ -48,16 +48,15 @@ export class FollowerSecrets {
   }
 
   /** `app`: another than this one, of this person's own. */
-  ofEpoch(owner: IdentityId, epoch: number, app?: string): Uint8Array | undefined {
-    return this.#isOwn(owner) ? this.ownOf(epoch, app) : this.#known.get(toHex(owner))?.secrets.get(epoch)
+  ofEpoch(owner: IdentityId, epoch: number, app?: string): readonly Uint8Array[] {
+    if (this.#isOwn(owner)) return this.#ownOf(epoch, app)
+    const secret = this.#known.get(toHex(owner))?.secrets.get(epoch)
+    return secret === undefined ? [] : [secret]
   }
 
   /** Of this person's own readers; undefined on a device that may not read private data. */
-  ownOf(epoch: number, app: string = this.#parts().app): Uint8Array | undefined {
-    const identity = this.#identity
-    const box = identity?.boxOf(boxEpochOf(epoch))
-    const { crypto } = this.#parts()
-    return identity && box && secretForReaders(crypto, box, { owner: identity.id, app, epoch })
+  ownOf(epoch: number): Uint8Array | undefined {
+    return this.#ownOf(epoch)[0]
   }
 
   /** Something changed: what was asked for in vain is worth another question. */
@@ -73,7 +72,7 @@ export class FollowerSecrets {
     if (this.#identity === undefined) return
     const lacking = new Map<string, { readonly owner: IdentityId; readonly epochs: Set<number> }>()
     for (const { owner, epoch } of wanted) {
-      if (this.#isOwn(owner) || this.ofEpoch(owner, epoch) !== undefined) continue
+      if (this.#isOwn(owner) || this.ofEpoch(owner, epoch).length > 0) continue
       const name = toHex(owner)
       const of = lacking.get(name) ?? { owner, epochs: new Set() }
       lacking.set(name, of)
@@ -127,7 +126,7 @@ export class FollowerSecrets {
     const { sender, readers } = item?.value ?? {}
     if (sender === undefined || readers === undefined) return
     const own = decodeReaders(readers, page).find(({ reader }) => equalBytes(reader, identity.id))
-    const box = own && identity.boxOf(own.boxEpoch)
+    const box = own && identity.boxes.of(own.boxKey)
     if (own === undefined || box === undefined) return
     const secret = openReadersWrap(parts.crypto, own.wrap, sender, box.secret)
     if (secret !== undefined) known.secrets.set(own.epoch, secret)
@@ -170,6 +169,15 @@ export class FollowerSecrets {
     const [oldest] = this.#known.keys()
     if (this.#known.size > clientLimits.readersOwnersMax && oldest !== undefined) this.#known.delete(oldest)
     return known
+  }
+
+  /** The first for what is to be sealed. */
+  #ownOf(epoch: number, app: string = this.#parts().app): readonly Uint8Array[] {
+    const identity = this.#identity
+    if (identity === undefined) return []
+    const { crypto } = this.#parts()
+    const of = { owner: identity.id, app, epoch }
+    return identity.boxes.ofEpoch(boxEpochOf(epoch)).map((box) => secretForReaders(crypto, box, of))
   }
 
   #isOwn(owner: IdentityId): boolean {

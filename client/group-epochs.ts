@@ -5,7 +5,7 @@
 import { equalBytes, toHex } from '../protocol/bytes.ts'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { asOnehopError, OnehopError } from '../protocol/errors.ts'
-import { openGroupSecret } from '../protocol/identity/box.ts'
+import { memberBoxes, type BoxSecrets } from '../protocol/identity/box-secrets.ts'
 import { decodeLog, encodeLog } from '../protocol/identity/entry.ts'
 import { append, replay } from '../protocol/identity/log.ts'
 import { membersBehind, renewEpoch, type GroupSigner } from '../protocol/identity/make-group.ts'
@@ -53,19 +53,23 @@ export function isTooLate({ code }: OnehopError): boolean {
 export function nextEpoch(
   crypto: CryptoProvider,
   group: IdentityState,
-  signer: GroupSigner & { readonly boxOf: (epoch: number) => { readonly secret: Uint8Array } | undefined },
+  signer: GroupSigner & { readonly boxes: BoxSecrets },
   people: People,
 ): SignedEntry | undefined {
-  if (membersBehind(group, people).length === 0) return undefined
-  const { person, boxOf } = signer
+  const { person, device } = signer
+  const own = memberBoxes(crypto, group, person.id, signer.boxes)
   const isOwner = group.members.get(toHex(person.id))?.role === 'owner'
-  const mayExtend = person.devices.get(toHex(signer.device.key))?.role === 'owner'
-  const before = openGroupSecret(crypto, group, person.id, (epoch) => boxOf(epoch)?.secret)
-  if (!isOwner || !mayExtend || before?.epoch !== group.boxes.at(-1)?.epoch || before === undefined)
+  const mayExtend = person.devices.get(toHex(device.key))?.role === 'owner'
+  const before = isOwner && mayExtend ? own.current() : undefined
+  if (membersBehind(group, people).length === 0) {
+    // One that this device made and that lost: what was sealed under it meanwhile is for those too who come later.
+    if (before === undefined || !own.isUnlinkedBy(device.boxKey)) return undefined
+  }
+  if (before === undefined)
     throw new OnehopError('FORBIDDEN', 'a device that one of its members revoked still opens its secret', {
       help: 'It has another as soon as one of its owners opens it (app.groups.open, onehop groups GROUP).',
     })
-  const entry = renewEpoch(crypto, group, signer, { people, before })
+  const entry = renewEpoch(crypto, group, signer, { people, before: [before, ...own.unlinked()] })
   const full =
     encodeLog([...group.entries, entry]).length > limits.identityLogBytesMax * automaticShare ||
     group.entries.length >= limits.identityEntriesMax * automaticShare
@@ -89,7 +93,7 @@ async function renewGroup(parts: StandingParts, id: IdentityId): Promise<OnehopE
     known.set(toHex(person.id), person)
   }
   const group = replay(crypto, decodeLog(crypto, found.log), people)
-  const signer = { person: identity.state, device: identity.device, boxOf: identity.boxOf.bind(identity) }
+  const signer = { person: identity.state, device: identity.device, boxes: identity.boxes }
   const entry = nextEpoch(crypto, group, signer, people)
   if (entry === undefined) return undefined
   if (append(crypto, group, [entry], people).dropped.has(toHex(entry.hash)))

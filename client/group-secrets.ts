@@ -1,15 +1,22 @@
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
-import { boxSecretOf, openGroupSecret } from '../protocol/identity/box.ts'
 import type { BoxSecret } from '../protocol/identity/box.ts'
+import { memberBoxes, type BoxSecrets } from '../protocol/identity/box-secrets.ts'
+import type { IdentityState } from '../protocol/identity/types.ts'
 import type { IdentityId } from '../protocol/record/types.ts'
 import type { Identities } from './identities.ts'
 import type { Identity } from './identity.ts'
+
+interface Opened {
+  readonly self: IdentityState
+  readonly boxes: BoxSecrets
+}
 
 /** What this person may open of groups, by the logs that are known here. Nothing for a group whose log is not. */
 export class GroupSecrets {
   readonly #crypto: CryptoProvider
   readonly #identities: Identities
   readonly #identity: Identity | undefined
+  readonly #opened = new WeakMap<IdentityState, Opened>()
 
   constructor(crypto: CryptoProvider, identities: Identities, identity: Identity | undefined) {
     this.#crypto = crypto
@@ -19,21 +26,22 @@ export class GroupSecrets {
 
   /** Undefined too where a newer epoch leaves this person out: nothing more is sealed under the one they had. */
   newest(group: IdentityId): BoxSecret | undefined {
-    const held = this.#held(group)
-    return held?.epoch === this.#identities.known(group)?.boxes.at(-1)?.epoch ? held : undefined
+    return this.boxes(group)?.current()
   }
 
-  ofEpoch(group: IdentityId, epoch: number): BoxSecret | undefined {
-    const state = this.#identities.known(group)
-    const held = this.#held(group)
-    const secret = state && held && boxSecretOf(this.#crypto, state, held, epoch)
-    return secret && { epoch, secret }
+  ofEpoch(group: IdentityId, epoch: number): readonly BoxSecret[] {
+    return this.boxes(group)?.ofEpoch(epoch) ?? []
   }
 
-  #held(group: IdentityId): BoxSecret | undefined {
-    const state = this.#identities.known(group)
+  boxes(id: IdentityId): BoxSecrets | undefined {
+    const group = this.#identities.known(id)
     const identity = this.#identity
-    if (state?.type !== 'group' || identity === undefined) return undefined
-    return openGroupSecret(this.#crypto, state, identity.id, (epoch) => identity.boxOf(epoch)?.secret)
+    if (group?.type !== 'group' || identity === undefined) return undefined
+    const self = identity.state
+    const known = this.#opened.get(group)
+    if (known?.self === self) return known.boxes
+    const boxes = memberBoxes(this.#crypto, group, identity.id, identity.boxes)
+    this.#opened.set(group, { self, boxes })
+    return boxes
   }
 }

@@ -210,7 +210,9 @@ export class Groups {
       if (written !== undefined) numbers.push(written)
     }
     const changed = await this.#extend(group, options, (state, signer) => {
-      const before = this.#secrets.newest(state.id)
+      const boxes = this.#secrets.boxes(state.id)
+      const newest = boxes?.current()
+      const before = boxes && newest && [newest, ...boxes.unlinked()]
       return removeMember(this.#parts.crypto, state, signer, identity, {
         numbers,
         people: this.#people,
@@ -226,10 +228,9 @@ export class Groups {
   ): Promise<{ readonly renewed: IdentityState; readonly unrenewed: OnehopError | undefined }> {
     const { crypto } = this.#parts
     const self = this.#self()
-    const boxOf = self.boxOf.bind(self)
     try {
       const make = (of: IdentityState) =>
-        nextEpoch(crypto, of, { person: self.state, device: self.device, boxOf }, this.#people)
+        nextEpoch(crypto, of, { person: self.state, device: self.device, boxes: self.boxes }, this.#people)
       if (make(state) === undefined) return { renewed: state, unrenewed: undefined }
       // Another owner may have done it in the meantime.
       const renewed = await this.#extend(state.id, options, make)

@@ -1,8 +1,8 @@
 import { equalBytes, toHex } from '../protocol/bytes.ts'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { OnehopError } from '../protocol/errors.ts'
-import { boxSecretOf, openBoxSecret } from '../protocol/identity/box.ts'
 import type { BoxSecret } from '../protocol/identity/box.ts'
+import { deviceBoxes, type BoxSecrets } from '../protocol/identity/box-secrets.ts'
 import { decodeLog, encodeLog } from '../protocol/identity/entry.ts'
 import { append, replay } from '../protocol/identity/log.ts'
 import { addDevice, createIdentity, deviceFromSeed } from '../protocol/identity/make.ts'
@@ -127,7 +127,7 @@ export class Identity {
   readonly #keys: KeyStore
   readonly #crypto: CryptoProvider
   #state: IdentityState
-  #box: BoxSecret | undefined
+  #boxes: { readonly of: IdentityState; readonly secrets: BoxSecrets } | undefined
 
   constructor(ports: IdentityPorts, device: DeviceSecrets, state: IdentityState) {
     this.#keys = ports.keys
@@ -169,19 +169,19 @@ export class Identity {
     await this.#change(() => decodeLog(this.#crypto, log))
   }
 
-  /** The newest box secret; undefined for a device that may not read private collections. */
-  box(): BoxSecret | undefined {
-    const newest = this.#state.boxes.at(-1)?.epoch
-    if (this.#box === undefined || this.#box.epoch !== newest)
-      this.#box = openBoxSecret(this.#crypto, this.#state, this.device)
-    return this.#box
+  /** What this device opens of what the identity's private data is sealed under. */
+  get boxes(): BoxSecrets {
+    if (this.#boxes?.of !== this.#state)
+      this.#boxes = {
+        of: this.#state,
+        secrets: deviceBoxes(this.#crypto, this.#state, this.device),
+      }
+    return this.#boxes.secrets
   }
 
-  /** The box secret of an epoch, where this device has it or can reach it from a newer one. */
-  boxOf(epoch: number): BoxSecret | undefined {
-    const newest = this.box()
-    const secret = newest && boxSecretOf(this.#crypto, this.#state, newest, epoch)
-    return secret && { epoch, secret }
+  /** The newest box secret; undefined for a device that may not read private collections. */
+  box(): BoxSecret | undefined {
+    return this.boxes.newest()
   }
 
   /** Always from what is kept, so that two tabs extend one log and never fork it. */

@@ -5,7 +5,6 @@ import type { IdentityState } from '../protocol/identity/types.ts'
 import type { Clock } from '../protocol/ports.ts'
 import { clockMs } from '../protocol/record/clock.ts'
 import { isHidden, itemKey } from '../protocol/record/merge.ts'
-import { openSection } from '../protocol/record/section.ts'
 import type {
   Fields,
   IdentityId,
@@ -86,13 +85,13 @@ export class Reader {
 
   /** Undefined for what was deleted or has expired. */
   item(record: VerifiedRecord, collection: string): Item<ItemValue> | undefined {
-    const { schema, crypto, clock, sealing, offsetMs } = this.#parts
+    const { schema, clock, sealing, offsetMs } = this.#parts
     if (isHidden(record, clock.nowMs() + offsetMs())) return undefined
     const { header } = record
     const opened: Fields[] = []
     let withheld = 0
     for (const index of header.sections.keys()) {
-      const fields = this.#open(() => openSection(crypto, record, index, sealing.keyFor(header, index)))
+      const fields = this.#open(() => sealing.open(record, index)?.fields)
       if (fields === undefined) withheld++
       else opened.push(fields)
     }

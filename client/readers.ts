@@ -1,5 +1,5 @@
 import { OnehopError } from '../protocol/errors.ts'
-import type { BoxSecret } from '../protocol/identity/box.ts'
+import type { EpochSecret } from '../protocol/identity/box.ts'
 import { toHex } from '../protocol/bytes.ts'
 import { boxEpochOf } from '../protocol/readers/epoch.ts'
 import type { IdentityId } from '../protocol/record/types.ts'
@@ -87,7 +87,7 @@ export class Readers {
   }
 
   /** What to seal under now, once the wraps for it are on the way. */
-  async current(): Promise<BoxSecret> {
+  async current(): Promise<EpochSecret> {
     const book = this.#book
     return this.#inTurn(async () => {
       await book.freshen()

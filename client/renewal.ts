@@ -8,7 +8,6 @@ import { OnehopError } from '../protocol/errors.ts'
 import { encodeLog } from '../protocol/identity/entry.ts'
 import { deviceFromSeed, provePossession } from '../protocol/identity/make.ts'
 import type { DeviceSecrets, DeviceState } from '../protocol/identity/types.ts'
-import { openSection } from '../protocol/record/section.ts'
 import { signRecord } from '../protocol/record/sign.ts'
 import type { DraftSection, IdentityId, RecordId, SignedRecord } from '../protocol/record/types.ts'
 import { decodeRecord, encodeRecord } from '../protocol/record/wire.ts'
@@ -24,7 +23,7 @@ export interface RenewalParts {
   readonly keys: KeyStore
   readonly crypto: CryptoProvider
   readonly identity: Identity
-  readonly sealing: Pick<Sealing, 'keyFor'>
+  readonly sealing: Pick<Sealing, 'open'>
   /** Fetches a group's log, which says how to open what is sealed for it. */
   readonly learn: (group: IdentityId) => Promise<unknown>
   /** Records of the old key after this number that nodes have in the shard. */
@@ -138,7 +137,7 @@ async function resigned(
     const { header } = record
     changes.set(name, undefined)
     if (held.has(toHex(record.id))) continue
-    const sections = openedSections(crypto, record, sealing)
+    const sections = openedSections(record, sealing)
     if (sections === undefined) {
       if (!leaveSealed) throw sealedOff()
       left++
@@ -194,17 +193,13 @@ async function heldOf(parts: RenewalParts): Promise<ReadonlySet<string>> {
 }
 
 /** A seal is bound to the key that signs: it is opened and made anew. Undefined where that cannot be done here. */
-function openedSections(
-  crypto: CryptoProvider,
-  record: SignedRecord,
-  sealing: Pick<Sealing, 'keyFor'>,
-): DraftSection[] | undefined {
+function openedSections(record: SignedRecord, sealing: Pick<Sealing, 'open'>): DraftSection[] | undefined {
   const { header } = record
   const opened: DraftSection[] = []
   for (const [index, { audience, heights, epoch }] of header.sections.entries()) {
-    const key = epoch === 0 ? undefined : sealing.keyFor(header, index)
-    const fields = openSection(crypto, record, index, key)
-    if (fields === undefined) return undefined
+    const found = sealing.open(record, index)
+    if (found === undefined) return undefined
+    const { fields, key } = found
     opened.push({ audience, heights, fields, ...(key && { sealing: { epoch, key } }) })
   }
   return opened

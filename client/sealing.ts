@@ -2,10 +2,17 @@ import { equalBytes, toHex } from '../protocol/bytes.ts'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { OnehopError } from '../protocol/errors.ts'
 import { groupKeyFor, privateKeyFor } from '../protocol/identity/box.ts'
-import type { BoxSecret } from '../protocol/identity/box.ts'
+import type { BoxSecret, EpochSecret } from '../protocol/identity/box.ts'
 import { blindCollection, blindingKey, blindItemKey } from '../protocol/record/blind.ts'
+import { openSection } from '../protocol/record/section.ts'
 import { followersKeyFor } from '../protocol/readers/secret.ts'
-import type { DraftSection, IdentityId, RecordHeader, VerifiedRecord } from '../protocol/record/types.ts'
+import type {
+  DraftSection,
+  Fields,
+  IdentityId,
+  RecordHeader,
+  VerifiedRecord,
+} from '../protocol/record/types.ts'
 import type { Collection } from '../protocol/schema/schema.ts'
 import type { PlannedSection } from '../protocol/schema/sections.ts'
 import type { FollowerSecrets } from './follower-secrets.ts'
@@ -22,7 +29,17 @@ export interface SealPlace {
   /** Who reads what the schema keeps for followers. */
   readonly group: IdentityId | undefined
   /** The secret of their readers' newest epoch, where it is those whom they approved. */
-  readonly followers: BoxSecret | undefined
+  readonly followers: EpochSecret | undefined
+}
+
+type KeyPlace = Pick<SealPlace, 'owner' | 'app' | 'collection'>
+
+type SealedRecord = Pick<VerifiedRecord, 'header' | 'sections'>
+
+export interface OpenedSection {
+  readonly fields: Fields
+  /** Undefined for what is public. */
+  readonly key: Uint8Array | undefined
 }
 
 /** What stands in headers for a private collection and its keys, and the keys that seal and open sealed sections. */
@@ -70,9 +87,7 @@ export class Sealing {
     if (audience === 'followers' && group !== undefined) {
       const box = this.#groups.newest(group)
       if (box === undefined) throw noGroupBox(group)
-      const key = this.#kept([toHex(group), box.epoch, toHex(owner), app, collection], () =>
-        groupKeyFor(this.#crypto, box, { group, owner, app, collection }),
-      )
+      const key = this.#groupKey(box, group, place)
       return { audience: { group }, heights: {}, fields, sealing: { epoch: box.epoch, key } }
     }
     const box = this.#identity?.box()
@@ -81,28 +96,15 @@ export class Sealing {
     return { audience, heights: {}, fields, sealing: { epoch: box.epoch, key } }
   }
 
-  /** The key of a sealed section of a record; undefined where this device has none. */
-  keyFor(header: RecordHeader, index: number): Uint8Array | undefined {
-    const section = header.sections[index]
-    const { owner, app, collection } = header
-    if (section === undefined) return undefined
-    if (typeof section.audience === 'object') {
-      const { group } = section.audience
-      const box = this.#groups.ofEpoch(group, section.epoch)
-      return (
-        box &&
-        this.#kept([toHex(group), box.epoch, toHex(owner), app, collection], () =>
-          groupKeyFor(this.#crypto, box, { group, owner, app, collection }),
-        )
-      )
+  /** What a section says, and the key that opened it; undefined where this device has none that does. Throws as `openSection`. */
+  open(record: SealedRecord, index: number): OpenedSection | undefined {
+    const fields = openSection(this.#crypto, record, index)
+    if (fields !== undefined) return { fields, key: undefined }
+    for (const key of this.#keysFor(record.header, index)) {
+      const opened = openSection(this.#crypto, record, index, key)
+      if (opened !== undefined) return { fields: opened, key }
     }
-    if (section.audience === 'followers') {
-      const secret = this.#followers.ofEpoch(owner, section.epoch, app)
-      return secret && this.#followersKey({ epoch: section.epoch, secret }, header)
-    }
-    if (section.audience !== 'private' || !this.#isOwn(owner)) return undefined
-    const box = this.#identity?.boxOf(section.epoch)
-    return box && this.#privateKey(box, app, collection)
+    return undefined
   }
 
   /** Fetches what opens the sections that are sealed for approved readers, as far as this person is one of them. */
@@ -120,11 +122,33 @@ export class Sealing {
     this.#followers.retry()
   }
 
-  #followersKey(
-    { epoch, secret }: BoxSecret,
-    { owner, app, collection }: Pick<SealPlace, 'owner' | 'app' | 'collection'>,
-  ): Uint8Array {
-    return this.#kept(['followers', epoch, toHex(owner), app, collection], () =>
+  /** More than one where two devices made an epoch of that number apart from each other. */
+  #keysFor(header: RecordHeader, index: number): readonly Uint8Array[] {
+    const section = header.sections[index]
+    if (section === undefined) return []
+    const { audience, epoch } = section
+    const { owner, app, collection } = header
+    if (typeof audience === 'object') {
+      const { group } = audience
+      return this.#groups.ofEpoch(group, epoch).map((box) => this.#groupKey(box, group, header))
+    }
+    if (audience === 'followers')
+      return this.#followers
+        .ofEpoch(owner, epoch, app)
+        .map((secret) => this.#followersKey({ epoch, secret }, header))
+    if (audience !== 'private' || !this.#isOwn(owner)) return []
+    return (this.#identity?.boxes.ofEpoch(epoch) ?? []).map((box) => this.#privateKey(box, app, collection))
+  }
+
+  #groupKey(box: BoxSecret, group: IdentityId, { owner, app, collection }: KeyPlace): Uint8Array {
+    return this.#kept([toHex(group), toHex(box.publicKey), toHex(owner), app, collection], () =>
+      groupKeyFor(this.#crypto, box, { group, owner, app, collection }),
+    )
+  }
+
+  #followersKey(of: EpochSecret, { owner, app, collection }: KeyPlace): Uint8Array {
+    const { epoch, secret } = of
+    return this.#kept(['followers', toHex(secret), toHex(owner), app, collection], () =>
       followersKeyFor(this.#crypto, secret, { owner, app, collection, epoch }),
     )
   }
@@ -135,7 +159,7 @@ export class Sealing {
 
   #privateKey(box: BoxSecret, app: string, collection: string): Uint8Array {
     const owner = (this.#identity as Identity).id
-    return this.#kept(['', box.epoch, '', app, collection], () =>
+    return this.#kept(['', toHex(box.publicKey), '', app, collection], () =>
       privateKeyFor(this.#crypto, box, { owner, app, collection }),
     )
   }
@@ -150,7 +174,7 @@ export class Sealing {
   /** From the first box secret, whatever epoch is the newest: an item keeps its name when a device is revoked. */
   #blindingKey(collection: Collection): Uint8Array {
     if (this.#blinding !== undefined) return this.#blinding
-    const first = this.#identity?.boxOf(1)
+    const [first] = this.#identity?.boxes.ofEpoch(1) ?? []
     if (first === undefined) throw noBox(collection.name)
     this.#blinding = blindingKey(this.#crypto, (this.#identity as Identity).id, first.secret)
     return this.#blinding

@@ -24,11 +24,12 @@ export const limits = {
   cborItemsMax: 65_536,
   /** One frame between nodes or to a client. js-libp2p resets a handler that buffers over 4 MiB. */
   frameBytesMax: 1024 * 1024,
-  /** A group's: each epoch of a club of twenty takes 2.5 KB, and a year brings some. */
-  identityLogBytesMax: 256 * 1024,
+  /** A group's: each epoch of a club of twenty takes 3 KB, and a year brings some. */
+  identityLogBytesMax: 320 * 1024,
   /** Eight of them, which may name one recovery key, fit a frame. */
   personLogBytesMax: 64 * 1024,
-  identityEntryBytesMax: 8 * 1024,
+  /** Whoever leaves a sealed group of 64 in which they wrote from 32 devices: its next secret for 63, and 32 lists. */
+  identityEntryBytesMax: 16 * 1024,
   /** Devices that are not revoked. */
   identityDevicesMax: 32,
   /** The smallest entry takes 250 bytes of the log. */
@@ -40,6 +41,8 @@ export const limits = {
   identityRevokedListsMax: 64,
   /** Branches that one entry may join; the log's bytes bound the rest. */
   identityPreviousMax: 8,
+  /** Secrets that one box seals: of the epoch before, and of others that lost. */
+  identityLinksMax: 8,
   /** In one entry; larger groups get their wraps as records. */
   identityWrapsMax: 64,
   /** Logs of people that travel with a group's: its members and as many who were. */

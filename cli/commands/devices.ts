@@ -1,5 +1,6 @@
 import { withDeadline } from '../../client/deadline.ts'
 import { revoke, type Revoked } from '../../client/revocation.ts'
+import { sealLostSecrets } from '../../client/own-epochs.ts'
 import { vouchFor } from '../../client/vouching.ts'
 import { changeInWords, markTold, untoldChanges, type Change } from '../../client/changes.ts'
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
@@ -68,6 +69,7 @@ async function tellChanges(
   const { call } = await context.daemon()
   const { log } = await call('identity.get', { identity: identity.id }, { signal: context.signal })
   await identity.learn(log)
+  await sealLostSecrets({ call, crypto: await context.crypto(), identity }, { signal: context.signal })
   const changes = await untoldChanges(context.keys(), identity)
   if (changes.length === 0) return
   const name = (key: Uint8Array): string => {

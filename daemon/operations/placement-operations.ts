@@ -1,8 +1,10 @@
 import { toHex } from '../../protocol/bytes.ts'
 import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
+import type { IdentityState } from '../../protocol/identity/types.ts'
 import type { Operations } from '../api/operations.ts'
 import type { Config } from '../config.ts'
 import type { Identities } from '../identities.ts'
+import type { NodeId } from '../net/rpc.ts'
 import type { Finder } from '../placement/find.ts'
 import type { Placement } from '../placement/placement.ts'
 import { requireOwnersDevice } from './caller.ts'
@@ -12,12 +14,13 @@ export interface PlacementOperationsParts {
   readonly identities: Identities
   readonly finder: Finder
   readonly placement: Placement
+  readonly self: NodeId
 }
 
 type Names = 'replica-set.get' | 'placement.propose' | 'placement.commit'
 
 export function placementOperations(parts: PlacementOperationsParts): Pick<Operations, Names> {
-  const { config, identities, finder, placement } = parts
+  const { config, identities, finder, placement, self } = parts
   return {
     async 'replica-set.get'({ owner }, { signal }) {
       const found = await finder.find(owner, signal)
@@ -31,6 +34,9 @@ export function placementOperations(parts: PlacementOperationsParts): Pick<Opera
       { caller, signal },
     ) {
       for (const owner of owners) requireOwnersDevice(identities, caller, owner)
+      // Who lives elsewhere as well has a set there: one that starts over would not win against it.
+      const elsewhere = owners.filter((owner) => mayLiveElsewhere(identities.get(owner), self))
+      await Promise.all(elsewhere.map((owner) => finder.find(owner, signal)))
       return { proposals: await placement.propose(owners, { copies, bytes, except }, signal) }
     },
 
@@ -48,4 +54,11 @@ export function placementOperations(parts: PlacementOperationsParts): Pick<Opera
       }
     },
   }
+}
+
+/** A person who let in another node; a group that has been changed. Whoever is new is looked for nowhere. */
+function mayLiveElsewhere(state: IdentityState | undefined, self: NodeId): boolean {
+  if (state === undefined) return false
+  if (state.type === 'group') return state.entries.length > 1
+  return [...state.devices.values()].some(({ role, key }) => role === 'node' && toHex(key) !== self)
 }

@@ -10,7 +10,7 @@ export const searchNodeLimits = {
   /** Entries and bytes of one message up: leaves room for identity logs within a frame. */
   appendEntriesMax: 512,
   appendBytesMax: 640 * 1024,
-  appendLogBytesMax: 256 * 1024,
+  appendLogBytesMax: 320 * 1024,
   /** Look-ups in the DHT in one round of looking for nearer aggregators. */
   findsPerRoundMax: 4,
   /** One look-up for a nearer aggregator than the one at hand. */

@@ -88,10 +88,10 @@ function addMember(facts: Facts, entry: SignedEntry, body: BodyOf<'addMember'>, 
   let { boxes } = facts
   for (const { epoch, wrap } of body.grants) {
     if (!equalBytes(wrap.recipient, identity)) throw broken(entry, 'what is granted is for the new member')
-    if (wrap.recipientEpoch === 0) throw broken(entry, 'the key of a member has an epoch')
+    if (wrap.recipientBox === undefined) throw broken(entry, 'a member opens it by a box, which is named')
     if (!boxes.some((box) => box.epoch === epoch)) throw broken(entry, `no epoch ${epoch} to grant`)
-    const { recipientEpoch, sealed } = wrap
-    const granted = { recipientEpoch, sealed, senderBoxKey: device.boxKey }
+    const { recipientBox, sealed } = wrap
+    const granted = { recipientBox, sealed, senderBoxKey: device.boxKey }
     boxes = boxes.map((box) =>
       box.epoch === epoch ? { ...box, wraps: new Map(box.wraps).set(name, granted) } : box,
     )
@@ -131,10 +131,10 @@ function removeMember(
 }
 
 function withBox(facts: Facts, entry: SignedEntry, box: Box, device: DeviceState): Facts {
-  for (const { recipient, recipientEpoch } of box.wraps) {
+  for (const { recipient, recipientBox } of box.wraps) {
     if (!facts.members.has(toHex(recipient)))
       throw broken(entry, 'a box secret goes to members of the group alone')
-    if (recipientEpoch === 0) throw broken(entry, 'the key of a member has an epoch')
+    if (recipientBox === undefined) throw broken(entry, 'a member opens it by a box, which is named')
   }
   const next: BoxState = nextBox(facts, entry, box, device.boxKey)
   return { ...facts, boxes: [...facts.boxes, next] }

@@ -77,7 +77,7 @@ function addDevice(facts: Facts, entry: SignedEntry, body: BodyOf<'addDevice'>):
   for (const grant of body.grants) {
     if (!boxes.some((box) => box.epoch === grant.epoch))
       throw broken(entry, `no epoch ${grant.epoch} to grant`)
-    const wrap = { recipientEpoch: 0, sealed: grant.sealed, senderBoxKey: sender }
+    const wrap = { recipientBox: undefined, sealed: grant.sealed, senderBoxKey: sender }
     boxes = boxes.map((box) =>
       box.epoch === grant.epoch ? { ...box, wraps: new Map(box.wraps).set(name, wrap) } : box,
     )
@@ -127,13 +127,13 @@ function rotate(facts: Facts, entry: SignedEntry, body: BodyOf<'rotate'>): Facts
 
 function withBox(facts: Facts, entry: SignedEntry, box: BodyOf<'epoch'>['box'], sender: Uint8Array): Facts {
   const recoveryName = facts.recovery === undefined ? undefined : toHex(facts.recovery.key)
-  for (const { recipient, recipientEpoch } of box.wraps) {
+  for (const { recipient, recipientBox } of box.wraps) {
     const name = toHex(recipient)
     const device = facts.devices.get(name)
     if (name !== recoveryName && (device === undefined || device.revoked !== undefined)) {
       throw broken(entry, 'a box secret goes to devices of the identity alone')
     }
-    if (recipientEpoch !== 0) throw broken(entry, 'the keys of devices have no epochs')
+    if (recipientBox !== undefined) throw broken(entry, 'a device opens it by its own key')
   }
   const next = nextBox(facts, entry, box, sender)
   if (recoveryName !== undefined && !next.wraps.has(recoveryName)) {

@@ -16,7 +16,7 @@ import {
   type Shape,
 } from '../shape.ts'
 import { hashSet } from './hash-set.ts'
-import type { Admission, Box, EntryBody, EntryKind, Member, RecoveryKeys, Wrap } from './types.ts'
+import type { Admission, Box, BoxLink, EntryBody, EntryKind, Member, RecoveryKeys, Wrap } from './types.ts'
 
 export const kinds = [
   'genesisPerson',
@@ -72,19 +72,22 @@ const admission = mapped(
 const recovery = mapped(tuple(id, id), ([key, boxKey]): RecoveryKeys => ({ key, boxKey }))
 
 const wrap = mapped(
-  tuple(id, uint(), sealed),
-  ([recipient, recipientEpoch, box]): Wrap => ({
-    recipient,
-    recipientEpoch,
-    sealed: box,
-  }),
+  tuple(id, nullable(id), sealed),
+  ([recipient, recipientBox, box]): Wrap => ({ recipient, recipientBox, sealed: box }),
 )
 
 const wraps = ascending(array(wrap, limits.identityWrapsMax), (item) => item.recipient)
 
-const box = mapped(tuple(epochNumber, id, wraps, nullable(sealed)), ([epoch, publicKey, to, chain]): Box => {
-  if ((epoch === 1) !== (chain === undefined)) throw mismatch('a chain to the epoch before, if there is one')
-  return { epoch, publicKey, wraps: to, chain }
+const link = mapped(
+  tuple(epochNumber, id, sealed),
+  ([epoch, publicKey, secret]): BoxLink => ({ epoch, publicKey, sealed: secret }),
+)
+
+const links = ascending(array(link, limits.identityLinksMax), (item) => item.publicKey)
+
+const box = mapped(tuple(epochNumber, id, wraps, links), ([epoch, publicKey, to, before]): Box => {
+  if ((epoch === 1) !== (before.length === 0)) throw mismatch('a link to the epoch before, if there is one')
+  return { epoch, publicKey, wraps: to, links: before }
 })
 
 const member = mapped(tuple(id, choice(...memberRoles)), ([identity, role]): Member => ({ identity, role }))
@@ -245,11 +248,13 @@ function wireRecovery(keys: RecoveryKeys | undefined): unknown {
 }
 
 function wireBox(of: Box | undefined): unknown {
-  return of === undefined ? null : [of.epoch, of.publicKey, of.wraps.map(wireWrap), of.chain ?? null]
+  if (of === undefined) return null
+  const links = of.links.map(({ epoch, publicKey, sealed: secret }) => [epoch, publicKey, secret])
+  return [of.epoch, of.publicKey, of.wraps.map(wireWrap), links]
 }
 
 function wireWrap(of: Wrap): unknown[] {
-  return [of.recipient, of.recipientEpoch, of.sealed]
+  return [of.recipient, of.recipientBox ?? null, of.sealed]
 }
 
 function wireMember(of: Member): unknown[] {

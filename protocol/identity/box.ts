@@ -1,48 +1,62 @@
 /**
  * Box secrets: what an identity's private data is sealed under. Each epoch has one; its secret is wrapped to every
- * device that may read, and the next epoch's chain seals it, so whoever opens the newest opens all before it.
+ * device that may read, and the next epoch's box seals it, so whoever opens the newest opens all before it.
  */
-import { compareBytes, concatBytes, emptyBytes, equalBytes, toHex } from '../bytes.ts'
+import { compareBytes, concatBytes, emptyBytes, equalBytes } from '../bytes.ts'
 import { encode } from '../codec.ts'
 import { derivations } from '../context.ts'
 import type { CryptoProvider } from '../crypto/provider.ts'
 import { OnehopError } from '../errors.ts'
+import { limits } from '../limits.ts'
 import { audienceCode } from '../record/header.ts'
 import type { IdentityId } from '../record/types.ts'
-import type { Box, BoxState, DeviceSecrets, IdentityState } from './types.ts'
+import type { Box, BoxLink, BoxState, DeviceSecrets, WrapState } from './types.ts'
 
 const nonceBytes = 24
 
-export interface BoxSecret {
+export interface EpochSecret {
   readonly epoch: number
   readonly secret: Uint8Array
 }
 
-/** Whoever is given a box secret: a device or the recovery key, or in a group a member, by the newest epoch of theirs. */
+export interface BoxSecret extends EpochSecret {
+  /** By which it is named: two devices that renew apart from each other make two of one epoch. */
+  readonly publicKey: Uint8Array
+}
+
+/** Whoever is given a box secret: a device or the recovery key, or in a group a member, by a box of theirs. */
 export interface Recipient {
   readonly key: Uint8Array
   readonly boxKey: Uint8Array
-  readonly epoch?: number
 }
 
-/** A new epoch, its secret wrapped from `sender` to the recipients. Throws BAD_REQUEST for a key of small order. */
+export function newBoxSecret(crypto: CryptoProvider, epoch: number): BoxSecret {
+  const secret = crypto.random(32)
+  return { epoch, publicKey: crypto.boxPublicKey(secret), secret }
+}
+
+/**
+ * A new epoch, its secret wrapped from `sender` to the recipients; with it those of `before` can be opened. Throws
+ * BAD_REQUEST for a key of small order.
+ */
 export function makeBox(
   crypto: CryptoProvider,
   sender: Pick<DeviceSecrets, 'boxSecret'>,
-  recipients: readonly Recipient[],
+  recipients: readonly (Recipient & { readonly isMember?: boolean })[],
   next: BoxSecret,
-  before?: BoxSecret,
+  before: readonly BoxSecret[] = [],
 ): Box {
-  const wraps = recipients.map(({ key, boxKey, epoch = 0 }) => ({
+  const wraps = recipients.map(({ key, boxKey, isMember = false }) => ({
     recipient: key,
-    recipientEpoch: epoch,
+    recipientBox: isMember ? boxKey : undefined,
     sealed: wrapSecret(crypto, sender, boxKey, next.secret),
   }))
+  const links = before.slice(0, limits.identityLinksMax).map((older) => sealLink(crypto, next, older))
   return {
     epoch: next.epoch,
-    publicKey: crypto.boxPublicKey(next.secret),
+    publicKey: next.publicKey,
     wraps: wraps.toSorted((a, b) => compareBytes(a.recipient, b.recipient)),
-    chain: before === undefined ? undefined : sealChain(crypto, next, before.secret),
+    links: links.toSorted((a, b) => compareBytes(a.publicKey, b.publicKey)),
   }
 }
 
@@ -60,61 +74,21 @@ export function wrapSecret(
   return concatBytes(nonce, sealed)
 }
 
-/** The newest box secret that was wrapped to this device (or to the recovery key); undefined when none was. */
-export function openBoxSecret(
+/** Undefined where it is not for `own`, or not the secret of that box. */
+export function openWrap(
   crypto: CryptoProvider,
-  state: IdentityState,
-  device: Pick<DeviceSecrets, 'key' | 'boxSecret'>,
+  box: BoxState,
+  wrap: WrapState,
+  own: Uint8Array,
 ): BoxSecret | undefined {
-  return openNewest(crypto, state, device.key, () => device.boxSecret)
+  const [nonce, sealed] = [wrap.sealed.subarray(0, nonceBytes), wrap.sealed.subarray(nonceBytes)]
+  return secretOf(crypto, box, crypto.boxOpen(sealed, nonce, wrap.senderBoxKey, own))
 }
 
-/** The newest box secret of a group that was wrapped to this member, whose own box secrets are asked for by epoch. */
-export function openGroupSecret(
-  crypto: CryptoProvider,
-  group: IdentityState,
-  member: IdentityId,
-  boxSecretAt: (epoch: number) => Uint8Array | undefined,
-): BoxSecret | undefined {
-  return openNewest(crypto, group, member, boxSecretAt)
-}
-
-function openNewest(
-  crypto: CryptoProvider,
-  state: IdentityState,
-  recipient: Uint8Array,
-  secretAt: (recipientEpoch: number) => Uint8Array | undefined,
-): BoxSecret | undefined {
-  const name = toHex(recipient)
-  for (const box of state.boxes.toReversed()) {
-    const wrap = box.wraps.get(name)
-    const own = wrap && secretAt(wrap.recipientEpoch)
-    if (wrap === undefined || own === undefined) continue
-    const [nonce, sealed] = [wrap.sealed.subarray(0, nonceBytes), wrap.sealed.subarray(nonceBytes)]
-    const secret = crypto.boxOpen(sealed, nonce, wrap.senderBoxKey, own)
-    if (secret !== undefined && fits(crypto, box, secret)) return { epoch: box.epoch, secret }
-  }
-  return undefined
-}
-
-/** The secret of that epoch, along the chain from a newer one. Undefined when the chain breaks before it. */
-export function boxSecretOf(
-  crypto: CryptoProvider,
-  state: IdentityState,
-  newest: BoxSecret,
-  epoch: number,
-): Uint8Array | undefined {
-  let { epoch: at, secret } = newest
-  while (at > epoch) {
-    const [box, before] = [boxOf(state, at), boxOf(state, at - 1)]
-    if (box?.chain === undefined || before === undefined) return undefined
-    const [nonce, sealed] = [box.chain.subarray(0, nonceBytes), box.chain.subarray(nonceBytes)]
-    const older = crypto.secretboxOpen(sealed, nonce, chainKey(crypto, { epoch: at, secret }))
-    if (older === undefined || !fits(crypto, before, older)) return undefined
-    at--
-    secret = older
-  }
-  return at === epoch ? secret : undefined
+/** The secret that a newer box seals. Undefined where it is not the one that the link names. */
+export function openOlder(crypto: CryptoProvider, newer: BoxSecret, link: BoxLink): BoxSecret | undefined {
+  const [nonce, sealed] = [link.sealed.subarray(0, nonceBytes), link.sealed.subarray(nonceBytes)]
+  return secretOf(crypto, link, crypto.secretboxOpen(sealed, nonce, linkKey(crypto, newer)))
 }
 
 /**
@@ -123,7 +97,7 @@ export function boxSecretOf(
  */
 export function privateKeyFor(
   crypto: CryptoProvider,
-  box: BoxSecret,
+  box: EpochSecret,
   of: { readonly owner: IdentityId; readonly app: string; readonly collection: string },
 ): Uint8Array {
   const info = encode([
@@ -140,7 +114,7 @@ export function privateKeyFor(
 /** The key of the audience {group} for one collection of one owner's shard, in one epoch of the group's. */
 export function groupKeyFor(
   crypto: CryptoProvider,
-  box: BoxSecret,
+  box: EpochSecret,
   of: {
     readonly group: IdentityId
     readonly owner: IdentityId
@@ -153,19 +127,21 @@ export function groupKeyFor(
   return crypto.hkdfSha256(box.secret, emptyBytes, info, 32)
 }
 
-function sealChain(crypto: CryptoProvider, next: BoxSecret, before: Uint8Array): Uint8Array {
+function sealLink(crypto: CryptoProvider, next: BoxSecret, { epoch, publicKey, secret }: BoxSecret): BoxLink {
   const nonce = crypto.random(nonceBytes)
-  return concatBytes(nonce, crypto.secretboxSeal(before, nonce, chainKey(crypto, next)))
+  const sealed = concatBytes(nonce, crypto.secretboxSeal(secret, nonce, linkKey(crypto, next)))
+  return { epoch, publicKey, sealed }
 }
 
-function chainKey(crypto: CryptoProvider, box: BoxSecret): Uint8Array {
-  return crypto.hkdfSha256(box.secret, emptyBytes, encode([derivations.boxChain, box.epoch]), 32)
+function linkKey(crypto: CryptoProvider, { epoch, secret }: EpochSecret): Uint8Array {
+  return crypto.hkdfSha256(secret, emptyBytes, encode([derivations.boxChain, epoch]), 32)
 }
 
-function fits(crypto: CryptoProvider, box: BoxState, secret: Uint8Array): boolean {
-  return equalBytes(crypto.boxPublicKey(secret), box.publicKey)
-}
-
-function boxOf(state: IdentityState, epoch: number): BoxState | undefined {
-  return state.boxes.find((box) => box.epoch === epoch)
+function secretOf(
+  crypto: CryptoProvider,
+  { epoch, publicKey }: Pick<BoxState, 'epoch' | 'publicKey'>,
+  secret: Uint8Array | undefined,
+): BoxSecret | undefined {
+  if (secret === undefined || !equalBytes(crypto.boxPublicKey(secret), publicKey)) return undefined
+  return { epoch, publicKey, secret }
 }

@@ -1,5 +1,5 @@
 /** What the rules of persons' and of groups' logs have in common. */
-import { toHex } from '../bytes.ts'
+import { equalBytes, toHex } from '../bytes.ts'
 import { OnehopError } from '../errors.ts'
 import type { Box, BoxState, EntryBody, IdentityState, SignedEntry } from './types.ts'
 
@@ -15,11 +15,18 @@ export type BodyOf<K extends EntryBody['kind']> = Extract<EntryBody, { kind: K }
 export function nextBox(facts: Facts, entry: SignedEntry, box: Box, senderBoxKey: Uint8Array): BoxState {
   const epoch = (facts.boxes.at(-1)?.epoch ?? 0) + 1
   if (box.epoch !== epoch) throw broken(entry, `epoch ${epoch} expected`)
-  const wraps = box.wraps.map(
-    ({ recipient, recipientEpoch, sealed }) =>
-      [toHex(recipient), { recipientEpoch, sealed, senderBoxKey }] as const,
+  const before = facts.boxes.at(-1)
+  if (before !== undefined && !box.links.some(({ publicKey }) => equalBytes(publicKey, before.publicKey)))
+    throw broken(entry, 'its box seals the secret of the epoch before')
+  return boxState(box, senderBoxKey)
+}
+
+export function boxState({ epoch, publicKey, links, wraps }: Box, senderBoxKey: Uint8Array): BoxState {
+  const byRecipient = wraps.map(
+    ({ recipient, recipientBox, sealed }) =>
+      [toHex(recipient), { recipientBox, sealed, senderBoxKey }] as const,
   )
-  return { epoch, publicKey: box.publicKey, chain: box.chain, wraps: new Map(wraps) }
+  return { epoch, publicKey, links, wraps: new Map(byRecipient) }
 }
 
 /** Throws BAD_IDENTITY where a person's entry names an author, or heads of an author's log. */

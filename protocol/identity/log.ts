@@ -5,6 +5,7 @@ import { fitting } from './bounds.ts'
 import { joiningKeys, possessionMessage } from './entry.ts'
 import { broken, type Facts } from './facts.ts'
 import { groupRules, personRules, voidEntries } from './group.ts'
+import { lostBoxes } from './lost-boxes.ts'
 import { History, type Rules } from './history.ts'
 import type { IdentityState, People, SignedEntry } from './types.ts'
 
@@ -115,13 +116,16 @@ function appendBranches(
   const heads = history.headsOf(history.names())
   const { facts, applied } = history.outcome(heads)
   const { holding, next } = history.standing(heads)
+  const entries = history.inOrder()
+  const dropped = new Set([...history.names()].filter((name) => !applied.has(name)))
   return {
     ...facts,
     heads: heads.map(fromName),
     holding: holding.map(fromName),
     next: next.map(fromName),
-    entries: history.inOrder(),
-    dropped: new Set([...history.names()].filter((name) => !applied.has(name))),
+    entries,
+    dropped,
+    lostBoxes: lostBoxes(entries, dropped, people),
   }
 }
 
@@ -148,6 +152,7 @@ function linearState(facts: Facts, entries: readonly SignedEntry[]): IdentitySta
     ...places,
     entries,
     dropped: new Set(),
+    lostBoxes: [],
   }
 }
 

@@ -4,7 +4,7 @@ import type { CryptoProvider } from '../crypto/provider.ts'
 import { OnehopError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { IdentityId } from '../record/types.ts'
-import { makeBox, wrapSecret, type BoxSecret, type Recipient } from './box.ts'
+import { makeBox, newBoxSecret, wrapSecret, type BoxSecret, type Recipient } from './box.ts'
 import { signEntry } from './entry.ts'
 import { replay } from './log.ts'
 import type {
@@ -36,7 +36,7 @@ export function createGroup(
   const founder: Member = { identity: signer.person.id, role: 'owner' }
   const all = [founder, ...members.filter(({ identity }) => !equalBytes(identity, signer.person.id))]
   const sorted = all.toSorted((a, b) => compareBytes(a.identity, b.identity))
-  const box = options.isSealed ? { epoch: 1, secret: crypto.random(32) } : undefined
+  const box = options.isSealed ? newBoxSecret(crypto, 1) : undefined
   const recipients = sorted.map(({ identity }) => recipientOf(identity, options.people))
   const entry = signEntry(
     crypto,
@@ -89,8 +89,8 @@ export function changeMember(
 }
 
 /**
- * `numbers` says which records of the member count, by device. Where the group has a secret, `before` is its newest: what
- * is written from now on is sealed under the next, which the member does not get.
+ * `numbers` says which records of the member count, by device. Where the group has a secret, `before` is its newest and those
+ * that lost: what is written from now on is sealed under the next, which the member does not get.
  */
 export function removeMember(
   crypto: CryptoProvider,
@@ -100,11 +100,12 @@ export function removeMember(
   options: {
     readonly numbers: readonly RemovedNumbers[]
     readonly people: People
-    readonly before?: BoxSecret | undefined
+    readonly before?: readonly BoxSecret[] | undefined
   },
 ): { readonly entry: SignedEntry; readonly box: BoxSecret | undefined } {
   const { numbers, people, before } = options
-  const next = before && { epoch: before.epoch + 1, secret: crypto.random(32) }
+  const [newest] = before ?? []
+  const next = newest && newBoxSecret(crypto, newest.epoch + 1)
   const staying = [...group.members.values()].filter((member) => !equalBytes(member.identity, identity))
   const recipients = staying.map((member) => recipientOf(member.identity, people))
   const body: EntryBody = {
@@ -124,27 +125,34 @@ export function removeMember(
 export function membersBehind({ members, boxes }: IdentityState, people: People): readonly IdentityId[] {
   const wraps = boxes.at(-1)?.wraps
   return [...members].flatMap(([name, { identity }]) => {
-    const wrapped = wraps?.get(name)?.recipientEpoch
-    const newest = people(identity)?.boxes.at(-1)?.epoch
-    return wrapped === undefined || newest === undefined || wrapped >= newest ? [] : [identity]
+    const wrapped = wraps?.get(name)?.recipientBox
+    const person = people(identity)
+    const newest = person?.boxes.at(-1)?.publicKey
+    if (wrapped === undefined || newest === undefined || equalBytes(wrapped, newest)) return []
+    // One that is not known is of a log that went on elsewhere.
+    return hasBox(person, wrapped) ? [identity] : []
   })
 }
 
 /**
- * Another secret for the members there are, each by what they can open now. `before` is the group's newest. Throws STALE where
- * the log of a member here is older than the one it was wrapped by: a device that they revoked since would be given it.
+ * Another secret for the members there are, each by what they can open now. `before` is the group's newest, and those that
+ * lost. Throws STALE where the log of a member here is older than the one it was wrapped by: a device that they revoked since
+ * would be given it.
  */
 export function renewEpoch(
   crypto: CryptoProvider,
   group: IdentityState,
   signer: GroupSigner,
-  options: { readonly people: People; readonly before: BoxSecret },
+  options: { readonly people: People; readonly before: readonly [BoxSecret, ...BoxSecret[]] },
 ): SignedEntry {
   const { people, before } = options
-  const next = { epoch: before.epoch + 1, secret: crypto.random(32) }
+  const next = newBoxSecret(crypto, before[0].epoch + 1)
   const recipients = [...group.members.values()].map(({ identity }) => recipientOf(identity, people))
   const wraps = group.boxes.at(-1)?.wraps
-  const older = recipients.find(({ key, epoch }) => epoch < (wraps?.get(toHex(key))?.recipientEpoch ?? 0))
+  const older = recipients.find(({ key }) => {
+    const wrapped = wraps?.get(toHex(key))?.recipientBox
+    return wrapped !== undefined && !hasBox(people(key), wrapped)
+  })
   if (older !== undefined)
     throw new OnehopError('STALE', `the log of ${toHex(older.key)} here is older than the group knows it`)
   const box = makeBox(crypto, signer.device, recipients, next, before)
@@ -165,14 +173,19 @@ function headsOf(person: IdentityState): readonly Uint8Array[] {
   return person.holding.slice(0, limits.identityPreviousMax)
 }
 
-function recipientOf(identity: IdentityId, people: People): Required<Recipient> {
+function hasBox(person: IdentityState | undefined, publicKey: Uint8Array): boolean {
+  const boxes = person === undefined ? [] : [...person.boxes, ...person.lostBoxes]
+  return boxes.flatMap((box) => [box, ...box.links]).some((box) => equalBytes(box.publicKey, publicKey))
+}
+
+function recipientOf(identity: IdentityId, people: People): Recipient & { readonly isMember: true } {
   const newest = people(identity)?.boxes.at(-1)
   if (newest === undefined)
     throw new OnehopError('UNKNOWN_IDENTITY', `the log of ${toHex(identity)} is not here`)
-  return { key: identity, boxKey: newest.publicKey, epoch: newest.epoch }
+  return { key: identity, boxKey: newest.publicKey, isMember: true }
 }
 
-function grantOf(crypto: CryptoProvider, signer: GroupSigner, to: Required<Recipient>, box: BoxSecret) {
+function grantOf(crypto: CryptoProvider, signer: GroupSigner, to: Recipient, box: BoxSecret) {
   const sealed = wrapSecret(crypto, signer.device, to.boxKey, box.secret)
-  return { epoch: box.epoch, wrap: { recipient: to.key, recipientEpoch: to.epoch, sealed } }
+  return { epoch: box.epoch, wrap: { recipient: to.key, recipientBox: to.boxKey, sealed } }
 }

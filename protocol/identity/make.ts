@@ -4,7 +4,8 @@ import { derivations } from '../context.ts'
 import type { CryptoProvider } from '../crypto/provider.ts'
 import { OnehopError } from '../errors.ts'
 import type { DeviceKey, IdentityId, RecordId } from '../record/types.ts'
-import { makeBox, openBoxSecret, wrapSecret, type BoxSecret } from './box.ts'
+import { makeBox, newBoxSecret, wrapSecret, type BoxSecret } from './box.ts'
+import { deviceBoxes } from './box-secrets.ts'
 import { type JoiningRole, possessionMessage, signEntry } from './entry.ts'
 import { replay } from './log.ts'
 import type {
@@ -30,7 +31,7 @@ export function createIdentity(
   device: DeviceSecrets,
   options: { readonly recovery?: RecoveryKeys } = {},
 ): { readonly entry: SignedEntry; readonly state: IdentityState; readonly box: BoxSecret } {
-  const box = { epoch: 1, secret: crypto.random(32) }
+  const box = newBoxSecret(crypto, 1)
   const { recovery } = options
   const admission = ownerAdmission(device, false)
   const recipients = recovery === undefined ? [device] : [device, recovery]
@@ -77,7 +78,7 @@ export function addDevice(
   possession: Uint8Array,
   options: { readonly readsPrivate: boolean } = { readsPrivate: false },
 ): SignedEntry {
-  const box = options.readsPrivate ? newestBox(crypto, state, signer) : undefined
+  const [box] = options.readsPrivate ? secretsBefore(crypto, state, signer) : []
   const grants =
     box === undefined
       ? []
@@ -110,11 +111,11 @@ export function revokeDevice(
   if (!readersOf(state).some(({ key }) => equalBytes(key, device))) {
     return { entry: extend(crypto, state, signer, { ...body, box: undefined }), box: undefined }
   }
-  const before = newestBox(crypto, state, signer)
-  const next = { epoch: before.epoch + 1, secret: crypto.random(32) }
+  const [before, ...lost] = secretsBefore(crypto, state, signer)
+  const next = newBoxSecret(crypto, before.epoch + 1)
   const staying = readersOf(state).filter(({ key }) => !equalBytes(key, device))
   const recipients = state.recovery === undefined ? staying : [...staying, state.recovery]
-  const box = makeBox(crypto, signer, recipients, next, before)
+  const box = makeBox(crypto, signer, recipients, next, [before, ...lost])
   return { entry: extend(crypto, state, signer, { ...body, box }), box: next }
 }
 
@@ -125,15 +126,24 @@ export function rotate(
   signer: DeviceSecrets,
   recovery: DeviceSecrets,
 ): { readonly entry: SignedEntry; readonly box: BoxSecret } {
-  const before = newestBox(crypto, state, signer)
-  const next = { epoch: before.epoch + 1, secret: crypto.random(32) }
+  const [before, ...lost] = secretsBefore(crypto, state, signer)
+  const next = newBoxSecret(crypto, before.epoch + 1)
   const keys: RecoveryKeys = { key: recovery.key, boxKey: recovery.boxKey }
-  const box = makeBox(crypto, signer, [...readersOf(state), keys], next, before)
+  const box = makeBox(crypto, signer, [...readersOf(state), keys], next, [before, ...lost])
   const possession = provePossession(crypto, state.id, recovery)
   return {
     entry: extend(crypto, state, signer, { kind: 'rotate', recovery: keys, box }, possession),
     box: next,
   }
+}
+
+/** By an owner's device: another epoch for the same devices and words, which opens the secrets that lost, too. */
+export function nextEpoch(crypto: CryptoProvider, state: IdentityState, signer: DeviceSecrets): SignedEntry {
+  const [before, ...lost] = secretsBefore(crypto, state, signer)
+  const next = newBoxSecret(crypto, before.epoch + 1)
+  const recipients = state.recovery === undefined ? readersOf(state) : [...readersOf(state), state.recovery]
+  const box = makeBox(crypto, signer, recipients, next, [before, ...lost])
+  return extend(crypto, state, signer, { kind: 'epoch', authorHeads: [], box })
 }
 
 /**
@@ -185,8 +195,14 @@ function readersOf(state: IdentityState): DeviceState[] {
   )
 }
 
-function newestBox(crypto: CryptoProvider, state: IdentityState, device: DeviceSecrets): BoxSecret {
-  const box = openBoxSecret(crypto, state, device)
-  if (box !== undefined && box.epoch === state.boxes.at(-1)?.epoch) return box
+/** The newest, and those that lost and that it does not reach yet. */
+function secretsBefore(
+  crypto: CryptoProvider,
+  state: IdentityState,
+  device: DeviceSecrets,
+): [BoxSecret, ...BoxSecret[]] {
+  const boxes = deviceBoxes(crypto, state, device)
+  const newest = boxes.current()
+  if (newest !== undefined) return [newest, ...boxes.unlinked()]
   throw new OnehopError('FORBIDDEN', 'this device holds no secret of the newest epoch')
 }

@@ -32,9 +32,17 @@ export interface RecoveryKeys {
 /** A box secret for one recipient: a device, the recovery key, or in a group a member identity. */
 export interface Wrap {
   readonly recipient: Uint8Array
-  /** Epoch of the recipient's own box key where the recipient is an identity, else 0. */
-  readonly recipientEpoch: number
+  /** Which of the recipient's boxes opens it, where the recipient is an identity: one may have two of an epoch. */
+  readonly recipientBox: Uint8Array | undefined
   /** nonce 24 || nacl.box(secret), from the X25519 key of the entry's signer. */
+  readonly sealed: Uint8Array
+}
+
+/** The secret of a box from before, sealed under a newer one's. */
+export interface BoxLink {
+  readonly epoch: number
+  readonly publicKey: Uint8Array
+  /** nonce 24 || secretbox(its secret) */
   readonly sealed: Uint8Array
 }
 
@@ -43,8 +51,8 @@ export interface Box {
   readonly epoch: number
   readonly publicKey: Uint8Array
   readonly wraps: readonly Wrap[]
-  /** nonce 24 || secretbox(secret of the epoch before): the newest secret opens all older ones. */
-  readonly chain: Uint8Array | undefined
+  /** To the box of the epoch before, and to boxes that lost: the newest secret opens all older ones. None in epoch 1. */
+  readonly links: readonly BoxLink[]
 }
 
 /** Which of a revoked device's records count in the shard of one owner. */
@@ -156,7 +164,7 @@ export interface Revocation {
 }
 
 /** A box secret as it was wrapped to one recipient. */
-export interface WrapState extends Pick<Wrap, 'recipientEpoch' | 'sealed'> {
+export interface WrapState extends Pick<Wrap, 'recipientBox' | 'sealed'> {
   readonly senderBoxKey: Uint8Array
 }
 
@@ -189,6 +197,8 @@ export interface IdentityState {
   readonly formerMembers: ReadonlyMap<string, FormerMember>
   /** Ascending by epoch. */
   readonly boxes: readonly BoxState[]
+  /** Of entries that came to nothing, as far as they are still in the log. Something may be sealed under them; nothing more is. */
+  readonly lostBoxes: readonly BoxState[]
   /** Hashes of the entries that no other follows, ascending. */
   readonly heads: readonly Uint8Array[]
   /** Those of the heads that hold: at them the log says what it says. Ascending. */

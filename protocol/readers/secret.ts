@@ -3,7 +3,7 @@ import { concatBytes, emptyBytes } from '../bytes.ts'
 import { encode } from '../codec.ts'
 import { derivations } from '../context.ts'
 import type { CryptoProvider } from '../crypto/provider.ts'
-import type { BoxSecret } from '../identity/box.ts'
+import type { EpochSecret } from '../identity/box.ts'
 import { audienceCode } from '../record/header.ts'
 import type { IdentityId } from '../record/types.ts'
 
@@ -19,7 +19,7 @@ export interface ReadersOf {
 /** For the owner's own devices: from the box secret under which the epoch stands, so that all of them make the same. */
 export function secretForReaders(
   crypto: CryptoProvider,
-  box: BoxSecret,
+  box: EpochSecret,
   { owner, app, epoch }: ReadersOf,
 ): Uint8Array {
   return crypto.hkdfSha256(box.secret, emptyBytes, encode([derivations.readersSecret, owner, app, epoch]), 32)
@@ -47,7 +47,7 @@ export function sealReadersChain(
   crypto: CryptoProvider,
   secret: Uint8Array,
   of: ReadersOf,
-  before: { readonly epoch: number; readonly secret: Uint8Array },
+  before: EpochSecret,
 ): Uint8Array {
   const nonce = crypto.random(nonceBytes)
   const key = chainKey(crypto, secret, of, before.epoch)

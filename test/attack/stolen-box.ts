@@ -4,7 +4,7 @@ import { microblog } from '../../client/microblog.ts'
 import { fromHex, toHex } from '../../protocol/bytes.ts'
 import { encode } from '../../protocol/codec.ts'
 import { encodeLog } from '../../protocol/identity/entry.ts'
-import { openBoxSecret } from '../../protocol/identity/box.ts'
+import { deviceBoxes } from '../../protocol/identity/box-secrets.ts'
 import { append } from '../../protocol/identity/log.ts'
 import { addDevice, deviceFromSeed, ownerAdmission, provePossession } from '../../protocol/identity/make.ts'
 import { unpackChain } from '../../protocol/placement/chain.ts'
@@ -43,7 +43,8 @@ export const stolenBoxAttacks: readonly Scenario[] = [
       await mesh.wait(ada.put(box, 'posts', { text: 'before' }))
       const { replicaSet } = await mesh.wait(box.call('replica-set.get', { owner: ada.id }))
       const seats = unpackChain(crypto, replicaSet).newest.members.map(({ node }) => toHex(node))
-      const holder = mesh.nodes.find(({ id }) => id !== box.id && seats.includes(id)) as MeshNode
+      const isHolder = ({ id }: MeshNode): boolean => id !== box.id && id !== fresh.id && seats.includes(id)
+      const holder = (mesh.nodes as unknown as MeshNode[]).find(isHolder) as MeshNode
       await mesh.until(async () => (await holder.store.records.refs(ada.id)).length === 1, 60_000)
 
       // In her name.
@@ -62,7 +63,7 @@ export const stolenBoxAttacks: readonly Scenario[] = [
       const commit = await mesh.wait(holder.call('placement.commit', { replicaSets: [moved] }))
       assert.deepEqual([commit.results[0]?.hash, commit.results[0]?.code], [null, 'FORBIDDEN'])
       // What was sealed.
-      assert.equal(openBoxSecret(crypto, state, boxKeys), undefined)
+      assert.equal(deviceBoxes(crypto, state, boxKeys).newest(), undefined)
 
       // She lives elsewhere now. Under the box's key, whatever runs there.
       const seat = fromHex(box.id, 32) as Uint8Array

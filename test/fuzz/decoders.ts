@@ -518,8 +518,8 @@ export const decoders: readonly DecoderEntry[] = [
 export const notByThemselves: Readonly<Record<string, string>> = {
   'shape.ts:parse': 'whoever has a shape calls it: nearly all of the table',
   'shape.ts:decodeAs': 'the same, with bytes',
-  'identity/box.ts:openBoxSecret': 'opens what nacl.box authenticated; 32 bytes or nothing',
-  'identity/box.ts:openGroupSecret': 'the same, for a group',
+  'identity/box.ts:openWrap': 'opens what nacl.box authenticated; 32 bytes or nothing',
+  'identity/box.ts:openOlder': 'opens what secretbox authenticated; 32 bytes or nothing',
   'readers/secret.ts:openReadersChain': 'opens what secretbox authenticated; bytes or nothing',
   'readers/secret.ts:openReadersWrap': 'opens what nacl.box authenticated; bytes or nothing',
   'pairing/typed-code.ts:openLink': 'opens what secretbox authenticated; a text or BAD_MESSAGE',

@@ -1,7 +1,14 @@
 /** Owners' devices of one person: what a new one may do, and what one that was a thief's leaves behind. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { connectAdmin } from '../../client/index.ts'
+import { encodeLog } from '../../protocol/identity/entry.ts'
+import { revokeDevice } from '../../protocol/identity/make.ts'
+import { loadCrypto } from '../../daemon/crypto/index.ts'
+import { systemRandom } from '../../client/random.ts'
 import { startDaemons, type Daemons } from '../support/daemons.ts'
-import { newDeviceOf, personAt, shownOf } from '../support/circle.ts'
+import { newDeviceOf, personAt, shownOf, type Circle } from '../support/circle.ts'
+
+const crypto = await loadCrypto({ random: systemRandom })
 
 let daemons: Daemons
 const home = () => daemons.all[0]!
@@ -53,4 +60,41 @@ test('what one wrote is taken out as of a time, in the order of its numbers what
   expect(revoked).toMatchObject({ wasRevoked: false, records: 1, left: 2, lastNumber: 1 })
   expect((await shownOf(phone, phone.owner!)).map(({ title }) => title)).toEqual(['honest'])
   expect(await phone.revokeDevice(stolen.identity!.device.key)).toMatchObject({ wasRevoked: true, left: 0 })
+})
+
+test('what was sealed under a secret that lost is read by devices that come later', async () => {
+  await using phone = await personAt(home())
+  await using laptop = await newDeviceOf(phone, home())
+  await using tablet = await newDeviceOf(phone, home())
+  await using watch = await newDeviceOf(phone, home())
+  const put = async (app: Circle, text: string) => {
+    await (
+      await app.collection('posts').put({ title: 'note', text })
+    ).accepted
+  }
+  await laptop.refreshIdentity()
+  const [own, other] = [laptop.identity!, watch.identity!.device.key]
+  // The laptop shuts the watch out while it reaches nobody, the phone the tablet.
+  const { entry } = revokeDevice(crypto, own.state, own.device, other, [])
+  await own.learn(encodeLog([...own.state.entries, entry]))
+  await put(laptop, 'under the secret that loses')
+  await phone.revokeDevice(tablet.identity!.device.key)
+  await put(phone, 'under the one that holds')
+  const admin = connectAdmin({ address: home().local, token: home().adminToken })
+  await admin.call('identity.append', { identity: own.id, log: own.log() })
+  await admin.close()
+  await phone.refreshIdentity()
+  expect(phone.identity!.state.boxes.map(({ epoch }) => epoch)).toEqual([1, 2])
+
+  const all = ['under the one that holds', 'under the secret that loses']
+  await laptop.refreshIdentity()
+  expect(own.state.boxes.map(({ epoch }) => epoch)).toEqual([1, 2, 3])
+  expect((await shownOf(laptop, own.id)).map(({ text }) => text)).toEqual(all)
+  await phone.refreshIdentity()
+  await using camera = await newDeviceOf(phone, home())
+  expect((await shownOf(camera, own.id)).map(({ text }) => text)).toEqual(all)
+  // Once is enough.
+  await laptop.refreshIdentity()
+  await phone.refreshIdentity()
+  expect(phone.identity!.state.boxes.length).toBe(3)
 })

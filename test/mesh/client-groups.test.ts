@@ -3,7 +3,7 @@ import { connect, connectAdmin, defineSchema, memoryKeyStore, pair } from '../..
 import type { App } from '../../client/index.ts'
 import { equalBytes } from '../../protocol/bytes.ts'
 import { portableCrypto } from '../../protocol/crypto/portable.ts'
-import { openGroupSecret } from '../../protocol/identity/box.ts'
+import { memberBoxes } from '../../protocol/identity/box-secrets.ts'
 import { decodeRecord } from '../../protocol/record/wire.ts'
 import { decodeLog, encodeLog } from '../../protocol/identity/entry.ts'
 import { replay } from '../../protocol/identity/log.ts'
@@ -72,7 +72,7 @@ async function opensUpTo({ identity }: Club, id: Uint8Array): Promise<number | u
   await admin.close()
   const persons = people.map((person) => replay(crypto, decodeLog(crypto, person)))
   const group = replay(crypto, decodeLog(crypto, log), (of) => persons.find((one) => equalBytes(one.id, of)))
-  return openGroupSecret(crypto, group, identity!.id, (epoch) => identity!.boxOf(epoch)?.secret)?.epoch
+  return memberBoxes(crypto, group, identity!.id, identity!.boxes).newest()?.epoch
 }
 
 describe('a club', () => {
@@ -306,7 +306,7 @@ describe('a club', () => {
     const now = replay(crypto, decodeLog(crypto, log), known)
     const before = replay(crypto, now.entries.slice(0, 1), known)
     const self = ada.identity!
-    const signer = { person: self.state, device: self.device, boxOf: self.boxOf.bind(self) }
+    const signer = { person: self.state, device: self.device, boxes: self.boxes }
     const hers = nextEpoch(crypto, before, signer, known)!
     const told = { identity: id, log: encodeLog([hers]), people }
     await expect(admin.call('identity.append', told)).rejects.toMatchObject({ code: 'STALE' })

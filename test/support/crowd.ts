@@ -1,6 +1,6 @@
 import { toHex } from '../../protocol/bytes.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
-import { boxSecretOf, openBoxSecret } from '../../protocol/identity/box.ts'
+import { deviceBoxes, type BoxSecrets } from '../../protocol/identity/box-secrets.ts'
 import { append } from '../../protocol/identity/log.ts'
 import {
   addDevice,
@@ -32,10 +32,9 @@ export class Human {
     return { person: this.state, device: this.device }
   }
 
-  /** Their own box secret of an epoch, by their first device. */
-  secretAt(epoch: number): Uint8Array | undefined {
-    const newest = openBoxSecret(this.#crypto, this.state, this.device)
-    return newest && boxSecretOf(this.#crypto, this.state, newest, epoch)
+  /** Their own box secrets, by their first device. */
+  get boxes(): BoxSecrets {
+    return deviceBoxes(this.#crypto, this.state, this.device)
   }
 
   add(device: DeviceSecrets): void {

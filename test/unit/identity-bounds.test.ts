@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { loadCrypto } from '../../daemon/crypto/index.ts'
 import { toHex } from '../../protocol/bytes.ts'
+import { newBoxSecret } from '../../protocol/identity/box.ts'
 import { decodeLog, encodeLog, signEntry } from '../../protocol/identity/entry.ts'
 import { append, replay } from '../../protocol/identity/log.ts'
 import {
@@ -146,7 +147,11 @@ it('a club of twenty, sealed, has people come and go eighty times', () => {
   let { state, box } = founded
   for (let turn = 0; turn < 80; turn++) {
     const [goes, comes] = [others[turn % 21], others[(turn + 19) % 21]] as [Human, Human]
-    const out = removeMember(crypto, state, ada.signer, goes.id, { numbers: [], people, before: box })
+    const out = removeMember(crypto, state, ada.signer, goes.id, {
+      numbers: [],
+      people,
+      before: box && [box],
+    })
     state = append(crypto, state, [out.entry], people)
     box = out.box
     const member: Member = { identity: comes.id, role: 'writer' }
@@ -193,15 +198,39 @@ function taken(state: IdentityState, { entries }: IdentityState): IdentityState 
 }
 
 /** As many entries of its own as the log takes, on a chain. */
+it('a sealed group of 64 is founded at once, and takes leave of somebody who wrote there from 32 devices', () => {
+  const humans = Array.from({ length: limits.identityWrapsMax }, () => new Human(crypto))
+  const [ada, ...others] = humans as [Human, ...Human[]]
+  const people: People = (id) => humans.find((one) => toHex(one.id) === toHex(id))?.state
+  const members = others.map(({ id: identity }) => ({ identity, role: 'writer' as const }))
+  const { state, box } = createGroup(crypto, ada.signer, members, { people, isSealed: true })
+  const numbers = Array.from({ length: limits.identityDevicesMax }, (_, i) => ({
+    device: crypto.random(32),
+    lastNumber: 2 ** 40 + i,
+    listHash: crypto.random(32),
+  }))
+  const before = [box!, ...Array.from({ length: limits.identityLinksMax - 1 }, () => newBoxSecret(crypto, 1))]
+  const { entry } = removeMember(crypto, state, ada.signer, others[0]!.id, { numbers, people, before })
+  const after = append(crypto, state, [entry], people)
+  expect([after.members.size, after.boxes.length, after.dropped.size]).toEqual([63, 2, 0])
+})
+
+/** As many as there is room for, the large ones first. */
 function spam(from: IdentityState, thief: DeviceSecrets): IdentityState {
-  let state = from
-  for (;;) {
-    try {
-      state = append(crypto, state, [rotate(crypto, state, thief, newDevice()).entry])
-    } catch {
-      return state
+  const makes = [
+    (state: IdentityState) => rotate(crypto, state, thief, newDevice()).entry,
+    (state: IdentityState) => admit(state, thief, newDevice()),
+  ]
+  return makes.reduce((start, make) => {
+    let state = start
+    for (;;) {
+      try {
+        state = append(crypto, state, [make(state)])
+      } catch {
+        return state
+      }
     }
-  }
+  }, from)
 }
 
 function newPhone(state: IdentityState): SignedEntry {

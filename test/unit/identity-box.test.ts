@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { toHex } from '../../protocol/bytes.ts'
-import { boxSecretOf, openBoxSecret, wrapSecret } from '../../protocol/identity/box.ts'
+import { wrapSecret } from '../../protocol/identity/box.ts'
+import { deviceBoxes } from '../../protocol/identity/box-secrets.ts'
 import { append } from '../../protocol/identity/log.ts'
 import { createIdentity, deviceFromSeed, rotate } from '../../protocol/identity/make.ts'
 import type { BoxState, DeviceSecrets, IdentityState } from '../../protocol/identity/types.ts'
@@ -14,9 +15,18 @@ const { entry, box: secondBox } = rotate(crypto, one, device, newDevice())
 const two = append(crypto, one, [entry])
 
 /** A log is checked for its form; what its signer sealed, only who opens it sees. */
-function withBox(changes: (box: BoxState) => Partial<BoxState>): IdentityState {
+function withBox(
+  changes: (box: BoxState) => Partial<BoxState>,
+  ofFirst: () => Partial<BoxState> = () => ({}),
+): IdentityState {
   const [first, second] = two.boxes as [BoxState, BoxState]
-  return { ...two, boxes: [first, { ...second, ...changes(second) }] }
+  return {
+    ...two,
+    boxes: [
+      { ...first, ...ofFirst() },
+      { ...second, ...changes(second) },
+    ],
+  }
 }
 
 describe('a box secret', () => {
@@ -27,31 +37,49 @@ describe('a box secret', () => {
   })
 
   it('that is another than the log names, or does not open, is passed over for an older one', () => {
-    expect(openBoxSecret(crypto, two, device)).toEqual(secondBox)
+    expect(deviceBoxes(crypto, two, device).newest()).toEqual(secondBox)
     const rewrapped = (secret: Uint8Array): IdentityState =>
       withBox(({ wraps }) => ({
         wraps: new Map(wraps).set(toHex(device.key), {
-          recipientEpoch: 0,
+          recipientBox: undefined,
           sealed: wrapSecret(crypto, device, device.boxKey, secret),
           senderBoxKey: device.boxKey,
         }),
       }))
-    expect(openBoxSecret(crypto, rewrapped(secondBox.secret), device)).toEqual(secondBox)
-    expect(openBoxSecret(crypto, rewrapped(crypto.random(32)), device)).toEqual(firstBox)
+    expect(deviceBoxes(crypto, rewrapped(secondBox.secret), device).newest()).toEqual(secondBox)
+    expect(deviceBoxes(crypto, rewrapped(crypto.random(32)), device).newest()).toEqual(firstBox)
     const garbled = withBox(({ wraps }) => ({
       wraps: new Map(wraps).set(toHex(device.key), {
-        recipientEpoch: 0,
+        recipientBox: undefined,
         sealed: new Uint8Array(72),
         senderBoxKey: device.boxKey,
       }),
     }))
-    expect(openBoxSecret(crypto, garbled, device)).toEqual(firstBox)
+    expect(deviceBoxes(crypto, garbled, device).newest()).toEqual(firstBox)
   })
 
-  it('opens none before an epoch without a chain, or before the first', () => {
-    expect(boxSecretOf(crypto, two, secondBox, 1)).toEqual(firstBox.secret)
-    const broken = withBox(() => ({ chain: undefined }))
-    expect(boxSecretOf(crypto, broken, secondBox, 1)).toBeUndefined()
-    expect(boxSecretOf(crypto, two, firstBox, 0)).toBeUndefined()
+  it('opens none before an epoch whose box seals another', () => {
+    const epochsOf = (state: IdentityState) =>
+      [0, 1, 2, 3].flatMap((epoch) => deviceBoxes(crypto, state, device).ofEpoch(epoch))
+    // By the links alone: the first was wrapped to a device that is not asked.
+    const unwrapped = withBox(
+      () => ({}),
+      () => ({ wraps: new Map() }),
+    )
+    expect(epochsOf(unwrapped)).toEqual([firstBox, secondBox])
+    const links = (two.boxes[1] as BoxState).links.map((link) => ({ ...link, sealed: new Uint8Array(72) }))
+    expect(
+      epochsOf(
+        withBox(
+          () => ({ links }),
+          () => ({ wraps: new Map() }),
+        ),
+      ),
+    ).toEqual([secondBox])
+    const lying = { epoch: 1, publicKey: secondBox.publicKey }
+    const others = (two.boxes[1] as BoxState).links.map((link) => ({ ...link, ...lying }))
+    expect(epochsOf(withBox(() => ({ links: others })))).toEqual([secondBox])
+    expect(deviceBoxes(crypto, two, device).of(firstBox.publicKey)).toEqual(firstBox)
+    expect(deviceBoxes(crypto, two, newDevice()).newest()).toBeUndefined()
   })
 })

@@ -4,7 +4,7 @@ import { loadCrypto } from '../../daemon/crypto/index.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import { OnehopError } from '../../protocol/errors.ts'
-import { boxSecretOf, openGroupSecret } from '../../protocol/identity/box.ts'
+import { memberBoxes } from '../../protocol/identity/box-secrets.ts'
 import { append, replay } from '../../protocol/identity/log.ts'
 import { addMember, changeMember, removeMember, renewEpoch } from '../../protocol/identity/make-group.ts'
 import type { IdentityState, MemberRole, SignedEntry } from '../../protocol/identity/types.ts'
@@ -23,7 +23,7 @@ const owners: readonly Human[] = [ada, bob]
 type Step = (state: IdentityState) => SignedEntry
 
 const secretOf = (state: IdentityState, human: Human) => {
-  const box = openGroupSecret(crypto, state, human.id, (epoch) => human.secretAt(epoch))
+  const box = memberBoxes(crypto, state, human.id, human.boxes).newest()
   if (box === undefined) throw new OnehopError('FORBIDDEN', 'no member that can read')
   return box
 }
@@ -40,7 +40,7 @@ const steps: readonly Step[] = owners.flatMap((by): Step[] => {
   const remove =
     (of: Human): Step =>
     (state) =>
-      removeMember(crypto, state, by.signer, of.id, { numbers: [], people, before: secretOf(state, by) })
+      removeMember(crypto, state, by.signer, of.id, { numbers: [], people, before: [secretOf(state, by)] })
         .entry
   return [
     add(dan, 'writer'),
@@ -51,7 +51,7 @@ const steps: readonly Step[] = owners.flatMap((by): Step[] => {
     remove(ada),
     remove(bob),
     remove(cleo),
-    (state) => renewEpoch(crypto, state, by.signer, { people, before: secretOf(state, by) }),
+    (state) => renewEpoch(crypto, state, by.signer, { people, before: [secretOf(state, by)] }),
   ]
 })
 
@@ -108,10 +108,11 @@ function settle(entries: readonly SignedEntry[]): void {
   const able = owners.find(({ id }) => settled.members.get(toHex(id))?.role === 'owner')
   const any = able ?? [cleo, dan].find(({ id }) => settled.members.get(toHex(id))?.role === 'owner')
   expect(any).toBeDefined()
-  const next = renewEpoch(crypto, settled, any!.signer, { people, before: secretOf(settled, any!) })
+  const next = renewEpoch(crypto, settled, any!.signer, { people, before: [secretOf(settled, any!)] })
   const after = append(crypto, settled, [next], people)
   expect(after.dropped).toEqual(settled.dropped)
-  expect(boxSecretOf(crypto, after, secretOf(after, any!), 1)).toEqual(secretOf(base, ada).secret)
+  const opened = memberBoxes(crypto, after, any!.id, any!.boxes)
+  expect([opened.current()?.epoch, opened.ofEpoch(1)]).toEqual([after.boxes.length, [secretOf(base, ada)]])
 }
 
 function orders<T>(all: readonly T[]): T[][] {

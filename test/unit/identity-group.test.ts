@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { loadCrypto } from '../../daemon/crypto/index.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
-import { openGroupSecret, boxSecretOf } from '../../protocol/identity/box.ts'
+import { memberBoxes } from '../../protocol/identity/box-secrets.ts'
 import { decodeLog, encodeLog, signEntry } from '../../protocol/identity/entry.ts'
 import { append, refreshed, replay } from '../../protocol/identity/log.ts'
 import { deviceFromSeed, revokeDevice } from '../../protocol/identity/make.ts'
@@ -131,7 +131,7 @@ describe('a group', () => {
 
   it('goes to the older owner when two shut each other out', () => {
     const { state, ada, bob, people, box } = crowd()
-    const options = { numbers: [], people, before: box }
+    const options = { numbers: [], people, before: box && [box] }
     const one = removeMember(crypto, state, ada.signer, bob.id, options).entry
     const other = removeMember(crypto, state, bob.signer, ada.id, options).entry
     const results = [
@@ -145,8 +145,7 @@ describe('a group', () => {
 
   it('gives its secret to members, and the next one not to whoever left', () => {
     const { state, ada, cleo, dan, people, box } = crowd()
-    const open = (group: IdentityState, who: Human) =>
-      openGroupSecret(crypto, group, who.id, (epoch) => who.secretAt(epoch))
+    const open = (group: IdentityState, who: Human) => memberBoxes(crypto, group, who.id, who.boxes).newest()
     expect(open(state, cleo)).toEqual(box)
     expect(open(state, dan)).toBeUndefined()
     const joined = append(
@@ -159,18 +158,22 @@ describe('a group', () => {
     const { entry, box: next } = removeMember(crypto, joined, ada.signer, cleo.id, {
       numbers: [],
       people,
-      before: box,
+      before: box && [box],
     })
     const left = append(crypto, joined, [entry], people)
     expect(open(left, dan)).toEqual(next)
     expect(open(left, cleo)).toEqual(box)
-    expect(next && boxSecretOf(crypto, left, next, 1)).toEqual(box?.secret)
+    expect(memberBoxes(crypto, left, dan.id, dan.boxes).ofEpoch(1)).toEqual([box])
   })
 
   it("takes in a former member's records up to the number that the removal names", () => {
     const { state, ada, bob, people, box } = crowd()
     const numbers = [{ device: bob.device.key, lastNumber: 2, listHash: new Uint8Array(32) }]
-    const { entry } = removeMember(crypto, state, ada.signer, bob.id, { numbers, people, before: box })
+    const { entry } = removeMember(crypto, state, ada.signer, bob.id, {
+      numbers,
+      people,
+      before: box && [box],
+    })
     const left = append(crypto, state, [entry], people)
     const check = (group: IdentityState, number: number): string => {
       const record = recordBy(crypto, bob, { owner: group.id, author: bob.id, number })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
-import { makeBox, type BoxSecret } from '../../protocol/identity/box.ts'
+import { makeBox, newBoxSecret } from '../../protocol/identity/box.ts'
 import { signEntry } from '../../protocol/identity/entry.ts'
 import { personRules } from '../../protocol/identity/group.ts'
 import { append, refreshed, replay } from '../../protocol/identity/log.ts'
@@ -31,7 +31,7 @@ const two = put(alone, admit(alone, first, ownerAdmission(second, false)))
 type Genesis = Extract<EntryBody, { kind: 'genesisPerson' }>
 
 describe('the first entry of a person', () => {
-  const box: BoxSecret = { epoch: 1, secret: crypto.random(32) }
+  const box = newBoxSecret(crypto, 1)
   const body: Genesis = {
     kind: 'genesisPerson',
     nonce: crypto.random(16),

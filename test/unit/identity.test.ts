@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { compareBytes, emptyBytes, toHex } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import { canRead, canWriteSomewhere, deviceOf, holds } from '../../protocol/identity/access.ts'
-import { boxSecretOf, openBoxSecret, privateKeyFor } from '../../protocol/identity/box.ts'
+import { privateKeyFor } from '../../protocol/identity/box.ts'
+import { deviceBoxes } from '../../protocol/identity/box-secrets.ts'
 import { decodeEntry, decodeLog, encodeEntry, encodeLog, signEntry } from '../../protocol/identity/entry.ts'
 import { append, replay } from '../../protocol/identity/log.ts'
 import {
@@ -142,9 +143,9 @@ describe('identity log', () => {
     const { entry, box } = rotate(crypto, two, second, words)
     const state = append(crypto, two, [entry])
     expect(state.recovery).toEqual(pub(words))
-    expect(openBoxSecret(crypto, state, words)).toEqual(box)
-    expect(openBoxSecret(crypto, state, first)).toEqual(box)
-    expect(boxSecretOf(crypto, state, box, 1)).toEqual(firstBox.secret)
+    expect(deviceBoxes(crypto, state, words).newest()).toEqual(box)
+    expect(deviceBoxes(crypto, state, first).newest()).toEqual(box)
+    expect(deviceBoxes(crypto, state, first).ofEpoch(1)).toEqual([firstBox])
     const again = append(crypto, state, [rotate(crypto, state, words, others).entry])
     expect(again.recovery).toEqual(pub(others))
     expect(codeOf(() => append(crypto, again, [admit(again, words, third)]))).toBe('BAD_IDENTITY')
@@ -313,27 +314,24 @@ describe('box secrets', () => {
 
   it('reach the devices that may read, and the recovery key', () => {
     const { state, box } = createIdentity(crypto, first, { recovery: pub(words) })
-    expect(openBoxSecret(crypto, state, first)).toEqual(box)
-    expect(openBoxSecret(crypto, state, words)).toEqual(box)
+    expect(deviceBoxes(crypto, state, first).newest()).toEqual(box)
+    expect(deviceBoxes(crypto, state, words).newest()).toEqual(box)
     const node: Admission = { ...pub(third), role: 'node', capabilities: [], probation: false }
     const possession = provePossession(crypto, state.id, third, 'node')
     const hosted = append(crypto, state, [addDevice(crypto, state, first, node, possession)])
-    expect(openBoxSecret(crypto, hosted, third)).toBeUndefined()
-    expect(openBoxSecret(crypto, two, second)).toEqual(firstBox)
+    expect(deviceBoxes(crypto, hosted, third).newest()).toBeUndefined()
+    expect(deviceBoxes(crypto, two, second).newest()).toEqual(firstBox)
   })
 
   it('are renewed when a reader is revoked, and the newest opens all older ones', () => {
     const { entry, box } = revokeDevice(crypto, two, first, second.key, [])
     const state = append(crypto, two, [entry])
     expect(box?.epoch).toBe(2)
-    expect(openBoxSecret(crypto, state, first)).toEqual(box)
-    expect(openBoxSecret(crypto, state, second)).toEqual(firstBox)
+    expect(deviceBoxes(crypto, state, first).newest()).toEqual(box)
+    expect(deviceBoxes(crypto, state, second).newest()).toEqual(firstBox)
     const later = append(crypto, state, [admit(state, first, third)])
-    const newest = openBoxSecret(crypto, later, third)
-    expect(newest).toEqual(box)
-    expect(newest && boxSecretOf(crypto, later, newest, 1)).toEqual(firstBox.secret)
-    expect(newest && boxSecretOf(crypto, later, newest, 3)).toBeUndefined()
-    expect(newest && boxSecretOf(crypto, later, { ...newest, secret: crypto.random(32) }, 1)).toBeUndefined()
+    const boxes = deviceBoxes(crypto, later, third)
+    expect([1, 2, 3].map((epoch) => boxes.ofEpoch(epoch))).toEqual([[firstBox], [box], []])
   })
 
   it('stay as they are for a device that was given none, which can give none either', () => {

@@ -3,7 +3,7 @@ import { mnemonicToSeedSync } from '@scure/bip39'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { makeRecovery, memoryKeyStore, recoverIdentity } from '../../client/index.ts'
 import { fromHex, toHex } from '../../protocol/bytes.ts'
-import { boxSecretOf, openBoxSecret } from '../../protocol/identity/box.ts'
+import { deviceBoxes } from '../../protocol/identity/box-secrets.ts'
 import { append } from '../../protocol/identity/log.ts'
 import {
   addDevice,
@@ -160,14 +160,14 @@ describe('an identity with recovery words', () => {
       readsPrivate: true,
     })
     const joined = append(crypto, state, [added])
-    expect(openBoxSecret(crypto, joined, device)).toEqual(box)
+    expect(deviceBoxes(crypto, joined, device).newest()).toEqual(box)
     const { entry } = revokeDevice(crypto, joined, secrets, lost.key, [])
     const after = append(crypto, joined, [entry])
     expect(after.devices.get(toHex(lost.key))?.revoked?.by).toEqual(secrets.key)
-    const newest = openBoxSecret(crypto, after, device)
+    const newest = deviceBoxes(crypto, after, device).newest()
     expect(newest?.epoch).toBe(2)
-    expect(boxSecretOf(crypto, after, newest!, 1)).toEqual(box.secret)
-    expect(openBoxSecret(crypto, after, lost)?.epoch).toBe(1)
+    expect(deviceBoxes(crypto, after, device).ofEpoch(1)).toEqual([box])
+    expect(deviceBoxes(crypto, after, lost).newest()?.epoch).toBe(1)
   })
 
   it('wins against whoever has the lost device, which revokes at the same time', () => {

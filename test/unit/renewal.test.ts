@@ -6,6 +6,7 @@ import { Writer } from '../../client/writer.ts'
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import type { DraftSection } from '../../protocol/record/types.ts'
+import { openSection } from '../../protocol/record/section.ts'
 import { decodeRecord } from '../../protocol/record/wire.ts'
 import { seededCrypto } from '../support/people.ts'
 import { createVirtualClock } from '../support/virtual-clock.ts'
@@ -21,6 +22,14 @@ const sealed: DraftSection = {
   fields: { minutes: 'y' },
   sealing: { epoch: 1, key: groupKey },
 }
+
+const openingWith = (key: Uint8Array | undefined): RenewalParts['sealing'] => ({
+  open: (record, index) => {
+    const fields = openSection(crypto, record, index, key)
+    const isPublic = record.header.sections[index]?.audience === 'public'
+    return fields && { fields, key: isPublic ? undefined : key }
+  },
+})
 
 /** An install with these records waiting, and what a renewal of its key needs. */
 async function install(...waiting: DraftSection[][]) {
@@ -44,7 +53,7 @@ async function install(...waiting: DraftSection[][]) {
     keys,
     crypto,
     identity,
-    sealing: { keyFor: () => groupKey },
+    sealing: openingWith(groupKey),
     learn: async () => undefined,
     heldAfter: async () => [],
     publish: async () => undefined,
@@ -113,7 +122,7 @@ test('what cannot be opened is given up only when that was asked for', async () 
   const { identity, parts, waits } = await install([open], [open, sealed], [open])
   const shut = {
     ...parts,
-    sealing: { keyFor: () => undefined },
+    sealing: openingWith(undefined),
     learn: () => Promise.reject(new OnehopError('FORBIDDEN', 'no member')),
   }
   await expect(renewDevice(shut)).rejects.toMatchObject({

@@ -12,9 +12,10 @@ const proof = new Uint8Array(64)
 const recovery = [id(6), id(7)]
 const capability: readonly unknown[] = ['notes', 'note', 1, null]
 const app: readonly unknown[] = [id(6), id(7), 1, [capability], true]
-const wrapTo = (byte: number): unknown[] => [id(byte), 0, sealed]
-const firstBox: readonly unknown[] = [1, id(2), [wrapTo(1)], null]
-const box: readonly unknown[] = [2, id(2), [wrapTo(1)], sealed]
+const wrapTo = (byte: number): unknown[] => [id(byte), id(9), sealed]
+const linkTo = (byte: number): unknown[] => [1, id(byte), sealed]
+const firstBox: readonly unknown[] = [1, id(2), [wrapTo(1)], []]
+const box: readonly unknown[] = [2, id(2), [wrapTo(1)], [linkTo(1)]]
 const listOf = (byte: number): unknown[] => [id(byte), 3, id(9), null]
 const removedOf = (byte: number): unknown[] => [id(byte), 3, id(9)]
 const member = [id(8), 1]
@@ -34,7 +35,7 @@ const refusals: readonly {
       'a nonce of 15 bytes': [nonce.slice(1), app, recovery, firstBox],
       'a recovery key without its box key': [nonce, app, [id(6)], firstBox],
       'no box': [nonce, app, recovery, null],
-      'a first box with a chain': [nonce, app, recovery, firstBox.with(3, sealed)],
+      'a first box with a link': [nonce, app, recovery, firstBox.with(3, [linkTo(1)])],
     },
   },
   {
@@ -88,9 +89,14 @@ const refusals: readonly {
     bad: {
       'a recovery key without its box key': [[id(6)], box],
       'a box of epoch 0': [recovery, box.with(0, 0)],
-      'a box of epoch 2 without a chain': [recovery, box.with(3, null)],
-      'a box of epoch 1 with a chain': [recovery, box.with(0, 1)],
-      'a chain of 71 bytes': [recovery, box.with(3, sealed.slice(1))],
+      'a box of epoch 2 without a link': [recovery, box.with(3, [])],
+      'a box of epoch 1 with a link': [recovery, box.with(0, 1)],
+      'a link of 71 bytes': [recovery, box.with(3, [[1, id(1), sealed.slice(1)]])],
+      'a link of epoch 0': [recovery, box.with(3, [[0, id(1), sealed]])],
+      'links out of order': [recovery, box.with(3, [linkTo(2), linkTo(1)])],
+      'a link twice': [recovery, box.with(3, [linkTo(1), linkTo(1)])],
+      'nine links': [recovery, box.with(3, times(9, linkTo))],
+      'a recipient by the number of an epoch': [recovery, box.with(2, [[id(1), 1, sealed]])],
       'recipients out of order': [recovery, box.with(2, [wrapTo(2), wrapTo(1)])],
       'a recipient twice': [recovery, box.with(2, [wrapTo(1), wrapTo(1)])],
       '65 recipients': [recovery, box.with(2, times(65, wrapTo))],

@@ -16,11 +16,16 @@ import { createPerson, type Person } from '../support/people.ts'
 
 const sealed = new Uint8Array(72).fill(5)
 
-function boxTo(recipients: readonly Uint8Array[], epoch: number, recipientEpoch: number): Box {
-  const wraps = recipients
-    .toSorted(compareBytes)
-    .map((recipient) => ({ recipient, recipientEpoch, sealed }))
-  return { epoch, publicKey: new Uint8Array(32).fill(2), wraps, chain: sealed }
+const key2 = new Uint8Array(32).fill(2)
+
+/** Boxes that follow the newest of that log. */
+function boxesAfter(state: IdentityState) {
+  const before = state.boxes.at(-1)?.publicKey as Uint8Array
+  return (recipients: readonly Uint8Array[], epoch: number, { isOfMembers = false, opens = before } = {}): Box => {
+    const recipientBox = isOfMembers ? key2 : undefined
+    const wraps = recipients.toSorted(compareBytes).map((recipient) => ({ recipient, recipientBox, sealed }))
+    return { epoch, publicKey: key2, wraps, links: [{ epoch: 1, publicKey: opens, sealed }] }
+  }
 }
 
 interface Writers {
@@ -47,26 +52,27 @@ export function personRefusals(
     const recovery: RecoveryKeys = { key: to.key, boxKey: to.boxKey }
     return entry({ kind: 'rotate', recovery, box }, possession)
   }
+  const boxTo = boxesAfter(state)
   const readers = [phone.key, laptop.key]
-  const next = boxTo([...readers, others.key], 2, 0)
+  const next = boxTo([...readers, others.key], 2)
   const member = { identity: new Uint8Array(32).fill(8), role: 'writer' } as const
   return {
     'rotate: names no recovery key': [
       'BAD_IDENTITY',
-      entry({ kind: 'rotate', recovery: undefined, box: boxTo([...readers, words.key], 2, 0) }),
+      entry({ kind: 'rotate', recovery: undefined, box: boxTo([...readers, words.key], 2) }),
     ],
     'rotate: opens no epoch': ['BAD_IDENTITY', rotate(others, undefined)],
     'rotate: names a device': ['BAD_IDENTITY', rotate(laptop, next)],
-    'rotate: names the words that there are': ['BAD_IDENTITY', rotate(words, boxTo([...readers, words.key], 2, 0))],
-    'rotate: an epoch that the new words cannot open': ['BAD_IDENTITY', rotate(others, boxTo(readers, 2, 0))],
+    'rotate: names the words that there are': ['BAD_IDENTITY', rotate(words, boxTo([...readers, words.key], 2))],
+    'rotate: an epoch that the new words cannot open': ['BAD_IDENTITY', rotate(others, boxTo(readers, 2))],
     'rotate: an epoch that the former words can open': [
       'BAD_IDENTITY',
-      rotate(others, boxTo([...readers, others.key, words.key], 2, 0)),
+      rotate(others, boxTo([...readers, others.key, words.key], 2)),
     ],
     'rotate: an epoch left out': ['BAD_IDENTITY', rotate(others, { ...next, epoch: 3 })],
-    'rotate: a device under an epoch of its own': [
+    'rotate: a device by a box of its own': [
       'BAD_IDENTITY',
-      rotate(others, boxTo([...readers, others.key], 2, 1)),
+      rotate(others, boxTo([...readers, others.key], 2, { isOfMembers: true })),
     ],
     'rotate: the words did not consent': [
       'BAD_SIGNATURE',
@@ -74,11 +80,15 @@ export function personRefusals(
     ],
     'epoch: goes to a stranger': [
       'BAD_IDENTITY',
-      entry({ kind: 'epoch', authorHeads: [], box: boxTo([phone.key, words.key, others.key], 2, 0) }),
+      entry({ kind: 'epoch', authorHeads: [], box: boxTo([phone.key, words.key, others.key], 2) }),
     ],
     'epoch: not for the recovery words': [
       'BAD_IDENTITY',
-      entry({ kind: 'epoch', authorHeads: [], box: boxTo(readers, 2, 0) }),
+      entry({ kind: 'epoch', authorHeads: [], box: boxTo(readers, 2) }),
+    ],
+    'epoch: does not open the one before': [
+      'BAD_IDENTITY',
+      entry({ kind: 'epoch', authorHeads: [], box: boxTo([...readers, words.key], 2, { opens: key2 }) }),
     ],
     'vouch: for a device that is not there': ['BAD_IDENTITY', entry({ kind: 'vouch', device: others.key })],
     'vouch: names an author': [
@@ -119,9 +129,11 @@ export function groupRefusals(crypto: CryptoProvider): GroupRefusals {
   const authorHeads = ada.state.heads
   const newcomer = { identity: dan.state.id, role: 'writer' } as const
   const adding: EntryBody = { kind: 'addMember', authorHeads, member: newcomer, grants: [] }
-  const grantOf = (epoch: number, recipient: Uint8Array, recipientEpoch: number): EntryBody => ({
+  const members = { isOfMembers: true }
+  const boxTo = boxesAfter(group)
+  const grantOf = (epoch: number, recipient: Uint8Array, recipientBox: Uint8Array | undefined): EntryBody => ({
     ...adding,
-    grants: [{ epoch, wrap: { recipient, recipientEpoch, sealed } }],
+    grants: [{ epoch, wrap: { recipient, recipientBox, sealed } }],
   })
   const changing = (of: Person, role: 'owner' | 'writer' | 'reader'): EntryBody => ({
     kind: 'changeMember',
@@ -157,20 +169,23 @@ export function groupRefusals(crypto: CryptoProvider): GroupRefusals {
       'an entry before it that is missing': bad(by(ada, adding, { previous: ada.state.heads })),
       'addMember: by a writer': bad(by(bob, { ...adding, authorHeads: bob.state.heads })),
       'addMember: of a member': idle(by(ada, { ...adding, member: { identity: bob.state.id, role: 'writer' } })),
-      'addMember: a secret for another': idle(by(ada, grantOf(1, bob.state.id, 1))),
-      'addMember: a secret for a device': idle(by(ada, grantOf(1, dan.state.id, 0))),
-      'addMember: a secret of an epoch to come': idle(by(ada, grantOf(2, dan.state.id, 1))),
+      'addMember: a secret for another': idle(by(ada, grantOf(1, bob.state.id, key2))),
+      'addMember: a secret for a device': idle(by(ada, grantOf(1, dan.state.id, undefined))),
+      'addMember: a secret of an epoch to come': idle(by(ada, grantOf(2, dan.state.id, key2))),
       'changeMember: to the role that there is': idle(by(ada, changing(bob, 'writer'))),
       'changeMember: to reader': idle(by(ada, changing(bob, 'reader'))),
       'changeMember: of a stranger': idle(by(ada, changing(dan, 'owner'))),
       'changeMember: of the last owner': idle(by(ada, changing(ada, 'writer'))),
-      'removeMember: of the last owner': idle(by(ada, removing(ada, boxTo([bob.state.id], 2, 1)))),
+      'removeMember: of the last owner': idle(by(ada, removing(ada, boxTo([bob.state.id], 2, members)))),
       'removeMember: of a stranger': idle(by(ada, removing(dan))),
       'removeMember: of one who can read, without a new epoch': idle(by(ada, removing(bob))),
-      'removeMember: a new epoch for the removed one too': idle(by(ada, removing(bob, boxTo(both, 2, 1)))),
-      'epoch: left out': idle(by(ada, opening(boxTo(both, 3, 1)))),
-      'epoch: goes to a stranger': idle(by(ada, opening(boxTo([...both, dan.state.id], 2, 1)))),
-      'epoch: goes to devices': idle(by(ada, opening(boxTo(both, 2, 0)))),
+      'removeMember: a new epoch for the removed one too': idle(by(ada, removing(bob, boxTo(both, 2, members)))),
+      'epoch: left out': idle(by(ada, opening(boxTo(both, 3, members)))),
+      'epoch: goes to a stranger': idle(by(ada, opening(boxTo([...both, dan.state.id], 2, members)))),
+      'epoch: does not open the one before': idle(
+        by(ada, opening(boxTo(both, 2, { isOfMembers: true, opens: key2 }))),
+      ),
+      'epoch: goes to devices': idle(by(ada, opening(boxTo(both, 2)))),
     },
   }
 }

@@ -4,7 +4,8 @@ import { compareBytes, equalBytes, toHex } from '../../protocol/bytes.ts'
 import { encode } from '../../protocol/codec.ts'
 import { contexts, signedMessage } from '../../protocol/context.ts'
 import { encodeEntry, encodeLog, signEntry } from '../../protocol/identity/entry.ts'
-import { openBoxSecret, privateKeyFor } from '../../protocol/identity/box.ts'
+import { privateKeyFor } from '../../protocol/identity/box.ts'
+import { deviceBoxes } from '../../protocol/identity/box-secrets.ts'
 import { append, refreshed } from '../../protocol/identity/log.ts'
 import { addMember, createGroup, removeMember } from '../../protocol/identity/make-group.ts'
 import {
@@ -99,7 +100,7 @@ export function identityVectors(): object {
   for (const [name, [code, entry]] of Object.entries(personRefusals(crypto, two, { phone, laptop, words })))
     invalid[name] = [code, encodeEntry(entry)]
   for (const { name, entry } of bodies.bad) invalid[name] = ['BAD_MESSAGE', entry]
-  const boxSecret = openBoxSecret(crypto, revoked, phone)
+  const boxSecret = deviceBoxes(crypto, revoked, phone).newest()
   // Drawn after all others, whose bytes stay as they were.
   valid['other recovery words, by the words before them'] = append(crypto, two, [
     rotate(crypto, two, words, device()).entry,
@@ -175,7 +176,7 @@ function groupVectors(crypto: ReturnType<typeof seededCrypto>): object[] {
     people,
   )
   const numbers = [{ device: bob.device.key, lastNumber: 2, listHash: new Uint8Array(32) }]
-  const { entry } = removeMember(crypto, joined, signer, bob.state.id, { numbers, people, before: box })
+  const { entry } = removeMember(crypto, joined, signer, bob.state.id, { numbers, people, before: box && [box] })
   const left = append(crypto, joined, [entry], people)
   const last = joined.heads[0] as Uint8Array
   const named = { owner: founded.id, lastNumber: 0, listHash: new Uint8Array(32), lastEntry: last }
@@ -224,8 +225,9 @@ function everyKind(
 ): SignedEntry[] {
   const id = (byte: number): Uint8Array => new Uint8Array(32).fill(byte)
   const sealed = new Uint8Array(72).fill(5)
-  const wrap = { recipient: id(1), recipientEpoch: 4, sealed }
-  const box = { epoch: 2, publicKey: id(2), wraps: [wrap], chain: sealed }
+  const wrap = { recipient: id(1), recipientBox: id(4), sealed }
+  const links = [{ epoch: 1, publicKey: id(3), sealed }]
+  const box = { epoch: 2, publicKey: id(2), wraps: [wrap], links }
   const authorHeads = [id(3), id(4)]
   const leave = { app: 'notes', collection: 'note', access: 'write', expiresMs: 7 } as const
   const device = { key: id(6), boxKey: id(7), role: 'app', capabilities: [leave], probation: true } as const
@@ -238,7 +240,7 @@ function everyKind(
       nonce,
       device: ownerAdmission(phone, false),
       recovery,
-      box: { ...box, epoch: 1, chain: undefined },
+      box: { ...box, epoch: 1, links: [] },
     },
     {
       kind: 'genesisGroup',

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { toHex } from '../../protocol/bytes.ts'
 import { encode } from '../../protocol/codec.ts'
-import { wrapSecret, type BoxSecret } from '../../protocol/identity/box.ts'
+import { wrapSecret, type EpochSecret } from '../../protocol/identity/box.ts'
 import { createIdentity, deviceFromSeed } from '../../protocol/identity/make.ts'
 import { limits } from '../../protocol/limits.ts'
 import { encodeReaders, pageOf, type ReaderEntry } from '../../protocol/readers/page.ts'
@@ -48,9 +48,9 @@ export function readersVectors(): ReadersVectors {
   const { state } = createIdentity(crypto, device)
   const of = { owner: state.id, app: 'example.circle' }
   const collection = 'posts'
-  const boxes: BoxSecret[] = [1, 2].map((epoch) => ({ epoch, secret: crypto.random(32) }))
+  const boxes: EpochSecret[] = [1, 2].map((epoch) => ({ epoch, secret: crypto.random(32) }))
   const secretOf = (epoch: number): Uint8Array =>
-    secretForReaders(crypto, boxes[Math.floor(epoch / 65_536) - 1] as BoxSecret, { ...of, epoch })
+    secretForReaders(crypto, boxes[Math.floor(epoch / 65_536) - 1] as EpochSecret, { ...of, epoch })
 
   const numbers = [65_536, 65_537, 131_072]
   const epochs = numbers.map((epoch, i) => {

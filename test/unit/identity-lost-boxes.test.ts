@@ -1,0 +1,169 @@
+/** Two who renew a secret apart from each other make two of one epoch. One holds; what was sealed under the other is read. */
+import { expect, it } from 'vitest'
+import { toHex } from '../../protocol/bytes.ts'
+import { deviceBoxes, memberBoxes } from '../../protocol/identity/box-secrets.ts'
+import { newBoxSecret } from '../../protocol/identity/box.ts'
+import { append } from '../../protocol/identity/log.ts'
+import { addMember, membersBehind, renewEpoch } from '../../protocol/identity/make-group.ts'
+import {
+  addDevice,
+  createIdentity,
+  deviceFromSeed,
+  nextEpoch,
+  ownerAdmission,
+  provePossession,
+  revokeDevice,
+} from '../../protocol/identity/make.ts'
+import type { DeviceSecrets, IdentityState } from '../../protocol/identity/types.ts'
+import { createCrowd, type Human } from '../support/crowd.ts'
+import { seededCrypto } from '../support/people.ts'
+
+const crypto = seededCrypto(61)
+const newDevice = (): DeviceSecrets => deviceFromSeed(crypto, crypto.random(32))
+
+function admitted(state: IdentityState, signer: DeviceSecrets, device: DeviceSecrets): IdentityState {
+  const possession = provePossession(crypto, state.id, device)
+  const admission = ownerAdmission(device, false)
+  return append(crypto, state, [
+    addDevice(crypto, state, signer, admission, possession, { readsPrivate: true }),
+  ])
+}
+
+/** A phone and a laptop, which shut two others out while they did not hear of each other. */
+function forked() {
+  const [phone, laptop, tablet, watch, words] = [
+    newDevice(),
+    newDevice(),
+    newDevice(),
+    newDevice(),
+    newDevice(),
+  ]
+  let { state } = createIdentity(crypto, phone, { recovery: { key: words.key, boxKey: words.boxKey } })
+  for (const device of [laptop, tablet, watch]) state = admitted(state, phone, device)
+  const byPhone = revokeDevice(crypto, state, phone, tablet.key, [])
+  const byLaptop = revokeDevice(crypto, state, laptop, watch.key, [])
+  const merged = append(crypto, state, [byLaptop.entry, byPhone.entry])
+  return { phone, laptop, tablet, watch, words, state, byPhone, byLaptop, merged }
+}
+
+it('is one that all who were there open, and that the next epoch opens for those who come', () => {
+  const { phone, laptop, tablet, watch, words, byPhone, byLaptop, merged } = forked()
+  expect([...merged.dropped]).toEqual([toHex(byLaptop.entry.hash)])
+  for (const device of [phone, laptop, words]) {
+    const boxes = deviceBoxes(crypto, merged, device)
+    expect([boxes.current(), boxes.ofEpoch(2)]).toEqual([byPhone.box, [byPhone.box, byLaptop.box]])
+    expect(boxes.unlinked()).toEqual([byLaptop.box])
+  }
+  // The tablet, which is shut out, opens what the laptop made before it heard of that, and nothing newer.
+  expect(deviceBoxes(crypto, merged, tablet).ofEpoch(2)).toEqual([byLaptop.box])
+  expect(deviceBoxes(crypto, merged, tablet).unlinked()).toEqual([])
+
+  // Whose secret lost makes the next.
+  const boxesOf = (device: DeviceSecrets) => deviceBoxes(crypto, merged, device)
+  expect(boxesOf(laptop).isUnlinkedBy(laptop.boxKey)).toBe(true)
+  expect(boxesOf(phone).isUnlinkedBy(phone.boxKey)).toBe(false)
+  const healed = append(crypto, merged, [nextEpoch(crypto, merged, laptop)])
+  expect(healed.boxes.map(({ epoch }) => epoch)).toEqual([1, 2, 3])
+  expect(deviceBoxes(crypto, healed, laptop).isUnlinkedBy(laptop.boxKey)).toBe(false)
+  const camera = newDevice()
+  const later = deviceBoxes(crypto, admitted(healed, phone, camera), camera)
+  expect(later.ofEpoch(2)).toEqual([byPhone.box, byLaptop.box])
+  expect(later.of(byLaptop.box!.publicKey)).toEqual(byLaptop.box)
+  // Those who are shut out open no more than before.
+  expect(deviceBoxes(crypto, healed, tablet).current()).toBeUndefined()
+  expect(deviceBoxes(crypto, healed, watch).current()?.epoch).toBe(3)
+  // Any other epoch would have done: of one more revocation, or new words.
+  const redone = append(crypto, merged, [revokeDevice(crypto, merged, phone, watch.key, []).entry])
+  expect(deviceBoxes(crypto, redone, phone).unlinked()).toEqual([])
+})
+
+it('goes with the branch that lost once there is no room for it; a link remains', () => {
+  const { phone, laptop, merged, byLaptop } = forked()
+  const healed = append(crypto, merged, [nextEpoch(crypto, merged, laptop)])
+  const full: IdentityState = { ...healed, lostBoxes: [] }
+  expect(deviceBoxes(crypto, full, phone).ofEpoch(2)).toContainEqual(byLaptop.box)
+  expect(deviceBoxes(crypto, { ...merged, lostBoxes: [] }, phone).ofEpoch(2)).not.toContainEqual(byLaptop.box)
+})
+
+it("of a member's is no reason to lose the group's, and a reason to renew it", () => {
+  const { ada, bob, cleo, people, state } = createCrowd(crypto)
+  // Cleo's laptop and phone shut two others out, apart from each other.
+  const [laptop, tablet, watch] = [newDevice(), newDevice(), newDevice()]
+  for (const device of [laptop, tablet, watch]) cleo.add(device)
+  const before = cleo.state
+  const byPhone = revokeDevice(crypto, before, cleo.device, tablet.key, []).entry
+  const byLaptop = revokeDevice(crypto, before, laptop, watch.key, []).entry
+  const renewed = (group: IdentityState, human: Human, secrets = human.boxes) => {
+    const own = memberBoxes(crypto, group, human.id, secrets)
+    const renewal = { people, before: [own.current()!, ...own.unlinked()] as const }
+    return append(crypto, group, [renewEpoch(crypto, group, human.signer, renewal)], people)
+  }
+  // Ada has heard of the laptop's entry alone, which will lose.
+  cleo.state = append(crypto, before, [byLaptop])
+  const second = renewed(state, ada)
+  expect(membersBehind(second, people)).toEqual([])
+  cleo.state = append(crypto, before, [byLaptop, byPhone])
+  const opened = memberBoxes(crypto, second, cleo.id, cleo.boxes).current()
+  expect([opened?.epoch, opened]).toEqual([2, memberBoxes(crypto, second, bob.id, bob.boxes).current()])
+  // The tablet opens what the laptop's lost secret does: the group is to have another.
+  const byTablet = deviceBoxes(crypto, cleo.state, tablet)
+  expect(memberBoxes(crypto, second, cleo.id, byTablet).current()?.epoch).toBe(2)
+  expect(membersBehind(second, people)).toEqual([cleo.id])
+  const third = renewed(second, ada)
+  expect(membersBehind(third, people)).toEqual([])
+  expect(memberBoxes(crypto, third, cleo.id, byTablet).current()).toBeUndefined()
+  expect(memberBoxes(crypto, third, cleo.id, cleo.boxes).current()?.epoch).toBe(3)
+
+  // Who knows her log no further than the laptop's entry renews nothing.
+  cleo.state = append(crypto, before, [byLaptop])
+  expect(() => renewed(third, bob)).toThrow(expect.objectContaining({ code: 'STALE' }))
+})
+
+it('of a group is opened by its members, by those who come later too', () => {
+  const { ada, bob, cleo, dan, people, state } = createCrowd(crypto)
+  const renewalBy = (group: IdentityState, human: Human) => {
+    const own = memberBoxes(crypto, group, human.id, human.boxes)
+    const renewal = { people, before: [own.current()!, ...own.unlinked()] as const }
+    return renewEpoch(crypto, group, human.signer, renewal)
+  }
+  const [one, other] = [renewalBy(state, ada), renewalBy(state, bob)]
+  const merged = append(crypto, state, [other, one], people)
+  expect([...merged.dropped]).toEqual([toHex(other.hash)])
+  const boxesOf = (group: IdentityState, human: Human) => memberBoxes(crypto, group, human.id, human.boxes)
+  const both = boxesOf(merged, cleo).ofEpoch(2)
+  expect(both.map(({ publicKey }) => publicKey)).toEqual(
+    [merged.boxes.at(-1), merged.lostBoxes[0]].map((box) => box?.publicKey),
+  )
+  expect(boxesOf(merged, bob).isUnlinkedBy(bob.device.boxKey)).toBe(true)
+  expect(boxesOf(merged, ada).isUnlinkedBy(ada.device.boxKey)).toBe(false)
+  const healed = append(crypto, merged, [renewalBy(merged, bob)], people)
+  const box = boxesOf(healed, ada).current()!
+  const joining = addMember(crypto, healed, ada.signer, { identity: dan.id, role: 'reader' }, { people, box })
+  const four = append(crypto, healed, [joining], people)
+  expect(boxesOf(four, dan).ofEpoch(2)).toEqual(both)
+})
+
+it('of a device that was revoked since is read all the same, and binds nobody', () => {
+  const { ada, bob, cleo, people, state } = createCrowd(crypto)
+  const laptop = newDevice()
+  ada.add(laptop)
+  const own = memberBoxes(crypto, state, ada.id, ada.boxes)
+  const byLaptop = { person: ada.state, device: laptop }
+  const entry = renewEpoch(crypto, state, byLaptop, { people, before: [own.current()!] })
+  const second = append(crypto, state, [entry], people)
+  const secret = memberBoxes(crypto, second, cleo.id, cleo.boxes).current()
+  ada.state = append(crypto, ada.state, [revokeDevice(crypto, ada.state, ada.device, laptop.key, []).entry])
+  const robbed = append(crypto, state, [entry], people)
+  const boxes = memberBoxes(crypto, robbed, cleo.id, cleo.boxes)
+  expect([robbed.boxes.length, boxes.current()?.epoch, boxes.ofEpoch(2)]).toEqual([1, 1, [secret]])
+  // Nobody renews because of what a thief makes.
+  for (const human of [ada, bob])
+    expect(memberBoxes(crypto, robbed, human.id, human.boxes).isUnlinkedBy(human.device.boxKey)).toBe(false)
+})
+
+it('that nobody here was given is passed over', () => {
+  const { merged } = forked()
+  const stranger = newDevice()
+  expect(deviceBoxes(crypto, merged, stranger).ofEpoch(2)).toEqual([])
+  expect(deviceBoxes(crypto, merged, stranger).of(newBoxSecret(crypto, 2).publicKey)).toBeUndefined()
+})
