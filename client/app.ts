@@ -193,12 +193,13 @@ export class App<S extends Schema> implements AsyncDisposable {
     device: Uint8Array | string,
     options: CallOptions & { readonly since?: number | undefined } = {},
   ): Promise<Revoked> {
-    const { transport, crypto } = this.#parts
+    const { transport, crypto, identities } = this.#parts
     const identity = this.#self()
     await this.refreshIdentity({ signal: options.signal, timeoutMs: options.timeoutMs })
     const { call } = transport
     const { since, signal, timeoutMs } = options
-    const revoked = await revoke({ call, crypto, identity, device: idOf(device, 32), since, signal })
+    const gone = idOf(device, 32)
+    const revoked = await revoke({ call, crypto, identity, identities, device: gone, since, signal })
     const said = revoked.unrenewed.flatMap(({ group }) => group ?? [])
     const more = await this.groups.renewKnown(said, { signal, timeoutMs })
     return { ...revoked, unrenewed: [...revoked.unrenewed, ...more] }

@@ -106,7 +106,8 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
       clock,
       crypto,
       keys,
-      identities: (from) => identitiesFrom(identities, crypto, from),
+      // Before a member is chosen, the log that proves who the members are comes from whoever was asked for the set.
+      identities: (from) => identities.from(from),
     })
 
   const nearest = options.transport === undefined && owner !== undefined ? near(owner, addresses) : undefined
@@ -291,28 +292,6 @@ function toWrite(
       }
       return durable
     },
-  }
-}
-
-/** Before a member is chosen, the log that proves who the members are comes from whoever was asked for the set. */
-function identitiesFrom(
-  known: Identities,
-  crypto: CryptoProvider,
-  from: Transport,
-): Pick<Identities, 'get' | 'refresh' | 'known'> {
-  const source = new Identities(crypto, () => from)
-  const refresh: Identities['refresh'] = async (id, callOptions) => {
-    const state = await source.refresh(id, callOptions)
-    for (const { identity } of state.members.values()) {
-      const person = source.known(identity)
-      if (person !== undefined) known.learn(person)
-    }
-    return known.learn(state)
-  }
-  return {
-    get: async (id, callOptions) => known.known(id) ?? refresh(id, callOptions),
-    refresh,
-    known: (id) => known.known(id),
   }
 }
 

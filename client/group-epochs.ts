@@ -6,12 +6,13 @@ import { equalBytes, toHex } from '../protocol/bytes.ts'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { asOnehopError, OnehopError } from '../protocol/errors.ts'
 import { memberBoxes, type BoxSecrets } from '../protocol/identity/box-secrets.ts'
-import { decodeLog, encodeLog } from '../protocol/identity/entry.ts'
-import { append, replay } from '../protocol/identity/log.ts'
+import { encodeLog } from '../protocol/identity/entry.ts'
+import { append } from '../protocol/identity/log.ts'
 import { membersBehind, renewEpoch, type GroupSigner } from '../protocol/identity/make-group.ts'
 import type { IdentityState, People, SignedEntry } from '../protocol/identity/types.ts'
 import { limits } from '../protocol/limits.ts'
 import type { IdentityId } from '../protocol/record/types.ts'
+import { Identities } from './identities.ts'
 import { groupsOf, type StandingParts } from './standing-sets.ts'
 
 /** What is left of a log after that is for those who are let in and put out. */
@@ -28,8 +29,10 @@ export interface Unrenewed {
 export async function renewGroups(parts: StandingParts): Promise<readonly Unrenewed[]> {
   const unrenewed: Unrenewed[] = []
   try {
+    const identities = identitiesAt(parts)
     for (const { group } of await groupsOf(parts)) {
-      const once = (): Promise<OnehopError | undefined> => renewGroup(parts, group).catch(asOnehopError)
+      const once = (): Promise<OnehopError | undefined> =>
+        renewGroup(parts, identities, group).catch(asOnehopError)
       const first = await once()
       // Another owner was first, most likely: then there is nothing left to do.
       const error = first !== undefined && isTooLate(first) ? await once() : first
@@ -83,22 +86,33 @@ export function nextEpoch(
   )
 }
 
-async function renewGroup(parts: StandingParts, id: IdentityId): Promise<OnehopError | undefined> {
-  const { call, crypto, identity, signal } = parts
-  const found = await call('identity.get', { identity: id }, { signal })
-  const known = new Map<string, IdentityState>()
-  const people: People = (of) => (equalBytes(of, identity.id) ? identity.state : known.get(toHex(of)))
-  for (const log of found.people) {
-    const person = replay(crypto, decodeLog(crypto, log))
-    known.set(toHex(person.id), person)
-  }
-  const group = replay(crypto, decodeLog(crypto, found.log), people)
+/** As the node knows them that is asked, with what is known here already. */
+function identitiesAt({ call, crypto, identity, identities }: StandingParts): Identities {
+  const asked = identities?.from({ call }) ?? new Identities(crypto, () => ({ call }))
+  asked.learn(identity.state)
+  return asked
+}
+
+async function renewGroup(
+  { call, crypto, identity, signal }: StandingParts,
+  identities: Identities,
+  id: IdentityId,
+): Promise<OnehopError | undefined> {
+  const group = await identities.refresh(id, { signal })
+  const people: People = (of) => (equalBytes(of, identity.id) ? identity.state : identities.known(of))
   const signer = { person: identity.state, device: identity.device, boxes: identity.boxes }
   const entry = nextEpoch(crypto, group, signer, people)
   if (entry === undefined) return undefined
-  if (append(crypto, group, [entry], people).dropped.has(toHex(entry.hash)))
+  const next = append(crypto, group, [entry], people)
+  if (next.dropped.has(toHex(entry.hash)))
     return new OnehopError('FORBIDDEN', 'the log of the group does not allow that')
-  const told = { identity: id, log: encodeLog([entry]), people: [identity.log(), ...found.people] }
+  const logs = [...group.members.values()].flatMap((member) => people(member.identity) ?? [])
+  const told = {
+    identity: id,
+    log: encodeLog([entry]),
+    people: logs.map(({ entries }) => encodeLog(entries)),
+  }
   await call('identity.append', told, { signal })
+  identities.learn(next)
   return undefined
 }

@@ -3,33 +3,42 @@ import { equalBytes, toHex } from '../protocol/bytes.ts'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { OnehopError } from '../protocol/errors.ts'
 import { decodeLog } from '../protocol/identity/entry.ts'
-import { append, replay } from '../protocol/identity/log.ts'
-import type { IdentityState } from '../protocol/identity/types.ts'
+import { append, refreshed, replay } from '../protocol/identity/log.ts'
+import type { IdentityState, People, SignedEntry } from '../protocol/identity/types.ts'
 import type { IdentityId } from '../protocol/record/types.ts'
 import type { AppParts } from './app-parts.ts'
 import { clientLimits } from './limits.ts'
 import type { CallOptions, Transport } from './transport.ts'
 
+const nobody: People = () => undefined
+
 /**
  * Identity logs of others, verified. Nodes are asked, and not believed: a log proves itself, and entries once seen
- * stay, so that a node cannot take a revocation back.
+ * stay, so that a node cannot take a revocation back. They are not verified again, whoever sends them.
  */
 export class Identities {
   readonly #crypto: CryptoProvider
   readonly #transport: () => Pick<Transport, 'call'>
   readonly #about: AppParts['callAbout'] | undefined
-  readonly #states = new Map<string, IdentityState>()
+  readonly #states: Map<string, IdentityState>
   readonly #fetching = new Map<string, Promise<IdentityState>>()
 
-  /** `about`: asks those who hold a shard. */
+  /** `about`: asks those who hold a shard. `like`: what those know is known here, and the other way round. */
   constructor(
     crypto: CryptoProvider,
     transport: () => Pick<Transport, 'call'>,
     about?: AppParts['callAbout'],
+    like?: Identities,
   ) {
     this.#crypto = crypto
     this.#transport = transport
     this.#about = about
+    this.#states = like === undefined ? new Map<string, IdentityState>() : like.#states
+  }
+
+  /** The same people, asked of one node alone. */
+  from(node: Pick<Transport, 'call'>): Identities {
+    return new Identities(this.#crypto, () => node, undefined, this)
   }
 
   known(id: IdentityId): IdentityState | undefined {
@@ -82,18 +91,21 @@ export class Identities {
   }
 
   learn(state: IdentityState): IdentityState {
+    const before = this.known(state.id)
+    if (before === undefined) return this.#keep(state)
+    return this.#keep(append(this.#crypto, before, state.entries, (id) => this.known(id)))
+  }
+
+  #keep(state: IdentityState): IdentityState {
     const name = toHex(state.id)
-    const before = this.#states.get(name)
-    const joined =
-      before === undefined ? state : append(this.#crypto, before, state.entries, (id) => this.known(id))
     // Re-inserted at the end: the map's order is the order of use.
     this.#states.delete(name)
-    this.#states.set(name, joined)
+    this.#states.set(name, state)
     if (this.#states.size > clientLimits.identitiesMax) {
       const [oldest] = this.#states.keys()
       if (oldest !== undefined) this.#states.delete(oldest)
     }
-    return joined
+    return state
   }
 
   #once(name: string, fetch: () => Promise<IdentityState>): Promise<IdentityState> {
@@ -109,12 +121,38 @@ export class Identities {
   }
 
   #take(id: IdentityId, { log, people }: ReplyOf<'identity.get'>): IdentityState {
-    for (const person of people) this.learn(replay(this.#crypto, decodeLog(this.#crypto, person)))
-    const state = replay(this.#crypto, decodeLog(this.#crypto, log), (person) => this.known(person))
-    if (!equalBytes(state.id, id))
+    const entries = decodeLog(this.#crypto, log)
+    // Before anything is taken in: an identity's id is the hash of its genesis.
+    if (!equalBytes(genesisOf(entries).hash, id))
       throw new OnehopError('BAD_IDENTITY', 'the node sent the log of another identity')
-    return this.learn(state)
+    for (const person of people) this.#takePerson(person)
+    return this.#join(entries, (person) => this.known(person))
   }
+
+  /** One that is faulty does not hinder: without it the group's own log stands, or is refused. */
+  #takePerson(log: Uint8Array): void {
+    try {
+      const entries = decodeLog(this.#crypto, log)
+      if (genesisOf(entries).body.kind === 'genesisPerson') this.#join(entries, nobody)
+    } catch (error) {
+      if (!(error instanceof OnehopError) || !isAboutLog(error)) throw error
+    }
+  }
+
+  /** With what is known already, by which entries are told apart: no signature is looked at twice. */
+  #join(entries: readonly SignedEntry[], people: People): IdentityState {
+    const before = this.known(genesisOf(entries).hash)
+    if (before === undefined) return this.#keep(replay(this.#crypto, entries, people))
+    const after = append(this.#crypto, before, entries, people)
+    // What a group's log says may be another thing once a member's has grown.
+    return this.#keep(after === before ? refreshed(before, people) : after)
+  }
+}
+
+function genesisOf(entries: readonly SignedEntry[]): SignedEntry {
+  const genesis = entries.find((entry) => entry.identity === undefined)
+  if (genesis === undefined) throw new OnehopError('BAD_IDENTITY', 'a log begins with a genesis')
+  return genesis
 }
 
 function isAboutLog({ code }: OnehopError): boolean {

@@ -8,6 +8,7 @@ import type { RevokedNumbers } from '../protocol/identity/types.ts'
 import { clockMs } from '../protocol/record/clock.ts'
 import type { DeviceKey, IdentityId } from '../protocol/record/types.ts'
 import { renewGroups, type Unrenewed } from './group-epochs.ts'
+import type { Identities } from './identities.ts'
 import type { Identity } from './identity.ts'
 import { recordNumbers, type NumberedRecord } from './record-numbers.ts'
 import { renewSets } from './standing-sets.ts'
@@ -89,6 +90,8 @@ export interface RevocationOptions {
   readonly call: Transport['call']
   readonly crypto: CryptoProvider
   readonly identity: Identity
+  /** What is known of others already. */
+  readonly identities?: Identities | undefined
   readonly device: Uint8Array
   readonly since?: NamedRequest['since']
   readonly signal?: AbortSignal | undefined

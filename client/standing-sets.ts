@@ -9,6 +9,7 @@ import { asOnehopError, OnehopError } from '../protocol/errors.ts'
 import { unpackChain } from '../protocol/placement/chain.ts'
 import type { SignedReplicaSet } from '../protocol/placement/replica-set.ts'
 import type { IdentityId } from '../protocol/record/types.ts'
+import type { Identities } from './identities.ts'
 import type { Identity } from './identity.ts'
 import { placeShard } from './placement.ts'
 import type { Transport } from './transport.ts'
@@ -18,6 +19,8 @@ export interface StandingParts {
   readonly call: Transport['call']
   readonly crypto: CryptoProvider
   readonly identity: Identity
+  /** What is known of others already; nothing where none are given. */
+  readonly identities?: Identities | undefined
   readonly signal?: AbortSignal | undefined
 }
 
