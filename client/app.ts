@@ -1,6 +1,7 @@
 import type { IdentityId, RecordId } from '../protocol/record/types.ts'
 import type { CollectionName, ViewName } from '../protocol/schema/record-of.ts'
 import type { Schema } from '../protocol/schema/schema.ts'
+import { toHex } from '../protocol/bytes.ts'
 import { OnehopError } from '../protocol/errors.ts'
 import { encodeLog } from '../protocol/identity/entry.ts'
 import type { AppParts } from './app-parts.ts'
@@ -199,9 +200,12 @@ export class App<S extends Schema> implements AsyncDisposable {
     const { call } = transport
     const { since, signal, timeoutMs } = options
     const gone = idOf(device, 32)
+    // Those that the home knows are looked after with the revocation.
+    const known = identities.groupsOf(identity.id)
     const revoked = await revoke({ call, crypto, identity, identities, device: gone, since, signal })
-    const said = revoked.unrenewed.flatMap(({ group }) => group ?? [])
-    const more = await this.groups.renewKnown(said, { signal, timeoutMs })
+    const said = revoked.unrenewed.map(({ group }) => group && toHex(group))
+    const others = known.filter((group) => !said.includes(toHex(group)))
+    const more = await this.groups.renewAll(others, { signal, timeoutMs })
     return { ...revoked, unrenewed: [...revoked.unrenewed, ...more] }
   }
 

@@ -12,6 +12,7 @@ import { membersBehind, renewEpoch, type GroupSigner } from '../protocol/identit
 import type { IdentityState, People, SignedEntry } from '../protocol/identity/types.ts'
 import { limits } from '../protocol/limits.ts'
 import type { IdentityId } from '../protocol/record/types.ts'
+import { meetMembers, toldWith } from './group-people.ts'
 import { Identities } from './identities.ts'
 import { groupsOf, type StandingParts } from './standing-sets.ts'
 
@@ -51,7 +52,7 @@ export function isTooLate({ code }: OnehopError): boolean {
 
 /**
  * The entry that gives the group its next secret; undefined where nobody is behind. Throws FORBIDDEN where this person may
- * not or cannot, TOO_LARGE where the log is nearly full.
+ * not or cannot, UNKNOWN_IDENTITY where that cannot be told or done without the logs of some, TOO_LARGE where the log is nearly full.
  */
 export function nextEpoch(
   crypto: CryptoProvider,
@@ -61,10 +62,16 @@ export function nextEpoch(
 ): SignedEntry | undefined {
   const { person, device } = signer
   const own = memberBoxes(crypto, group, person.id, signer.boxes)
+  const unknown = [...group.members].flatMap(([name, { identity }]) =>
+    people(identity) === undefined ? [name] : [],
+  )
   const isOwner = group.members.get(toHex(person.id))?.role === 'owner'
   const mayExtend = person.devices.get(toHex(device.key))?.role === 'owner'
   const before = isOwner && mayExtend ? own.current() : undefined
   if (membersBehind(group, people).length === 0) {
+    const opening = group.boxes.at(-1)?.wraps
+    const untold = unknown.filter((name) => opening?.has(name) === true)
+    if (untold.length > 0) throw unknownMembers(untold.length, group)
     // One that this device made and that lost: what was sealed under it meanwhile is for those too who come later.
     if (before === undefined || !own.isUnlinkedBy(device.boxKey)) return undefined
   }
@@ -72,6 +79,7 @@ export function nextEpoch(
     throw new OnehopError('FORBIDDEN', 'a device that one of its members revoked still opens its secret', {
       help: 'It has another as soon as one of its owners opens it (app.groups.open, onehop groups GROUP).',
     })
+  if (unknown.length > 0) throw unknownMembers(unknown.length, group)
   const entry = renewEpoch(crypto, group, signer, { people, before: [before, ...own.unlinked()] })
   const full =
     encodeLog([...group.entries, entry]).length > limits.identityLogBytesMax * automaticShare ||
@@ -82,6 +90,16 @@ export function nextEpoch(
     'the log of the group is nearly full, so that its secret stays as it is',
     {
       help: 'Found another group for what is to be sealed. This one has room for those who are let in and put out.',
+    },
+  )
+}
+
+function unknownMembers(count: number, { members }: IdentityState): OnehopError {
+  return new OnehopError(
+    'UNKNOWN_IDENTITY',
+    `nobody asked has the logs of ${count} of its ${members.size} members, and a device that one of them revoked may still open its secret`,
+    {
+      help: 'A member who opens it brings their own log (app.groups.open, onehop groups GROUP). Then one of its owners opens it again.',
     },
   )
 }
@@ -99,20 +117,16 @@ async function renewGroup(
   id: IdentityId,
 ): Promise<OnehopError | undefined> {
   const group = await identities.refresh(id, { signal })
+  const unmet =
+    group.boxes.length === 0 ? undefined : await meetMembers(identities, group, identity.id, { signal })
   const people: People = (of) => (equalBytes(of, identity.id) ? identity.state : identities.known(of))
   const signer = { person: identity.state, device: identity.device, boxes: identity.boxes }
   const entry = nextEpoch(crypto, group, signer, people)
-  if (entry === undefined) return undefined
+  if (entry === undefined) return unmet
   const next = append(crypto, group, [entry], people)
   if (next.dropped.has(toHex(entry.hash)))
     return new OnehopError('FORBIDDEN', 'the log of the group does not allow that')
-  const logs = [...group.members.values()].flatMap((member) => people(member.identity) ?? [])
-  const told = {
-    identity: id,
-    log: encodeLog([entry]),
-    people: logs.map(({ entries }) => encodeLog(entries)),
-  }
-  await call('identity.append', told, { signal })
+  await call('identity.append', toldWith(group, [entry], people), { signal })
   identities.learn(next)
   return undefined
 }

@@ -1,6 +1,5 @@
 import { equalBytes, toHex } from '../protocol/bytes.ts'
 import { asOnehopError, OnehopError } from '../protocol/errors.ts'
-import { encodeLog } from '../protocol/identity/entry.ts'
 import { append } from '../protocol/identity/log.ts'
 import {
   addMember,
@@ -21,6 +20,7 @@ import type {
 import type { IdentityId } from '../protocol/record/types.ts'
 import type { AppParts } from './app-parts.ts'
 import { isTooLate, nextEpoch, type Unrenewed } from './group-epochs.ts'
+import { meetMembers, toldWith } from './group-people.ts'
 import type { GroupSecrets } from './group-secrets.ts'
 import { withDeadline } from './deadline.ts'
 import { idOf } from './id.ts'
@@ -80,6 +80,8 @@ export class Groups {
   readonly #identity: Identity | undefined
   readonly #secrets: GroupSecrets
   readonly #looks = new Map<string, { readonly atMs: number; readonly done: Promise<void> }>()
+  /** By group: when its members' logs were last asked for one by one. */
+  readonly #met = new Map<string, number>()
 
   constructor(parts: AppParts, identity: Identity | undefined, secrets: GroupSecrets) {
     this.#parts = parts
@@ -96,7 +98,10 @@ export class Groups {
     const named = members.map(({ identity, role }) => ({ identity: idOf(identity, 32), role }))
     for (const { identity } of named) await this.#parts.identities.get(identity, options)
     const { state } = createGroup(crypto, signer, named, { people: this.#people, isSealed })
-    const hosting = { ...this.#told(state, state.entries), ...(label === undefined ? {} : { label }) }
+    const hosting = {
+      ...toldWith(state, state.entries, this.#people),
+      ...(label === undefined ? {} : { label }),
+    }
     await transport.call('identity.host', hosting, options)
     await transport.call('schema.put', { schema: this.#parts.schema.bytes }, options)
     await placeShard(transport, signer.identity, crypto, { ...placing, owner: state.id })
@@ -120,6 +125,11 @@ export class Groups {
    */
   async open(group: IdentityId | string, options: CallOptions = {}): Promise<Group> {
     const id = idOf(group, 32)
+    this.#met.delete(toHex(id))
+    return this.#open(id, options)
+  }
+
+  async #open(id: IdentityId, options: CallOptions): Promise<Group> {
     const state = await this.#parts.identities.refresh(id, options)
     if (state.type !== 'group') throw new OnehopError('BAD_REQUEST', `${toHex(id)} is a person`)
     if (this.#identity !== undefined && state.members.has(toHex(this.#identity.id)))
@@ -133,10 +143,9 @@ export class Groups {
   }
 
   /** After a device of this person's was revoked: of groups that live elsewhere their home may not have heard. */
-  async renewKnown(except: readonly IdentityId[], options: CallOptions = {}): Promise<readonly Unrenewed[]> {
+  async renewAll(groups: readonly IdentityId[], options: CallOptions = {}): Promise<readonly Unrenewed[]> {
     const unrenewed: Unrenewed[] = []
-    for (const group of this.#parts.identities.groupsOf(this.#self().id)) {
-      if (except.some((one) => equalBytes(one, group))) continue
+    for (const group of groups) {
       const error = await this.open(group, options).then((opened) => opened.unrenewed, asOnehopError)
       if (error !== undefined) unrenewed.push({ group, error })
     }
@@ -159,7 +168,7 @@ export class Groups {
     try {
       const { clock } = this.#parts
       await withDeadline(clock, clientLimits.groupsRefreshTimeoutMs, undefined, (signal) =>
-        this.open(group, { signal }),
+        this.#open(group, { signal }),
       )
     } catch (cause) {
       // Sealing says what is missing, if something is.
@@ -209,7 +218,10 @@ export class Groups {
       const written = await this.#numbersOf(idOf(group, 32), key, options)
       if (written !== undefined) numbers.push(written)
     }
-    const changed = await this.#extend(group, options, (state, signer) => {
+    this.#met.delete(toHex(idOf(group, 32)))
+    const changed = await this.#extend(group, options, async (state, signer) => {
+      // Whoever stays is given the next secret by what they can open now; what is known has to do where nobody answers.
+      await this.#meet(state, options)
       const boxes = this.#secrets.boxes(state.id)
       const newest = boxes?.current()
       const before = boxes && newest && [newest, ...boxes.unlinked()]
@@ -229,9 +241,10 @@ export class Groups {
     const { crypto } = this.#parts
     const self = this.#self()
     try {
+      const unmet = await this.#meet(state, options)
       const make = (of: IdentityState) =>
         nextEpoch(crypto, of, { person: self.state, device: self.device, boxes: self.boxes }, this.#people)
-      if (make(state) === undefined) return { renewed: state, unrenewed: undefined }
+      if (make(state) === undefined) return { renewed: state, unrenewed: unmet }
       // Another owner may have done it in the meantime.
       const renewed = await this.#extend(state.id, options, make)
       return { renewed, unrenewed: undefined }
@@ -293,13 +306,16 @@ export class Groups {
     group: IdentityId | string,
     options: CallOptions,
     /** Undefined: there is nothing to change any more. */
-    make: (state: IdentityState, signer: GroupSigner) => SignedEntry | undefined,
+    make: (
+      state: IdentityState,
+      signer: GroupSigner,
+    ) => SignedEntry | undefined | Promise<SignedEntry | undefined>,
   ): Promise<IdentityState> {
     const { identities, crypto } = this.#parts
     const state = await identities.refresh(idOf(group, 32), options)
     const signer = this.#signer()
     const isOwner = state.members.get(toHex(signer.person.id))?.role === 'owner'
-    const entry = make(state, signer)
+    const entry = await make(state, signer)
     if (entry === undefined) return state
     const next = isOwner ? append(crypto, state, [entry], this.#people) : undefined
     if (next === undefined || next.dropped.has(toHex(entry.hash)))
@@ -312,13 +328,18 @@ export class Groups {
 
   /** To a node that holds the group's shard, with what proves who signed. */
   async #bring(state: IdentityState, entries: readonly SignedEntry[], options: CallOptions): Promise<void> {
-    await this.#parts.callAbout(state.id, 'identity.append', this.#told(state, entries), options)
+    const told = toldWith(state, entries, this.#people)
+    await this.#parts.callAbout(state.id, 'identity.append', told, options)
   }
 
-  #told(state: IdentityState, entries: readonly SignedEntry[]) {
-    const people = [...state.members.values()].flatMap(({ identity }) => this.#people(identity) ?? [])
-    const logs = people.map((person) => encodeLog(person.entries))
-    return { identity: state.id, log: encodeLog(entries), people: logs }
+  /** Where the group has a secret: what its members can open now is said in their logs. Whoever writes waits for that now and then. */
+  async #meet(state: IdentityState, options: CallOptions): Promise<OnehopError | undefined> {
+    const nowMs = this.#parts.clock.monotonicMs()
+    const lastMs = this.#met.get(toHex(state.id)) ?? -Infinity
+    if (state.boxes.length === 0 || nowMs - lastMs < clientLimits.groupsMeetMs) return undefined
+    this.#met.set(toHex(state.id), nowMs)
+    const identities = this.#parts.identities.from(this.#toHolders(state.id))
+    return meetMembers(identities, state, this.#self().id, options)
   }
 
   /** A member lives elsewhere: the group's nodes learn of a new device when it comes. */

@@ -22,6 +22,8 @@ export class Identities {
   readonly #about: AppParts['callAbout'] | undefined
   readonly #states: Map<string, IdentityState>
   readonly #fetching = new Map<string, Promise<IdentityState>>()
+  /** By group, whose logs came with its own. */
+  readonly #brought: Map<string, readonly string[]>
 
   /** `about`: asks those who hold a shard. `like`: what those know is known here, and the other way round. */
   constructor(
@@ -34,6 +36,7 @@ export class Identities {
     this.#transport = transport
     this.#about = about
     this.#states = like === undefined ? new Map<string, IdentityState>() : like.#states
+    this.#brought = like === undefined ? new Map<string, readonly string[]>() : like.#brought
   }
 
   /** The same people, asked of one node alone. */
@@ -49,6 +52,11 @@ export class Identities {
   groupsOf(person: IdentityId): readonly IdentityId[] {
     const name = toHex(person)
     return [...this.#states.values()].flatMap(({ id, members }) => (members.has(name) ? [id] : []))
+  }
+
+  /** In hex, whose logs came with this group's when it was last asked for. */
+  broughtWith(group: IdentityId): Set<string> {
+    return new Set(this.#brought.get(toHex(group)))
   }
 
   /** From memory, else from the node. Throws UNKNOWN_IDENTITY or what is wrong with the log. */
@@ -69,8 +77,15 @@ export class Identities {
     })
   }
 
-  /** Gets many at once; those that nobody has, or that are faulty, are missing in the answer. */
-  async gather(ids: Iterable<IdentityId>, options: CallOptions = {}): Promise<Map<string, IdentityState>> {
+  /**
+   * Gets many at once; those that nobody has, or that are faulty, are missing in the answer. `again`: asks for those that are
+   * known, too.
+   */
+  async gather(
+    ids: Iterable<IdentityId>,
+    options: CallOptions = {},
+    how: 'known' | 'again' = 'known',
+  ): Promise<Map<string, IdentityState>> {
     const wanted = new Map<string, IdentityId>()
     for (const id of ids) wanted.set(toHex(id), id)
     const found = new Map<string, IdentityState>()
@@ -79,7 +94,7 @@ export class Identities {
       for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
         const [name, id] = next
         try {
-          found.set(name, await this.get(id, options))
+          found.set(name, await (how === 'again' ? this.refresh(id, options) : this.get(id, options)))
         } catch (error) {
           // One author without a log must not take the page with it; a node that is gone must.
           if (!(error instanceof OnehopError) || !isAboutLog(error)) throw error
@@ -103,9 +118,14 @@ export class Identities {
     this.#states.set(name, state)
     if (this.#states.size > clientLimits.identitiesMax) {
       const [oldest] = this.#states.keys()
-      if (oldest !== undefined) this.#states.delete(oldest)
+      if (oldest !== undefined) this.#forget(oldest)
     }
     return state
+  }
+
+  #forget(name: string): void {
+    this.#states.delete(name)
+    this.#brought.delete(name)
   }
 
   #once(name: string, fetch: () => Promise<IdentityState>): Promise<IdentityState> {
@@ -125,17 +145,21 @@ export class Identities {
     // Before anything is taken in: an identity's id is the hash of its genesis.
     if (!equalBytes(genesisOf(entries).hash, id))
       throw new OnehopError('BAD_IDENTITY', 'the node sent the log of another identity')
-    for (const person of people) this.#takePerson(person)
-    return this.#join(entries, (person) => this.known(person))
+    const brought = people.flatMap((person) => this.#takePerson(person) ?? [])
+    const state = this.#join(entries, (person) => this.known(person))
+    if (state.type === 'group') this.#brought.set(toHex(id), brought)
+    return state
   }
 
   /** One that is faulty does not hinder: without it the group's own log stands, or is refused. */
-  #takePerson(log: Uint8Array): void {
+  #takePerson(log: Uint8Array): string | undefined {
     try {
       const entries = decodeLog(this.#crypto, log)
-      if (genesisOf(entries).body.kind === 'genesisPerson') this.#join(entries, nobody)
+      if (genesisOf(entries).body.kind !== 'genesisPerson') return undefined
+      return toHex(this.#join(entries, nobody).id)
     } catch (error) {
       if (!(error instanceof OnehopError) || !isAboutLog(error)) throw error
+      return undefined
     }
   }
 

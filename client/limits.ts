@@ -35,6 +35,8 @@ export const clientLimits = {
   /** Before sealing for a group: the same. */
   groupsRefreshMs: 30_000,
   groupsRefreshTimeoutMs: 3_000,
+  /** Then, less often, for each member whose log did not come with the group's: of somebody whom nobody finds that takes seconds. */
+  groupsMeetMs: 10 * 60_000,
   /** Followers looked through for requests, and requests that are listed: who has more answers some of them first. */
   followerPagesMax: 64,
   followRequestsMax: 1_000,

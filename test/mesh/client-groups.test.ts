@@ -1,7 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { connect, connectAdmin, defineSchema, memoryKeyStore, pair } from '../../client/index.ts'
-import type { App } from '../../client/index.ts'
+import {
+  connect,
+  connectAdmin,
+  defineSchema,
+  httpTransport,
+  memoryKeyStore,
+  pair,
+} from '../../client/index.ts'
+import type { App, Transport } from '../../client/index.ts'
 import { equalBytes } from '../../protocol/bytes.ts'
+import { OnehopError } from '../../protocol/errors.ts'
 import { portableCrypto } from '../../protocol/crypto/portable.ts'
 import { memberBoxes } from '../../protocol/identity/box-secrets.ts'
 import { decodeRecord } from '../../protocol/record/wire.ts'
@@ -316,6 +324,54 @@ describe('a club', () => {
     ).accepted
     expect((await ada.groups.open(id)).unrenewed).toBeUndefined()
     expect(await shown(ada, id)).toEqual([{ title: 'one', minutes: 'under his', withheld: 0 }])
+  })
+
+  test('has another secret too where its node has no room for the logs of its members; those that nobody has are told', async () => {
+    await using ada = await personAt(0)
+    await using ben = await personAt(1)
+    await using tablet = await newDeviceOf(ben, daemons.all[1]!)
+    const { id } = await ada.groups.create({
+      members: [{ identity: ben.owner!, role: 'writer' }],
+      copies: 0,
+    })
+    await ben.groups.open(id)
+
+    let isFound = true
+    const narrow = (): Transport => {
+      const direct = httpTransport({ address: daemons.all[0]!.local })
+      return {
+        ...direct,
+        async call(operation, request, options) {
+          const { identity } = request as { readonly identity?: Uint8Array }
+          if (!isFound && operation === 'identity.get' && equalBytes(identity!, ben.owner!))
+            throw new OnehopError('UNKNOWN_IDENTITY', 'nobody asked knows them')
+          const reply = await direct.call(operation, request, options)
+          return operation === 'identity.get' ? { ...reply, people: [ada.identity!.log()] } : reply
+        },
+      }
+    }
+    const opened = () =>
+      connect({ schema: clubSchema, identity: ada.identity!, keys: memoryKeyStore(), transport: narrow() })
+    await using near = await opened()
+    expect((await near.groups.open(id)).unrenewed).toBeUndefined()
+    // He is known there by now, as he was.
+    await ben.revokeDevice(tablet.identity!.device.key)
+    expect((await near.groups.open(id)).unrenewed).toBeUndefined()
+    expect(await opensUpTo(ada, id)).toBe(2)
+    expect(await opensUpTo(tablet, id)).toBe(1)
+
+    isFound = false
+    await using far = await opened()
+    expect((await far.groups.open(id)).unrenewed).toMatchObject({
+      code: 'UNKNOWN_IDENTITY',
+      message: expect.stringContaining('1 of its 2 members'),
+    })
+    // What is known is good enough for writing.
+    const late = await talks(far).put({ title: 'one', minutes: 'all the same' }, { owner: id })
+    await late.accepted
+    expect(epochOf(late.local.bytes)).toBe(2)
+    isFound = true
+    expect((await far.groups.open(id)).unrenewed).toBeUndefined()
   })
 
   test('in their own shard a person writes for a group to read', async () => {
