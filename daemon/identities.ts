@@ -146,10 +146,11 @@ export class Identities {
       const { before, after } = this.#decide(batch, own, find)
       if (isFirst) {
         this.#probation.check(batch, before, after)
-        this.#rate.count(batch, before, after)
         checkKept(decodeLog(this.#crypto, encoded), after)
         checkCounts(before, after)
         checkEpochs(before, after)
+        // Last: of a secret that another owner has given already that is to be told, not that there were too many.
+        this.#rate.count(batch, before, after)
       }
       this.#noteMembers(batch, after)
       this.#putIn(batch, before, after)
@@ -353,7 +354,6 @@ function checkKept(entries: readonly SignedEntry[], { entries: kept }: IdentityS
   )
 }
 
-/** What a device adds to a group's log is to be allowed now; later it may cease to be, and stays in the log. */
 /**
  * Of two secrets that owners give a group apart from each other one is lost, with what was sealed under it. Whoever comes second
  * here looks again, and finds that it is done. STALE.
@@ -368,6 +368,7 @@ function checkEpochs(before: IdentityState | undefined, after: IdentityState): v
   })
 }
 
+/** What a device adds to a group's log is to be allowed now; later it may cease to be, and stays in the log. */
 function checkCounts(before: IdentityState | undefined, after: IdentityState): void {
   if (after.type !== 'group') return
   const idle = freshIn(before, after).find(({ hash }) => after.dropped.has(toHex(hash)))

@@ -36,6 +36,11 @@ export const limits = {
   identityEntriesMax: 256,
   /** Of a person, at the node that takes them first: a household changes a few devices, a thief would fill the log. */
   identityEntriesPerDayMax: 24,
+  /**
+   * `epoch` entries of a group, at the node that takes them first. Who shuts a handful of devices out one after the other gets
+   * through; of a member who turns devices over for ever a club of twenty hears for more than a week before its log is full.
+   */
+  groupEpochsPerDayMax: 8,
   identityCapabilitiesMax: 64,
   /** Shards of others in which a revoked device wrote, or devices of a removed member. */
   identityRevokedListsMax: 64,

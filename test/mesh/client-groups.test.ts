@@ -15,7 +15,9 @@ import { memberBoxes } from '../../protocol/identity/box-secrets.ts'
 import { decodeRecord } from '../../protocol/record/wire.ts'
 import { decodeLog, encodeLog } from '../../protocol/identity/entry.ts'
 import { replay } from '../../protocol/identity/log.ts'
+import { deviceFromSeed, provePossession } from '../../protocol/identity/make.ts'
 import { removeMember } from '../../protocol/identity/make-group.ts'
+import { limits } from '../../protocol/limits.ts'
 import { systemRandom } from '../../client/random.ts'
 import { nextEpoch } from '../../client/group-epochs.ts'
 import { newDeviceOf } from '../support/circle.ts'
@@ -372,6 +374,29 @@ describe('a club', () => {
     expect(epochOf(late.local.bytes)).toBe(2)
     isFound = true
     expect((await far.groups.open(id)).unrenewed).toBeUndefined()
+  })
+
+  test('is given so many secrets a day, and it is said when that is over; members come and go all the same', async () => {
+    await using ada = await personAt(0)
+    await using ben = await personAt(0)
+    const { id } = await ada.groups.create({ copies: 0 })
+    const turnOver = async () => {
+      const identity = ada.identity!
+      const { key, boxKey, ...rest } = deviceFromSeed(crypto, crypto.random(32))
+      const possession = provePossession(crypto, identity.id, { key, boxKey, ...rest })
+      await identity.admit({ key, boxKey, possession, role: 'owner', readsPrivate: true, probation: false })
+      await ada.publish()
+      return (await ada.revokeDevice(key)).unrenewed
+    }
+    for (let i = 0; i < limits.groupEpochsPerDayMax; i++) expect(await turnOver()).toEqual([])
+    const busy = { code: 'BUSY', help: expect.stringContaining('in 24 h') }
+    expect(await turnOver()).toMatchObject([{ group: id, error: busy }])
+    expect((await ada.groups.open(id)).unrenewed).toMatchObject(busy)
+    await ada.groups.add(id, { identity: ben.owner!, role: 'writer' })
+    await ada.groups.remove(id, ben.owner!)
+    // Who was put out had its secret, so that it has another.
+    expect((await ada.groups.open(id)).unrenewed).toBeUndefined()
+    expect(await opensUpTo(ada, id)).toBe(limits.groupEpochsPerDayMax + 2)
   })
 
   test('in their own shard a person writes for a group to read', async () => {
