@@ -206,6 +206,7 @@ describe.skipIf(missing !== undefined)('recovery words on the phone page', () =>
     await row.getByRole('button', { name: 'Shut it out' }).click()
     await row.getByRole('button', { name: 'No', exact: true }).click()
     await row.getByRole('button', { name: 'Shut it out' }).click()
+    await row.getByText('What it changed in groups since then, such as who is in them, stays').waitFor()
     await row.getByLabel('Somebody else has had it since').fill('2026-01-01T00:00')
     await row.getByRole('button', { name: 'Yes, for good' }).click()
     const shutOut = page.getByText(/^Shut out: /)

@@ -23,7 +23,8 @@ export function shutOutButton(
           field(
             'Somebody else has had it since',
             since,
-            'What it wrote from then on goes. Left empty, all stays.',
+            // Entries of a group's log have no dates.
+            'What it wrote from then on goes. Left empty, all stays. What it changed in groups since then, such as who is in them, stays: look through them.',
           ),
           actionButton('Yes, for good', 'danger', shut, failed),
           element(
