@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { nextEpoch } from '../../client/group-epochs.ts'
 import { loadCrypto } from '../../daemon/crypto/index.ts'
 import { Identities } from '../../daemon/identities.ts'
-import { openGroupSecret } from '../../protocol/identity/box.ts'
+import { memberBoxes } from '../../protocol/identity/box-secrets.ts'
 import { encodeLog } from '../../protocol/identity/entry.ts'
 import { append } from '../../protocol/identity/log.ts'
 import { addMember, changeMember, removeMember } from '../../protocol/identity/make-group.ts'
@@ -37,11 +37,7 @@ async function home() {
     human.add(gone)
     const { entry } = revokeDevice(crypto, human.state, human.device, gone.key, [])
     human.state = append(crypto, human.state, [entry])
-    const boxOf = (epoch: number) => {
-      const secret = ada.secretAt(epoch)
-      return secret && { secret }
-    }
-    return nextEpoch(crypto, group, { ...ada.signer, boxOf }, people) as SignedEntry
+    return nextEpoch(crypto, group, { ...ada.signer, boxes: ada.boxes }, people) as SignedEntry
   }
   return { ...crowd, clock, store, identities, accept, turn }
 }
@@ -63,10 +59,10 @@ it('a group is given another secret eight times a day; members come and go uncou
   })
 
   const { signer } = ada
-  const before = openGroupSecret(crypto, state, ada.id, (epoch) => ada.secretAt(epoch))
+  const before = memberBoxes(crypto, state, ada.id, ada.boxes).newest()!
   await put(addMember(crypto, state, signer, { identity: dan.id, role: 'writer' }, { people, box: before }))
   await put(changeMember(crypto, state, signer, { identity: dan.id, role: 'owner' }))
-  await put(removeMember(crypto, state, signer, cleo.id, { numbers: [], people, before }).entry)
+  await put(removeMember(crypto, state, signer, cleo.id, { numbers: [], people, before: [before] }).entry)
   expect(state.boxes).toHaveLength(perDay + 2)
 
   await expect(put(turn(bob, state))).rejects.toMatchObject({ code: 'BUSY' })
