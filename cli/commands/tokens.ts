@@ -1,12 +1,10 @@
 import { grantToken } from '../../client/app-tokens.ts'
 import { microblog } from '../../client/microblog.ts'
-import type { CallOptions } from '../../client/transport.ts'
 import type { ReplyOf } from '../../protocol/api/operations.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import { checkTyped, requireKnown, type TypedGrant } from '../app-grant.ts'
 import type { Command } from '../command.ts'
-import type { Daemon } from '../daemon.ts'
 import { exitCodes } from '../exit-code.ts'
 import { UsageError } from '../failure.ts'
 import { columns, safeText } from '../output.ts'
@@ -15,10 +13,14 @@ import { formatDuration, shortId } from '../units.ts'
 
 type Token = ReplyOf<'token.list'>['tokens'][number]
 
-/** `orphaned`: it ended with the device that granted it. */
-type State = 'good' | 'revoked' | 'orphaned'
+/** `orphaned`: it ended with the device that granted it. `refused`: for another reason, as that its person has moved. */
+type State = 'good' | 'revoked' | 'orphaned' | 'refused'
 
-const inWords = { revoked: 'revoked', orphaned: 'over: the device that granted it is revoked' } as const
+const inWords = {
+  revoked: 'revoked',
+  orphaned: 'over: the device that granted it is revoked',
+  refused: 'over: its person, or the device that granted it, is not of this node',
+} as const
 
 const dayMs = 86_400_000
 const daysDefault = 30
@@ -35,7 +37,7 @@ export const tokens: Command = {
     const { call } = await context.daemon()
     const { clockMs } = await call('node.info', {}, { signal })
     const { tokens: listed } = await call('token.list', {}, { signal })
-    const found = await withState(listed, call, { signal })
+    const found = listed.map((token) => ({ ...token, state: stateOf(token) }))
     if (output.json) for (const token of found) output.line(token)
     else if (found.length === 0) output.words('No app has a token of this node.')
     else
@@ -134,22 +136,10 @@ export const tokensRevoke: Command = {
 }
 
 /** A node forgets no token whose device is gone: the device may come back, where its revocation is undone. */
-async function withState(
-  listed: readonly Token[],
-  call: Daemon['call'],
-  options: CallOptions,
-): Promise<readonly (Token & { readonly state: State })[]> {
-  const owners = new Map(listed.map(({ owner }) => [toHex(owner), owner]))
-  const good = new Set<string>()
-  for (const identity of owners.values()) {
-    const { devices } = await call('admin.devices', { identity }, options)
-    for (const { device, role, revoked } of devices)
-      if (role === 'owner' && !revoked) good.add(toHex(identity) + toHex(device))
-  }
-  return listed.map((token) => {
-    const isHeld = good.has(toHex(token.owner) + toHex(token.device))
-    return { ...token, state: token.revokedMs !== null ? 'revoked' : isHeld ? 'good' : 'orphaned' }
-  })
+function stateOf({ revokedMs, refused }: Token): State {
+  if (revokedMs !== null) return 'revoked'
+  if (refused === null) return 'good'
+  return refused === 'REVOKED' ? 'orphaned' : 'refused'
 }
 
 const prefixMin = 8

@@ -3,7 +3,8 @@ import { verifyAppGrant } from '../../protocol/api/app-token.ts'
 import type { SignedAppGrant } from '../../protocol/api/app-token.ts'
 import { encode } from '../../protocol/codec.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
-import { OnehopError } from '../../protocol/errors.ts'
+import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
+import type { ErrorCode } from '../../protocol/errors.ts'
 import type { Clock, Random } from '../../protocol/ports.ts'
 import { bytes, decodeAs, nullable, struct, uint } from '../../protocol/shape.ts'
 import type { DeviceKey, IdentityId } from '../../protocol/record/types.ts'
@@ -29,6 +30,11 @@ export interface AppToken {
   readonly revokedMs: number | undefined
   /** Since the node started. */
   readonly usedMs: number | undefined
+}
+
+export interface ListedToken extends AppToken {
+  /** What its app gets now though nobody revoked it, as when the device that granted it is revoked. */
+  readonly refused: ErrorCode | undefined
 }
 
 const kind = 'app-token'
@@ -122,11 +128,12 @@ export class AppTokens {
   }
 
   /** Newest first; of everybody when no owner is named. */
-  list(owner: IdentityId | undefined): readonly AppToken[] {
+  list(owner: IdentityId | undefined): readonly ListedToken[] {
     const found = owner === undefined ? [...this.#byKey.values()] : this.#of(owner)
     return found
       .filter(({ grant }) => grant.expiresMs > this.#ports.clock.nowMs())
       .toSorted((a, b) => b.grantedMs - a.grantedMs)
+      .map((token) => ({ ...token, refused: this.#refusalOf(token) }))
   }
 
   /** False for one that is not there, or no longer. It ends in memory first: a disk that fails must not keep it alive. */
@@ -170,6 +177,16 @@ export class AppTokens {
     for (const { grant, revokedMs } of this.#byKey.values())
       if (grant.origin === origin && revokedMs === undefined && grant.expiresMs > nowMs) return true
     return false
+  }
+
+  /** Asked anew each time: a revocation of the device may be undone by the log, and then the token is good again. */
+  #refusalOf({ grant }: AppToken): ErrorCode | undefined {
+    try {
+      this.#ports.admitOwner(grant.identity, grant.device)
+      return undefined
+    } catch (cause) {
+      return asOnehopError(cause).code
+    }
   }
 
   #of(owner: IdentityId): Kept[] {

@@ -1,6 +1,6 @@
 import { apiLimits } from '../../protocol/api/limits.ts'
 import type { ReplyOf } from '../../protocol/api/operations.ts'
-import type { AppToken, AppTokens } from '../api/app-tokens.ts'
+import type { AppTokens, ListedToken } from '../api/app-tokens.ts'
 import type { Operations } from '../api/operations.ts'
 import type { Identities } from '../identities.ts'
 import { requireOwnersDevice } from './caller.ts'
@@ -41,7 +41,8 @@ function describe({
   grantedMs,
   revokedMs,
   usedMs,
-}: AppToken): ReplyOf<'token.list'>['tokens'][number] {
+  refused,
+}: ListedToken): ReplyOf<'token.list'>['tokens'][number] {
   const { id, identity, device, app, label, origin, scopes, expiresMs } = grant
   return {
     id,
@@ -55,5 +56,6 @@ function describe({
     expiresMs,
     revokedMs: revokedMs ?? null,
     usedMs: usedMs ?? null,
+    refused: refused ?? null,
   }
 }

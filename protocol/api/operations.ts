@@ -365,6 +365,8 @@ export const operations = {
           revokedMs: orNull(uint()),
           /** Since the node started. */
           usedMs: orNull(uint()),
+          /** The error that it gets though nobody revoked it: REVOKED where the device that granted it was. */
+          refused: orNull(text(64)),
         }),
         apiLimits.tokensPerListMax,
       ),

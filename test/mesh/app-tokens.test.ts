@@ -389,13 +389,20 @@ test('a restart ends no token and revives none; on the disk there is none to be 
 })
 
 test('a token ends with the device that granted it', async () => {
-  const { token } = await admin('token.grant', { grant: grantOf({}, phone) })
+  const { token, id } = await admin('token.grant', { grant: grantOf({}, phone) })
   const list = () => httpCaller(portOf(), toHex(token))('record.list', notes())
+  const refusedOf = async () => {
+    const { tokens } = await admin('token.list', {})
+    return tokens.find((one) => toHex(one.id) === toHex(id))?.refused
+  }
   expect(await refusal(list())).toBe('none')
+  expect(await refusedOf()).toBeNull()
   const { log } = await admin('identity.get', { identity: ada.owner })
   const state = stateOf(log)
   const { entry } = revokeDevice(crypto, state, ada.owning, phone.key, [])
   const longer = encodeLog(append(crypto, state, [entry]).entries)
   await admin('identity.append', { identity: ada.owner, log: longer })
   expect(await refusal(list())).toMatch(/^REVOKED/)
+  // And is told as what it is to whoever looks, not as good.
+  expect(await refusedOf()).toBe('REVOKED')
 })

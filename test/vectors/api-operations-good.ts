@@ -309,7 +309,7 @@ export const goodMessages: Messages = {
     request: { 'whoever asks': {}, 'of one person': { owner } },
     reply: {
       none: { tokens: [] },
-      'one for a site, one for a program that was revoked': {
+      'one for a site, one for a program that was revoked, as was the device that granted it': {
         tokens: [
           {
             id,
@@ -324,6 +324,7 @@ export const goodMessages: Messages = {
             expiresMs: writtenMs + 86_400_000,
             revokedMs: null,
             usedMs: writtenMs + 1000,
+            refused: null,
           },
           {
             id: nonce,
@@ -335,6 +336,7 @@ export const goodMessages: Messages = {
             expiresMs: writtenMs,
             revokedMs: writtenMs,
             usedMs: null,
+            refused: 'REVOKED',
           },
         ],
       },

@@ -54,7 +54,7 @@ const put = (result: object): object => ({ results: [stored, result], clockMs: 0
 const status = goodMessages['admin.status'].reply['a busy node']
 const pairing = goodMessages['admin.pair.cancel'].reply['closed']?.pairing
 const token =
-  goodMessages['token.list'].reply['one for a site, one for a program that was revoked']?.tokens[0]
+  goodMessages['token.list'].reply['one for a site, one for a program that was revoked, as was the device that granted it']?.tokens[0]
 const replicaLost = { ...status?.hosted[0], replicas: [{ node: id, state: 'lost', lastSeenMs: null }] }
 
 export const refusals: readonly Refused[] = [

@@ -26,13 +26,14 @@ export function tokensPanel(admin: Admin): TokensPanel {
   let drawn = ''
   const refresh = async (clockMs: number): Promise<void> => {
     const { tokens } = await admin.call('token.list', {})
-    const good = tokens.filter(({ revokedMs }) => revokedMs === null)
-    card.hidden = good.length === 0
+    // Those that are refused are shown too: whose device comes back in force is good again, and this is where to end it.
+    const kept = tokens.filter(({ revokedMs }) => revokedMs === null)
+    card.hidden = kept.length === 0
     // Drawn anew only where something changed: a button must not go away under a finger.
-    const key = good.map((token) => `${toHex(token.id)} ${leftInWords(token, clockMs)}`).join()
+    const key = kept.map((token) => `${toHex(token.id)} ${standingInWords(token, clockMs)}`).join()
     if (key === drawn) return
     drawn = key
-    fill(list, ...good.map((token) => row(token, clockMs)))
+    fill(list, ...kept.map((token) => row(token, clockMs)))
   }
   const row = (token: Token, clockMs: number): HTMLElement =>
     element(
@@ -45,12 +46,12 @@ export function tokensPanel(admin: Admin): TokensPanel {
         element(
           'span',
           { class: 'soft small block' },
-          `${token.origin ?? 'a program'} · of ${shortId(toHex(token.owner))} · ${leftInWords(token, clockMs)}`,
+          `${token.origin ?? 'a program'} · of ${shortId(toHex(token.owner))} · ${standingInWords(token, clockMs)}`,
         ),
         element('span', { class: 'soft small block' }, `${token.app}: ${scopesInWords(token)}`),
       ),
       actionButton(
-        'Revoke',
+        token.refused === null ? 'Revoke' : 'Remove',
         'danger',
         async () => {
           problems.clear()
@@ -63,7 +64,9 @@ export function tokensPanel(admin: Admin): TokensPanel {
   return { element: card, refresh }
 }
 
-function leftInWords({ expiresMs }: Token, clockMs: number): string {
+function standingInWords({ expiresMs, refused }: Token, clockMs: number): string {
+  if (refused === 'REVOKED') return 'no longer valid: its device was revoked'
+  if (refused !== null) return 'no longer valid: its person, or its device, is not of this node'
   return `good for ${spanInWords(expiresMs - clockMs)}`
 }
 
