@@ -120,7 +120,8 @@ export class Collection<V> {
   /** In the order of the keys, at most 256; undefined where there is none, or no longer. */
   async getMany(keys: readonly Key[], options: ReadOptions = {}): Promise<readonly (Item<V> | undefined)[]> {
     const named = keys.map((key) => this.#keyOf(key))
-    return this.#readMany(named, this.#parts.owner(options.owner), options)
+    const found = await this.#readMany(named, this.#parts.owner(options.owner), options)
+    return found.map((item) => (item === 'disowned' ? undefined : item))
   }
 
   /** A page of items, newest first. */
@@ -152,10 +153,11 @@ export class Collection<V> {
       })
     const verified = await this.#parts.reader.records(records, { app: schema.id, owner, collection }, options)
     const items = verified.flatMap((record) => {
-      const item = this.#parts.reader.item(record, this.name)
+      const item = record && this.#parts.reader.item(record, this.name)
       return item === undefined ? [] : [item as Item<V>]
     })
-    return { items, more: more ?? undefined }
+    const leftOut = verified.filter((record) => record === undefined).length
+    return { items, more: more ?? undefined, leftOut }
   }
 
   /** The newest `count` items, over as many pages as that takes. */
@@ -184,6 +186,11 @@ export class Collection<V> {
 
   async #read(key: Uint8Array, owner: IdentityId, options: CallOptions): Promise<Item<V> | undefined> {
     const [item] = await this.#readMany([key], owner, options)
+    // Not as if there were none: whoever changes what they read would write over what was there before.
+    if (item === 'disowned')
+      throw new OnehopError('LAGGING', 'the node still has this item as a device wrote it that is revoked', {
+        help: 'Ask again in a moment: then what was there before is back.',
+      })
     return item
   }
 
@@ -191,7 +198,7 @@ export class Collection<V> {
     keys: readonly Uint8Array[],
     owner: IdentityId,
     options: CallOptions,
-  ): Promise<readonly (Item<V> | undefined)[]> {
+  ): Promise<readonly (Item<V> | 'disowned' | undefined)[]> {
     const { app, reader, seen } = this.#parts
     const collection = this.#headerName(owner)
     const { records } = await this.#parts.callAbout(
@@ -203,8 +210,9 @@ export class Collection<V> {
     const found = records.slice(0, keys.length).filter((bytes) => bytes !== null)
     const verified = (await reader.records(found, { app, owner, collection }, options)).values()
     return keys.map((key, i) => {
-      const record = (records[i] ?? null) === null ? undefined : verified.next().value
-      if (record === undefined) return undefined
+      if ((records[i] ?? null) === null) return undefined
+      const record = verified.next().value
+      if (record === undefined) return 'disowned'
       if (!equalBytes(recordItemKey(record), key))
         throw new OnehopError('BAD_MESSAGE', 'the node sent another item than the one asked for')
       return reader.item(record, this.name) as Item<V> | undefined

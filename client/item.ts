@@ -27,6 +27,8 @@ export interface Page<V> {
   readonly items: readonly Item<V>[]
   /** The `before` of the next page; undefined when nothing is left. */
   readonly more: RecordRef | undefined
+  /** How many a device signed after it was revoked; what was there before shows once the node has heard of it. */
+  readonly leftOut: number
 }
 
 /** Nothing for a collection with one item; the value of the key field; or the key of an item that was read. */

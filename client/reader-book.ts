@@ -187,6 +187,15 @@ export class ReaderBook {
     let before: RecordRef | undefined
     do {
       const found = await pages.list({ ...asking, limit: readerPages, before, after: this.#read })
+      // A page of approvals that is missing would be taken for an empty one, and the next approval written over all of it.
+      if (found.leftOut > 0)
+        throw new OnehopError(
+          'LAGGING',
+          'the node still has readers as a device named them that is revoked',
+          {
+            help: 'Ask again in a moment: then what was there before is back.',
+          },
+        )
       read.push(...found.items)
       before = found.more
     } while (before !== undefined)

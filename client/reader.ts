@@ -50,15 +50,20 @@ export class Reader {
     this.#parts = parts
   }
 
-  /** All of them, in order. Throws for the first that does not verify: a node that sends such is broken or lies. */
+  /**
+   * All of them, in order; undefined in place of one that its device signed after it was revoked. Throws for the first that
+   * does not verify: a node that sends such is broken or lies. Of a revocation it may hear a moment later than this device.
+   */
   async records(
     encoded: readonly Uint8Array[],
     expected: Expected,
     options: CallOptions = {},
-  ): Promise<readonly VerifiedRecord[]> {
+  ): Promise<readonly (VerifiedRecord | undefined)[]> {
     const verdicts = await this.verdicts(encoded, expected, options)
     return verdicts.map((verdict) => {
       if (verdict.ok) return verdict.record
+      // Told only of what the device signed: a forgery is called one, whoever it names.
+      if (verdict.code === 'REVOKED') return undefined
       throw new OnehopError(verdict.code, `the node sent a record that does not verify: ${verdict.message}`)
     })
   }
@@ -145,8 +150,9 @@ export class Reader {
     if (owner === undefined || author === undefined)
       return { ok: false, code: 'UNKNOWN_IDENTITY', message: 'its author’s identity log is not to be had' }
     let verdict = verifyRecord(crypto, record, owner, author)
-    // The device, or the member, may have been let in since the log was fetched; a forged record costs one look-up.
-    if (!verdict.ok && verdict.code === 'FORBIDDEN') {
+    // The device, or the member, may have been let in since the log was fetched, or a revocation may have lost; a forged
+    // record costs one look-up.
+    if (!verdict.ok && (verdict.code === 'FORBIDDEN' || verdict.code === 'REVOKED')) {
       const fresh = await identities.refresh(header.author, options)
       const isOwn = equalBytes(header.author, header.owner)
       const freshOwner = isOwn ? fresh : await identities.refresh(header.owner, options)

@@ -75,26 +75,29 @@ export async function readView<S extends Schema>(
   // The logs of everybody on the page at once; one after the other they would cost a round trip each.
   await parts.identities.gather([owner, ...(answer.feed?.authors ?? []).map(({ id }) => id)], options)
 
-  const readOne = async (
-    bytes: Uint8Array,
-    of: IdentityId,
+  const problems: string[] = []
+  const read = async (
+    records: readonly Uint8Array[],
     collection: string,
-  ): Promise<Item<unknown> | undefined> => {
-    const [record] = await reader.records([bytes], { app, owner: of, collection }, options)
-    return record && reader.item(record, collection)
+  ): Promise<Omit<Page<unknown>, 'more'>> => {
+    const verified = await reader.records(records, { app, owner, collection }, options)
+    let leftOut = 0
+    const items = verified.flatMap((record, i) => {
+      if (record !== undefined) return reader.item(record, collection) ?? []
+      leftOut++
+      problems.push(`${collection} ${i + 1}: signed by its device after it was revoked`)
+      return []
+    })
+    return { items, leftOut }
   }
   const own: Record<string, Item<unknown>> = {}
-  for (const part of answer.own) {
-    const item = part.record && (await readOne(part.record, owner, part.collection))
-    if (item !== undefined) own[part.collection] = item
+  for (const { record, collection } of answer.own) {
+    const item = record && (await read([record], collection)).items[0]
+    if (item !== undefined) own[collection] = item
   }
   const latest: Record<string, Page<unknown>> = {}
-  for (const { collection, records, more } of answer.latest) {
-    const verified = await reader.records(records, { app, owner, collection }, options)
-    const items = verified.flatMap((record) => reader.item(record, collection) ?? [])
-    latest[collection] = { items, more }
-  }
-  const problems: string[] = []
+  for (const { collection, records, more } of answer.latest)
+    latest[collection] = { ...(await read(records, collection)), more }
   const stream = parts.schema.document.views?.[name]?.feed?.of
   const feed =
     answer.feed === undefined || stream === undefined

@@ -1,6 +1,14 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { connect, microblog } from '../../client/index.ts'
 import { encodeLog } from '../../protocol/identity/entry.ts'
+import { append } from '../../protocol/identity/log.ts'
+import {
+  addDevice,
+  deviceFromSeed,
+  ownerAdmission,
+  provePossession,
+  revokeDevice,
+} from '../../protocol/identity/make.ts'
 import { encodeViewAnswer } from '../../protocol/query/view-answer.ts'
 import { encodeRecord } from '../../protocol/record/wire.ts'
 import type { RecordDraft } from '../../protocol/record/types.ts'
@@ -38,10 +46,10 @@ function write(
   return encodeRecord(recordBy(crypto, person, { ...draft, ...changes } as Partial<RecordDraft>))
 }
 
-/** An app that reads Ada's data from a node that answers what it likes. */
-async function readerOf(handlers: Handlers) {
+/** An app that reads Ada's data from a node that answers what it likes, with a log of hers of which it has heard. */
+async function readerOf(handlers: Handlers, known = ada.state) {
   const clock = createVirtualClock()
-  const logs = new Map([ada, ben].map(({ state }) => [toHex(state.id), encodeLog(state.entries)]))
+  const logs = new Map([known, ben.state].map(({ id, entries }) => [toHex(id), encodeLog(entries)]))
   const node = createFakeNode('n', clock, 0, {
     'node.info': () => ({
       node: new Uint8Array(32),
@@ -143,4 +151,87 @@ test('in a feed one false item is left out and named', async () => {
     ['Ben', { text: 'his' }],
   ])
   expect(home.problems).toEqual([expect.stringContaining('item 2')])
+})
+
+describe('what a device signed after it was revoked, while the node has not heard', () => {
+  const keys = deviceFromSeed(crypto, crypto.random(32))
+  const admission = ownerAdmission(keys, false)
+  const grown = append(crypto, ada.state, [
+    addDevice(crypto, ada.state, ada.device, admission, provePossession(crypto, ada.state.id, keys)),
+  ])
+  const numbers = { owner: ada.state.id, lastNumber: 1, listHash: new Uint8Array(32), lastEntry: undefined }
+  const { entry } = revokeDevice(crypto, grown, ada.device, keys.key, [numbers])
+  const revoked = append(crypto, grown, [entry])
+  const thief: Person = { state: grown, device: keys }
+  const key = new Uint8Array(32).fill(9)
+  const before = write(thief, 'posts', { text: 'before' }, { number: 1 })
+  const since = write(thief, 'posts', { text: 'since' }, { number: 2, key })
+  const hers = write(ada, 'posts', { text: 'hers' })
+  const texts = (items: readonly { readonly value: object }[]): unknown[] =>
+    items.map(({ value }) => ('text' in value ? value.text : value))
+  const viewOf = (...records: Uint8Array[]): Handlers => ({
+    'view.get': () => ({
+      requestsBetweenNodes: 0,
+      view: encodeViewAnswer({
+        askedNodes: 0,
+        asOf: 0n,
+        own: [{ collection: 'profile', record: write(thief, 'profile', { name: 'Eve' }, { number: 3 }) }],
+        latest: [{ collection: 'posts', records, more: undefined }],
+        feed: undefined,
+        counts: {},
+      }),
+    }),
+  })
+
+  test('is left out of a list', async () => {
+    const { app, wait } = await readerOf(listing(before, since, hers), revoked)
+    const { items, leftOut } = await wait(app.collection('posts').list())
+    expect([texts(items), leftOut]).toEqual([['before', 'hers'], 1])
+  })
+
+  test('is left out of a page, and named', async () => {
+    const { app, wait } = await readerOf(viewOf(before, since, hers), revoked)
+    const person = await wait(app.view('person'))
+    expect(texts(person.latest.posts?.items ?? [])).toEqual(['before', 'hers'])
+    expect(person.latest.posts?.leftOut).toBe(1)
+    expect(person.own.profile).toBeUndefined()
+    expect(person.problems).toEqual([
+      expect.stringMatching(/^profile 1: .*revoked/),
+      expect.stringMatching(/^posts 2: .*revoked/),
+    ])
+  })
+
+  test('is left out of many by key, and is no answer to a question for one', async () => {
+    const { app, wait } = await readerOf({ 'record.get': () => ({ records: [since, null] }) }, revoked)
+    const posts = app.collection('posts')
+    expect(await wait(posts.getMany([key, new Uint8Array(32)]))).toEqual([undefined, undefined])
+    await expect(wait(posts.get(key))).rejects.toMatchObject({ code: 'LAGGING' })
+    await expect(wait(posts.update(key, { text: 'mended' }))).rejects.toMatchObject({ code: 'LAGGING' })
+  })
+
+  test('is refused aloud where the device did not sign it, in a list and in a page', async () => {
+    const forged = since.map((byte, i, all) => (i === all.length - 3 ? byte ^ 1 : byte))
+    const listed = await readerOf(listing(before, forged), revoked)
+    await expect(listed.wait(listed.app.collection('posts').list())).rejects.toThrow(/does not verify/)
+    const paged = await readerOf(viewOf(forged), revoked)
+    await expect(paged.wait(paged.app.view('person'))).rejects.toThrow(/does not verify/)
+  })
+
+  test('is shown where the revocation lost meanwhile: the log is asked for before anything is left out', async () => {
+    const [phone, tablet] = [keys, deviceFromSeed(crypto, crypto.random(32))]
+    const admit = (state: typeof grown, device: typeof keys) => {
+      const possession = provePossession(crypto, ada.state.id, device)
+      return addDevice(crypto, state, ada.device, ownerAdmission(device, false), possession)
+    }
+    const both = append(crypto, grown, [admit(grown, tablet)])
+    const lost = append(crypto, both, [revokeDevice(crypto, both, phone, tablet.key, []).entry])
+    const later = append(crypto, lost, [admit(both, deviceFromSeed(crypto, crypto.random(32)))])
+    const logs = [lost, later].map(({ entries }) => ({ log: encodeLog(entries), people: [] }))
+    const post = write({ state: both, device: tablet }, 'posts', { text: 'from the tablet' })
+    const { app, wait } = await readerOf({
+      ...listing(post),
+      'identity.get': () => (logs.length > 1 ? logs.shift()! : logs[0]!),
+    })
+    expect(texts((await wait(app.collection('posts').list())).items)).toEqual(['from the tablet'])
+  })
 })
