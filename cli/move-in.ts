@@ -49,18 +49,16 @@ export async function moveIn(
   const keys = context.keys()
   const name = (await keptName(context)) ?? ''
   const { node, box, possession } = await call('admin.prove', { identity: identity.id }, { signal })
-  await identity.admit({ key: node, boxKey: box, possession, role: 'node' })
-  const { results } = await call(
-    'admin.host.add',
-    { hosts: [{ log: identity.log(), label: name }] },
-    { signal },
-  )
+  const log = await identity.withDevice({ key: node, boxKey: box, possession, role: 'node' })
+  const { results } = await call('admin.host.add', { hosts: [{ log, label: name }] }, { signal })
   const [result] = results
   if (result === undefined || result.code !== null)
     throw new OnehopError(
       'FORBIDDEN',
       `the node does not host you: ${result?.message ?? 'it gave no answer'}`,
     )
+  // Kept when the node took it: what was refused is not to be told with what comes next.
+  await identity.learn(log)
   if (!output.json) output.words(`This node hosts you now, as ${toHex(node).slice(0, 12)}.`)
   try {
     const crypto = await context.crypto()

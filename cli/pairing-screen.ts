@@ -208,8 +208,11 @@ async function admit(
   // Entries that other devices made meanwhile come first.
   const { log } = await call('identity.get', { identity: identity.id }, { signal })
   await identity.learn(log)
-  await identity.admit({ key: device, boxKey: box, possession, role: 'app', capabilities })
-  await call('admin.pair.admit', { log: identity.log() }, { signal })
+  const admission = { key: device, boxKey: box, possession, role: 'app', capabilities } as const
+  const longer = await identity.withDevice(admission)
+  await call('admin.pair.admit', { log: longer }, { signal })
+  // Kept when the node took it: what was refused is not to be told with what comes next.
+  await identity.learn(longer)
   if (!output.json) output.words(`Admitted the phone (${toHex(device).slice(0, 12)}) as an app.`)
 }
 

@@ -154,14 +154,27 @@ export class Identity {
 
   /** By an owner's device: admits another key. Kept before it resolves; telling nodes is the caller's. */
   async admit(request: AdmissionRequest): Promise<void> {
+    await this.#change((state) => this.#admission(state, request))
+  }
+
+  /**
+   * By an owner's device: the log with another key admitted, not kept. To hand to a node, which may refuse it, and then to
+   * `learn`: what no node took would be told with whatever comes next.
+   */
+  async withDevice(request: AdmissionRequest): Promise<Uint8Array> {
+    // What another tab kept meanwhile comes first.
+    await this.#change(() => [])
+    const state = this.#state
+    return encodeLog(append(this.#crypto, state, this.#admission(state, request)).entries)
+  }
+
+  #admission(state: IdentityState, request: AdmissionRequest): readonly IdentityState['entries'][number][] {
     const { key, boxKey, role, possession, readsPrivate = false, probation = role === 'owner' } = request
-    const known = this.#state.devices.get(toHex(key))
-    if (known !== undefined && known.revoked === undefined && known.role === role) return
+    const known = state.devices.get(toHex(key))
+    if (known !== undefined && known.revoked === undefined && known.role === role) return []
     const capabilities = request.capabilities ?? (role === 'owner' ? 'all' : [])
     const admission: Admission = { key, boxKey, role, capabilities, probation }
-    await this.#change((state) => [
-      addDevice(this.#crypto, state, this.device, admission, possession, { readsPrivate }),
-    ])
+    return [addDevice(this.#crypto, state, this.device, admission, possession, { readsPrivate })]
   }
 
   /** Entries that other devices made. Refused as a whole when they break a rule. */

@@ -118,6 +118,8 @@ class Driver {
   readonly #identity = Promise.withResolvers<Identity>()
   #pairing: PhonePairing | undefined
   #made: Identity | undefined
+  /** Its log with the node admitted, which counts once the node took it. */
+  #admitted: Uint8Array | undefined
   /** Actions run one after the other, in the order in which the machine asked for them. */
   #tail: Promise<void> = Promise.resolve()
 
@@ -186,6 +188,7 @@ class Driver {
     if (pairing.state === 'failed') this.fail(pairing.error)
     if (pairing.state !== 'paired') return
     const { log } = pairing
+    if (this.#admitted !== undefined) await this.#made?.learn(this.#admitted)
     this.#identity.resolve(
       log === undefined ? (this.#made as Identity) : await joinIdentity(this.#ports, log),
     )
@@ -207,8 +210,9 @@ class Driver {
         const identity = this.#made as Identity
         const { node, nodeBox, possession } = action
         // Never an owner, never a reader: stealing the box must not take the person.
-        await identity.admit({ key: node, boxKey: nodeBox, role: 'node', possession })
-        return this.take({ type: 'log', log: identity.log() })
+        const log = await identity.withDevice({ key: node, boxKey: nodeBox, role: 'node', possession })
+        this.#admitted = log
+        return this.take({ type: 'log', log })
       }
     }
   }

@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest'
+import { memoryKeyStore, openIdentity, pair } from '../../client/index.ts'
+import type { DialNode } from '../../client/secure-node.ts'
 import { linkFromCode } from '../../client/typed-code.ts'
 import type { Transport } from '../../client/transport.ts'
 import { systemClock } from '../../daemon/clock.ts'
@@ -8,7 +10,8 @@ import type { PairingPorts } from '../../daemon/pairing/pairing.ts'
 import { TypedCode } from '../../daemon/pairing/typed-code.ts'
 import type { Call } from '../../daemon/api/operations.ts'
 import type { PairingStatus } from '../../protocol/api/messages.ts'
-import { toHex } from '../../protocol/bytes.ts'
+import { fromHex, toHex } from '../../protocol/bytes.ts'
+import { OnehopError } from '../../protocol/errors.ts'
 import { decodeLog, encodeLog } from '../../protocol/identity/entry.ts'
 import { append, replay } from '../../protocol/identity/log.ts'
 import { addDevice, createIdentity, deviceFromSeed, provePossession } from '../../protocol/identity/make.ts'
@@ -27,7 +30,7 @@ const call: Call = {
   bind: () => undefined,
 }
 
-function startNode() {
+function startNode({ refusal }: { readonly refusal?: () => OnehopError | undefined } = {}) {
   const network = createMemoryNetwork({ clock: systemClock, random: createSeededRandom(4) })
   const server = network.join(memoryNodeId(1))
   const keys = deviceFromSeed(crypto, random.bytes(32))
@@ -46,7 +49,11 @@ function startNode() {
     lives: (identity) => (identity === undefined ? people.size > 0 : people.has(toHex(identity))),
     page: () => 'http://127.0.0.1:4180/phone/',
     addresses: () => ['/ip4/127.0.0.1/tcp/4182/ws'],
-    host: async ({ state, label }) => void hosted.push({ state, label }),
+    async host({ state, label }) {
+      const error = refusal?.()
+      if (error !== undefined) throw error
+      hosted.push({ state, label })
+    },
     keepLabel: async (identity, device, label) =>
       void labels.push(`${toHex(identity)} ${toHex(device)} ${label}`),
     append: async (_identity, log) => log,
@@ -95,6 +102,37 @@ test('a phone scans, its person types the code, and the node hosts the identity 
   expect(node.labels).toEqual([`${toHex(id)} ${toHex(phone.keys.key)} Ada`])
   expect(await node.show()).toMatchObject({ state: 'paired', identity: id })
   await phone.ended
+})
+
+test('a phone whose node does not take its log keeps no entry that nobody has', async () => {
+  let refusal: OnehopError | undefined = new OnehopError('TOO_LARGE', 'the log is too long')
+  await using node = startNode({ refusal: () => refusal })
+  const keys = memoryKeyStore()
+  const dial: DialNode = async ({ node: of }) => {
+    const phone = node.network.join(memoryNodeId(2))
+    return {
+      node: of,
+      local: fromHex(phone.rpc.self) as Uint8Array,
+      openStream: (protocol) => phone.openStream(node.id, protocol, new AbortController().signal),
+      close: async () => phone[Symbol.asyncDispose](),
+    }
+  }
+  const pairThere = async (): Promise<void> => {
+    const { link } = await node.open()
+    const run = await pair(link ?? '', { keys, crypto, dial })
+    await node.code(run.digits)
+    run.confirm()
+    await run.done
+  }
+  const entries = async (): Promise<number | undefined> =>
+    (await openIdentity({ keys, crypto }))?.state.entries.length
+  await expect(pairThere()).rejects.toMatchObject({ code: 'TOO_LARGE' })
+  expect(await entries()).toBe(1)
+  refusal = undefined
+  // What comes after pairing this node does not speak.
+  await expect(pairThere()).rejects.toMatchObject({ code: 'UNSUPPORTED' })
+  expect(await entries()).toBe(2)
+  expect(node.hosted[0]?.state.entries).toHaveLength(2)
 })
 
 test('an app waits until an owner admits it, and is given the log', async () => {

@@ -27,9 +27,11 @@ export function admissionScreen({ phone, root }: Screen, request: AdmissionReque
     const capabilities = [
       { app: microblog.id, collection: undefined, access: 'write', expiresMs: nowMs + lifetimeMs } as const,
     ]
-    await identity.admit({ key, boxKey, possession, role: 'app', capabilities, readsPrivate: false })
+    const log = await identity.withDevice({ key, boxKey, possession, role: 'app', capabilities })
     const node = httpTransport({ address: location.origin })
-    await node.call('identity.append', { identity: identity.id, log: identity.log() })
+    // Kept when the node took it: what was refused is not to be told with what comes next.
+    await node.call('identity.append', { identity: identity.id, log })
+    await identity.learn(log)
     fill(
       root,
       element(
