@@ -1,4 +1,5 @@
 import type { ReplyOf } from '../protocol/api/operations.ts'
+import { OnehopError } from '../protocol/errors.ts'
 import type { DeviceKey, IdentityId } from '../protocol/record/types.ts'
 import type { CallOptions, Transport } from './transport.ts'
 
@@ -14,10 +15,20 @@ export async function recordNumbers(
   const list: NumberedRecord[] = []
   for (let after = of.after ?? 0; ; ) {
     const { numbers, more } = await transport.call('record.numbers', { owner, device, after }, options)
+    // A node that gave the same page for ever would be asked for ever, and what it repeats would be named twice.
+    for (const { number } of numbers) {
+      if (number <= after) throw disordered(`number ${number} after ${after}`)
+      after = number
+    }
     list.push(...numbers)
-    const last = numbers.at(-1)?.number
-    // A node that gives the same page for ever would be asked for ever.
-    if (!more || last === undefined || last <= after) return list
-    after = last
+    if (!more) return list
+    // Taken for the end, it would leave out what the person means to keep.
+    if (numbers.length === 0) throw disordered('that there is more, and nothing of it')
   }
+}
+
+function disordered(said: string): OnehopError {
+  return new OnehopError('BAD_MESSAGE', `the node lists what a device wrote out of order: ${said}`, {
+    help: 'Ask another node that holds the shard; this one is broken, or lies.',
+  })
 }
