@@ -126,7 +126,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     clockMs: clock.nowMs(),
   })
   const base = { rpc, routing, crypto, clock, log, store, identities, hosting, seed, config: config.hosting }
-  const leases = new Leases(base)
+  const leases = await Leases.open(base)
   const neighbours = new Neighbours({
     ...base,
     heartbeatMs: config.hosting.heartbeatMs,

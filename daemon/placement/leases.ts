@@ -15,13 +15,12 @@ import type { Store } from '../../storage/types.ts'
 import type { Config } from '../config.ts'
 import type { Hosting } from '../hosting.ts'
 import type { NodeId, Rpc } from '../net/rpc.ts'
+import { Promises } from './promises.ts'
 
 const granted = 'lease-granted'
 /** Leases of our own kept in the form that is asked for again and again while a shard arrives. */
 const keptMax = 4_096
 
-/** A promise that no replica set named so long after is withdrawn: its bytes are free again. */
-const takeUpMs = 3_600_000
 /** Promises that wait to be taken up: an import of ten thousand people fits. */
 const promisesMax = 16_384
 
@@ -39,16 +38,19 @@ export interface LeasesParts {
 /** Promises of bytes and time: those that this node gives, and those that it asks of others. */
 export class Leases {
   readonly #parts: LeasesParts
-  /** By owner: promised and not yet taken up, so that two askers are not promised the same bytes. Oldest first. */
-  readonly #promised = new Map<string, { readonly owner: IdentityId; bytes: number; untilMs: number }>()
-  #promisedBytes = 0
+  readonly #promises: Promises
   readonly #kept = new Map<string, SignedLease>()
 
-  constructor(parts: LeasesParts) {
+  private constructor(parts: LeasesParts, promises: Promises) {
     this.#parts = parts
+    this.#promises = promises
     parts.rpc.handle('shard/lease', async ({ from, body }) =>
       encodeLeases(await this.#grant(from, decodeLeaseAsks(body))),
     )
+  }
+
+  static async open(parts: LeasesParts): Promise<Leases> {
+    return new Leases(parts, await Promises.open(parts))
   }
 
   /** What this node would still promise to that one. */
@@ -56,7 +58,7 @@ export class Leases {
     const { offerBytes } = this.#parts.config
     this.#dropLapsed()
     return this.#isInvited(to)
-      ? Math.max(0, offerBytes - this.#parts.hosting.leasedBytes() - this.#promisedBytes)
+      ? Math.max(0, offerBytes - this.#parts.hosting.leasedBytes() - this.#promises.bytes)
       : 0
   }
 
@@ -83,7 +85,7 @@ export class Leases {
 
   /** The promise became a shard: its bytes are counted as leased from now on. */
   taken(lease: SignedLease): void {
-    this.#forget(toHex(lease.owner))
+    this.#promises.taken(lease.owner)
   }
 
   /** One answer per ask, in order; undefined where the host refused or signed something else. */
@@ -122,6 +124,7 @@ export class Leases {
         if (lease === undefined) continue
         const { owner } = asks[i] as LeaseAsk
         store.documents.putIn(batch, granted, owner, lease)
+        this.#promises.stage(batch, owner)
         this.#kept.delete(toHex(owner))
       }
     })
@@ -132,7 +135,7 @@ export class Leases {
   #counted({ owner }: LeaseAsk): number {
     const hosted = this.#parts.hosting.get(owner)
     const held = hosted?.person === false ? hosted.quotaBytes : 0
-    return this.#promised.get(toHex(owner))?.bytes ?? held
+    return this.#promises.of(owner) ?? held
   }
 
   #mayPromise(to: NodeId, ask: LeaseAsk): boolean {
@@ -146,7 +149,7 @@ export class Leases {
       ask.bytes > 0 &&
       ask.bytes <= config.leaseBytes &&
       ask.bytes <= offered + counted &&
-      this.#promised.size < promisesMax
+      this.#promises.size < promisesMax
     )
   }
 
@@ -154,13 +157,7 @@ export class Leases {
     const { clock, config, crypto, hosting, rpc, seed } = this.#parts
     // Never less than before: else whoever asks for one byte leaves the shard without room for its records.
     const bytes = Math.max(ask.bytes, this.#counted(ask))
-    if (!hosting.has(ask.owner)) {
-      const name = toHex(ask.owner)
-      this.#forget(name)
-      const untilMs = clock.monotonicMs() + takeUpMs
-      this.#promised.set(name, { owner: ask.owner, bytes, untilMs })
-      this.#promisedBytes += bytes
-    }
+    if (!hosting.has(ask.owner)) this.#promises.add(ask.owner, bytes)
     const lease = {
       host: fromHex(rpc.self, 32) as Uint8Array,
       owner: ask.owner,
@@ -173,23 +170,16 @@ export class Leases {
     return signLease(crypto, lease, seed)
   }
 
-  #forget(name: string): void {
-    this.#promisedBytes -= this.#promised.get(name)?.bytes ?? 0
-    this.#promised.delete(name)
-  }
-
   /** Withdraws what was never taken up, or strangers who ask and never come would fill the disk with promises. */
   #dropLapsed(): void {
-    const { clock, store } = this.#parts
-    const lapsed: IdentityId[] = []
-    for (const [name, { owner, untilMs }] of this.#promised) {
-      if (untilMs > clock.monotonicMs()) break
-      this.#forget(name)
-      lapsed.push(owner)
-    }
+    const { store } = this.#parts
+    const lapsed = this.#promises.dropLapsed()
     if (lapsed.length === 0) return
     const withdrawn = store.write((batch) => {
-      for (const owner of lapsed) store.documents.deleteIn(batch, granted, owner)
+      for (const owner of lapsed) {
+        store.documents.deleteIn(batch, granted, owner)
+        this.#promises.unstage(batch, owner)
+      }
     })
     withdrawn.catch((error: unknown) => this.#parts.log.warn('lease.not-withdrawn', { error: String(error) }))
   }

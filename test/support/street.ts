@@ -32,7 +32,16 @@ export async function openStreet() {
 
 /** Everything that lies on a node's disk, as far as strangers might fill it. */
 export async function onDisk({ store }: MeshNode): Promise<unknown> {
-  const kinds = ['identity', 'replica-set', 'hosted', 'lease-granted', 'schema', 'step-signed', 'whole']
+  const kinds = [
+    'identity',
+    'replica-set',
+    'hosted',
+    'lease-granted',
+    'lease-promised',
+    'schema',
+    'step-signed',
+    'whole',
+  ]
   const documents = await Promise.all(kinds.map(async (kind) => (await store.documents.list(kind)).length))
   return { documents, shards: await store.shards.list() }
 }

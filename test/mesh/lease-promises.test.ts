@@ -1,0 +1,90 @@
+/** What a node promised and nobody took up yet, over a restart of it. */
+import { expect, test } from 'vitest'
+import { microblog } from '../../client/microblog.ts'
+import { encode } from '../../protocol/codec.ts'
+import { decodeHello, decodeLeases, encodeLeaseAsks } from '../../protocol/placement/messages.ts'
+import { createMesh, type MeshNode } from '../support/mesh.ts'
+import { Resident } from '../support/resident.ts'
+import { helloOf } from '../support/street.ts'
+
+const mb = 1_000_000
+
+/** A node that offers two and a half MB, and a stranger who asks it. */
+async function openHost() {
+  const mesh = await createMesh(1, {
+    config: () => ({ hosting: { offerBytes: 2.5 * mb, leaseBytes: 2 * mb, heartbeatMs: 600_000 } }),
+  })
+  const host = (): MeshNode => mesh.nodes[0] as MeshNode
+  const stranger = mesh.network.join('ab'.repeat(32))
+  const { signal } = new AbortController()
+  const ask = (method: 'shard/hello' | 'shard/lease', body: Uint8Array): Promise<Uint8Array> =>
+    mesh.wait(stranger.rpc.request(host().id, method, body, { signal }))
+  return {
+    mesh,
+    host,
+    offered: async (): Promise<number> => decodeHello(await ask('shard/hello', helloOf(mesh))).offeredBytes,
+    async lease(n: number, bytes: number): Promise<boolean> {
+      const owner = new Uint8Array(32).fill(n)
+      const [lease] = decodeLeases(
+        await ask('shard/lease', encodeLeaseAsks([{ owner, shard: owner, bytes }])),
+      )
+      return lease !== undefined
+    },
+    kept: async (kind: string): Promise<number> => (await host().store.documents.list(kind)).length,
+  }
+}
+
+test.for(['closed', 'crashed'] as const)(
+  'a node that %s promises the same bytes to nobody else',
+  async (how) => {
+    const { mesh, host, offered, lease, kept } = await openHost()
+    await using _ = mesh
+    expect([await lease(1, mb), await lease(2, mb)]).toEqual([true, true])
+    expect([await offered(), await lease(3, mb)]).toEqual([mb / 2, false])
+    await mesh.clock.advance(1_800_000)
+    await mesh.close(0, how)
+    await mesh.open(0)
+    expect([await offered(), await lease(3, mb)]).toEqual([mb / 2, false])
+    // Asked again by whom it was promised to, it is meant, and that one has its hour anew.
+    expect(await lease(2, mb)).toBe(true)
+    expect(host().store.documents.get('lease-promised', new Uint8Array(32).fill(2))).toBeDefined()
+    // What nobody took up within the hour that began before is free again, and gone from the disk.
+    await mesh.clock.advance(1_900_000)
+    expect(await offered()).toBe(1.5 * mb)
+    await mesh.clock.advance(1_000)
+    expect([await kept('lease-promised'), await kept('lease-granted')]).toEqual([1, 1])
+  },
+)
+
+test('a clock that was set back meanwhile keeps no bytes for longer than an hour', async () => {
+  const { mesh, offered, lease } = await openHost()
+  await using _ = mesh
+  await lease(1, mb)
+  await mesh.close(0)
+  mesh.skew(0, -1_000_000_000)
+  await mesh.open(0)
+  expect(await offered()).toBe(1.5 * mb)
+  await mesh.clock.advance(3_700_000)
+  expect(await offered()).toBe(2.5 * mb)
+})
+
+test('a promise that became a shard is one no more, also where the node went away before it was erased', async () => {
+  const mesh = await createMesh(4)
+  await using _ = mesh
+  // Until they have met.
+  await mesh.clock.advance(5_000)
+  const ada = new Resident(mesh, microblog)
+  await mesh.wait(ada.moveIn(mesh.nodes[0] as MeshNode))
+  expect(await mesh.wait(ada.place(mesh.nodes[0] as MeshNode, 2))).toBe(3)
+  const isHeld = ({ store }: MeshNode): boolean => store.documents.get('hosted', ada.id) !== undefined
+  const isPromised = ({ store }: MeshNode): boolean =>
+    store.documents.get('lease-promised', ada.id) !== undefined
+  await mesh.until(() => mesh.nodes.filter((one) => isHeld(one) && !isPromised(one)).length === 3)
+  const { index, store } = mesh.nodes.find((one) => one.index > 0 && isHeld(one)) as MeshNode
+  const untilMs = mesh.clock.nowMs() + 1_000_000
+  await mesh.wait(store.documents.put('lease-promised', ada.id, encode([mb, untilMs])))
+  await mesh.close(index, 'crashed')
+  const again = await mesh.open(index)
+  await mesh.until(() => !isPromised(again))
+  expect(isHeld(again)).toBe(true)
+})
