@@ -37,6 +37,9 @@ export interface Found {
 /** Neighbours are asked this long after the DHT: they mostly know their own street only. */
 const neighboursAfterMs = 300
 const findTimeoutMs = 10_000
+/** So long a node that has nobody in its DHT waits for the first, as just after a start; then it is alone, and says so. */
+const firstPeerMs = 3_000
+const firstPeerLookMs = 50
 const neighboursAskedMax = 8
 
 /** Under which key the holders of a shard provide it in the DHT. */
@@ -131,7 +134,12 @@ export class Finder {
   }
 
   async #askProviders(owner: IdentityId, signal: AbortSignal): Promise<void> {
-    const { routing, crypto } = this.#parts
+    const { routing, crypto, clock } = this.#parts
+    // The query itself would wait until the search gives up.
+    for (let waitedMs = 0; routing.size() === 0; waitedMs += firstPeerLookMs) {
+      if (waitedMs >= firstPeerMs) throw new Error('there is nobody to ask')
+      await clock.sleep(firstPeerLookMs, signal)
+    }
     for await (const { node } of routing.findProviders(shardKey(crypto, owner), signal)) {
       if (await this.#ask(node, [owner], signal)) return
     }
