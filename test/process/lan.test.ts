@@ -1,9 +1,12 @@
+/** What needs a network of its own. At once: each has its own boxes, and waits most of the time. */
 import { spawn } from 'node:child_process'
 import { dirname, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import type { TestContext } from 'vitest'
+import { dialAttacks } from '../attack/dials.ts'
+import { Untried } from '../attack/scenario.ts'
 import type { Box, Lan } from '../support/lan.ts'
 import { lanToolsMissing, LanRefused, openLan, run } from '../support/lan.ts'
 import { startNodeProcess } from '../support/node-process.ts'
@@ -45,22 +48,26 @@ async function peersOf(box: Box, { state }: NodeProcess): Promise<string[]> {
   return peers.filter(({ connected }) => connected).map(({ node }) => node)
 }
 
-test('two boxes on one cable find each other by mDNS, and again after it was cut and both have moved', async (context) => {
-  await using lan = await lanOrSkip(context)
-  const [one, two] = lan.boxes
-  await using first = await startIn(one)
-  await using second = await startIn(two)
-  const together = async (): Promise<boolean> =>
-    (await peersOf(one, first)).includes(second.node) && (await peersOf(two, second)).includes(first.node)
-  await until(together, 40_000)
-  await lan.cut()
-  await until(async () => (await peersOf(one, first)).length === 0, 60_000)
-  await until(async () => (await peersOf(two, second)).length === 0, 60_000)
-  for (const box of lan.boxes) await box.move('192.168.78')
-  await until(together, 60_000)
-}, 240_000)
+test.concurrent(
+  'two boxes on one cable find each other by mDNS, and again after it was cut and both have moved',
+  async (context) => {
+    await using lan = await lanOrSkip(context)
+    const [one, two] = lan.boxes
+    await using first = await startIn(one)
+    await using second = await startIn(two)
+    const together = async (): Promise<boolean> =>
+      (await peersOf(one, first)).includes(second.node) && (await peersOf(two, second)).includes(first.node)
+    await until(together, 40_000)
+    await lan.cut()
+    await until(async () => (await peersOf(one, first)).length === 0, 60_000)
+    await until(async () => (await peersOf(two, second)).length === 0, 60_000)
+    for (const box of lan.boxes) await box.move('192.168.78')
+    await until(together, 60_000)
+  },
+  240_000,
+)
 
-test('who is not on this network cannot make a node dial into it by mDNS', async (context) => {
+test.concurrent('who is not on this network cannot make a node dial into it by mDNS', async (context) => {
   await using lan = await lanOrSkip(context)
   const [one, two] = lan.boxes
   const far = '10.9.9.9'
@@ -74,4 +81,13 @@ test('who is not on this network cannot make a node dial into it by mDNS', async
   createInterface({ input: liar.stdout }).on('line', (port) => dialled.add(port))
   await until(() => dialled.has('7002') || liar.exitCode !== null, 40_000)
   expect([...dialled]).toEqual(['7002'])
+})
+
+test.concurrent.for(dialAttacks)('an attack fails: $name', async ({ run: attack }, { skip }) => {
+  await attack().catch((error: unknown) => {
+    if (!(error instanceof Untried)) throw error
+    // A missing tool is a fault of CI; that networks may not be made is none.
+    if (process.env.CI === 'true') expect(lanToolsMissing()).toBeUndefined()
+    skip(error.message)
+  })
 })
