@@ -1,8 +1,13 @@
 /** What a revocation leaves out, in words. */
-import type { Named } from '../client/revocation.ts'
+import type { Named } from '../client/written.ts'
 import type { Unrenewed } from '../client/group-epochs.ts'
 import type { Unsigned } from '../client/standing-sets.ts'
 import { counted, shortId } from './units.ts'
+
+export const leaveGroupsOption = {
+  type: 'boolean',
+  help: 'do it although some of your groups cannot be reached: what the device did there is lost',
+} as const
 
 /** What is lost by it, in words; empty where nothing is, as far as this node can tell. */
 export function sayUnnamed({ unheld, isCut }: Pick<Named, 'unheld' | 'isCut'>): string[] {
@@ -10,7 +15,7 @@ export function sayUnnamed({ unheld, isCut }: Pick<Named, 'unheld' | 'isCut'>): 
     ...(unheld.length === 0
       ? []
       : [
-          `This node knows ${counted(unheld.length, 'group')} whose records it does not hold (${unheld.map(shortId).join(', ')}): what the device wrote there counts no more.`,
+          `What the device wrote in ${counted(unheld.length, 'group')} could not be asked for (${unheld.map(({ group }) => shortId(group)).join(', ')}): it counts no more.`,
         ]),
     ...(isCut
       ? ['There are more groups than one revocation can name: in the others nothing of it counts.']

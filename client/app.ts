@@ -1,7 +1,6 @@
 import type { IdentityId, RecordId } from '../protocol/record/types.ts'
 import type { CollectionName, ViewName } from '../protocol/schema/record-of.ts'
 import type { Schema } from '../protocol/schema/schema.ts'
-import { toHex } from '../protocol/bytes.ts'
 import { OnehopError } from '../protocol/errors.ts'
 import { encodeLog } from '../protocol/identity/entry.ts'
 import type { AppParts } from './app-parts.ts'
@@ -25,7 +24,7 @@ import type { Renewed, RenewalOptions } from './renewal.ts'
 import { recordNumbers } from './record-numbers.ts'
 import { revoke } from './revocation.ts'
 import { vouchFor } from './vouching.ts'
-import type { Revoked } from './revocation.ts'
+import type { RevocationOptions, Revoked } from './revocation.ts'
 import { search } from './search.ts'
 import type { SearchRequest, SearchResult } from './search.ts'
 import type { CallOptions, Transport } from './transport.ts'
@@ -188,25 +187,21 @@ export class App<S extends Schema> implements AsyncDisposable {
 
   /**
    * Shuts a device of this person's out, by an owner's device: what it wrote until now stays, or until `since` (Unix
-   * milliseconds) where somebody else may have had it; what it signs later does not count.
+   * milliseconds) where somebody else may have had it; what it signs later does not count. LAGGING where what it did in a group
+   * cannot be asked for now: `leaveGroups` shuts it out all the same, and that counts no more.
    */
   async revokeDevice(
     device: Uint8Array | string,
-    options: CallOptions & { readonly since?: number | undefined } = {},
+    options: CallOptions & Pick<RevocationOptions, 'since' | 'leaveGroups'> = {},
   ): Promise<Revoked> {
     const { transport, crypto, identities } = this.#parts
     const identity = this.#self()
     await this.refreshIdentity({ signal: options.signal, timeoutMs: options.timeoutMs })
     const { call } = transport
-    const { since, signal, timeoutMs } = options
+    const { since, leaveGroups, signal } = options
     const gone = idOf(device, 32)
-    // Those that the home knows are looked after with the revocation.
-    const known = identities.groupsOf(identity.id)
-    const revoked = await revoke({ call, crypto, identity, identities, device: gone, since, signal })
-    const said = revoked.unrenewed.map(({ group }) => group && toHex(group))
-    const others = known.filter((group) => !said.includes(toHex(group)))
-    const more = await this.groups.renewAll(others, { signal, timeoutMs })
-    return { ...revoked, unrenewed: [...revoked.unrenewed, ...more] }
+    const { groups } = this
+    return revoke({ call, crypto, identity, identities, groups, device: gone, since, leaveGroups, signal })
   }
 
   /** By an owner's device, for a newer one that is on probation: it adds and revokes others from then on. */

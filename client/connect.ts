@@ -25,6 +25,7 @@ import type { KeyStore } from './key-store.ts'
 import { clientLimits } from './limits.ts'
 import { Nearest } from './nearest.ts'
 import { Outbox } from './outbox.ts'
+import { OwnGroups, ownSchema } from './own-groups.ts'
 import type { Lacking } from './outbox.ts'
 import { probe } from './race.ts'
 import { defaultCrypto } from './random.ts'
@@ -175,7 +176,8 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
     if (lacking === 'NOT_HOSTED') {
       const nodes = isOwn(of) ? nearest : options.transport === undefined ? found(of) : undefined
       await nodes?.refresh()
-    } else if (lacking === 'UNKNOWN_SCHEMA') await at(of).call('schema.put', { schema: schema.bytes })
+    } else if (lacking === 'UNKNOWN_SCHEMA')
+      for (const one of [schema, ownSchema]) await at(of).call('schema.put', { schema: one.bytes })
     else if (identity !== undefined)
       await at(of).call('identity.append', { identity: identity.id, log: identity.log() })
   }
@@ -249,7 +251,9 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
     nowMs: () => clock.nowMs() + offsetMs(),
   })
 
-  const groups = new Groups(parts, identity, groupSecrets)
+  const ofSelf = new Reader({ schema: ownSchema, crypto, clock, identities, sealing, seen, offsetMs })
+  const ownParts: AppParts = { ...parts, schema: ownSchema, app: ownSchema.id, reader: ofSelf }
+  const groups = new Groups(parts, identity, groupSecrets, new OwnGroups(ownParts, identity))
 
   let closing: Promise<void> | undefined
   const close = async (): Promise<void> => {

@@ -9,6 +9,7 @@ import {
   removeMember,
   type GroupSigner,
 } from '../protocol/identity/make-group.ts'
+import { lastSignedBy } from '../protocol/identity/last-entry.ts'
 import { numberListHash } from '../protocol/identity/make.ts'
 import type {
   IdentityState,
@@ -27,11 +28,13 @@ import { idOf } from './id.ts'
 import type { Identity } from './identity.ts'
 import { clientLimits } from './limits.ts'
 import { mayPlace } from '../protocol/placement/may-place.ts'
+import type { OwnGroup, OwnGroups } from './own-groups.ts'
 import { placeShard } from './placement.ts'
 import type { PlaceOptions } from './placement.ts'
 import { recordNumbers } from './record-numbers.ts'
 import { signAnew, unsignedSet, type StandingParts } from './standing-sets.ts'
 import type { CallOptions } from './transport.ts'
+import type { WrittenInGroup } from './written.ts'
 
 export interface NewMember {
   readonly identity: IdentityId | string
@@ -83,7 +86,10 @@ export class Groups {
   /** By group: when its members' logs were last asked for one by one. */
   readonly #met = new Map<string, number>()
 
-  constructor(parts: AppParts, identity: Identity | undefined, secrets: GroupSecrets) {
+  readonly #own: OwnGroups
+
+  constructor(parts: AppParts, identity: Identity | undefined, secrets: GroupSecrets, own: OwnGroups) {
+    this.#own = own
     this.#parts = parts
     this.#identity = identity
     this.#secrets = secrets
@@ -105,6 +111,7 @@ export class Groups {
     await transport.call('identity.host', hosting, options)
     await transport.call('schema.put', { schema: this.#parts.schema.bytes }, options)
     await placeShard(transport, signer.identity, crypto, { ...placing, owner: state.id })
+    await this.#own.note(state.id, label)
     return this.#shown(this.#parts.identities.learn(state))
   }
 
@@ -136,10 +143,38 @@ export class Groups {
       await this.#introduce(id, options)
     const { role } = this.#shown(state)
     if (role === undefined) return this.#shown(state)
+    await this.#own.note(id)
     const { renewed, unrenewed } = await this.#renew(state, options)
     const mayChange = role === 'owner' && this.#identity?.role === 'owner'
     const shown = mayChange ? await this.#signAnew(renewed, options) : this.#shown(renewed)
     return { ...shown, unrenewed }
+  }
+
+  /** Those that the person founded or opened, as their own shard has it: wherever they live, whatever nodes know. */
+  noted(options: CallOptions = {}): Promise<readonly OwnGroup[]> {
+    this.#self()
+    return this.#own.list(options)
+  }
+
+  /** Wherever they live: those that the home has heard of, and those that the person founded or opened once. */
+  async all(options: CallOptions = {}): Promise<readonly IdentityId[]> {
+    const { transport } = this.#parts
+    const { groups } = await transport.call('identity.groups', { owner: this.#self().id }, options)
+    const found = [...groups, ...(await this.#own.list(options))].map(({ group }) => group)
+    return [...new Map(found.map((group) => [toHex(group), group])).values()]
+  }
+
+  /** What a device of this person's did in a group, by a node that holds it. Undefined where they are no member any more. */
+  async writtenBy(
+    group: IdentityId,
+    device: Uint8Array,
+    options: CallOptions = {},
+  ): Promise<WrittenInGroup | undefined> {
+    const state = await this.#parts.identities.refresh(group, options)
+    if (!state.members.has(toHex(this.#self().id))) return undefined
+    await this.#introduce(group, options)
+    const list = await recordNumbers(this.#toHolders(group), { owner: group, device }, options)
+    return { list, lastEntry: lastSignedBy(state, device) }
   }
 
   /** After a device of this person's was revoked: of groups that live elsewhere their home may not have heard. */

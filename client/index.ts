@@ -53,8 +53,8 @@ export type { Placed, PlaceOptions } from './placement.ts'
 export { defaultCrypto, systemRandom } from './random.ts'
 export { requestSigner } from './request-signer.ts'
 export type { Signable, SignerOptions } from './request-signer.ts'
-export { nameWritten } from './revocation.ts'
-export type { Named, NamedRequest } from './revocation.ts'
+export { nameWritten } from './written.ts'
+export type { GroupsOfPerson, Named, NamedRequest, WrittenInGroup } from './written.ts'
 export { findRecoverable, idDigits, makeRecovery, recoverIdentity, replaceRecovery } from './recovery.ts'
 export type {
   Claimant,

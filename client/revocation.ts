@@ -3,87 +3,14 @@ import { equalBytes, toHex } from '../protocol/bytes.ts'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { OnehopError } from '../protocol/errors.ts'
 import { encodeLog } from '../protocol/identity/entry.ts'
-import { numberListHash, revokeDevice } from '../protocol/identity/make.ts'
-import type { RevokedNumbers } from '../protocol/identity/types.ts'
-import { clockMs } from '../protocol/record/clock.ts'
-import type { DeviceKey, IdentityId } from '../protocol/record/types.ts'
+import { revokeDevice } from '../protocol/identity/make.ts'
 import { renewGroups, type Unrenewed } from './group-epochs.ts'
 import type { Identities } from './identities.ts'
 import type { Identity } from './identity.ts'
-import { recordNumbers, type NumberedRecord } from './record-numbers.ts'
 import { renewSets } from './standing-sets.ts'
 import type { Unsigned } from './standing-sets.ts'
-import type { CallOptions, Transport } from './transport.ts'
-
-export interface NamedRequest {
-  /** To a node that hosts the person, by the administrator or a session of an owner's device. */
-  readonly transport: Pick<Transport, 'call'>
-  readonly owner: IdentityId
-  readonly device: DeviceKey
-  readonly crypto: CryptoProvider
-  /** Unix milliseconds. What the device dated later, and what it numbered after that, is not named: somebody else may have had it. */
-  readonly since?: number | undefined
-  readonly options?: CallOptions | undefined
-}
-
-export interface Named {
-  /** The person's own shard first, then groups in which the device wrote or whose log it signed. */
-  readonly numbers: readonly RevokedNumbers[]
-  /** How many records they are, and how many of the device's are left out. */
-  readonly records: number
-  readonly left: number
-  /** Groups that the node knows and does not hold: what the device wrote there will not count. */
-  readonly unheld: readonly IdentityId[]
-  /** There are more groups than an entry can name. */
-  readonly isCut: boolean
-}
-
-/** As far as the node has heard: what it has not seen yet will not count, nor what stands in groups that it does not know. */
-export async function nameWritten({
-  transport,
-  owner,
-  device,
-  crypto,
-  since = Infinity,
-  options = {},
-}: NamedRequest): Promise<Named> {
-  const { shards, more } = await transport.call('record.shards', { owner, device }, options)
-  const numbers: RevokedNumbers[] = []
-  let records = 0
-  let left = 0
-  for (const { owner: shard, held, lastEntry } of shards) {
-    if (!held && lastEntry === null) continue
-    const all = held ? await recordNumbers(transport, { owner: shard, device }, options) : []
-    const list = until(all, since)
-    records += list.length
-    left += all.length - list.length
-    numbers.push({
-      owner: shard,
-      lastNumber: list.at(-1)?.number ?? 0,
-      listHash: numberListHash(crypto, shard, device, list),
-      lastEntry: lastEntry ?? undefined,
-    })
-  }
-  return {
-    numbers,
-    records,
-    left,
-    unheld: shards.flatMap(({ owner: shard, held }) => (held ? [] : [shard])),
-    isCut: more,
-  }
-}
-
-/**
- * Up to the first that was dated then or later, or before the one that it follows, as no device dates its own: a thief can
- * date things back, and not number them below what was written before.
- */
-function until(all: readonly NumberedRecord[], since: number): readonly NumberedRecord[] {
-  if (since === Infinity) return all
-  const first = all.findIndex(
-    ({ clock }, i) => clockMs(clock) >= since || clock <= (all[i - 1]?.clock ?? -1n),
-  )
-  return first < 0 ? all : all.slice(0, first)
-}
+import type { Transport } from './transport.ts'
+import { nameWritten, type GroupsOfPerson, type Named, type NamedRequest } from './written.ts'
 
 export interface RevocationOptions {
   /** To a node that hosts the person, by the administrator or a session of an owner's device. */
@@ -94,6 +21,10 @@ export interface RevocationOptions {
   readonly identities?: Identities | undefined
   readonly device: Uint8Array
   readonly since?: NamedRequest['since']
+  /** Where the device may have written beside what the node knows of. */
+  readonly groups?: GroupsOfPerson | undefined
+  /** Shuts it out although some groups cannot be asked: what it did in those counts no more. */
+  readonly leaveGroups?: boolean | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -131,19 +62,23 @@ export async function revoke(options: RevocationOptions): Promise<Revoked> {
   if (known.revoked !== undefined) {
     const lastNumber = known.revoked.numbers.get(toHex(identity.id))?.lastNumber ?? 0
     const groups = Math.max(0, known.revoked.numbers.size - 1)
-    const unrenewed = await renewGroups(options)
+    const unrenewed = await renewEverywhere(options)
     const unsigned = await renewSets(options)
     const nothing = { left: 0, unheld: [], isCut: false }
     return { wasRevoked: true, records: lastNumber, lastNumber, groups, ...nothing, unsigned, unrenewed }
   }
+  const { groups, leaveGroups = false } = options
   const named = await nameWritten({
     transport: { call },
     owner: identity.id,
     device,
     crypto,
     since,
+    // Neither signs anything in a group.
+    groups: known.role === 'node' || known.role === 'reader' ? undefined : groups,
     options: { signal },
   })
+  if (known.role !== 'node' && !leaveGroups) requireGroups(named)
   const { numbers, records } = named
   const lastNumber = numbers[0]?.lastNumber ?? 0
   const { entry } = revokeDevice(crypto, identity.state, identity.device, device, numbers)
@@ -151,9 +86,33 @@ export async function revoke(options: RevocationOptions): Promise<Revoked> {
   // Kept when a node took it: what was refused, as of a device on probation, is not to be told with what comes next.
   await call('identity.append', { identity: identity.id, log }, { signal })
   await identity.learn(log)
-  const unrenewed = await renewGroups(options)
+  const unrenewed = await renewEverywhere(options)
   const unsigned = await renewSets(options)
   const { left, unheld, isCut } = named
   const written = { records, lastNumber, left, groups: numbers.length - 1 }
   return { wasRevoked: false, ...written, unheld, isCut, unsigned, unrenewed }
+}
+
+/** Throws LAGGING: a device is revoked once, and what is not named then never counts again. */
+export function requireGroups({ unheld }: Pick<Named, 'unheld'>): void {
+  const [first] = unheld
+  if (first === undefined) return
+  const names = unheld.map(({ group }) => toHex(group).slice(0, 12)).join(', ')
+  throw new OnehopError(
+    'LAGGING',
+    `what the device wrote in ${unheld.length === 1 ? 'a group' : `${unheld.length} groups`} cannot be asked for now: ${names} (${first.error.message})`,
+    {
+      help: 'Try again when a node that has them can be reached. Or shut it out all the same, and what it did there counts no more: --leave-groups, leaveGroups.',
+    },
+  )
+}
+
+/** Groups that the home knows, and others that the person knows of. */
+async function renewEverywhere(options: RevocationOptions): Promise<readonly Unrenewed[]> {
+  const { groups, signal } = options
+  const atHome = await renewGroups(options)
+  if (groups === undefined) return atHome
+  const told = new Set(atHome.map(({ group }) => group && toHex(group)))
+  const others = (await groups.all({ signal })).filter((group) => !told.has(toHex(group)))
+  return [...atHome, ...(await groups.renewAll(others, { signal }))]
 }

@@ -11,11 +11,12 @@ import { appOptions, openApp } from '../app.ts'
 import type { Command, Context } from '../command.ts'
 import { exitCodes } from '../exit-code.ts'
 import { UsageError } from '../failure.ts'
+import { openOwnApp } from '../own-app.ts'
 import { readSince, sinceOption } from '../since.ts'
 import { columns, safeText } from '../output.ts'
 import type { Output } from '../output.ts'
 import { readId, requireIdentity } from '../owner.ts'
-import { sayUnnamed, sayUnrenewed, sayUnsigned } from '../revocation.ts'
+import { leaveGroupsOption, sayUnnamed, sayUnrenewed, sayUnsigned } from '../revocation.ts'
 import { counted, shortId } from '../units.ts'
 
 type Device = ReplyOf<'admin.devices'>['devices'][number]
@@ -97,7 +98,7 @@ export const devicesRevoke: Command = {
   name: 'devices revoke',
   summary: 'take a device out of your identity, for good',
   operands: ['KEY'],
-  options: { since: sinceOption },
+  options: { since: sinceOption, 'leave-groups': leaveGroupsOption },
   examples: [
     ['onehop devices revoke 5f0c…', 'a lost phone; what it wrote until now stays'],
     [
@@ -110,15 +111,16 @@ export const devicesRevoke: Command = {
     'What it changed in groups (onehop groups GROUP) stays with --since too: entries of their logs have no dates.',
     'It is for good, and so is what it says of --since: a device is revoked once. Dates are those that the device wrote. Who has it',
     'can date things back as far as the last thing that you wrote with it; look through what is dated between.',
-    'A revocation names, for your own shard and each group, what of the device goes on counting: all that this node holds,',
-    'and what the device signed in logs of groups that this node knows. What is not named does not count: do it at a node',
-    'that has your groups. Those that it knows and does not hold are told afterwards.',
+    'A revocation names, for your own shard and each group, what of the device goes on counting; what is not named never does.',
+    'So every group that you founded or opened is asked for, wherever it lives, and nothing is done while one cannot be reached.',
+    'With --leave-groups it is done all the same, and what the device did there counts no more.',
   ].join('\n'),
   async run({ operands: [text = ''], context, flags, output }) {
     const { signal } = context
     const since = readSince(flags, context)
     const identity = await requireIdentity(context)
-    const { call } = await context.daemon()
+    const daemon = await context.daemon()
+    const { call } = daemon
     const { log } = await call('identity.get', { identity: identity.id }, { signal })
     await identity.learn(log)
     const key = findKey(text.toLowerCase(), [...identity.state.devices.keys()])
@@ -127,11 +129,17 @@ export const devicesRevoke: Command = {
         help: 'Take it out with its seats, from another node of yours: onehop node revoke KEY',
       })
     const crypto = await context.crypto()
-    const revoked = await revoke({ call, crypto, identity, device: key, since, signal })
+    const leaveGroups = flags.on('leave-groups')
+    await using app = await openOwnApp(context, daemon, identity)
+    const { groups } = app
+    const revoked = await revoke({
+      ...{ call, crypto, identity, groups, device: key, since, leaveGroups, signal },
+    })
     if (output.json)
       output.line({
         revoked: toHex(key),
         ...revoked,
+        unheld: revoked.unheld.map(({ group }) => group),
         unsigned: revoked.unsigned.map(({ owner }) => owner ?? null),
         unrenewed: revoked.unrenewed.map(({ group }) => group ?? null),
       })

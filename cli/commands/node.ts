@@ -1,25 +1,16 @@
 import { revoke } from '../../client/revocation.ts'
-import { placeShard } from '../../client/placement.ts'
 import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
-import { unpackChain } from '../../protocol/placement/chain.ts'
-import type { ReplicaSet } from '../../protocol/placement/replica-set.ts'
-import type { IdentityId } from '../../protocol/record/types.ts'
 import type { Call, Command } from '../command.ts'
 import type { Daemon } from '../daemon.ts'
 import { exitCodes } from '../exit-code.ts'
 import { UsageError } from '../failure.ts'
 import { requireIdentity } from '../owner.ts'
+import { ownShards, takeSeats, type Shard } from '../seats.ts'
 import { counted, shortId } from '../units.ts'
 
 const prefixMin = 8
 const nodeNotes = `NODE is its id as onehop status prints it, or the first digits of that (${prefixMin} at least).`
-
-/** A shard of this person's, or of a group that they own, that this node holds as its home. */
-interface Shard {
-  readonly owner: IdentityId
-  readonly set: ReplicaSet | undefined
-}
 
 export const nodeRevoke: Command = {
   name: 'node revoke',
@@ -41,24 +32,17 @@ export const nodeRevoke: Command = {
     const daemon = await context.daemon()
     const { log } = await daemon.call('identity.get', { identity: identity.id }, { signal })
     await identity.learn(log)
-    const shards = await ownShards(call, daemon, identity.id)
+    const shards = await ownShards(context, daemon, identity.id)
     const node = await findNode(call, daemon, operands[0] ?? '', shards, [...identity.state.devices.keys()])
     if (toHex(node) === daemon.runtime.node)
       throw new OnehopError('BAD_REQUEST', 'this is the node that you are at', {
         help: 'Live somewhere else first, and do it there: onehop pair, or onehop recover with your words.',
       })
 
-    const placed: { owner: IdentityId; members: number }[] = []
-    for (const { owner, set } of shards) {
-      if (set === undefined || !names(set, node)) continue
-      const options = { owner, except: [node], copies: set.copies, signal }
-      const { members } = await placeShard({ call: daemon.call }, identity, crypto, options)
-      placed.push({ owner, members: members.length })
-    }
     const device = identity.state.devices.get(toHex(node))
     const wasDevice = device !== undefined && device.revoked === undefined
     if (wasDevice) await revoke({ call: daemon.call, crypto, identity, device: node, signal })
-    await daemon.call('admin.deny.add', { nodes: [node] }, { signal })
+    const placed = await takeSeats(context, daemon, identity, [node], shards)
 
     if (output.json) output.line({ node, shards: placed, device: wasDevice, denied: true })
     else {
@@ -97,28 +81,6 @@ export const nodeAllow: Command = {
     else output.words(`This node speaks with ${shortId(node)} again, should they meet.`)
     return exitCodes.ok
   },
-}
-
-async function ownShards({ context }: Call, { call }: Daemon, self: IdentityId): Promise<Shard[]> {
-  const { signal } = context
-  const crypto = await context.crypto()
-  const { groups } = await call('identity.groups', { owner: self }, { signal })
-  const owned = groups.filter(({ role, held }) => role === 'owner' && held).map(({ group }) => group)
-  const setOf = async (owner: IdentityId): Promise<ReplicaSet | undefined> => {
-    try {
-      const { replicaSet } = await call('replica-set.get', { owner }, { signal })
-      return unpackChain(crypto, replicaSet).newest
-    } catch (error) {
-      // Nobody holds it but this node.
-      if (error instanceof OnehopError && error.code === 'NOT_FOUND') return undefined
-      throw error
-    }
-  }
-  return Promise.all([self, ...owned].map(async (owner) => ({ owner, set: await setOf(owner) })))
-}
-
-function names({ members, standby }: ReplicaSet, node: Uint8Array): boolean {
-  return [...members, ...standby].some((seat) => equalBytes(seat.node, node))
 }
 
 async function findNode(

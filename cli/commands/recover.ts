@@ -1,14 +1,16 @@
-import { openIdentity } from '../../client/identity.ts'
+import { openIdentity, type Identity } from '../../client/identity.ts'
 import { findRecoverable, recoverIdentity } from '../../client/recovery.ts'
 import type { Claimant, FindOptions, Recovered } from '../../client/recovery.ts'
 import { renewGroups, type Unrenewed } from '../../client/group-epochs.ts'
 import { renewSets, type Unsigned } from '../../client/standing-sets.ts'
-import { nameWritten } from '../../client/revocation.ts'
+import { requireGroups } from '../../client/revocation.ts'
+import { nameWritten, type GroupsOfPerson, type Named } from '../../client/written.ts'
 import type { ReplyOf } from '../../protocol/api/operations.ts'
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
 import { readRecoveryWords } from '../../protocol/identity/recovery.ts'
 import type { DeviceState } from '../../protocol/identity/types.ts'
+import { bringGroups, type BroughtGroups } from '../bring-groups.ts'
 import type { Call, Command } from '../command.ts'
 import type { Daemon } from '../daemon.ts'
 import { exitCodes } from '../exit-code.ts'
@@ -16,9 +18,11 @@ import { NeedsAction, UsageError } from '../failure.ts'
 import { cliDevicePath } from '../key-store.ts'
 import { moveIn } from '../move-in.ts'
 import { columns } from '../output.ts'
+import { openOwnApp } from '../own-app.ts'
 import { withLines } from '../question.ts'
 import { readWords } from '../recovery-screen.ts'
-import { sayUnnamed, sayUnrenewed, sayUnsigned } from '../revocation.ts'
+import { leaveGroupsOption, sayUnnamed, sayUnrenewed, sayUnsigned } from '../revocation.ts'
+import { ownShards, takeSeats } from '../seats.ts'
 import { readSince, sinceOption } from '../since.ts'
 import { counted, shortId } from '../units.ts'
 
@@ -49,6 +53,7 @@ export const recover: Command = {
       ...sinceOption,
       help: 'of those, what was written from then on counts no more: 2026-11-20, 3h, 2d',
     },
+    'leave-groups': leaveGroupsOption,
     'take-back': {
       type: 'boolean',
       help: 'a stolen device replaced these words: what it did to your identity since comes to nothing',
@@ -73,8 +78,8 @@ export const recover: Command = {
     'joined; where nobody can be asked, --identity says it.',
     'Devices and nodes that are gone are best shut out: what they wrote and your nodes hold stays, what they write or sign',
     'later counts nowhere. That is done in the name of the words, so that whoever found your phone cannot answer in kind.',
-    'In groups only that stays which this node holds or knows: where groups matter, shut out with onehop devices revoke',
-    'at a node that has them.',
+    'A node that is shut out loses its seats, and this node speaks with it no more. Groups that you own and that lived there',
+    'live here from then on.',
     'Interrupted, or with records still on their way: run it again.',
   ].join('\n'),
   async run(call) {
@@ -112,7 +117,17 @@ export const recover: Command = {
         },
       )
     }
-    const { unrenewed, unsigned } = await shutOut(call, daemon, recovered, { gone, since })
+    await using app = await openOwnApp(context, daemon, identity)
+    const names = new Set(gone.map(({ key }) => toHex(key)))
+    const brought = await bringGroups(context, daemon, identity, app, names)
+    for (const group of brought.groups) await untilWhole(call, daemon, group, waitS * 1_000)
+    sayBrought(call, brought)
+    const { unrenewed, unsigned } = await shutOut(call, daemon, recovered, {
+      gone,
+      since,
+      groups: app.groups,
+    })
+    const seats = await unseat(call, daemon, identity, gone)
     if (output.json) {
       output.line({
         identity: identity.id,
@@ -124,6 +139,9 @@ export const recover: Command = {
         whole: hosted.isWhole,
         revoked: gone.map(({ key }) => key),
         others: away.filter((one) => !gone.includes(one)).map(({ key, role }) => ({ device: key, role })),
+        groups: brought.groups,
+        unbrought: brought.failed.map(({ group }) => group),
+        unseated: seats,
         unrenewed: unrenewed.map(({ group }) => group ?? null),
         unsigned: unsigned.map(({ owner }) => owner ?? null),
         problem: problem?.message ?? null,
@@ -298,17 +316,27 @@ async function askLost(
 }
 
 async function shutOut(
-  { context, output }: Call,
+  { context, output, flags }: Call,
   { call }: Daemon,
   { identity, revoke }: Recovered,
-  { gone, since }: { readonly gone: readonly DeviceState[]; readonly since: number | undefined },
+  { gone, since, groups }: Gone,
 ): Promise<Left> {
   const { signal } = context
   const crypto = await context.crypto()
-  for (const { key } of gone) {
-    const asked = { transport: { call }, owner: identity.id, device: key, crypto, since, options: { signal } }
-    const named = await nameWritten(asked)
+  const options = { signal }
+  const asked = { transport: { call }, owner: identity.id, crypto, since, options }
+  // All before any: a device is revoked once.
+  const all: (readonly [DeviceState, Named])[] = []
+  for (const device of gone) {
+    const { key, role } = device
+    // A node signs nothing in a group.
+    const named = await nameWritten({ ...asked, device: key, groups: role === 'node' ? undefined : groups })
+    if (role !== 'node' && !flags.on('leave-groups')) requireGroups(named)
+    all.push([device, named])
+  }
+  for (const [{ key, role }, named] of all) {
     await revoke(key, named.numbers)
+    if (role === 'node') continue
     if (!output.json) for (const line of sayUnnamed(named)) output.words(output.yellow(line))
   }
   if (gone.length > 0)
@@ -319,6 +347,47 @@ async function shutOut(
   const lines = [...sayUnrenewed(unrenewed), ...sayUnsigned(unsigned)]
   if (!output.json) for (const line of lines) output.words(output.yellow(line))
   return { unrenewed, unsigned }
+}
+
+interface Gone {
+  readonly gone: readonly DeviceState[]
+  readonly since: number | undefined
+  readonly groups: GroupsOfPerson
+}
+
+/** Nodes that are gone hold nothing of the person's any more. What could not be done is said, with the command that does it. */
+async function unseat(
+  { context, output }: Call,
+  daemon: Daemon,
+  identity: Identity,
+  gone: readonly DeviceState[],
+): Promise<boolean> {
+  const nodes = gone.flatMap(({ key, role }) => (role === 'node' ? [key] : []))
+  if (nodes.length === 0) return true
+  try {
+    await takeSeats(context, daemon, identity, nodes, await ownShards(context, daemon, identity.id))
+    return true
+  } catch (cause) {
+    const { message } = asOnehopError(cause)
+    const again = nodes.map((node) => `onehop node revoke ${toHex(node)}`).join(', ')
+    if (!output.json)
+      output.words(output.yellow(`They keep their seats for now: ${message}. Later: ${again}`))
+    return false
+  }
+}
+
+function sayBrought({ output }: Call, { groups, failed }: BroughtGroups): void {
+  if (output.json) return
+  if (groups.length > 0)
+    output.words(
+      `${counted(groups.length, 'group')} of yours live${groups.length === 1 ? 's' : ''} here now.`,
+    )
+  for (const { group, error } of failed)
+    output.words(
+      output.yellow(
+        `The group ${shortId(group)} was not found: ${error.message}. Run onehop recover again later.`,
+      ),
+    )
 }
 
 /** What follows from a revocation and could not be done. */

@@ -1,6 +1,6 @@
 import { apiLimits } from '../../protocol/api/limits.ts'
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
-import type { IdentityState } from '../../protocol/identity/types.ts'
+import { lastSignedBy } from '../../protocol/identity/last-entry.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { DeviceKey, IdentityId } from '../../protocol/record/types.ts'
 import type { Store } from '../../storage/types.ts'
@@ -68,9 +68,4 @@ export function numberOperations({
       }
     },
   }
-}
-
-/** Of those that count. Parents stand first, so that what it follows is kept with it. */
-function lastSignedBy({ entries, dropped }: IdentityState, device: DeviceKey): Uint8Array | undefined {
-  return entries.findLast(({ signer, hash }) => equalBytes(signer, device) && !dropped.has(toHex(hash)))?.hash
 }

@@ -135,7 +135,7 @@ describe('a club', () => {
     ).accepted
     await using tablet = await newDeviceOf(lost, daemons.all[0]!)
     const { unsigned, records, groups } = await tablet.revokeDevice(lost.identity!.device.key)
-    expect({ unsigned, records, groups }).toEqual({ unsigned: [], records: 2, groups: 1 })
+    expect({ unsigned, records, groups }).toEqual({ unsigned: [], records: 3, groups: 1 })
 
     // Apps check who signed, and so does a node that has heard of neither.
     const { local } = daemons.all[0]!

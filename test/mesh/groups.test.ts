@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { microblog } from '../../client/microblog.ts'
-import { nameWritten } from '../../client/revocation.ts'
+import { nameWritten } from '../../client/written.ts'
 import type { Transport } from '../../client/transport.ts'
 import type { Caller } from '../../daemon/api/operations.ts'
 import { toHex } from '../../protocol/bytes.ts'
@@ -188,7 +188,7 @@ test('what a lost device of the owner wrote in a group stays, and what it change
   const there = await mesh.wait(
     nameWritten({ ...asked, transport: { call: (operation, request) => far.call(operation, request) } }),
   )
-  expect(there.unheld.map(toHex)).toContain(toHex(club.id))
+  expect(there.unheld.map(({ group }) => toHex(group))).toContain(toHex(club.id))
 
   const transport: Pick<Transport, 'call'> = {
     call: (operation, request) => home.call(operation, request, club.session(ada)),

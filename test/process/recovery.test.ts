@@ -109,6 +109,23 @@ test(
       60_000,
     )
 
+    // A club that she owns, out of which somebody was put.
+    const club = (...args: readonly string[]) => {
+      const done = onehop('ada', home, [...args, '--node', home.http])
+      expect(done.status, done.said).toBe(0)
+      return done
+    }
+    const [group] = club('groups', 'create', 'Lab', '--writer', String(ben['identity'])).stdout.match(
+      /[0-9a-f]{64}/,
+    ) as [string]
+    const inClub = (text: string) =>
+      club('put', 'posts', JSON.stringify({ text }), '--owner', group, '--json')
+    inClub('before ben left')
+    club('groups', 'remove', group, String(ben['identity']))
+    inClub('without ben')
+    await until(() => holders.every((node) => recordsAt(node, group) === 2), 60_000)
+    await until(() => holders.every((node) => recordsAt(node, init.json()['identity']) === 7), 60_000)
+
     await kill(home)
     rmSync(join(folder, 'ada'), { recursive: true, force: true })
     const fresh = await start(4)
@@ -134,8 +151,11 @@ test(
     expect(recover.json()).toMatchObject({
       identity: init.json()['identity'],
       hosted: fresh.node,
-      records: 6,
+      records: 7,
       whole: true,
+      groups: [group],
+      unbrought: [],
+      unseated: true,
       problem: null,
       others: [],
     })
@@ -158,6 +178,21 @@ test(
       { device: fresh.node, role: 'node', revoked: false },
     ])
     expect(onehop('new', fresh, ['put', 'posts', '{"text":"four"}']).status).toBe(0)
+    // The club is as it was, and goes on from here.
+    const shown = onehop('new', fresh, ['groups', group, '--json'])
+    expect(shown.said).not.toContain(ben['identity'])
+    expect(onehop('new', fresh, ['groups', '--json']).said).toContain('Lab')
+    const written = onehop('new', fresh, ['put', 'posts', '{"text":"from the new node"}', '--owner', group])
+    expect(written.status, written.said).toBe(0)
+    const talks = onehop('new', fresh, ['get', 'posts', '--owner', group, '--json']).lines()
+    expect(talks.map(({ value }) => value)).toEqual(
+      ['from the new node', 'without ben', 'before ben left'].map((text) => ({ text })),
+    )
+    const bens = onehop('ben', holders[0]!, ['put', 'posts', '{"text":"ben is back"}', '--owner', group])
+    expect(bens.status).not.toBe(0)
+    // The box that burnt, or was carried away, has no seat.
+    const { hosted: seats } = onehop('new', fresh, ['status', '--json']).json()
+    expect(JSON.stringify(seats)).not.toContain(home.node)
 
     // Again, it changes nothing.
     const again = onehop('new', fresh, ['recover', '--words-file', paper, '--json'])

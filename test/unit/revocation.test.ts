@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { nameWritten } from '../../client/revocation.ts'
+import { nameWritten } from '../../client/written.ts'
 import type { Transport } from '../../client/transport.ts'
 import { clockOf } from '../../protocol/record/clock.ts'
 import { seededCrypto } from '../support/people.ts'
