@@ -156,14 +156,6 @@ export class Groups {
     return this.#own.list(options)
   }
 
-  /** Wherever they live: those that the home has heard of, and those that the person founded or opened once. */
-  async all(options: CallOptions = {}): Promise<readonly IdentityId[]> {
-    const { transport } = this.#parts
-    const { groups } = await transport.call('identity.groups', { owner: this.#self().id }, options)
-    const found = [...groups, ...(await this.#own.list(options))].map(({ group }) => group)
-    return [...new Map(found.map((group) => [toHex(group), group])).values()]
-  }
-
   /** What a device of this person's did in a group, by a node that holds it. Undefined where they are no member any more. */
   async writtenBy(
     group: IdentityId,

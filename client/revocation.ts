@@ -95,12 +95,13 @@ export async function revoke(options: RevocationOptions): Promise<Revoked> {
 
 /** Throws LAGGING: a device is revoked once, and what is not named then never counts again. */
 export function requireGroups({ unheld }: Pick<Named, 'unheld'>): void {
-  const [first] = unheld
+  const own = unheld.filter(({ isOwn }) => isOwn)
+  const [first] = own
   if (first === undefined) return
-  const names = unheld.map(({ group }) => toHex(group).slice(0, 12)).join(', ')
+  const names = own.map(({ group }) => toHex(group).slice(0, 12)).join(', ')
   throw new OnehopError(
     'LAGGING',
-    `what the device wrote in ${unheld.length === 1 ? 'a group' : `${unheld.length} groups`} cannot be asked for now: ${names} (${first.error.message})`,
+    `what the device wrote in ${own.length === 1 ? 'a group' : `${own.length} groups`} cannot be asked for now: ${names} (${first.error.message})`,
     {
       help: 'Try again when a node that has them can be reached. Or shut it out all the same, and what it did there counts no more: --leave-groups, leaveGroups.',
     },
@@ -113,6 +114,7 @@ async function renewEverywhere(options: RevocationOptions): Promise<readonly Unr
   const atHome = await renewGroups(options)
   if (groups === undefined) return atHome
   const told = new Set(atHome.map(({ group }) => group && toHex(group)))
-  const others = (await groups.all({ signal })).filter((group) => !told.has(toHex(group)))
+  const noted = (await groups.noted({ signal })).map(({ group }) => group)
+  const others = noted.filter((group) => !told.has(toHex(group)))
   return [...atHome, ...(await groups.renewAll(others, { signal }))]
 }

@@ -20,7 +20,8 @@ export interface WrittenInGroup {
 
 /** Those that a person is in, wherever they live. */
 export interface GroupsOfPerson {
-  all(options: CallOptions): Promise<readonly IdentityId[]>
+  /** Which the person founded or opened. */
+  noted(options: CallOptions): Promise<readonly { readonly group: IdentityId }[]>
   /** Undefined where they are no member, or not any more. */
   writtenBy(group: IdentityId, device: DeviceKey, options: CallOptions): Promise<WrittenInGroup | undefined>
   renewAll(groups: readonly IdentityId[], options: CallOptions): Promise<readonly Unrenewed[]>
@@ -38,6 +39,13 @@ export interface NamedRequest {
   readonly options?: CallOptions | undefined
 }
 
+export interface Unheld {
+  readonly group: IdentityId
+  readonly error: OnehopError
+  /** Nobody has to agree to be put into a group: of those that the person never opened there is nothing to lose. */
+  readonly isOwn: boolean
+}
+
 export interface Named {
   /** The person's own shard first, then groups in which the device wrote or whose log it signed. */
   readonly numbers: readonly RevokedNumbers[]
@@ -45,7 +53,7 @@ export interface Named {
   readonly records: number
   readonly left: number
   /** Groups of which nobody who holds them could be asked: what the device wrote there will not count. */
-  readonly unheld: readonly { readonly group: IdentityId; readonly error: OnehopError }[]
+  readonly unheld: readonly Unheld[]
   /** There are more groups than an entry can name. */
   readonly isCut: boolean
 }
@@ -62,12 +70,14 @@ export async function nameWritten({
 }: NamedRequest): Promise<Named> {
   const { shards, more } = await transport.call('record.shards', { owner, device }, options)
   const known = new Map(shards.map((shard) => [toHex(shard.owner), shard]))
-  for (const group of (await groups?.all(options)) ?? []) {
+  const noted = new Set<string>()
+  for (const { group } of (await groups?.noted(options)) ?? []) {
     const name = toHex(group)
+    noted.add(name)
     if (!known.has(name)) known.set(name, { owner: group, held: false, lastEntry: null })
   }
   const numbers: RevokedNumbers[] = []
-  const unheld: Named['unheld'][number][] = []
+  const unheld: Unheld[] = []
   let [records, left] = [0, 0]
   for (const { owner: shard, held, lastEntry } of known.values()) {
     const written = held
@@ -78,7 +88,8 @@ export async function nameWritten({
       : await elsewhere(groups, shard, device, options)
     if (written === undefined) continue
     if ('error' in written) {
-      unheld.push({ group: shard, error: written.error })
+      const isOwn = noted.has(toHex(shard)) || lastEntry !== null
+      unheld.push({ group: shard, error: written.error, isOwn })
       // What it signed there is known all the same.
       if (lastEntry === null) continue
     }

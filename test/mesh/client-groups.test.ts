@@ -399,6 +399,37 @@ describe('a club', () => {
     expect(await opensUpTo(ada, id)).toBe(limits.groupEpochsPerDayMax + 2)
   })
 
+  test('keeps what a device of a member did there, when that is revoked at a node that never heard of it', async () => {
+    await using ada = await personAt(0)
+    await using ben = await personAt(1)
+    await using laptop = await newDeviceOf(ben, daemons.all[1]!)
+    await using dan = await personAt(1)
+    const { id } = await ada.groups.create({ members: [{ identity: ben.owner!, role: 'owner' }], copies: 0 })
+    await laptop.groups.open(id)
+    await laptop.groups.add(id, { identity: dan.owner!, role: 'writer' })
+    await (
+      await talks(laptop).put({ title: 'by his laptop', minutes: 'and sealed' }, { owner: id })
+    ).accepted
+    const admin = connectAdmin({ address: daemons.all[1]!.local, token: daemons.all[1]!.adminToken })
+    const { groups } = await admin.call('identity.groups', { owner: ben.owner! })
+    await admin.close()
+    expect(groups).toEqual([])
+
+    expect((await ben.groups.noted()).map(({ group }) => group)).toEqual([id])
+    const device = laptop.identity!.device.key
+    expect(await ben.revokeDevice(device)).toMatchObject({ groups: 1, unheld: [], unrenewed: [] })
+    const { members } = await ada.groups.open(id)
+    expect(members.map(({ identity }) => identity)).toContainEqual(dan.owner)
+    expect((await shown(ada, id)).map(({ title }) => title)).toEqual(['by his laptop'])
+    await expect(
+      talks(laptop)
+        .put({ title: 'too late' }, { owner: id })
+        .then(({ accepted }) => accepted),
+    ).rejects.toMatchObject({
+      code: 'REVOKED',
+    })
+  })
+
   test('in their own shard a person writes for a group to read', async () => {
     await using ada = await personAt(0)
     await using ben = await personAt(1)

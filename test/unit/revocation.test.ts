@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest'
-import { nameWritten } from '../../client/written.ts'
+import { requireGroups } from '../../client/revocation.ts'
+import { nameWritten, type GroupsOfPerson } from '../../client/written.ts'
+import { OnehopError } from '../../protocol/errors.ts'
 import type { Transport } from '../../client/transport.ts'
 import { clockOf } from '../../protocol/record/clock.ts'
 import { seededCrypto } from '../support/people.ts'
@@ -28,6 +30,55 @@ it('names all, or what was dated before and nothing numbered after that', async 
   expect(await named([10, 20, 30], 40)).toEqual([3, 0, 3])
   expect(await named([10, 20, 30], 20)).toEqual([1, 2, 1])
   expect(await named([10, 20, 30], 5)).toEqual([0, 3, 0])
+})
+
+const here = new Uint8Array(32).fill(4)
+const group = new Uint8Array(32).fill(5)
+const entry = new Uint8Array(32).fill(6)
+
+/** The node has heard of one group that it does not hold; the person knows of another. */
+function asked(writtenBy: GroupsOfPerson['writtenBy']) {
+  const shards = [
+    { owner, held: true, lastEntry: null },
+    { owner: here, held: false, lastEntry: null },
+  ]
+  const answers = {
+    'record.shards': { shards, more: false },
+    'record.numbers': { numbers: [], more: false },
+  }
+  const call = (async (name: keyof typeof answers) => answers[name]) as unknown as Transport['call']
+  const groups = { noted: async () => [{ group }], writtenBy, renewAll: async () => [] }
+  return nameWritten({ transport: { call }, owner, device, crypto: seededCrypto(3), groups })
+}
+
+it('names what stands in groups wherever they live, and says which could not be asked', async () => {
+  const list = [{ number: 7, id: entry, clock: clockOf(1) }]
+  const all = await asked(async () => ({ list, lastEntry: entry }))
+  expect(all.numbers.map((one) => [one.owner, one.lastNumber, one.lastEntry])).toEqual([
+    [owner, 0, undefined],
+    [here, 7, entry],
+    [group, 7, entry],
+  ])
+  expect(() => requireGroups(all)).not.toThrow()
+  // Where nothing was done, and where they are a member no more, nothing is named.
+  expect((await asked(async () => ({ list: [], lastEntry: undefined }))).numbers).toHaveLength(1)
+  expect(await asked(async () => undefined)).toMatchObject({ numbers: [{ owner }], unheld: [] })
+  // Only what a node refuses or does not answer is left out; a fault of ours is not.
+  const away = new OnehopError('UNREACHABLE', 'nobody answers')
+  const cut = await asked(async () => Promise.reject(away))
+  expect(cut).toMatchObject({
+    numbers: [{ owner }],
+    unheld: [
+      { group: here, error: away, isOwn: false },
+      { group, isOwn: true },
+    ],
+  })
+  // Whoever puts somebody into groups that nobody can reach does not keep them from shutting a thief out.
+  expect(() => requireGroups({ unheld: cut.unheld.slice(0, 1) })).not.toThrow()
+  expect(() => requireGroups(cut)).toThrow(
+    expect.objectContaining({ code: 'LAGGING', help: expect.stringContaining('leaveGroups') }),
+  )
+  await expect(asked(async () => Promise.reject(new TypeError('ours')))).rejects.toThrow(TypeError)
 })
 
 it('is not taken in by what a thief dates back', async () => {

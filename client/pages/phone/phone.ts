@@ -118,9 +118,9 @@ export class Phone {
     await this.#look()
   }
 
-  async shutOut(device: Uint8Array, since?: number): Promise<void> {
+  async shutOut(device: Uint8Array, since?: number, leaveGroups = false): Promise<void> {
     const app = await this.app()
-    const { unsigned, unrenewed } = await app.revokeDevice(device, { since })
+    const { unsigned, unrenewed } = await app.revokeDevice(device, { since, leaveGroups })
     // What only the owners of a group can do is nothing to press a button for.
     const again = unrenewed.filter(({ error }) => error.code !== 'FORBIDDEN' && error.code !== 'TOO_LARGE')
     this.halfShutOut = unsigned.length + again.length === 0 ? undefined : device
