@@ -311,6 +311,6 @@ test('a phone is paired by the digits that are typed, and revoked by the beginni
       unrenewed: [],
     },
   ])
-  expect(onehop(ada, 'devices', 'revoke', '--help').said).toContain('What is not named does not count')
+  expect(onehop(ada, 'devices', 'revoke', '--help').said).toContain('what is not named never does')
   expect(shown()).toMatchObject({ revoked: true })
 })
