@@ -10,8 +10,11 @@ import { ProvideSchedule } from './provide-schedule.ts'
 import type { Routing } from './rpc.ts'
 
 export interface ProvideQueue extends AsyncDisposable {
-  /** A 32-byte key. Urgent ones go first: a user was just made, or is looked for. */
-  add(key: Uint8Array, options?: { urgent?: boolean }): void
+  /**
+   * A 32-byte key. Urgent ones go first: a user was just made, or is looked for. Whether its record is still to come: false
+   * where it was provided before.
+   */
+  add(key: Uint8Array, options?: { urgent?: boolean }): boolean
   remove(key: Uint8Array): void
   /** `queued` have no valid record yet; `provided` counts records sent since the start; `failed` attempts. */
   stats(): {
@@ -115,8 +118,9 @@ export function createProvideQueue(options: ProvideQueueOptions): ProvideQueue {
   return {
     add(key, { urgent = false } = {}) {
       if (key.length !== 32) throw new OnehopError('INTERNAL', 'a routing key is a SHA-256 hash')
-      schedule.add(toHex(key), urgent)
+      const isToCome = schedule.add(toHex(key), urgent)
       wake?.()
+      return isToCome
     },
     remove(key) {
       if (!schedule.remove(toHex(key))) return

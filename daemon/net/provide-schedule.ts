@@ -37,17 +37,20 @@ export class ProvideSchedule {
     this.#options = options
   }
 
-  add(key: string, urgent: boolean): void {
+  /** Whether its record is still to come: false where it was provided before and rests. */
+  add(key: string, urgent: boolean): boolean {
     const entry = this.#entries.get(key)
     if (entry === undefined) {
       this.#entries.set(key, { urgent, state: 'queued', dueMs: 0, failures: 0 })
       ;(urgent ? this.#urgent : this.#fresh).add(key)
-      return
+      return true
     }
-    if (!urgent || entry.state !== 'queued') return
-    entry.urgent = true
-    this.#fresh.delete(key)
-    this.#urgent.add(key)
+    if (urgent && entry.state === 'queued') {
+      entry.urgent = true
+      this.#fresh.delete(key)
+      this.#urgent.add(key)
+    }
+    return entry.state !== 'resting' || entry.failures > 0
   }
 
   /** Whether the key was known. */

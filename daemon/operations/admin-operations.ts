@@ -179,8 +179,8 @@ export function adminOperations(parts: AdminOperationsParts): Pick<Operations, N
 
     async 'admin.provide'({ owners }) {
       const held = owners.filter((owner) => hosting.has(owner))
-      for (const owner of held) provides.add(shardKey(parts.crypto, owner), { urgent: true })
-      return { queued: held.length }
+      const toCome = held.filter((owner) => provides.add(shardKey(parts.crypto, owner), { urgent: true }))
+      return { queued: toCome.length }
     },
 
     async 'admin.stop'() {

@@ -484,7 +484,7 @@ export const operations = {
   'admin.deny.add': unary('admin', { nodes: list(key32(), apiLimits.denyMax) }, { denied: uint() }),
   'admin.deny.remove': unary('admin', { nodes: list(key32(), apiLimits.denyMax) }, { denied: uint() }),
   'admin.deny.set': unary('admin', { nodes: list(key32(), apiLimits.denyMax) }, {}),
-  /** Puts shards held here at the head of the queue that announces them in the DHT. */
+  /** Puts shards held here at the head of the queue that announces them in the DHT. `queued`: those not announced yet. */
   'admin.provide': unary(
     'admin',
     { owners: list(key32(), apiLimits.providesPerRequestMax) },

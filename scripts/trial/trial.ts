@@ -19,9 +19,9 @@ export interface Trial {
   readonly signal: AbortSignal
   /** Texts that only their authors may ever read. */
   readonly notes: string[]
-  /** Users who were sent to the head of the DHT queue, by number, and when each home is through with its own. */
+  /** Users who were sent to the head of the DHT queue, by number, and those of each home. */
   named: readonly number[]
-  readonly announced: { readonly node: NodeProcess; readonly until: number }[]
+  readonly announced: { readonly node: NodeProcess; readonly owners: readonly Uint8Array[] }[]
   /** The client that chose the nearest member and reads on after the kill. */
   reader: { readonly nearest: Nearest; readonly person: number } | undefined
 }

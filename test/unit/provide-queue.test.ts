@@ -62,6 +62,26 @@ test('keys go out at the set pace, urgent ones first and faster', async () => {
   expect(queue.stats()).toMatchObject({ keys: 4, queued: 0, provided: 4, failed: 0 })
 })
 
+test('who asks again hears whether the record is still to come, also where its key was through before', async () => {
+  const { queue, clock, world, calls } = create(0.01)
+  const isToCome = (number: number): boolean => queue.add(key(number), { urgent: true })
+  queue.add(key(1))
+  await clock.advance(10)
+  expect([isToCome(1), isToCome(2)]).toEqual([false, true])
+  await clock.advance(10)
+  expect([isToCome(1), isToCome(2)]).toEqual([false, false])
+  world.tookMs = 1_000
+  isToCome(3)
+  await clock.advance(500)
+  expect([calls.length, isToCome(3)]).toEqual([3, true])
+  await clock.advance(600)
+  expect(isToCome(3)).toBe(false)
+  world.fails = true
+  isToCome(4)
+  await clock.advance(5_000)
+  expect(isToCome(4)).toBe(true)
+})
+
 test('one that somebody waits for does not wait for the pace of the others', async () => {
   const { queue, clock, keys } = create(0.01)
   for (const number of [1, 2, 3]) queue.add(key(number))
