@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { connect, microblog } from '../../client/index.ts'
+import { connect, memoryKeyStore, microblog } from '../../client/index.ts'
+import type { ConnectOptions } from '../../client/index.ts'
+import { Identity } from '../../client/identity.ts'
 import { encodeLog } from '../../protocol/identity/entry.ts'
 import { append } from '../../protocol/identity/log.ts'
 import {
@@ -12,9 +14,11 @@ import {
 import { encodeViewAnswer } from '../../protocol/query/view-answer.ts'
 import { encodeRecord } from '../../protocol/record/wire.ts'
 import type { RecordDraft } from '../../protocol/record/types.ts'
+import type { Schema } from '../../protocol/schema/schema.ts'
 import { planSections } from '../../protocol/schema/sections.ts'
 import type { ItemValue } from '../../protocol/schema/value.ts'
 import { clockOf } from '../../protocol/record/clock.ts'
+import { circle } from '../support/circle.ts'
 import { createFakeNode, type Handlers } from '../support/fake-transport.ts'
 import { createPerson, recordBy, seededCrypto, type Person } from '../support/people.ts'
 import { toHex } from '../../protocol/bytes.ts'
@@ -62,15 +66,18 @@ async function readerOf(handlers: Handlers, known = ada.state) {
     'identity.get': ({ identity }) => ({ log: logs.get(toHex(identity))!, people: [] }),
     ...handlers,
   })
-  const opened = connect({ schema: microblog, transport: node.transport, owner: ada.state.id, clock, crypto })
-  await clock.advance(10)
-  const app = await opened
+  const open = async <S extends Schema>(schema: S, whose: Pick<ConnectOptions<S>, 'owner' | 'identity'>) => {
+    const opened = connect({ schema, transport: node.transport, clock, crypto, ...whose })
+    await clock.advance(10)
+    return opened
+  }
+  const app = await open(microblog, { owner: ada.state.id })
   const wait = async <T>(promise: Promise<T>): Promise<T> => {
     promise.catch(() => undefined)
     await clock.advance(100)
     return promise
   }
-  return { app, wait, node }
+  return { app, wait, node, open }
 }
 
 const listing = (...records: Uint8Array[]): Handlers => ({
@@ -207,6 +214,20 @@ describe('what a device signed after it was revoked, while the node has not hear
     expect(await wait(posts.getMany([key, new Uint8Array(32)]))).toEqual([undefined, undefined])
     await expect(wait(posts.get(key))).rejects.toMatchObject({ code: 'LAGGING' })
     await expect(wait(posts.update(key, { text: 'mended' }))).rejects.toMatchObject({ code: 'LAGGING' })
+  })
+
+  test('is not taken for a page without readers: whom one approved would be written over', async () => {
+    const named = { app: circle.id, schema: circle.hash, collection: '@readers', number: 2 }
+    const page = encodeRecord(recordBy(crypto, thief, { ...named, key: Uint8Array.of(0) }))
+    const answer: Handlers = {
+      'record.list': ({ collection }) => ({
+        ...{ records: collection === '@readers' ? [page] : [], asOf: 0n, more: null },
+      }),
+    }
+    const { wait, open } = await readerOf(answer, revoked)
+    const identity = new Identity({ keys: memoryKeyStore(), crypto }, ada.device, revoked)
+    const app = await open(circle, { identity })
+    await expect(wait(app.readers.list())).rejects.toMatchObject({ code: 'LAGGING' })
   })
 
   test('is refused aloud where the device did not sign it, in a list and in a page', async () => {
