@@ -128,7 +128,8 @@ export function membersBehind({ members, boxes }: IdentityState, people: People)
     const wrapped = wraps?.get(name)?.recipientBox
     const person = people(identity)
     const newest = person?.boxes.at(-1)?.publicKey
-    if (wrapped === undefined || newest === undefined || equalBytes(wrapped, newest)) return []
+    if (person === undefined || wrapped === undefined || newest === undefined) return []
+    if (equalBytes(wrapped, newest)) return []
     // One that is not known is of a log that went on elsewhere.
     return hasBox(person, wrapped) ? [identity] : []
   })
@@ -149,9 +150,9 @@ export function renewEpoch(
   const next = newBoxSecret(crypto, before[0].epoch + 1)
   const recipients = [...group.members.values()].map(({ identity }) => recipientOf(identity, people))
   const wraps = group.boxes.at(-1)?.wraps
-  const older = recipients.find(({ key }) => {
+  const older = recipients.find(({ key, person }) => {
     const wrapped = wraps?.get(toHex(key))?.recipientBox
-    return wrapped !== undefined && !hasBox(people(key), wrapped)
+    return wrapped !== undefined && !hasBox(person, wrapped)
   })
   if (older !== undefined)
     throw new OnehopError('STALE', `the log of ${toHex(older.key)} here is older than the group knows it`)
@@ -173,16 +174,24 @@ function headsOf(person: IdentityState): readonly Uint8Array[] {
   return person.holding.slice(0, limits.identityPreviousMax)
 }
 
-function hasBox(person: IdentityState | undefined, publicKey: Uint8Array): boolean {
-  const boxes = person === undefined ? [] : [...person.boxes, ...person.lostBoxes]
-  return boxes.flatMap((box) => [box, ...box.links]).some((box) => equalBytes(box.publicKey, publicKey))
+/** Also one that lost and has gone from the log since. */
+function hasBox({ boxes, lostBoxes }: IdentityState, publicKey: Uint8Array): boolean {
+  return [...boxes, ...lostBoxes]
+    .flatMap((box) => [box, ...box.links])
+    .some((box) => equalBytes(box.publicKey, publicKey))
 }
 
-function recipientOf(identity: IdentityId, people: People): Recipient & { readonly isMember: true } {
-  const newest = people(identity)?.boxes.at(-1)
-  if (newest === undefined)
+interface MemberRecipient extends Recipient {
+  readonly isMember: true
+  readonly person: IdentityState
+}
+
+function recipientOf(identity: IdentityId, people: People): MemberRecipient {
+  const person = people(identity)
+  const newest = person?.boxes.at(-1)
+  if (person === undefined || newest === undefined)
     throw new OnehopError('UNKNOWN_IDENTITY', `the log of ${toHex(identity)} is not here`)
-  return { key: identity, boxKey: newest.publicKey, isMember: true }
+  return { key: identity, boxKey: newest.publicKey, isMember: true, person }
 }
 
 function grantOf(crypto: CryptoProvider, signer: GroupSigner, to: Recipient, box: BoxSecret) {

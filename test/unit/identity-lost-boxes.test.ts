@@ -3,7 +3,9 @@ import { expect, it } from 'vitest'
 import { toHex } from '../../protocol/bytes.ts'
 import { deviceBoxes, memberBoxes } from '../../protocol/identity/box-secrets.ts'
 import { newBoxSecret } from '../../protocol/identity/box.ts'
+import { lastSignedBy } from '../../protocol/identity/last-entry.ts'
 import { append } from '../../protocol/identity/log.ts'
+import { lostBoxes } from '../../protocol/identity/lost-boxes.ts'
 import { addMember, membersBehind, renewEpoch } from '../../protocol/identity/make-group.ts'
 import {
   addDevice,
@@ -159,6 +161,37 @@ it('of a device that was revoked since is read all the same, and binds nobody', 
   // Nobody renews because of what a thief makes.
   for (const human of [ada, bob])
     expect(memberBoxes(crypto, robbed, human.id, human.boxes).isUnlinkedBy(human.device.boxKey)).toBe(false)
+})
+
+it('of a person without recovery words is healed as well', () => {
+  const [phone, laptop, tablet, watch] = [newDevice(), newDevice(), newDevice(), newDevice()]
+  let { state } = createIdentity(crypto, phone)
+  for (const device of [laptop, tablet, watch]) state = admitted(state, phone, device)
+  const byPhone = revokeDevice(crypto, state, phone, tablet.key, [])
+  const byLaptop = revokeDevice(crypto, state, laptop, watch.key, [])
+  const merged = append(crypto, state, [byLaptop.entry, byPhone.entry])
+  const healed = append(crypto, merged, [nextEpoch(crypto, merged, laptop)])
+  expect(deviceBoxes(crypto, healed, phone).ofEpoch(2)).toEqual([byPhone.box, byLaptop.box])
+})
+
+it('whose author is not known here is none that could be opened', () => {
+  const { ada, state, people } = createCrowd(crypto)
+  const own = memberBoxes(crypto, state, ada.id, ada.boxes)
+  const entry = renewEpoch(crypto, state, ada.signer, { people, before: [own.current()!] })
+  const dropped = new Set([toHex(entry.hash)])
+  expect(lostBoxes([entry], dropped, people)).toHaveLength(1)
+  expect(lostBoxes([entry], dropped, () => undefined)).toEqual([])
+})
+
+it('the last entry that a device signed is the last of those that count', () => {
+  const { ada, bob, state, people } = createCrowd(crypto)
+  const own = memberBoxes(crypto, state, ada.id, ada.boxes)
+  const renewal = { people, before: [own.current()!] as const }
+  const [one, other] = [ada, bob].map((human) => renewEpoch(crypto, state, human.signer, renewal))
+  const merged = append(crypto, state, [one!, other!], people)
+  expect(lastSignedBy(merged, ada.device.key)).toEqual(one!.hash)
+  // His lost.
+  expect(lastSignedBy(merged, bob.device.key)).toBeUndefined()
 })
 
 it('that nobody here was given is passed over', () => {
