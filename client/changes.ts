@@ -58,6 +58,11 @@ export function changeInWords(
   return isDropped ? `${sentence} It came to nothing: another device, or the words, did otherwise.` : sentence
 }
 
+/** What the person types to take out what was added: a node goes with its seats, by a command of its own. */
+export function shutOutCommand({ role }: Pick<Change, 'role'>, device: Uint8Array): string {
+  return `onehop ${role === 'node' ? 'node' : 'devices'} revoke ${toHex(device).slice(0, 12)}`
+}
+
 function mark({ entry, isDropped }: Change): Uint8Array {
   return concatBytes(entry, Uint8Array.of(isDropped ? 1 : 0))
 }

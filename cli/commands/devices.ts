@@ -2,7 +2,7 @@ import { withDeadline } from '../../client/deadline.ts'
 import { revoke, type Revoked } from '../../client/revocation.ts'
 import { sealLostSecrets } from '../../client/own-epochs.ts'
 import { vouchFor } from '../../client/vouching.ts'
-import { changeInWords, markTold, untoldChanges, type Change } from '../../client/changes.ts'
+import { changeInWords, markTold, shutOutCommand, untoldChanges, type Change } from '../../client/changes.ts'
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import type { ReplyOf } from '../../protocol/api/operations.ts'
 import { OnehopError } from '../../protocol/errors.ts'
@@ -67,7 +67,7 @@ async function tellChanges(
   known: readonly Pick<Device, 'device' | 'label'>[],
 ): Promise<void> {
   const identity = await requireIdentity(context)
-  const { call } = await context.daemon()
+  const { call, runtime } = await context.daemon()
   const { log } = await call('identity.get', { identity: identity.id }, { signal: context.signal })
   await identity.learn(log)
   await sealLostSecrets({ call, crypto: await context.crypto(), identity }, { signal: context.signal })
@@ -80,18 +80,21 @@ async function tellChanges(
   output.words(output.yellow('\nNew since you last looked:'))
   for (const change of changes) {
     output.words(`  ${changeInWords(change, name)}`)
-    const way = wayOut(change, identity.state)
+    const way = wayOut(change, identity.state, runtime.node)
     if (way !== '') output.words(output.dim(`    ${way}`))
   }
   await markTold(context.keys(), changes)
 }
 
-function wayOut({ kind, device, isDropped }: Change, { devices: all }: IdentityState): string {
+function wayOut(change: Change, { devices: all }: IdentityState, here: string): string {
+  const { kind, device, isDropped } = change
   if (isDropped) return 'If it was you, do it again. If not, nothing of it holds.'
   if (kind === 'recovery') return 'Not you? The words before these undo it: onehop recover --take-back'
   if (kind !== 'added' || device === undefined) return 'Not you? Your recovery words undo it: onehop recover'
-  const isIn = all.get(toHex(device))?.revoked === undefined
-  return isIn ? `Not you? onehop devices revoke ${toHex(device).slice(0, 12)}` : ''
+  if (all.get(toHex(device))?.revoked !== undefined) return ''
+  // No node puts itself out.
+  const where = toHex(device) === here ? 'It is the node that you are at; at another of yours: ' : ''
+  return `Not you? ${where}${shutOutCommand(change, device)}`
 }
 
 export const devicesRevoke: Command = {

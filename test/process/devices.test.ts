@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { fullAddress } from '../../daemon/net/node-id.ts'
 import { startNodeProcess, type NodeProcess } from '../support/node-process.ts'
+import { until } from '../support/until.ts'
 
 const bin = resolve(import.meta.dirname, '../../dist/cli/bin.js')
 const folder = mkdtempSync(join(tmpdir(), 'onehop-devices-'))
@@ -13,10 +15,10 @@ const paper = join(folder, 'paper.txt')
 let node: NodeProcess
 let comeBack: (home: Home) => void
 
-type Home = 'laptop' | 'desk' | 'tablet' | 'thief'
+type Home = 'laptop' | 'desk' | 'tablet' | 'thief' | 'hall' | 'shed'
 
-function run(home: Home, args: readonly string[]) {
-  return spawnSync(process.execPath, [bin, ...args, '--state', node.state], {
+function run(home: Home, args: readonly string[], at: NodeProcess = node) {
+  return spawnSync(process.execPath, [bin, ...args, '--state', at.state], {
     encoding: 'utf8',
     env: { PATH: process.env['PATH'], HOME: join(folder, home) },
   })
@@ -128,4 +130,26 @@ test('a thief with a copy of the key writes, and is taken out since then: what w
   const posts = onehop('tablet', 'get', 'posts', '--json').stdout
   expect([posts.includes('of Ada'), posts.includes('of Mallory')]).toEqual([true, false])
   expect(onehop('tablet', 'devices', 'revoke', keyOf('desk')).said).toContain('was revoked before')
+})
+
+test('the way out that is printed for a device, and for a node, is one that can be taken', async () => {
+  const bootstrap = node.addresses
+    .filter((address) => /\/tcp\/\d+$/.test(address))
+    .map((address) => fullAddress(node.node, address))
+  await using other = await startNodeProcess([
+    `network.bootstrap=${JSON.stringify(bootstrap)}`,
+    'network.allowDial=["127.0.0.0/8"]',
+    'hosting.offerTo="nobody"',
+  ])
+  const words = join(folder, 'words-of-hall.txt')
+  const init = onehop('hall', 'init', '--user', 'Hal', '--words-file', words, '--json').stdout
+  const { identity } = JSON.parse(init) as { readonly identity: string }
+  const digits = identity.slice(0, 12)
+  const recovered = run('shed', ['recover', '--words-file', words, '--identity', digits, '--json'], other)
+  expect(recovered.status, recovered.stdout + recovered.stderr).toBe(0)
+  await until(() => onehop('hall', 'devices', '--json').stdout.includes(other.node), 30_000)
+  const { said } = onehop('hall', 'devices')
+  const ways = [...said.matchAll(/Not you\? onehop (.*)/g)].map(([, way = '']) => way.split(' '))
+  expect(ways.map(([first]) => first)).toEqual(['devices', 'node'])
+  for (const way of ways) onehop('hall', ...way)
 })

@@ -6,6 +6,7 @@ import { notice } from '../parts/notice.ts'
 import { shortId } from '../parts/words.ts'
 import type { Phone } from './phone.ts'
 import { shutOutButton } from './shut-out.ts'
+import { canShutOut, wayOut } from './way-out.ts'
 
 /** What other devices, or whoever has the words, did to this person's identity: until the person has read it. */
 export function changesNotice(phone: Phone, failed: (error: unknown) => void): HTMLElement | false {
@@ -41,20 +42,8 @@ function told(phone: Phone, change: Change, failed: (error: unknown) => void): H
   return element(
     'div',
     { class: 'stack tight' },
-    notice('warn', changeInWords(change, name), wayOut(change, phone)),
-    canShutOut(change, phone) &&
+    notice('warn', changeInWords(change, name), wayOut(change, phone.identity)),
+    canShutOut(change, phone.identity) &&
       shutOutButton(phone, change.device as Uint8Array, 'Not me: shut it out', failed),
   )
-}
-
-function canShutOut({ kind, device, isDropped }: Change, { identity }: Phone): boolean {
-  if (kind !== 'added' || isDropped || device === undefined || identity.role !== 'owner') return false
-  return identity.state.devices.get(toHex(device))?.revoked === undefined
-}
-
-function wayOut(change: Change, phone: Phone): string {
-  if (change.isDropped) return 'If it was you, do it again. If not, nothing of it holds.'
-  if (canShutOut(change, phone)) return 'If that was not you, shut the device out now.'
-  const undo = change.kind === 'recovery' ? 'recover --take-back' : 'recover'
-  return `If that was not you, your recovery words undo it: onehop ${undo}, on the machine of your node.`
 }
