@@ -9,6 +9,7 @@ import { fromHex } from '../protocol/bytes.ts'
 import type { Collection, Schema } from '../protocol/schema/schema.ts'
 import type { Call, Option } from './command.ts'
 import { UsageError } from './failure.ts'
+import { findOwnSchema } from './own-schema.ts'
 import { openSchema, schemaOption } from './schema-file.ts'
 
 export const appOptions = {
@@ -21,16 +22,27 @@ export interface OpenApp extends AsyncDisposable {
   readonly schema: Schema
 }
 
-export async function openApp({ flags, context }: Call): Promise<OpenApp> {
-  const schema = await openSchema(flags.text('schema'), context.environment)
+/** `collection`: what it is opened for, by which a schema is found that was not applied here. */
+export async function openApp({ flags, context }: Call, collection?: string): Promise<OpenApp> {
+  const crypto = await context.crypto()
+  const keys = context.keys()
+  const identity = await openIdentity({ keys, crypto })
   const named = flags.text('node')
+  const find = async (app: string): Promise<Schema | undefined> => {
+    if (identity === undefined || collection === undefined) return undefined
+    const transport = named === undefined ? undefined : await namedNode(named, context.signal)
+    try {
+      const { call } = transport ?? (await context.daemon())
+      return await findOwnSchema({ call, identity, crypto, signal: context.signal }, app, collection)
+    } finally {
+      await transport?.close()
+    }
+  }
+  const schema = await openSchema(flags.text('schema'), context.environment, find)
   const way =
     named === undefined
       ? { node: (await context.daemon()).runtime.http }
       : { transport: await namedNode(named, context.signal) }
-  const crypto = await context.crypto()
-  const keys = context.keys()
-  const identity = await openIdentity({ keys, crypto })
   const app = await connect({
     schema,
     ...way,

@@ -19,8 +19,12 @@ export function schemaFolder(environment: NodeJS.ProcessEnv): string {
   return join(dataFolder(environment), 'schemas')
 }
 
-/** Without a name the microblog, which every release carries. */
-export async function openSchema(name: string | undefined, environment: NodeJS.ProcessEnv): Promise<Schema> {
+/** Without a name the microblog, which every release carries. `find`: where an app's schema is looked for that was not applied here. */
+export async function openSchema(
+  name: string | undefined,
+  environment: NodeJS.ProcessEnv,
+  find: (app: string) => Promise<Schema | undefined> = async () => undefined,
+): Promise<Schema> {
   if (name === undefined || name === microblog.id || name === 'microblog') return microblog
   const isId = /^[a-zA-Z0-9]+(\.[a-zA-Z0-9]+)+$/.test(name) && !name.endsWith('.json')
   if (!isId) return readSchemaFile(name)
@@ -29,7 +33,14 @@ export async function openSchema(name: string | undefined, environment: NodeJS.P
     return await readSchemaFile(kept)
   } catch (error) {
     if (!(error instanceof OnehopError) || error.code !== 'NOT_FOUND') throw error
-    throw new OnehopError('UNKNOWN_SCHEMA', `no schema of ${name} was applied here`, { cause: error })
+    const found = await find(name)
+    if (found === undefined)
+      throw new OnehopError('UNKNOWN_SCHEMA', `no schema of ${name} was applied here`, {
+        cause: error,
+        help: `Apply its file: onehop schema apply FILE. Where you have written with it, your node knows it: onehop get COLLECTION --schema ${name}`,
+      })
+    await keepSchema(found, environment)
+    return found
   }
 }
 

@@ -38,7 +38,7 @@ export const get: Command = {
     if (limit < 1 || limit > limitMax) throw new UsageError(`--limit takes 1 to ${limitMax}`)
     const ownerText = flags.text('owner')
     if (ownerText === undefined) await requireIdentity(context)
-    await using opened = await openApp(call)
+    await using opened = await openApp(call, name)
     const owner = await findOwner(opened, ownerText)
     const { app, schema } = opened
     const compiled = collectionOf(schema, name)

@@ -49,7 +49,7 @@ export const put: Command = {
     const waitS = flags.count('wait') ?? waitSDefault
     await requireIdentity(context)
     const text = json === '-' ? await readAll(context.stdin) : json
-    await using opened = await openApp(call)
+    await using opened = await openApp(call, name)
     const { app, schema } = opened
     collectionOf(schema, name)
     const value = itemFromJson(schema, name, parseJson(text))

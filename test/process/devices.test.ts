@@ -1,6 +1,6 @@
 /** Devices of one person at one node: what one did, the other is told; a key is given up for another. */
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
@@ -15,7 +15,7 @@ const paper = join(folder, 'paper.txt')
 let node: NodeProcess
 let comeBack: (home: Home) => void
 
-type Home = 'laptop' | 'desk' | 'tablet' | 'thief' | 'hall' | 'shed'
+type Home = 'laptop' | 'desk' | 'tablet' | 'thief' | 'attic' | 'hall' | 'shed'
 
 function run(home: Home, args: readonly string[], at: NodeProcess = node) {
   return spawnSync(process.execPath, [bin, ...args, '--state', at.state], {
@@ -130,6 +130,24 @@ test('a thief with a copy of the key writes, and is taken out since then: what w
   const posts = onehop('tablet', 'get', 'posts', '--json').stdout
   expect([posts.includes('of Ada'), posts.includes('of Mallory')]).toEqual([true, false])
   expect(onehop('tablet', 'devices', 'revoke', keyOf('desk')).said).toContain('was revoked before')
+})
+
+test('whoever has come back reads and writes what is of an app of theirs: its schema comes from the node', () => {
+  const file = join(folder, 'lists.json')
+  const fields = { what: { type: 'text', required: true } }
+  const collections = { items: { key: 'none', fields }, secrets: { key: 'none', private: true, fields } }
+  writeFileSync(file, JSON.stringify({ onehop: 1, id: 'example.lists', version: 1, collections }))
+  const ofLists = ['--schema', 'example.lists', '--json']
+  onehop('tablet', 'schema', 'apply', file)
+  onehop('tablet', 'put', 'items', '{"what":"tea"}', ...ofLists)
+  onehop('tablet', 'put', 'secrets', '{"what":"a ring"}', ...ofLists)
+  comeBack('attic')
+  const nothing = run('attic', ['get', 'others', ...ofLists])
+  expect([nothing.status, nothing.stdout]).toEqual([1, expect.stringContaining('UNKNOWN_SCHEMA')])
+  expect(onehop('attic', 'get', 'secrets', ...ofLists).stdout).toContain('"what":"a ring"')
+  onehop('attic', 'put', 'items', '{"what":"milk"}', ...ofLists)
+  const { stdout } = onehop('attic', 'get', 'items', ...ofLists)
+  for (const what of ['tea', 'milk']) expect(stdout).toContain(what)
 })
 
 test('the way out that is printed for a device, and for a node, is one that can be taken', async () => {
