@@ -15,7 +15,7 @@ const paper = join(folder, 'paper.txt')
 let node: NodeProcess
 let comeBack: (home: Home) => void
 
-type Home = 'laptop' | 'desk' | 'tablet' | 'thief' | 'attic' | 'hall' | 'shed'
+type Home = 'laptop' | 'desk' | 'tablet' | 'thief' | 'attic' | 'passer-by' | 'hall' | 'porch' | 'shed'
 
 function run(home: Home, args: readonly string[], at: NodeProcess = node) {
   return spawnSync(process.execPath, [bin, ...args, '--state', at.state], {
@@ -150,6 +150,35 @@ test('whoever has come back reads and writes what is of an app of theirs: its sc
   for (const what of ['tea', 'milk']) expect(stdout).toContain(what)
 })
 
+test('shares are made of the words in force alone, and where that cannot be looked up it is said', () => {
+  const replaced = join(folder, 'replaced.txt')
+  copyFileSync(paper, replaced)
+  const newer = join(folder, 'newer.txt')
+  const shares = (home: Home, words: string, at?: NodeProcess) =>
+    run(
+      home,
+      ['recovery', 'shares', '--words-file', words, '--shares-file', join(folder, `${home}-share`)],
+      at,
+    )
+  onehop('tablet', 'recovery', 'new', '--words-file', newer)
+  // By another device of hers, which has not heard of it yet.
+  const former = shares('attic', replaced)
+  expect([former.status, former.stderr]).toEqual([1, expect.stringMatching(/were replaced.*\(REVOKED\)/)])
+  const others = join(folder, 'others.txt')
+  onehop('hall', 'init', '--user', 'Hal', '--words-file', others)
+  const strange = shares('attic', others)
+  expect([strange.status, strange.stderr]).toEqual([
+    1,
+    expect.stringContaining('are not the recovery words of'),
+  ])
+  const good = shares('attic', newer)
+  expect([good.status, good.stderr]).toEqual([0, expect.not.stringMatching(/looked up|could be asked/)])
+  const nobodys = shares('passer-by', newer)
+  expect([nobodys.status, nobodys.stderr]).toEqual([0, expect.stringContaining('was not looked up')])
+  const offline = shares('tablet', newer, { ...node, state: join(folder, 'no-node') })
+  expect([offline.status, offline.stderr]).toEqual([0, expect.stringContaining('No node could be asked')])
+})
+
 test('the way out that is printed for a device, and for a node, is one that can be taken', async () => {
   const bootstrap = node.addresses
     .filter((address) => /\/tcp\/\d+$/.test(address))
@@ -160,14 +189,14 @@ test('the way out that is printed for a device, and for a node, is one that can 
     'hosting.offerTo="nobody"',
   ])
   const words = join(folder, 'words-of-hall.txt')
-  const init = onehop('hall', 'init', '--user', 'Hal', '--words-file', words, '--json').stdout
+  const init = onehop('porch', 'init', '--user', 'Hal', '--words-file', words, '--json').stdout
   const { identity } = JSON.parse(init) as { readonly identity: string }
   const digits = identity.slice(0, 12)
   const recovered = run('shed', ['recover', '--words-file', words, '--identity', digits, '--json'], other)
   expect(recovered.status, recovered.stdout + recovered.stderr).toBe(0)
-  await until(() => onehop('hall', 'devices', '--json').stdout.includes(other.node), 30_000)
-  const { said } = onehop('hall', 'devices')
+  await until(() => onehop('porch', 'devices', '--json').stdout.includes(other.node), 30_000)
+  const { said } = onehop('porch', 'devices')
   const ways = [...said.matchAll(/Not you\? onehop (.*)/g)].map(([, way = '']) => way.split(' '))
   expect(ways.map(([first]) => first)).toEqual(['devices', 'node'])
-  for (const way of ways) onehop('hall', ...way)
+  for (const way of ways) onehop('porch', ...way)
 })

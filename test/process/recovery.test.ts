@@ -89,7 +89,11 @@ test(
     const split = onehop('ada', home, [
       ...['recovery', 'shares', '--words-file', paper, '--shares-file', share, '--json'],
     ])
-    expect(split.json()).toEqual({ threshold: 2, files: [`${share}-1`, `${share}-2`, `${share}-3`] })
+    expect(split.json()).toEqual({
+      threshold: 2,
+      files: [`${share}-1`, `${share}-2`, `${share}-3`],
+      checked: true,
+    })
     expect(statSync(`${share}-3`).mode & 0o777).toBe(0o600)
     const over = onehop('ada', home, [
       ...['recovery', 'shares', '--words-file', paper, '--shares-file', share, '--json'],
