@@ -46,6 +46,11 @@ export class DenyList {
     return this.#kept.size
   }
 
+  /** The same, ascending. */
+  get kept(): readonly NodeId[] {
+    return [...this.#kept].toSorted()
+  }
+
   /** Replaces the operator's list, which a restart forgets. */
   async set(nodes: readonly NodeId[]): Promise<void> {
     this.#listed = nodes

@@ -10,7 +10,7 @@ import { groups, groupsAdd, groupsCreate, groupsRemove, groupsRole } from './gro
 import { help } from './help.ts'
 import { importFile } from './import.ts'
 import { init } from './init.ts'
-import { nodeAllow, nodeRevoke } from './node.ts'
+import { node, nodeAllow, nodeRevoke } from './node.ts'
 import { pair } from './pair.ts'
 import { passphraseRemove, passphraseSet } from './passphrase.ts'
 import { paths } from './paths.ts'
@@ -38,6 +38,7 @@ export const commands: readonly Command[] = [
   devicesRevoke,
   devicesRenew,
   devicesVouch,
+  node,
   nodeRevoke,
   nodeAllow,
   groups,

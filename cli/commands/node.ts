@@ -12,6 +12,25 @@ import { counted, shortId } from '../units.ts'
 const prefixMin = 8
 const nodeNotes = `NODE is its id as onehop status prints it, or the first digits of that (${prefixMin} at least).`
 
+export const node: Command = {
+  name: 'node',
+  summary: 'nodes that this one speaks with no more',
+  operands: [],
+  options: {},
+  examples: [['onehop node', 'whole ids of those that were revoked here (onehop node revoke)']],
+  async run({ context, output }) {
+    const { call } = await context.daemon()
+    const { nodes } = await call('admin.deny.list', {}, { signal: context.signal })
+    if (output.json) for (const denied of nodes) output.line({ node: denied, denied: true })
+    else if (nodes.length === 0) output.words('This node speaks with everybody.')
+    else {
+      output.words('This node speaks with these no more. onehop node allow NODE undoes that.')
+      output.data(nodes.map(toHex).join('\n'))
+    }
+    return exitCodes.ok
+  },
+}
+
 export const nodeRevoke: Command = {
   name: 'node revoke',
   summary: 'have nothing more to do with a node: a box that was stolen, or that you do not trust',
@@ -33,20 +52,20 @@ export const nodeRevoke: Command = {
     const { log } = await daemon.call('identity.get', { identity: identity.id }, { signal })
     await identity.learn(log)
     const shards = await ownShards(context, daemon, identity.id)
-    const node = await findNode(call, daemon, operands[0] ?? '', shards, [...identity.state.devices.keys()])
-    if (toHex(node) === daemon.runtime.node)
+    const found = await findNode(call, daemon, operands[0] ?? '', shards, [...identity.state.devices.keys()])
+    if (toHex(found) === daemon.runtime.node)
       throw new OnehopError('BAD_REQUEST', 'this is the node that you are at', {
         help: 'Live somewhere else first, and do it there: onehop pair, or onehop recover with your words.',
       })
 
-    const device = identity.state.devices.get(toHex(node))
+    const device = identity.state.devices.get(toHex(found))
     const wasDevice = device !== undefined && device.revoked === undefined
-    if (wasDevice) await revoke({ call: daemon.call, crypto, identity, device: node, signal })
-    const placed = await takeSeats(context, daemon, identity, [node], shards)
+    if (wasDevice) await revoke({ call: daemon.call, crypto, identity, device: found, signal })
+    const placed = await takeSeats(context, daemon, identity, [found], shards)
 
-    if (output.json) output.line({ node, shards: placed, device: wasDevice, denied: true })
+    if (output.json) output.line({ node: found, shards: placed, device: wasDevice, denied: true })
     else {
-      if (placed.length === 0) output.words(`${shortId(node)} had no seat in a shard of yours.`)
+      if (placed.length === 0) output.words(`${shortId(found)} had no seat in a shard of yours.`)
       for (const { owner, members } of placed) {
         const whose = equalBytes(owner, identity.id) ? 'yours' : `the group ${shortId(owner)}`
         output.words(
@@ -54,7 +73,9 @@ export const nodeRevoke: Command = {
         )
       }
       if (wasDevice) output.words(`${output.green('Revoked')} its key in your identity.`)
-      output.words('This node speaks with it no more.')
+      output.words(
+        `This node speaks with it no more: ${toHex(found)}. onehop node allow ${shortId(found)} undoes that.`,
+      )
       output.words(
         output.yellow(
           'What it held in the open it may keep: what is public, who lives with whom, sizes and times. What is sealed it could not read.',
@@ -70,17 +91,48 @@ export const nodeAllow: Command = {
   summary: 'speak again with a node that was revoked here',
   operands: ['NODE'],
   options: {},
-  examples: [['onehop node allow 5f0c…', 'the whole id: it was found behind the sofa']],
-  notes: 'NODE is its whole id, of 64 digits. It gets no seat back by this, nor a place in your identity.',
+  examples: [['onehop node allow 5f0c9a31', 'it was found behind the sofa']],
+  notes: [
+    `NODE is its id as onehop node lists it, or the first digits of that (${prefixMin} at least).`,
+    'It gets no seat back by this, nor a place in your identity.',
+  ].join('\n'),
   async run({ operands: [text = ''], context, output }) {
-    const node = fromHex(text.toLowerCase(), 32)
-    if (node === undefined) throw new UsageError(`a node is 64 hex digits, not ${JSON.stringify(text)}`)
+    const { signal } = context
     const { call } = await context.daemon()
-    const { denied } = await call('admin.deny.remove', { nodes: [node] }, { signal: context.signal })
-    if (output.json) output.line({ node, denied })
-    else output.words(`This node speaks with ${shortId(node)} again, should they meet.`)
+    const found = await findDenied(call, text.toLowerCase(), signal)
+    const { denied } = await call('admin.deny.remove', { nodes: [found] }, { signal })
+    if (output.json) output.line({ node: found, denied })
+    else output.words(`This node speaks with ${shortId(found)} again, should they meet.`)
     return exitCodes.ok
   },
+}
+
+const listsDenied = 'onehop node lists those that are denied.'
+
+/** A whole id is taken as it is: to allow one that nobody denies changes nothing. */
+async function findDenied(call: Daemon['call'], typed: string, signal: AbortSignal): Promise<Uint8Array> {
+  const whole = fromHex(typed, 32)
+  if (whole !== undefined) return whole
+  if (!isPrefix(typed)) throw notNamed(typed, listsDenied)
+  const { nodes } = await call('admin.deny.list', {}, { signal })
+  return only(nodes.map(toHex), typed, 'node that is denied here', listsDenied)
+}
+
+function isPrefix(typed: string): boolean {
+  return typed.length >= prefixMin && /^[0-9a-f]+$/.test(typed)
+}
+
+function notNamed(typed: string, help: string): UsageError {
+  const digits = `the first digits of its id, ${prefixMin} at least`
+  return new UsageError(`a node is named by ${digits}, not ${JSON.stringify(typed)}`, help)
+}
+
+function only(known: readonly string[], typed: string, what: string, help: string): Uint8Array {
+  const found = known.filter((name) => name.startsWith(typed))
+  const [first, ...more] = found
+  if (first !== undefined && more.length === 0) return fromHex(first, 32) as Uint8Array
+  const how = first === undefined ? `no ${what} begins` : `more than one ${what} begins`
+  throw new OnehopError('NOT_FOUND', `${how} with ${typed}`, { help })
 }
 
 async function findNode(
@@ -93,20 +145,14 @@ async function findNode(
   const typed = text.toLowerCase()
   const whole = fromHex(typed, 32)
   if (whole !== undefined) return whole
-  if (typed.length < prefixMin || !/^[0-9a-f]+$/.test(typed))
-    throw new UsageError(
-      `a node is named by the first digits of its id, ${prefixMin} at least, not ${JSON.stringify(text)}`,
-      'onehop status lists neighbours.',
-    )
-  const { peers, node } = await call('admin.status', { limit: 1, brief: true }, { signal: context.signal })
-  const seated = shards.flatMap(({ set }) => [...(set?.members ?? []), ...(set?.standby ?? [])])
-  const known = new Set([...[...seated, ...peers, { node }].map((one) => toHex(one.node)), ...devices])
-  const found = [...known].filter((name) => name.startsWith(typed))
-  const [first, ...more] = found
-  if (first !== undefined && more.length === 0) return fromHex(first, 32) as Uint8Array
-  throw new OnehopError(
-    'NOT_FOUND',
-    `${first === undefined ? 'no' : 'more than one'} node that is known here begins with ${typed}`,
-    { help: 'onehop status lists neighbours; the whole id, of 64 digits, is always taken.' },
+  if (!isPrefix(typed)) throw notNamed(typed, 'onehop status lists neighbours.')
+  const { peers, node: self } = await call(
+    'admin.status',
+    { limit: 1, brief: true },
+    { signal: context.signal },
   )
+  const seated = shards.flatMap(({ set }) => [...(set?.members ?? []), ...(set?.standby ?? [])])
+  const known = new Set([...[...seated, ...peers, { node: self }].map((one) => toHex(one.node)), ...devices])
+  const help = 'onehop status lists neighbours; the whole id, of 64 digits, is always taken.'
+  return only([...known], typed, 'node that is known here', help)
 }

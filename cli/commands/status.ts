@@ -10,7 +10,7 @@ import { columns, safeText } from '../output.ts'
 import type { Output } from '../output.ts'
 import { counted, formatBytes, formatCount, formatDuration, shortId } from '../units.ts'
 
-type Status = ReplyOf<'admin.status'>
+type Status = ReplyOf<'admin.status'> & { readonly denied: readonly Uint8Array[] }
 
 const shownDefault = 10
 
@@ -38,7 +38,8 @@ export const status: Command = {
       after = page.next
     }
     const { pairing } = await daemon.call('admin.pair.show', {}, { signal })
-    const whole = { ...found, hosted, next: after }
+    const { nodes: denied } = await daemon.call('admin.deny.list', {}, { signal })
+    const whole = { ...found, hosted, next: after, denied }
     const exit = exitOf(whole, pairing)
     const { pid, http, phone } = daemon.runtime
     if (output.json) output.line({ ...whole, pid, http, phone, pairing: { state: pairing.state }, exit })
@@ -102,6 +103,13 @@ function describe(
       : []),
     ...section(`${bold('Neighbours')} ${dim(String(found.peers.length))}`, peerRows(found, output), 'none'),
     ...section(
+      `${bold('Denied')} ${dim(String(found.denied.length))}`,
+      found.denied.slice(0, shownDefault).map((node) => [toHex(node)]),
+    ),
+    ...(found.denied.length > shownDefault
+      ? [dim(`  and ${formatCount(found.denied.length - shownDefault)} more: onehop node`)]
+      : []),
+    ...section(
       bold('Aggregates'),
       found.aggregates.map(({ app, scope, documents, leaves, freshMs }) => [
         scope,
@@ -161,10 +169,11 @@ function hostedRows({ hosted }: Status, { green, yellow, red, dim }: Output): st
   })
 }
 
-function peerRows({ peers }: Status, { green, dim }: Output): string[][] {
+function peerRows({ peers, denied }: Status, { green, red, dim }: Output): string[][] {
+  const isDenied = new Set(denied.map(toHex))
   return peers.map(({ node, connected, latencyMs, label, addresses }) => [
     shortId(node),
-    connected ? green('connected') : dim('away'),
+    isDenied.has(toHex(node)) ? red('denied') : connected ? green('connected') : dim('away'),
     latencyMs === null ? '' : `${latencyMs} ms`,
     safeText(label ?? ''),
     dim(safeText(addresses[0] ?? '')),

@@ -58,6 +58,7 @@ type Names =
   | 'admin.deny.set'
   | 'admin.deny.add'
   | 'admin.deny.remove'
+  | 'admin.deny.list'
   | 'admin.provide'
   | 'admin.stop'
 
@@ -175,6 +176,10 @@ export function adminOperations(parts: AdminOperationsParts): Pick<Operations, N
     async 'admin.deny.remove'({ nodes }) {
       await denyList.remove(nodes.map(toHex))
       return { denied: denyList.size }
+    },
+
+    async 'admin.deny.list'() {
+      return { nodes: denyList.kept.map((node) => fromHex(node, 32) as Uint8Array) }
     },
 
     async 'admin.provide'({ owners }) {

@@ -479,10 +479,12 @@ export const operations = {
     { identities: list(key32(), apiLimits.hostsPerRequestMax) },
     { removed: uint() },
   ),
-  /** Replaces the list of peers that are neither dialled nor answered. */
-  /** Kept over restarts, beside what `admin.deny.set` says. The reply tells how many nodes are denied so. */
+  /** Peers that are neither dialled nor answered. Kept over restarts, beside what `admin.deny.set` says. The reply tells how many nodes are denied so. */
   'admin.deny.add': unary('admin', { nodes: list(key32(), apiLimits.denyMax) }, { denied: uint() }),
   'admin.deny.remove': unary('admin', { nodes: list(key32(), apiLimits.denyMax) }, { denied: uint() }),
+  /** Those that `admin.deny.add` named, ascending. */
+  'admin.deny.list': unary('admin', {}, { nodes: list(key32(), apiLimits.denyMax) }),
+  /** Replaces a list of more such peers, which a restart forgets. */
   'admin.deny.set': unary('admin', { nodes: list(key32(), apiLimits.denyMax) }, {}),
   /** Puts shards held here at the head of the queue that announces them in the DHT. `queued`: those not announced yet. */
   'admin.provide': unary(

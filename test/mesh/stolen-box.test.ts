@@ -75,6 +75,7 @@ test('a node that is denied for good is denied after a restart, until it is allo
   expect(await isMet(one)).toBe(true)
   const nodes = [fromHex(other.id, 32) as Uint8Array]
   expect(await mesh.wait(one.call('admin.deny.add', { nodes }))).toEqual({ denied: 1 })
+  expect(await mesh.wait(one.call('admin.deny.list', {}))).toEqual({ nodes })
   await mesh.clock.advance(5_000)
   expect(await isMet(one)).toBe(false)
   // The operator's list is another: emptied, it takes nothing of this away.
@@ -84,6 +85,7 @@ test('a node that is denied for good is denied after a restart, until it is allo
   await mesh.clock.advance(10_000)
   expect(await isMet(again)).toBe(false)
   expect(await mesh.wait(again.call('admin.deny.remove', { nodes }))).toEqual({ denied: 0 })
+  expect(await mesh.wait(again.call('admin.deny.list', {}))).toEqual({ nodes: [] })
   await mesh.close(1)
   await mesh.open(1)
   await mesh.until(() => isMet(again), 20_000)

@@ -47,6 +47,16 @@ function onehop(person: Person, ...args: readonly string[]) {
   return { status, lines, said: stdout + stderr }
 }
 
+/** As it is told to people. */
+function inWords({ home, at }: Person, ...args: readonly string[]): string {
+  const command = [bin, ...args, '--state', at.state]
+  const { stdout, stderr } = spawnSync(process.execPath, command, {
+    encoding: 'utf8',
+    env: { PATH: process.env['PATH'], HOME: home },
+  })
+  return stdout + stderr
+}
+
 async function person(settings: readonly string[]): Promise<Person> {
   const home = mkdtempSync(join(tmpdir(), 'onehop-person-'))
   opened.defer(() => rmSync(home, { recursive: true, force: true }))
@@ -223,7 +233,22 @@ test('a node that was revoked is met no more, until it is allowed again', async 
   expect(revoked.status, revoked.said).toBe(0)
   expect(revoked.lines()).toEqual([{ node: ben.at.node, shards: [], device: false, denied: true }])
   await until(() => !isMet(), 20_000)
-  expect(onehop(ada, 'node', 'allow', ben.at.node).lines()).toEqual([{ node: ben.at.node, denied: 0 }])
+  expect(onehop(ada, 'node').lines()).toEqual([{ node: ben.at.node, denied: true }])
+  expect(onehop(ada, 'status').lines()).toMatchObject([{ denied: [ben.at.node] }])
+  const shown = inWords(ada, 'status')
+  expect(shown).toMatch(new RegExp(`${ben.at.node.slice(0, 12)} +denied`))
+  expect(shown).toMatch(new RegExp(`\nDenied 1\n +${ben.at.node}`))
+  expect(onehop(ada, 'node', 'allow', 'abc').status).toBe(2)
+  expect(onehop(ada, 'node', 'allow', ada.at.node.slice(0, 10)).lines()).toMatchObject([
+    { error: { code: 'NOT_FOUND', help: expect.stringContaining('onehop node') } },
+  ])
+  const again = inWords(ada, 'node', 'revoke', ben.at.node.slice(0, 10))
+  expect(again).toContain(
+    `no more: ${ben.at.node}. onehop node allow ${ben.at.node.slice(0, 12)} undoes that.`,
+  )
+  const allowed = onehop(ada, 'node', 'allow', ben.at.node.slice(0, 12))
+  expect(allowed.lines()).toEqual([{ node: ben.at.node, denied: 0 }])
+  expect(onehop(ada, 'node').lines()).toEqual([])
 })
 
 test('paths are where things are', () => {

@@ -444,6 +444,10 @@ export const goodMessages: Messages = {
   },
   'admin.deny.add': { request: { 'a stolen box': { nodes: [node] } }, reply: { 'the only one': { denied: 1 } } },
   'admin.deny.remove': { request: { 'it was found': { nodes: [node] } }, reply: { 'none is left': { denied: 0 } } },
+  'admin.deny.list': {
+    request: { 'nothing to say': {} },
+    reply: { 'a stolen box': { nodes: [node] }, nobody: { nodes: [] } },
+  },
   'admin.deny.set': {
     request: { 'one peer': { nodes: [source] }, nobody: { nodes: [] } },
     reply: { 'nothing to say': {} },
