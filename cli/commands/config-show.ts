@@ -17,6 +17,7 @@ export const configShow: Command = {
   notes: [
     'Later ones win: defaults, the config file, variables ONEHOP_SET_A__B, options --set a.b=VALUE.',
     'The config file is that of --config, else of the variable ONEHOP_CONFIG, else the one that onehop paths shows.',
+    'network.bootstrap takes addresses of other nodes, as onehop status prints them there (reached at): a list as JSON.',
   ].join('\n'),
   async run({ flags, context, output }) {
     const settings = flags.on('running')

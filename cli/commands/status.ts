@@ -8,9 +8,14 @@ import { exitCodes } from '../exit-code.ts'
 import type { ExitCode } from '../exit-code.ts'
 import { columns, safeText } from '../output.ts'
 import type { Output } from '../output.ts'
+import { peerAddresses } from '../peer-address.ts'
 import { counted, formatBytes, formatCount, formatDuration, shortId } from '../units.ts'
 
-type Status = ReplyOf<'admin.status'> & { readonly denied: readonly Uint8Array[] }
+type Status = ReplyOf<'admin.status'> & {
+  readonly denied: readonly Uint8Array[]
+  /** As other nodes take it in network.bootstrap. */
+  readonly reachedAt: readonly string[]
+}
 
 const shownDefault = 10
 
@@ -39,7 +44,8 @@ export const status: Command = {
     }
     const { pairing } = await daemon.call('admin.pair.show', {}, { signal })
     const { nodes: denied } = await daemon.call('admin.deny.list', {}, { signal })
-    const whole = { ...found, hosted, next: after, denied }
+    const reachedAt = peerAddresses(found.node, found.addresses)
+    const whole = { ...found, hosted, next: after, denied, reachedAt }
     const exit = exitOf(whole, pairing)
     const { pid, http, phone } = daemon.runtime
     if (output.json) output.line({ ...whole, pid, http, phone, pairing: { state: pairing.state }, exit })
@@ -72,6 +78,7 @@ function describe(
     ['running', `${formatDuration(found.uptimeMs)}, release ${found.version}, process ${daemon.runtime.pid}`],
     ['roles', found.roles.length === 0 ? 'none yet' : found.roles.join(', ')],
     ['region', found.region ?? 'not set'],
+    ...found.reachedAt.map((address, i) => [i === 0 ? 'reached at' : '', address]),
     ['dashboard', daemon.dashboard],
     ['phone page', daemon.runtime.phone],
     [

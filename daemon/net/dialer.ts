@@ -41,7 +41,13 @@ export function createDialer(options: {
   for (const text of options.bootstrap) {
     const address = parseAddress(text)
     if (address?.node === undefined) {
-      throw new OnehopError('BAD_CONFIG', `network.bootstrap: ${text} is no multiaddr that ends in /p2p/PEER`)
+      throw new OnehopError(
+        'BAD_CONFIG',
+        `network.bootstrap: ${text} is no multiaddr that ends in /p2p/PEER`,
+        {
+          help: 'onehop status at that node prints them: reached at.',
+        },
+      )
     }
     if (libp2p.peerId.equals(peerIdOf(address.node))) continue
     addresses.set(address.node, [...(addresses.get(address.node) ?? []), address.transport])

@@ -79,6 +79,19 @@ beforeAll(async () => {
 
 afterAll(() => opened.disposeAsync())
 
+test('status prints where the node is reached, as network.bootstrap takes it', () => {
+  const [status] = onehop(ada, 'status').lines() as { reachedAt: string[] }[]
+  const expected = ada.at.addresses
+    .filter((address) => !address.endsWith('/http'))
+    .map((address) => fullAddress(ada.at.node, address))
+  expect(expected.length).toBeGreaterThan(0)
+  expect(status?.reachedAt).toEqual(expected)
+  const [first = '', ...others] = expected
+  const shown = inWords(ada, 'status')
+  expect(shown.split('\n').find((line) => line.startsWith('reached at'))).toContain(` ${first}`)
+  for (const other of others) expect(shown).toContain(other)
+})
+
 test('status exits 4 while something is wrong, and 0 again afterwards', async () => {
   const alone = onehop(ada, 'status')
   expect(alone.status, alone.said).toBe(4)
