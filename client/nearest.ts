@@ -20,7 +20,7 @@ import { probe, raceMembers } from './race.ts'
 import type { Racer, Runner } from './race.ts'
 import { defaultCrypto } from './random.ts'
 import type { CallOptions, LiveReply, Transport } from './transport.ts'
-import type { RequestOf, SubscriptionName } from '../protocol/api/operations.ts'
+import type { ReplyOf, RequestOf, SubscriptionName } from '../protocol/api/operations.ts'
 
 export interface NearestOptions {
   /** Whose home nodes to stay near. */
@@ -43,6 +43,15 @@ export interface MemberStatus {
   readonly state: 'current' | 'warm' | 'alive' | 'dead' | 'untried'
 }
 
+interface Found {
+  readonly chain: ReplicaSetChain
+  readonly heard: ReplyOf<'replica-set.get'>['heard']
+}
+
+function urlOf(addresses: readonly string[]): string | undefined {
+  return addresses.map(addressUrl).find((found) => found !== undefined)
+}
+
 /** Failures that say that the node, not the request, is the trouble. */
 const away: ReadonlySet<ErrorCode> = new Set(['UNREACHABLE', 'CLOSED'])
 
@@ -50,7 +59,8 @@ const away: ReadonlySet<ErrorCode> = new Set(['UNREACHABLE', 'CLOSED'])
  * A transport to whichever holder of a person's shard is nearest.
  *
  * 1. The members come from the signed replica set alone, checked against the owner's identity log. A node that is
- *    asked where the shard is can say nothing false, only nothing.
+ *    asked where the shard is can say nothing false, only nothing; where they are now it may say where none is any more
+ *    where the set says.
  * 2. One member is current, a second one warm. A current one that fails, or is silent and then does not answer a
  *    probe, gives way to the warm one at once; the DHT has no part in it.
  * 3. A member that proves another key than its seat's is not used.
@@ -134,9 +144,9 @@ export class Nearest implements Transport {
   /** Looks the replica set up again and races its members. */
   async refresh(options: CallOptions = {}): Promise<void> {
     const current = await this.#ensure(options)
-    const chain = await this.#fetchChain(this.#transport(current), options)
-    if (chain !== undefined) await this.#adoptChain(chain)
-    await this.#race(this.#members)
+    const found = await this.#fetchChain(this.#transport(current), options)
+    if (found !== undefined) await this.#adoptChain(found.chain)
+    await this.#raceFound(found?.heard ?? [])
   }
 
   readonly call: Transport['call'] = async (operation, request, options = {}) => {
@@ -215,14 +225,30 @@ export class Nearest implements Transport {
     })
     const isMember = this.#members.some(({ url }) => url === first.url)
     if (this.#chain !== undefined && isMember) return first
-    const chain = await this.#fetchChain(this.#transport(first), {})
-    if (chain === undefined) return first
-    await this.#adoptChain(chain)
+    const found = await this.#fetchChain(this.#transport(first), {})
+    if (found === undefined) return first
+    await this.#adoptChain(found.chain)
     // A member may answer elsewhere than where it did when the set was signed: another port, another network.
     this.#members = this.#members.map((one) =>
       one.node !== undefined && equalBytes(one.node, first.node) ? { ...one, url: first.url } : one,
     )
-    return this.#race(this.#members)
+    return this.#raceFound(found.heard)
+  }
+
+  /** Where no member is any more where the set says, or was found last, the node that was asked may hear them elsewhere. */
+  async #raceFound(heard: Found['heard']): Promise<Runner> {
+    try {
+      return await this.#race(this.#members)
+    } catch (error) {
+      const elsewhere = this.#members.map((one) => {
+        const of = heard.find(({ node }) => one.node !== undefined && equalBytes(node, one.node))
+        return { ...one, url: (of && urlOf(of.addresses)) ?? one.url }
+      })
+      if (elsewhere.every(({ url }, i) => url === this.#members[i]?.url)) throw error
+      const runner = await this.#race(elsewhere)
+      this.#members = elsewhere
+      return runner
+    }
   }
 
   #bootstrap(): Racer[] {
@@ -230,9 +256,9 @@ export class Nearest implements Transport {
   }
 
   /** Undefined when nobody placed the shard yet: then the bootstrap node is as near as it gets. */
-  async #fetchChain(transport: Transport, options: CallOptions): Promise<ReplicaSetChain | undefined> {
+  async #fetchChain(transport: Transport, options: CallOptions): Promise<Found | undefined> {
     try {
-      const { replicaSet } = await transport.call('replica-set.get', { owner: this.owner }, options)
+      const { replicaSet, heard } = await transport.call('replica-set.get', { owner: this.owner }, options)
       const chain = unpackChain(this.#crypto, replicaSet)
       const identities = this.#options.identities(transport)
       const people: People = (id) => identities.known(id)
@@ -243,7 +269,7 @@ export class Nearest implements Transport {
         if (again !== undefined)
           throw new OnehopError('BAD_SIGNATURE', `the replica set does not stand: ${again}`)
       }
-      return chain
+      return { chain, heard }
     } catch (cause) {
       const { code } = asOnehopError(cause)
       if (code === 'NOT_FOUND' || code === 'NOT_HOSTED' || code === 'UNKNOWN_IDENTITY') return undefined
@@ -266,7 +292,7 @@ export class Nearest implements Transport {
     if (this.#chain !== undefined && compareReplicaSets(chain.newest, this.#chain.newest) >= 0) return
     this.#chain = chain
     const members = chain.newest.members.flatMap(({ node, addresses }) => {
-      const url = addresses.map(addressUrl).find((found) => found !== undefined)
+      const url = urlOf(addresses)
       return url === undefined ? [] : [{ url, node }]
     })
     if (members.length > 0) this.#members = members

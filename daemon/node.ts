@@ -279,7 +279,11 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     ...search.operations,
     ...readOperations({ clock, store, hosting, identities, schemas, streams, views, live }),
     ...blobOperations({ crypto, clock, blobs, hosting, identities, copies: blobCopies, uploads }),
-    ...placementOperations({ config: config.hosting, identities, finder, placement, self: rpc.self }),
+    ...placementOperations({
+      config: config.hosting,
+      ...{ identities, finder, neighbours, placement },
+      self: rpc.self,
+    }),
     ...adminOperations({
       ...base,
       version: ports.version,

@@ -6,6 +6,7 @@ import type { Config } from '../config.ts'
 import type { Identities } from '../identities.ts'
 import type { NodeId } from '../net/rpc.ts'
 import type { Finder } from '../placement/find.ts'
+import type { Neighbours } from '../placement/neighbours.ts'
 import type { Placement } from '../placement/placement.ts'
 import { requireOwnersDevice } from './caller.ts'
 
@@ -13,6 +14,7 @@ export interface PlacementOperationsParts {
   readonly config: Config['hosting']
   readonly identities: Identities
   readonly finder: Finder
+  readonly neighbours: Pick<Neighbours, 'get' | 'awayMs'>
   readonly placement: Placement
   readonly self: NodeId
 }
@@ -20,13 +22,18 @@ export interface PlacementOperationsParts {
 type Names = 'replica-set.get' | 'placement.propose' | 'placement.commit'
 
 export function placementOperations(parts: PlacementOperationsParts): Pick<Operations, Names> {
-  const { config, identities, finder, placement, self } = parts
+  const { config, identities, finder, neighbours, placement, self } = parts
   return {
     async 'replica-set.get'({ owner }, { signal }) {
       const found = await finder.find(owner, signal)
       if (found === undefined)
         throw new OnehopError('NOT_FOUND', `nobody asked knows who holds ${toHex(owner)}`)
-      return { replicaSet: found.chain.bytes, source: found.source }
+      const heard = found.chain.newest.members.flatMap(({ node }) => {
+        const name = toHex(node)
+        const hello = neighbours.awayMs(name) === 0 ? neighbours.get(name)?.hello : undefined
+        return hello === undefined ? [] : [{ node, addresses: hello.addresses }]
+      })
+      return { replicaSet: found.chain.bytes, source: found.source, heard }
     },
 
     async 'placement.propose'(

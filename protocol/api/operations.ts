@@ -278,11 +278,18 @@ export const operations = {
   ),
 
   // ---- placement
-  /** The signed replica set as it travels, looked up in the network where this node has none. */
+  /**
+   * The signed replica set as it travels, looked up in the network where this node has none. `heard`: where members are now
+   * that this node hears, whose addresses may be others since the set was signed. Nobody signs that.
+   */
   'replica-set.get': unary(
     'anyone',
     { owner: key32() },
-    { replicaSet: document, source: anyOf('local', 'network') },
+    {
+      replicaSet: document,
+      source: anyOf('local', 'network'),
+      heard: list(fields({ node: key32(), addresses }), limits.replicaSetMembersMax),
+    },
   ),
   /** Gathers leases and answers, for each shard, the bytes that a device of its owner has to sign. */
   'placement.propose': unary(

@@ -10,6 +10,8 @@ const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
 
 export interface Daemons extends AsyncDisposable {
   readonly all: readonly Daemon[]
+  /** What each was started with. */
+  readonly configs: readonly Config[]
   /** Kills nothing softly: closes one. */
   stop(index: number): Promise<void>
 }
@@ -22,6 +24,7 @@ export async function startDaemons(
 ): Promise<Daemons> {
   await using opened = new AsyncDisposableStack()
   const all: Daemon[] = []
+  const configs: Config[] = []
   const stopped = new Set<number>()
   for (let index = 0; index < count; index++) {
     const state = await mkdtemp(join(tmpdir(), 'onehop-client-'))
@@ -43,8 +46,10 @@ export async function startDaemons(
       },
       hosting: { ...base.hosting, offerTo: 'anyone', heartbeatMs: 250, reconcileEveryMs: 2_000 },
     }
-    const daemon = await startDaemon({ config: change(config, index), version: 'test', log })
+    const changed = change(config, index)
+    const daemon = await startDaemon({ config: changed, version: 'test', log })
     all.push(daemon)
+    configs.push(changed)
     opened.defer(async () => {
       if (!stopped.has(index)) await daemon[Symbol.asyncDispose]()
     })
@@ -52,6 +57,7 @@ export async function startDaemons(
   const running = opened.move()
   return {
     all,
+    configs,
     async stop(index) {
       stopped.add(index)
       await all[index]?.[Symbol.asyncDispose]()
@@ -60,7 +66,7 @@ export async function startDaemons(
   }
 }
 
-function bootstrapOf(daemon: Daemon): string[] {
+export function bootstrapOf(daemon: Daemon): string[] {
   return daemon.addresses
     .filter((address) => /\/tcp\/\d+$/.test(address))
     .map((a) => fullAddress(daemon.node.id, a))

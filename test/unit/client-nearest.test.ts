@@ -15,7 +15,14 @@ import { createVirtualClock } from '../support/virtual-clock.ts'
 
 const crypto = seededCrypto(5)
 
-function neighbourhood(options: { signer?: Person; bootstrapNode?: Uint8Array } = {}) {
+function neighbourhood(
+  options: {
+    signer?: Person
+    bootstrapNode?: Uint8Array
+    heard?: readonly (readonly [number, number])[]
+    answering?: Uint8Array
+  } = {},
+) {
   const clock = createVirtualClock()
   const person = createPerson(crypto)
   const keys = [1, 2, 3].map((fill) => new Uint8Array(32).fill(fill))
@@ -50,7 +57,14 @@ function neighbourhood(options: { signer?: Person; bootstrapNode?: Uint8Array } 
       region: null,
     }),
     'identity.get': () => ({ log: encodeLog(person.state.entries), people: [] }),
-    'replica-set.get': () => ({ replicaSet: chain.bytes, source: 'local' as const }),
+    'replica-set.get': () => ({
+      replicaSet: chain.bytes,
+      source: 'local' as const,
+      heard: (options.heard ?? []).map(([i, port]) => ({
+        node: keys[i] as Uint8Array,
+        addresses: [`/ip4/127.0.0.${i + 1}/tcp/4001`, `/ip4/127.0.0.${i + 1}/tcp/${port}/http`],
+      })),
+    }),
     'record.get': () => ({ records: [null] }),
   })
   const nodes = new Map<string, FakeNode>()
@@ -63,6 +77,10 @@ function neighbourhood(options: { signer?: Person; bootstrapNode?: Uint8Array } 
     bootstrap,
     createFakeNode(bootstrap, clock, 5, handlers(options.bootstrapNode ?? new Uint8Array(32).fill(9))),
   )
+  for (const [i, port] of options.heard ?? []) {
+    const url = `http://127.0.0.${i + 1}:${port}`
+    nodes.set(url, createFakeNode(url, clock, 30, handlers(options.answering ?? (keys[i] as Uint8Array))))
+  }
   const at = (i: number): FakeNode => [...nodes.values()][i] as FakeNode
   const find = (): Promise<Nearest> =>
     findNearest({
@@ -111,6 +129,29 @@ test('a member that answers elsewhere than the signed set says is used where it 
   expect(nearest.address).toBe(bootstrap)
   await within(ask(nearest))
   await within(nearest.close())
+})
+
+test('where no member is where the signed set says, they are sought where the node that was asked hears them', async () => {
+  const { find, ask, within, at } = neighbourhood({ heard: [[2, 9_102]] })
+  for (const i of [0, 1, 2]) at(i).state = 'gone'
+  const { value: nearest } = await within(find())
+  expect(nearest.address).toBe('http://127.0.0.3:9102')
+  await within(ask(nearest))
+  await within(nearest.close())
+})
+
+test('as long as a member is where the signed set says, nobody else says where they are', async () => {
+  const { find, within, at } = neighbourhood({ heard: [[2, 9_102]] })
+  for (const i of [0, 2]) at(i).state = 'gone'
+  const { value: nearest } = await within(find())
+  expect([nearest.address, nearest.warm]).toEqual(['http://127.0.0.2:801', undefined])
+  await within(nearest.close())
+})
+
+test('whoever answers where a member is heard, and is another, is not used', async () => {
+  const { find, within, at } = neighbourhood({ heard: [[0, 9_100]], answering: new Uint8Array(32).fill(8) })
+  for (const i of [0, 1, 2]) at(i).state = 'gone'
+  await expect(within(find())).rejects.toMatchObject({ code: 'UNREACHABLE' })
 })
 
 test('a member that refuses is left at once', async () => {

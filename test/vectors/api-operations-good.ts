@@ -266,8 +266,12 @@ export const goodMessages: Messages = {
   'replica-set.get': {
     request: { 'a person': { owner } },
     reply: {
-      'found here': { replicaSet: document, source: 'local' },
-      'found elsewhere': { replicaSet: document, source: 'network' },
+      'found here': { replicaSet: document, source: 'local', heard: [] },
+      'found elsewhere': {
+        replicaSet: document,
+        source: 'network',
+        heard: [{ node, addresses: ['/ip4/192.0.2.1/tcp/4180/http'] }],
+      },
     },
   },
   'placement.propose': {
