@@ -6,7 +6,7 @@ import type { Schema } from '../protocol/schema/schema.ts'
 import type { ItemValue } from '../protocol/schema/value.ts'
 import { safeText } from './output.ts'
 import type { Output } from './output.ts'
-import { formatBytes } from './units.ts'
+import { counted, formatBytes } from './units.ts'
 
 export function itemJson(schema: Schema, item: Item<unknown>): object {
   return {
@@ -24,7 +24,8 @@ export function itemJson(schema: Schema, item: Item<unknown>): object {
 export function itemText(item: Item<unknown>, output: Output): string {
   const fields = Object.entries(item.value as ItemValue)
   const shown = fields.map(([name, value]) => `${output.dim(`${name}:`)} ${fieldText(value)}`).join('  ')
-  const rest = item.withheld === 0 ? '' : output.dim(` (${item.withheld} parts not for you)`)
+  const rest =
+    item.withheld === 0 ? '' : output.dim(` (${counted(item.withheld, 'part')} that you cannot read)`)
   return `${output.dim(formatTime(item.writtenMs))}  ${shown}${rest}`
 }
 

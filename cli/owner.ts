@@ -9,7 +9,7 @@ export async function requireIdentity(context: Context): Promise<Identity> {
   const identity = await openIdentity({ keys: context.keys(), crypto: await context.crypto() })
   if (identity !== undefined) return identity
   throw new NeedsAction('UNKNOWN_IDENTITY', 'this command line belongs to nobody yet', {
-    help: 'Make an identity: onehop init --user NAME',
+    help: 'Make an identity: onehop init --user NAME. Or come back to yours, with its words: onehop recover',
   })
 }
 

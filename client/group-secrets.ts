@@ -1,3 +1,4 @@
+import { toHex } from '../protocol/bytes.ts'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import type { BoxSecret } from '../protocol/identity/box.ts'
 import { memberBoxes, type BoxSecrets } from '../protocol/identity/box-secrets.ts'
@@ -27,6 +28,13 @@ export class GroupSecrets {
   /** Undefined too where a newer epoch leaves this person out: nothing more is sealed under the one they had. */
   newest(group: IdentityId): BoxSecret | undefined {
     return this.boxes(group)?.current()
+  }
+
+  /** By the group's log, as far as it is known here. */
+  isOutside(id: IdentityId): boolean {
+    const group = this.#identities.known(id)
+    if (group?.type !== 'group' || this.#identity === undefined) return false
+    return !group.members.has(toHex(this.#identity.id))
   }
 
   ofEpoch(group: IdentityId, epoch: number): readonly BoxSecret[] {

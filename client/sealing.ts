@@ -86,7 +86,7 @@ export class Sealing {
     }
     if (audience === 'followers' && group !== undefined) {
       const box = this.#groups.newest(group)
-      if (box === undefined) throw noGroupBox(group)
+      if (box === undefined) throw this.#groups.isOutside(group) ? noMember(group) : noGroupBox(group)
       const key = this.#groupKey(box, group, place)
       return { audience: { group }, heights: {}, fields, sealing: { epoch: box.epoch, key } }
     }
@@ -184,6 +184,12 @@ export class Sealing {
 function noBox(collection: string): OnehopError {
   return new OnehopError('FORBIDDEN', `${collection}: this device holds no key to private data`, {
     help: "Use an owner's device, or admit this one anew with leave to read private data.",
+  })
+}
+
+function noMember(group: IdentityId): OnehopError {
+  return new OnehopError('FORBIDDEN', `you are not, or no longer, a member of the group ${toHex(group)}`, {
+    help: 'One of its owners can let you in (app.groups.add, onehop groups add GROUP PERSON).',
   })
 }
 

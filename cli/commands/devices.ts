@@ -176,15 +176,14 @@ export const devicesVouch: Command = {
     const { log } = await call('identity.get', { identity: identity.id }, { signal })
     await identity.learn(log)
     const device = findKey(text.toLowerCase(), [...identity.state.devices.keys()])
-    const isNew = identity.state.devices.get(toHex(device))?.probation === true
+    const known = identity.state.devices.get(toHex(device))
     await vouchFor({ call, crypto: await context.crypto(), identity, device }, { signal })
     if (output.json) output.line({ device: toHex(device), probation: false })
-    else
-      output.words(
-        isNew
-          ? `${output.green('Vouched')} for ${shortId(device)}.`
-          : `${shortId(device)} is on probation no more.`,
-      )
+    else if (known?.probation === true) output.words(`${output.green('Vouched')} for ${shortId(device)}.`)
+    else {
+      const is = known?.role === 'node' ? 'a node, which is never on probation' : 'not on probation'
+      output.words(`${shortId(device)} is ${is}: nobody has to vouch for it.`)
+    }
     return exitCodes.ok
   },
 }

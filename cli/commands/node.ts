@@ -41,7 +41,7 @@ export const nodeRevoke: Command = {
     nodeNotes,
     'It loses its seat in your shard and in those of groups that you own and that live here; others get copies in its place.',
     'If your identity has let it in as a device, that ends too. This node speaks with it no more: onehop node allow undoes that.',
-    'Was it your home? Live somewhere else first: onehop pair, or onehop recover with your words.',
+    'Was it your home? Live somewhere else first: onehop recover there, with your words, makes its command line yours.',
   ].join('\n'),
   async run(call) {
     const { operands, context, output } = call
@@ -55,7 +55,7 @@ export const nodeRevoke: Command = {
     const found = await findNode(call, daemon, operands[0] ?? '', shards, [...identity.state.devices.keys()])
     if (toHex(found) === daemon.runtime.node)
       throw new OnehopError('BAD_REQUEST', 'this is the node that you are at', {
-        help: 'Live somewhere else first, and do it there: onehop pair, or onehop recover with your words.',
+        help: 'Live somewhere else first, and do it there: onehop recover, with your words, makes the command line there yours.',
       })
 
     const device = identity.state.devices.get(toHex(found))
@@ -67,9 +67,11 @@ export const nodeRevoke: Command = {
     else {
       if (placed.length === 0) output.words(`${shortId(found)} had no seat in a shard of yours.`)
       for (const { owner, members } of placed) {
-        const whose = equalBytes(owner, identity.id) ? 'yours' : `the group ${shortId(owner)}`
+        const where = equalBytes(owner, identity.id)
+          ? 'your shard'
+          : `the shard of the group ${shortId(owner)}`
         output.words(
-          `${output.green('Took its seat')} in the shard of ${whose}: ${counted(members, 'node')} hold${members === 1 ? 's' : ''} it now.`,
+          `${output.green('Took its seat')} in ${where}: ${counted(members, 'node')} hold${members === 1 ? 's' : ''} it now.`,
         )
       }
       if (wasDevice) output.words(`${output.green('Revoked')} its key in your identity.`)

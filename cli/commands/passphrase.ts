@@ -64,7 +64,7 @@ export const passphraseRemove: Command = {
     if (output.json) output.line({ opened: files.map(({ path }) => path) })
     else
       for (const { path } of files)
-        output.words(`${output.green('Open')} ${path}, readable by its owner alone.`)
+        output.words(`${output.green('No longer sealed:')} ${path}. Only its user may read it.`)
     return exitCodes.ok
   },
 }

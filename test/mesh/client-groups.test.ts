@@ -247,6 +247,12 @@ describe('a club', () => {
     await expect((await talks(ben).put({ title: 'three' }, { owner: id })).accepted).rejects.toMatchObject({
       code: 'FORBIDDEN',
     })
+    const sealed = { title: 'three', minutes: 'for whom?' }
+    await expect(talks(ben).put(sealed, { owner: id })).rejects.toMatchObject({
+      code: 'FORBIDDEN',
+      message: expect.stringContaining('no longer, a member'),
+      help: expect.stringContaining('onehop groups add'),
+    })
     await cleo.groups.open(id)
     expect(await shown(cleo, id)).toEqual([
       { title: 'two', minutes: 'without ben', withheld: 0 },

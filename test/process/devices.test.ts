@@ -150,6 +150,16 @@ test('whoever has come back reads and writes what is of an app of theirs: its sc
   for (const what of ['tea', 'milk']) expect(stdout).toContain(what)
 })
 
+test('vouching for what is on no probation says what is so', () => {
+  const own = keyOf('attic')
+  expect(onehop('tablet', 'devices', 'vouch', own).said).toBe(
+    `${own.slice(0, 12)} is not on probation: nobody has to vouch for it.\n`,
+  )
+  expect(onehop('tablet', 'devices', 'vouch', node.node).said).toMatch(
+    / is a node, which is never on probation: /,
+  )
+})
+
 test('shares are made of the words in force alone, and where that cannot be looked up it is said', () => {
   const replaced = join(folder, 'replaced.txt')
   copyFileSync(paper, replaced)

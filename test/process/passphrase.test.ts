@@ -174,6 +174,7 @@ test('removed, all is as it was', () => {
   const file = join(home, 'now.txt')
   const removed = onehop(['passphrase', 'remove'], { ONEHOP_PASSPHRASE_FILE: file })
   expect(removed.status, removed.said).toBe(0)
+  expect(removed.said).toContain(`No longer sealed: ${cliDevice}. Only its user may read it.`)
   for (const seed of seeds) expect(inFiles()).toContain(seed)
   expect(existsSync(`${cliDevice}.write.lock`)).toBe(false)
 })

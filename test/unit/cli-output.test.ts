@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { commands } from '../../cli/commands/index.ts'
 import { NeedsAction, reportFailure, UsageError } from '../../cli/failure.ts'
 import { commandHelp, overview } from '../../cli/help.ts'
+import { itemText } from '../../cli/item-output.ts'
 import { columns, createOutput, safeText } from '../../cli/output.ts'
 import { formatBytes, formatCountdown, formatDuration } from '../../cli/units.ts'
 import { OnehopError } from '../../protocol/errors.ts'
@@ -73,6 +74,15 @@ test('bytes are hex and u64 decimal text in JSON', () => {
 
 test('strangers cannot move the cursor or turn the text round', () => {
   expect(safeText('a\u001b[2Jb\u0007c\nd\u202ee')).toBe('ab c d e')
+})
+
+test('what of an item cannot be read is counted', () => {
+  const bytes = new Uint8Array(32)
+  const item = { owner: bytes, collection: 'posts', key: bytes, id: bytes, clock: 0n, writtenMs: 0 }
+  const text = (withheld: number) => itemText({ ...item, value: { title: 'x' }, withheld }, terminal().output)
+  expect(text(0)).toMatch(/title: x$/)
+  expect(text(1)).toMatch(/title: x \(1 part that you cannot read\)$/)
+  expect(text(2)).toMatch(/\(2 parts that you cannot read\)$/)
 })
 
 test('columns count what is seen, not what paints it', () => {
