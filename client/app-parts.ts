@@ -39,6 +39,12 @@ export interface AppParts {
     request: RequestOf<N>,
     options?: CallOptions,
   ): Promise<ReplyOf<N>>
+  /** Asks this person's home, however near other holders are: what they and their groups are is kept there. */
+  callHome<N extends UnaryName>(
+    operation: N,
+    request: RequestOf<N>,
+    options?: CallOptions,
+  ): Promise<ReplyOf<N>>
   write(draft: UnnumberedDraft): Promise<Write>
   /** All of them or none, in this order. */
   writeAll(drafts: readonly UnnumberedDraft[]): Promise<readonly Write[]>

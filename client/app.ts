@@ -163,8 +163,10 @@ export class App<S extends Schema> implements AsyncDisposable {
   /** Sends the identity log and the schema, then has the node find holders and signs who they are. */
   async place(options: PlaceOptions = {}): Promise<Placed> {
     const identity = this.#self()
-    await this.publish(options)
-    const placed = await placeShard(this.#parts.transport, identity, this.#parts.crypto, options)
+    const { callHome, crypto } = this.#parts
+    const { signal, timeoutMs } = options
+    await publish({ call: callHome }, identity, [this.schema], { signal, timeoutMs })
+    const placed = await placeShard({ call: callHome }, identity, crypto, options)
     await this.nearest?.refresh(options)
     return placed
   }

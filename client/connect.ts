@@ -23,7 +23,7 @@ import type { Identity } from './identity.ts'
 import { memoryKeyStore } from './key-store.ts'
 import type { KeyStore } from './key-store.ts'
 import { clientLimits } from './limits.ts'
-import { Nearest } from './nearest.ts'
+import { isAtHome, Nearest } from './nearest.ts'
 import { Outbox } from './outbox.ts'
 import { OwnGroups, ownSchema } from './own-groups.ts'
 import type { Lacking } from './outbox.ts'
@@ -159,9 +159,18 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
     } catch (cause) {
       const { code } = asOnehopError(cause)
       const isOther = owner === undefined || !equalBytes(of, owner)
-      if (code !== 'NOT_HOSTED' || !isOther || options.transport !== undefined) throw cause
+      // What a home alone does was asked of this person's own.
+      const isElsewhere = code === 'NOT_HOSTED' || (code === 'UNREACHABLE' && isAtHome(operation))
+      if (!isElsewhere || !isOther || options.transport !== undefined) throw cause
       return found(of).call(operation, request, bare)
     }
+  }
+  const callHome: AppParts['callHome'] = async (operation, request, callOptions = {}) => {
+    const self = identity?.id
+    if (self === undefined || options.transport !== undefined)
+      return transport.call(operation, request, callOptions)
+    const nodes = nearest !== undefined && equalBytes(nearest.owner, self) ? nearest : found(self)
+    return nodes.callHome(operation, request, callOptions)
   }
   /** The nodes of a shard that the near one does not hold. */
   const found = (of: IdentityId): Nearest => {
@@ -228,6 +237,7 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
     },
     isSelf: (id) => identity !== undefined && equalBytes(identity.id, id),
     callAbout,
+    callHome,
     async write(draft: UnnumberedDraft): Promise<Write> {
       const [write] = await parts.writeAll([draft])
       if (write === undefined) throw new OnehopError('INTERNAL', 'the writer wrote nothing')

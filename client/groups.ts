@@ -98,7 +98,7 @@ export class Groups {
   /** Founds a group that lives at this person's home; the home finds holders for its shard. By an owner's device. */
   async create(request: GroupRequest = {}): Promise<Group> {
     const { members = [], isSealed = true, label, ...placing } = request
-    const { crypto, transport } = this.#parts
+    const { crypto, callHome } = this.#parts
     const options = { signal: placing.signal, timeoutMs: placing.timeoutMs }
     const signer = this.#signer()
     const named = members.map(({ identity, role }) => ({ identity: idOf(identity, 32), role }))
@@ -108,20 +108,19 @@ export class Groups {
       ...toldWith(state, state.entries, this.#people),
       ...(label === undefined ? {} : { label }),
     }
-    await transport.call('identity.host', hosting, options)
-    await transport.call('schema.put', { schema: this.#parts.schema.bytes }, options)
-    await placeShard(transport, signer.identity, crypto, { ...placing, owner: state.id })
+    const { identity } = signer
+    // A device that was let in a moment ago the home may not know yet.
+    await callHome('identity.append', { identity: identity.id, log: identity.log() }, options)
+    await callHome('identity.host', hosting, options)
+    await callHome('schema.put', { schema: this.#parts.schema.bytes }, options)
+    await placeShard({ call: callHome }, identity, crypto, { ...placing, owner: state.id })
     await this.#own.note(state.id, label)
     return this.#shown(this.#parts.identities.learn(state))
   }
 
-  /** Those that this person is in, as far as their node has heard. */
+  /** Those that this person is in, as far as their home has heard. UNREACHABLE where it does not answer: others know fewer. */
   async list(options: CallOptions = {}): Promise<KnownGroup[]> {
-    const { groups } = await this.#parts.transport.call(
-      'identity.groups',
-      { owner: this.#self().id },
-      options,
-    )
+    const { groups } = await this.#parts.callHome('identity.groups', { owner: this.#self().id }, options)
     return groups.map(({ group, held, ...rest }) => ({ id: group, isHeld: held, ...rest }))
   }
 

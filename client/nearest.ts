@@ -7,6 +7,7 @@ import { checkChain, unpackChain } from '../protocol/placement/chain.ts'
 import type { ReplicaSetChain } from '../protocol/placement/chain.ts'
 import { mayPlace } from '../protocol/placement/may-place.ts'
 import { compareReplicaSets } from '../protocol/placement/replica-set.ts'
+import type { Seat } from '../protocol/placement/replica-set.ts'
 import type { Clock } from '../protocol/ports.ts'
 import type { IdentityId } from '../protocol/record/types.ts'
 import { addressUrl, requireUrl } from './address.ts'
@@ -20,7 +21,7 @@ import { probe, raceMembers } from './race.ts'
 import type { Racer, Runner } from './race.ts'
 import { defaultCrypto } from './random.ts'
 import type { CallOptions, LiveReply, Transport } from './transport.ts'
-import type { ReplyOf, RequestOf, SubscriptionName } from '../protocol/api/operations.ts'
+import type { ReplyOf, RequestOf, SubscriptionName, UnaryName } from '../protocol/api/operations.ts'
 
 export interface NearestOptions {
   /** Whose home nodes to stay near. */
@@ -55,6 +56,18 @@ function urlOf(addresses: readonly string[]): string | undefined {
 /** Failures that say that the node, not the request, is the trouble. */
 const away: ReadonlySet<ErrorCode> = new Set(['UNREACHABLE', 'CLOSED'])
 
+/** What the home of a person or group alone does and knows: other holders have their records, and are asked for those. */
+const homeOperations: ReadonlySet<UnaryName> = new Set([
+  'identity.host',
+  'identity.groups',
+  'placement.propose',
+  'placement.commit',
+])
+
+export function isAtHome(operation: UnaryName): boolean {
+  return homeOperations.has(operation)
+}
+
 /**
  * A transport to whichever holder of a person's shard is nearest.
  *
@@ -64,6 +77,7 @@ const away: ReadonlySet<ErrorCode> = new Set(['UNREACHABLE', 'CLOSED'])
  * 2. One member is current, a second one warm. A current one that fails, or is silent and then does not answer a
  *    probe, gives way to the warm one at once; the DHT has no part in it.
  * 3. A member that proves another key than its seat's is not used.
+ * 4. What the home alone does goes there, however near others are.
  */
 export class Nearest implements Transport {
   readonly binds = false
@@ -78,6 +92,7 @@ export class Nearest implements Transport {
   #chain: ReplicaSetChain | undefined
   #current: Runner | undefined
   #warm: Runner | undefined
+  #home: Runner | undefined
   #results = new Map<string, Runner | OnehopError>()
   #seeking: Promise<Runner> | undefined
   #moves = 0
@@ -149,7 +164,62 @@ export class Nearest implements Transport {
     await this.#raceFound(found?.heard ?? [])
   }
 
-  readonly call: Transport['call'] = async (operation, request, options = {}) => {
+  readonly call: Transport['call'] = (operation, request, options = {}) =>
+    isAtHome(operation)
+      ? this.callHome(operation, request, options)
+      : this.#callNearest(operation, request, options)
+
+  /** Of a shard that nobody placed yet the node that answers is the home. UNREACHABLE where the home does not answer. */
+  async callHome<N extends UnaryName>(
+    operation: N,
+    request: RequestOf<N>,
+    options: CallOptions = {},
+  ): Promise<ReplyOf<N>> {
+    let hasRefreshed = false
+    for (let tries = 0; ; tries++) {
+      await this.#ensure(options)
+      if (this.#chain === undefined) return this.#callNearest(operation, request, options)
+      const seat = this.#chain.newest.members.find(({ role }) => role === 'home')
+      if (seat === undefined) throw homeLost()
+      try {
+        const home = (this.#home ??= await withSignal(this.#findHome(seat), options.signal))
+        return await this.#watched(home, options, (signal) =>
+          this.#transport(home).call(operation, request, { ...options, signal }),
+        )
+      } catch (cause) {
+        const error = asOnehopError(cause)
+        if (options.signal?.aborted === true || this.#closed.signal.aborted) throw error
+        if (away.has(error.code)) {
+          this.#home = undefined
+          if (tries >= 1) throw homeAway(seat.node, error)
+        } else if (error.code === 'NOT_HOSTED' && !hasRefreshed) {
+          // It may live elsewhere by now.
+          hasRefreshed = true
+          await this.refresh(options)
+        } else throw error
+      }
+    }
+  }
+
+  /** Where its seat says, or at an address of the app's: it may have moved to another port since the set was signed. */
+  async #findHome({ node, addresses }: Seat): Promise<Runner> {
+    const current = this.#current
+    if (current !== undefined && equalBytes(current.node, node)) return current
+    const said = addresses.map(addressUrl).find((url) => url !== undefined)
+    const met = this.#members.find((member) => member.node !== undefined && equalBytes(member.node, node))
+    const urls = [met?.url, said, ...this.#bootstrap().map(({ url }) => url)].filter(
+      (url) => url !== undefined,
+    )
+    const { runners } = await raceMembers(
+      [...new Set(urls)].map((url) => ({ url, node })),
+      (racer) => this.#transport(racer),
+      this.#clock,
+      this.#closed.signal,
+    )
+    return runners[0] as Runner
+  }
+
+  readonly #callNearest: Transport['call'] = async (operation, request, options = {}) => {
     let refreshed = false
     for (let tries = 0; ; tries++) {
       const member = await this.#ensure(options)
@@ -291,6 +361,7 @@ export class Nearest implements Transport {
   async #adoptChain(chain: ReplicaSetChain): Promise<void> {
     if (this.#chain !== undefined && compareReplicaSets(chain.newest, this.#chain.newest) >= 0) return
     this.#chain = chain
+    this.#home = undefined
     const members = chain.newest.members.flatMap(({ node, addresses }) => {
       const url = urlOf(addresses)
       return url === undefined ? [] : [{ url, node }]
@@ -411,6 +482,24 @@ export class Nearest implements Transport {
     }
     return transport
   }
+}
+
+function homeLost(): OnehopError {
+  return new OnehopError(
+    'NOT_HOSTED',
+    'no node is the home any more: others took the seat of one that was away',
+    {
+      help: 'On the machine of the node that is to be the home: onehop init. Or pair a phone with it: onehop pair.',
+    },
+  )
+}
+
+function homeAway(node: Uint8Array, cause: OnehopError): OnehopError {
+  const what = `the home node, ${toHex(node).slice(0, 12)}, does not answer: ${cause.message}`
+  return new OnehopError('UNREACHABLE', what.slice(0, 1024), {
+    cause,
+    help: 'Which groups there are and who holds what is said and changed there alone. Start it, or wait until it is back.',
+  })
 }
 
 /** While a call takes long, the node is asked so often whether it lives. */
