@@ -32,6 +32,7 @@ import { defaultCrypto } from './random.ts'
 import { Reader } from './reader.ts'
 import { Readers } from './readers.ts'
 import { Sealing } from './sealing.ts'
+import { Seats } from './seats.ts'
 import { SeenTokens } from './seen-token.ts'
 import { openSession } from './session.ts'
 import type { Transport } from './transport.ts'
@@ -207,6 +208,11 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
         }).catch((cause: unknown) => {
           log.info('not-caught-up', { code: asOnehopError(cause).code })
         })
+  const isOwner = identity?.role === 'owner' && owner !== undefined && equalBytes(owner, identity.id)
+  const seats =
+    isOwner && nearest !== undefined
+      ? new Seats({ call: (...call) => callHome(...call), identity, crypto, clock, keys, log })
+      : undefined
   const copies = new Map<string, Copies>()
   const copiesOf = (of: IdentityId): Copies => {
     const name = toHex(of)
@@ -268,6 +274,7 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
   let closing: Promise<void> | undefined
   const close = async (): Promise<void> => {
     options.signal?.removeEventListener('abort', onAbort)
+    if (!isAborted()) await seats?.settled()
     leaving.abort(new OnehopError('CLOSED', 'this app was closed'))
     await Promise.all([outbox?.close(), caughtUp, ...[...copies.values()].map((one) => one.close())])
     await Promise.all([transport.close(), ...[...others.values()].map((other) => other.close())])
@@ -279,6 +286,7 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
     await closeOnce()
     throw abortReason(options.signal)
   }
+  seats?.keepFilled(leaving.signal)
   return new App(schema, parts, { identity, owner, nearest, outbox, groups, readers, close: closeOnce })
 }
 

@@ -23,6 +23,8 @@ export const keyNames = {
   outbox: 'outbox/',
   replicaSet: 'replica-set/',
   readers: 'readers/',
+  /** When it was last looked whether empty seats can be filled. */
+  seats: 'seats',
   told: 'told',
 } as const
 

@@ -40,6 +40,10 @@ export const clientLimits = {
   /** Followers looked through for requests, and requests that are listed: who has more answers some of them first. */
   followerPagesMax: 64,
   followRequestsMax: 1_000,
+  /** Whether neighbours can be found for empty seats is looked at this often, of so many groups; an app that closes waits so long for it. */
+  seatsLookMs: 60_000,
+  seatsGroupsMax: 32,
+  seatsCloseMs: 2_000,
   /** Chunks of a blob under way at once. */
   blobParallel: 4,
   /** Chunk lists of blobs kept verified in memory, and the hashes in all of them: some 8 MB. */

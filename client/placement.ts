@@ -35,6 +35,13 @@ export async function publish(
   for (const schema of schemas) await transport.call('schema.put', { schema: schema.bytes }, options)
 }
 
+/** What a node proposes, with the promises of all whom it seats. */
+export interface Proposed {
+  readonly set: ReplicaSet
+  /** For a device of the owner to sign. */
+  readonly unsigned: Uint8Array
+}
+
 /** Has the node choose holders, checks what it proposes, signs it by this owner's device and hands it back. */
 export async function placeShard(
   transport: Pick<Transport, 'call'>,
@@ -42,6 +49,16 @@ export async function placeShard(
   crypto: CryptoProvider,
   options: PlaceOptions = {},
 ): Promise<Placed> {
+  const proposed = await proposeSet(transport, identity, crypto, options)
+  return commitSet(transport, identity, crypto, proposed, options)
+}
+
+export async function proposeSet(
+  transport: Pick<Transport, 'call'>,
+  identity: Identity,
+  crypto: CryptoProvider,
+  options: PlaceOptions = {},
+): Promise<Proposed> {
   const { copies, bytes, except, owner = identity.id, ...callOptions } = options
   if (identity.role !== 'owner') {
     throw new OnehopError('FORBIDDEN', "only an owner's device says which nodes hold a shard")
@@ -60,10 +77,19 @@ export async function placeShard(
   if (proposal === undefined) throw new OnehopError('BAD_MESSAGE', 'the node proposed nothing for this shard')
   const set = decodeReplicaSet(proposal.unsigned)
   checkProposal(crypto, set, owner, proposal.leases, except)
-  const signed = packReplicaSet(proposal.unsigned, [
-    signReplicaSet(crypto, proposal.unsigned, identity.device.seed),
-  ])
-  const { results } = await transport.call('placement.commit', { replicaSets: [signed] }, callOptions)
+  return { set, unsigned: proposal.unsigned }
+}
+
+export async function commitSet(
+  transport: Pick<Transport, 'call'>,
+  identity: Identity,
+  crypto: CryptoProvider,
+  { set, unsigned }: Proposed,
+  { signal, timeoutMs }: CallOptions = {},
+): Promise<Placed> {
+  const signed = packReplicaSet(unsigned, [signReplicaSet(crypto, unsigned, identity.device.seed)])
+  const options = { signal, timeoutMs }
+  const { results } = await transport.call('placement.commit', { replicaSets: [signed] }, options)
   const [result] = results
   if (result === undefined || result.hash === null) {
     const code = isErrorCode(result?.code) ? result.code : 'INTERNAL'

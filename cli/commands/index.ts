@@ -14,6 +14,7 @@ import { node, nodeAllow, nodeRevoke } from './node.ts'
 import { pair } from './pair.ts'
 import { passphraseRemove, passphraseSet } from './passphrase.ts'
 import { paths } from './paths.ts'
+import { place } from './place.ts'
 import { put } from './put.ts'
 import { readers, readersApprove, readersRemove } from './readers.ts'
 import { recover } from './recover.ts'
@@ -33,6 +34,7 @@ export const commands: readonly Command[] = [
   start,
   stop,
   status,
+  place,
   pair,
   devices,
   devicesRevoke,

@@ -1,11 +1,14 @@
 import { apiLimits } from '../../protocol/api/limits.ts'
 import type { ReplyOf } from '../../protocol/api/operations.ts'
+import { equalBytes, toHex } from '../../protocol/bytes.ts'
+import { failTogether, type Candidate } from '../../protocol/placement/rendezvous.ts'
+import type { Seat } from '../../protocol/placement/replica-set.ts'
 import type { Clock } from '../../protocol/ports.ts'
 import type { Store } from '../../storage/types.ts'
 import type { Config } from '../config.ts'
 import type { Hosted } from '../hosting.ts'
 import type { Network } from '../net/rpc.ts'
-import type { Neighbours } from '../placement/neighbours.ts'
+import { candidateOf, type Neighbours } from '../placement/neighbours.ts'
 import type { ReplicaSets } from '../placement/replica-sets.ts'
 
 type Problem = ReplyOf<'admin.status'>['problems'][number]
@@ -27,6 +30,9 @@ export interface ProblemParts {
  * file, and merges as much again before it deletes anything. The fourth part is for opening it anew, and for the person.
  */
 const freeBytesMin = 256 * 2 ** 20
+
+/** Shards with few copies for which it is looked who could take one. */
+const shortMax = 64
 
 /** What a person should do something about, in words. Nothing that mends itself within a heartbeat or two. */
 export function findProblems(parts: ProblemParts): Problem[] {
@@ -66,7 +72,7 @@ function alone({ config, network }: ProblemParts): Problem[] {
   return [problem('ALONE', message, "Check network.bootstrap in the config, and this box's connection.")]
 }
 
-function fewCopies({ config, replicaSets, hosted }: ProblemParts): Problem[] {
+function fewCopies({ config, neighbours, replicaSets, hosted }: ProblemParts): Problem[] {
   const short = hosted.filter(({ owner, person }) => {
     const set = replicaSets.get(owner)?.newest
     return person && config.hosting.copies > 0 && set !== undefined && set.members.length <= set.copies
@@ -76,11 +82,37 @@ function fewCopies({ config, replicaSets, hosted }: ProblemParts): Problem[] {
   const who =
     people === 1
       ? 'The person who lives here has'
-      : `${short.length} of ${people} people who live here ${short.length === 1 ? 'has' : 'have'}`
+      : `${short.length} of ${people} people and groups who live here ${short.length === 1 ? 'has' : 'have'}`
   const message = `${who} fewer copies than they asked for.`
   return [
-    problem('FEW_COPIES', message, 'Find more neighbours who offer space: hosting.offerTo on their boxes.'),
+    problem(
+      'FEW_COPIES',
+      message,
+      moreCopies(
+        neighbours,
+        short.slice(0, shortMax).map(({ owner }) => replicaSets.get(owner)?.newest.members ?? []),
+        config.hosting.leaseBytes,
+      ),
+    ),
   ]
+}
+
+/** Their owners sign who holds what: the node seats nobody by itself. */
+function moreCopies(neighbours: Neighbours, sets: readonly (readonly Seat[])[], bytes: number): string {
+  const asks = 'onehop place, or their phone page when it is opened'
+  const held = sets.map((seats) => seats.map((seat) => candidateOf(toHex(seat.node), seat)))
+  const offering = neighbours.candidates(bytes)
+  const isNew = (one: Candidate): boolean =>
+    held.some((holders) => holders.every(({ node }) => !equalBytes(node, one.node)))
+  const willing = offering.filter((one) =>
+    held.some((holders) => !holders.some((holder) => failTogether(one, holder))),
+  ).length
+  if (willing > 0)
+    return `${willing} connected ${willing === 1 ? 'neighbour offers' : 'neighbours offer'} space: asked for it by ${asks}.`
+  const who = offering.some(isNew)
+    ? 'Neighbours who offer space have the operator or the network of one that holds them: copies there would go with it'
+    : 'No other neighbour who is connected offers space (hosting.offerTo on their boxes)'
+  return `${who}. Once another one does it is asked by ${asks}.`
 }
 
 function awayReplicas({ neighbours, replicaSets, hosted }: ProblemParts): Problem[] {

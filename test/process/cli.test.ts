@@ -161,6 +161,11 @@ test('a life: start, init, put, get, status, stop', async () => {
     storage: { records: 2 },
   })
   expect(status.status).toBe(0)
+  const place = onehop(['place', '--json'])
+  expect([place.status, place.json()]).toEqual([
+    0,
+    { owner: me['identity'], copies: 1, wanted: 4, problem: null },
+  ])
 
   const stop = onehop(['stop', '--json'])
   expect([stop.status, stop.json()]).toEqual([0, { stopped: true, node: ready['node'], pid: child.pid }])

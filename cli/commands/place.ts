@@ -1,0 +1,72 @@
+import { fillShard, ownedGroups, type Filled } from '../../client/seats.ts'
+import { asOnehopError } from '../../protocol/errors.ts'
+import type { OnehopError } from '../../protocol/errors.ts'
+import type { IdentityId } from '../../protocol/record/types.ts'
+import type { Command } from '../command.ts'
+import { exitCodes } from '../exit-code.ts'
+import { columns, safeText } from '../output.ts'
+import { requireIdentity } from '../owner.ts'
+import { counted, shortId } from '../units.ts'
+
+interface Row {
+  readonly owner: IdentityId
+  readonly name: string
+  readonly filled: Filled | undefined
+  readonly error: OnehopError | undefined
+}
+
+export const place: Command = {
+  name: 'place',
+  summary: 'ask neighbours for the copies that are missing, of your records and of groups that you own',
+  operands: [],
+  options: {},
+  examples: [['onehop place', 'after new neighbours came who offer space']],
+  notes: [
+    'At the node where you live. Apps and the phone page do the same by themselves, every minute while they are open.',
+    'How many there should be says hosting.copies in the config; neighbours offer space by hosting.offerTo in theirs.',
+  ].join('\n'),
+  async run({ context, output }) {
+    const { signal } = context
+    const identity = await requireIdentity(context)
+    const crypto = await context.crypto()
+    const { call } = await context.daemon()
+    const parts = { call, identity, crypto }
+    const groups = await ownedGroups(parts, { signal })
+    const shards = [
+      { owner: identity.id, name: 'yours' },
+      ...groups.map(({ group, label }) => ({ owner: group, name: safeText(label) || shortId(group) })),
+    ]
+    const rows: Row[] = []
+    for (const shard of shards) {
+      const done = await fillShard(parts, shard.owner, { signal }).catch(asOnehopError)
+      rows.push(
+        'members' in done
+          ? { ...shard, filled: done, error: undefined }
+          : { ...shard, filled: undefined, error: done },
+      )
+    }
+    if (output.json)
+      for (const { owner, filled, error } of rows)
+        output.line({
+          owner,
+          copies: filled?.members ?? null,
+          wanted: filled?.wanted ?? null,
+          problem: error?.message ?? null,
+        })
+    else {
+      output.data(columns(rows.map(({ name, filled, error }) => [name, wordsOf(filled, error)])))
+      if (rows.some(({ filled }) => filled !== undefined && filled.members < filled.wanted))
+        output.words(
+          'No more neighbours offer space now (hosting.offerTo on their boxes). onehop status shows who is connected.',
+        )
+    }
+    const [failed] = rows.flatMap(({ error }) => error ?? [])
+    if (failed !== undefined) throw failed
+    return exitCodes.ok
+  },
+}
+
+function wordsOf(filled: Filled | undefined, error: OnehopError | undefined): string {
+  if (filled === undefined) return error?.message ?? ''
+  return `${filled.members} of ${counted(Math.max(filled.wanted, filled.members), 'copy', 'copies')}`
+}
