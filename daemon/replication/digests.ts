@@ -29,7 +29,7 @@ export class Digests {
     const name = toHex(owner)
     const logHead = this.#store.records.logHead(owner)
     let kept = this.#sets.get(name)
-    if (kept?.logHead !== logHead) {
+    if (kept?.logHead !== logHead || kept.set.size !== this.#count(owner)) {
       kept = { logHead, set: reconcileVector(await this.#refs(owner), this.#crypto.sha256) }
       this.#sets.delete(name)
       this.#sets.set(name, kept)
@@ -41,7 +41,7 @@ export class Digests {
   /** One fingerprint over the whole shard below the bound; the disk is read for the first, seldom later. */
   async fingerprint(owner: IdentityId, until: bigint): Promise<Uint8Array> {
     const logHead = this.#store.records.logHead(owner)
-    const kept = this.sums.fingerprint(owner, logHead, until)
+    const kept = this.sums.fingerprint(owner, { logHead, records: this.#count(owner) }, until)
     if (kept !== undefined) return kept
     const refs = await this.#refs(owner)
     // Writes that came in meanwhile may or may not be among them.
@@ -53,6 +53,11 @@ export class Digests {
   /** True when the fingerprint below the bound was over everything up to this place of the arrival log. */
   covers(owner: IdentityId, logHead: number, until: bigint): boolean {
     return this.sums.covers(owner, logHead, until)
+  }
+
+  /** A version that was not shown is dropped without a word in the log: then there are fewer than were summed up. */
+  #count(owner: IdentityId): number {
+    return this.#store.shards.get(owner)?.records ?? 0
   }
 
   async #refs(owner: IdentityId): Promise<RecordRef[]> {

@@ -70,10 +70,18 @@ export class RunningSums {
     }
   }
 
-  /** Undefined when it has to be read: nothing is kept, the log moved on, or the bound cuts deeper than `recent`. */
-  fingerprint(owner: IdentityId, logHead: number, until: bigint): Uint8Array | undefined {
+  /**
+   * Undefined when it has to be read: nothing is kept, the log moved on, records were dropped, or the bound cuts deeper than
+   * `recent`.
+   */
+  fingerprint(
+    owner: IdentityId,
+    { logHead, records }: { readonly logHead: number; readonly records: number },
+    until: bigint,
+  ): Uint8Array | undefined {
     const running = this.#sums.get(toHex(owner))
-    if (running === undefined || running.logHead !== logHead || running.settled >= until) return undefined
+    if (running === undefined || running.logHead !== logHead || running.count !== records) return undefined
+    if (running.settled >= until) return undefined
     const above = new Uint32Array(sumWords)
     let left = running.count
     for (const { clock, id } of running.recent) {

@@ -31,7 +31,11 @@ test('a sum that follows the arrivals is the fingerprint of the whole set, at an
         const sums = new RunningSums(sha256)
         const arrivals = clocks.map((clock, i) => arrival(clock, i + 1))
         for (const one of arrivals) sums.stored([one])
-        const answer = sums.fingerprint(owner, clocks.length, BigInt(bound))
+        const answer = sums.fingerprint(
+          owner,
+          { logHead: clocks.length, records: clocks.length },
+          BigInt(bound),
+        )
         const early = clocks.slice(0, -16)
         if (early.some((clock) => clock >= bound)) expect(answer).toBeUndefined()
         else expect(answer).toEqual(expected(arrivals, BigInt(bound)))
@@ -42,15 +46,16 @@ test('a sum that follows the arrivals is the fingerprint of the whole set, at an
   )
 })
 
-test('a gap in the log, or another head, is read anew; sections that came later change nothing', () => {
+test('a gap in the log, another head, or fewer records, is read anew; sections that came later change nothing', () => {
   const sums = new RunningSums(sha256)
   const first = arrival(5, 1)
   sums.stored([first])
-  expect(sums.fingerprint(owner, 2, 10n)).toBeUndefined()
+  expect(sums.fingerprint(owner, { logHead: 2, records: 1 }, 10n)).toBeUndefined()
   sums.stored([arrival(5, 2, 'filled')])
-  expect(sums.fingerprint(owner, 2, 10n)).toEqual(expected([first], 10n))
+  expect(sums.fingerprint(owner, { logHead: 2, records: 1 }, 10n)).toEqual(expected([first], 10n))
   sums.stored([arrival(6, 4)])
-  expect(sums.fingerprint(owner, 4, 10n)).toBeUndefined()
+  expect(sums.fingerprint(owner, { logHead: 4, records: 1 }, 10n)).toBeUndefined()
   sums.begin(owner, 4, [{ clock: 5n, id: first.record.id }])
-  expect(sums.fingerprint(owner, 4, 10n)).toEqual(expected([first], 10n))
+  expect(sums.fingerprint(owner, { logHead: 4, records: 1 }, 10n)).toEqual(expected([first], 10n))
+  expect(sums.fingerprint(owner, { logHead: 4, records: 0 }, 10n)).toBeUndefined()
 })

@@ -262,9 +262,18 @@ function withRefs(store: Store, refs: readonly RecordRef[]): Store {
       return refs.slice(start, start + limit)
     },
   }
+  const shards = new Proxy(store.shards, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(target, name)
+      if (name === 'get')
+        return (shard: Uint8Array) => ({ ...target.get(shard), shard, records: refs.length })
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value
+    },
+  })
   return new Proxy(store, {
     get: (target, name) => {
       if (name === 'records') return records
+      if (name === 'shards') return shards
       const value: unknown = Reflect.get(target, name)
       return typeof value === 'function' ? (value.bind(target) as unknown) : value
     },
