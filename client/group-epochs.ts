@@ -17,7 +17,7 @@ import { Identities } from './identities.ts'
 import { groupsOf, type StandingParts } from './standing-sets.ts'
 
 /** What is left of a log after that is for those who are let in and put out. */
-const automaticShare = 3 / 4
+export const automaticShare = 3 / 4
 
 /** A group whose secret a revoked device still opens, and why it has no other yet. */
 export interface Unrenewed {
@@ -67,13 +67,13 @@ export function nextEpoch(
   )
   const isOwner = group.members.get(toHex(person.id))?.role === 'owner'
   const mayExtend = person.devices.get(toHex(device.key))?.role === 'owner'
-  const before = isOwner && mayExtend ? own.current() : undefined
+  const before = isOwner && mayExtend ? own.newest() : undefined
   if (membersBehind(group, people).length === 0) {
     const opening = group.boxes.at(-1)?.wraps
     const untold = unknown.filter((name) => opening?.has(name) === true)
     if (untold.length > 0) throw unknownMembers(untold.length, group)
     // One that this device made and that lost: what was sealed under it meanwhile is for those too who come later.
-    if (before === undefined || !own.isUnlinkedBy(device.boxKey)) return undefined
+    if (before === undefined || !own.isUnlinkedBy(device.key)) return undefined
   }
   if (before === undefined)
     throw new OnehopError('FORBIDDEN', 'a device that one of its members revoked still opens its secret', {

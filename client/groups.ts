@@ -248,9 +248,8 @@ export class Groups {
     const changed = await this.#extend(group, options, async (state, signer) => {
       // Whoever stays is given the next secret by what they can open now; what is known has to do where nobody answers.
       await this.#meet(state, options)
-      const boxes = this.#secrets.boxes(state.id)
-      const newest = boxes?.current()
-      const before = boxes && newest && [newest, ...boxes.unlinked()]
+      const boxes = state.boxes.length === 0 ? undefined : this.#secrets.boxes(state.id)
+      const before = boxes && [boxes.newest() ?? [], boxes.unlinked()].flat()
       return removeMember(this.#parts.crypto, state, signer, identity, {
         numbers,
         people: this.#people,

@@ -192,9 +192,9 @@ export class Identity {
     return this.#boxes.secrets
   }
 
-  /** The newest box secret; undefined for a device that may not read private collections. */
+  /** What to seal under; undefined for a device that may not read private collections, or that was left out of the newest epoch. */
   box(): BoxSecret | undefined {
-    return this.boxes.newest()
+    return this.boxes.current()
   }
 
   /** Always from what is kept, so that two tabs extend one log and never fork it. */

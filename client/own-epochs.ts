@@ -7,6 +7,8 @@ import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { OnehopError } from '../protocol/errors.ts'
 import { encodeLog } from '../protocol/identity/entry.ts'
 import { nextEpoch } from '../protocol/identity/make.ts'
+import { limits } from '../protocol/limits.ts'
+import { automaticShare } from './group-epochs.ts'
 import type { Identity } from './identity.ts'
 import type { CallOptions, Transport } from './transport.ts'
 
@@ -22,8 +24,10 @@ export async function sealLostSecrets(
   { call, crypto, identity }: OwnEpochs,
   options: CallOptions = {},
 ): Promise<void> {
-  if (identity.role !== 'owner' || !identity.boxes.isUnlinkedBy(identity.device.boxKey)) return
+  if (identity.role !== 'owner' || !identity.boxes.isUnlinkedBy(identity.device.key)) return
   const log = encodeLog([...identity.state.entries, nextEpoch(crypto, identity.state, identity.device)])
+  // The rest is for who is let in and shut out.
+  if (log.length > limits.personLogBytesMax * automaticShare) return
   try {
     await call('identity.append', { identity: identity.id, log }, options)
     await identity.learn(log)

@@ -1,6 +1,6 @@
 import { equalBytes, toHex } from '../bytes.ts'
 import type { CryptoProvider } from '../crypto/provider.ts'
-import type { IdentityId } from '../record/types.ts'
+import type { DeviceKey, IdentityId } from '../record/types.ts'
 import { openOlder, openWrap, type BoxSecret } from './box.ts'
 import type { BoxState, DeviceSecrets, IdentityState } from './types.ts'
 
@@ -10,13 +10,30 @@ interface BoxReader {
   readonly secretFor: (recipientBox: Uint8Array | undefined) => Uint8Array | undefined
 }
 
-/** What one reader opens of an identity's box secrets: those wrapped to them, and along the links all before those. */
+/** In hex, by public key. */
+type Secrets = ReadonlyMap<string, BoxSecret>
+
+interface Opened {
+  readonly held: Secrets
+  /** By links alone, of boxes that lost. */
+  readonly linked: Secrets
+  readonly lost: Secrets
+  /** Of those that hold, which the newest leads to. */
+  readonly led: ReadonlySet<string>
+}
+
+/** Of one epoch: what a device that was revoked made is tried last, and costs so much at most. */
+const lostPerEpochMax = 8
+const lostOpenedMax = 64
+const suspectsOpenedMax = 32
+
+/** What one reader opens of an identity's box secrets: those wrapped to them, and by links what came before those. */
 export class BoxSecrets {
   readonly #crypto: CryptoProvider
   readonly #state: Pick<IdentityState, 'boxes' | 'lostBoxes'>
   readonly #reader: BoxReader
   #newest: { readonly secret: BoxSecret | undefined } | undefined
-  #all: ReadonlyMap<string, BoxSecret> | undefined
+  #all: Opened | undefined
 
   constructor(crypto: CryptoProvider, state: Pick<IdentityState, 'boxes' | 'lostBoxes'>, reader: BoxReader) {
     this.#crypto = crypto
@@ -26,7 +43,13 @@ export class BoxSecrets {
 
   /** The newest that holds and was wrapped to this reader; undefined when none was. */
   newest(): BoxSecret | undefined {
-    this.#newest ??= { secret: this.#first(this.#state.boxes.toReversed()) }
+    if (this.#newest === undefined) {
+      const { boxes } = this.#state
+      let secret: BoxSecret | undefined
+      for (let i = boxes.length - 1; i >= 0 && secret === undefined; i--)
+        secret = this.#unwrap(boxes[i] as BoxState)
+      this.#newest = { secret }
+    }
     return this.#newest.secret
   }
 
@@ -39,68 +62,85 @@ export class BoxSecrets {
   /** The one that holds first, then those that lost. */
   ofEpoch(epoch: number): readonly BoxSecret[] {
     const newest = this.newest()
-    if (newest?.epoch === epoch && this.#state.lostBoxes.length === 0) return [newest]
-    const found = [...this.#reached().values()].filter((secret) => secret.epoch === epoch)
-    const isHeld = (secret: BoxSecret): boolean => this.#state.boxes.some((box) => isOf(box, secret))
-    return [...found.filter(isHeld), ...found.filter((secret) => !isHeld(secret))]
+    const { boxes, lostBoxes } = this.#state
+    if (newest?.epoch === epoch && lostBoxes.length === 0 && boxes.every(({ links }) => links.length < 2))
+      return [newest]
+    const { held, linked, lost } = this.#open()
+    const isOfIt = (secret: BoxSecret): boolean => secret.epoch === epoch
+    const others = [...linked.values(), ...lost.values()].filter(isOfIt).slice(0, lostPerEpochMax)
+    return [...[...held.values()].filter(isOfIt), ...others]
   }
 
   of(publicKey: Uint8Array): BoxSecret | undefined {
     const newest = this.newest()
     if (newest !== undefined && equalBytes(newest.publicKey, publicKey)) return newest
-    return this.#reached().get(toHex(publicKey))
+    const { held, linked, lost } = this.#open()
+    const name = toHex(publicKey)
+    return held.get(name) ?? linked.get(name) ?? lost.get(name)
   }
 
-  /** Those that lost and that whoever is given the newest alone does not reach. */
+  /** Those that whoever is given the newest alone does not reach: that lost, or that a stolen device's box does not open. */
   unlinked(): readonly BoxSecret[] {
-    const newest = this.current()
-    if (newest === undefined || this.#state.lostBoxes.length === 0) return []
-    const linked = this.#follow([newest])
-    return [...this.#reached()].flatMap(([name, secret]) => (linked.has(name) ? [] : [secret]))
+    const { held, led, lost } = this.#open()
+    return [...[...held.values()].filter(({ publicKey }) => !led.has(toHex(publicKey))), ...lost.values()]
   }
 
-  /** Whether one of those was made with this X25519 key. */
-  isUnlinkedBy(boxKey: Uint8Array): boolean {
-    return this.unlinked().some((secret) =>
-      this.#state.lostBoxes.some(
-        (box) =>
-          isOf(box, secret) && [...box.wraps.values()].some((wrap) => equalBytes(wrap.senderBoxKey, boxKey)),
-      ),
-    )
+  /** Whether one of those was made by this device. */
+  isUnlinkedBy(device: DeviceKey): boolean {
+    if (this.current() === undefined) return false
+    const own = this.#state.lostBoxes.filter(({ signer }) => equalBytes(signer, device))
+    return own.length > 0 && own.some(({ publicKey }) => this.#open().lost.has(toHex(publicKey)))
   }
 
-  #reached(): ReadonlyMap<string, BoxSecret> {
-    this.#all ??= this.#follow([this.newest(), ...this.#state.lostBoxes.map((box) => this.#first([box]))])
+  /**
+   * A box that holds is opened by any wrap to this reader or by a link of a newer one, whatever a stolen device sealed in
+   * between; its epoch is what the log says. Of those that lost nothing leads on: each was wrapped by itself.
+   */
+  #open(): Opened {
+    if (this.#all !== undefined) return this.#all
+    const { boxes, lostBoxes } = this.#state
+    const byKey = new Map(boxes.map((box) => [toHex(box.publicKey), box]))
+    const [held, linked, lost] = [
+      new Map<string, BoxSecret>(),
+      new Map<string, BoxSecret>(),
+      new Map<string, BoxSecret>(),
+    ]
+    const led = new Set<string>()
+    for (const box of boxes.toReversed()) {
+      const own = toHex(box.publicKey)
+      const secret = held.get(own) ?? this.#unwrap(box)
+      if (secret === undefined) continue
+      if (held.size === 0) led.add(own)
+      held.set(own, secret)
+      for (const link of box.links) {
+        const name = toHex(link.publicKey)
+        const target = byKey.get(name)
+        if (held.has(name) || linked.has(name) || (target === undefined && linked.size >= lostOpenedMax))
+          continue
+        const older = openOlder(this.#crypto, secret, { ...link, epoch: target?.epoch ?? link.epoch })
+        if (older === undefined) continue
+        if (target === undefined) linked.set(name, older)
+        else {
+          held.set(name, older)
+          if (led.has(own)) led.add(name)
+        }
+      }
+    }
+    const honest = lostBoxes.filter(({ isSuspect }) => !isSuspect).slice(-lostOpenedMax)
+    const suspects = lostBoxes.filter(({ isSuspect }) => isSuspect).slice(-suspectsOpenedMax)
+    for (const box of [...honest, ...suspects]) {
+      const name = toHex(box.publicKey)
+      const secret = held.has(name) || linked.has(name) || lost.has(name) ? undefined : this.#unwrap(box)
+      if (secret !== undefined) lost.set(name, secret)
+    }
+    this.#all = { held, linked, lost, led }
     return this.#all
   }
 
-  #first(boxes: readonly BoxState[]): BoxSecret | undefined {
-    const name = toHex(this.#reader.recipient)
-    for (const box of boxes) {
-      const wrap = box.wraps.get(name)
-      const own = wrap && this.#reader.secretFor(wrap.recipientBox)
-      const secret = wrap && own && openWrap(this.#crypto, box, wrap, own)
-      if (secret !== undefined) return secret
-    }
-    return undefined
-  }
-
-  #follow(from: readonly (BoxSecret | undefined)[]): Map<string, BoxSecret> {
-    const boxes = new Map(
-      [...this.#state.lostBoxes, ...this.#state.boxes].map((box) => [toHex(box.publicKey), box]),
-    )
-    const found = new Map<string, BoxSecret>()
-    const waiting = from.filter((secret) => secret !== undefined)
-    for (let secret = waiting.shift(); secret !== undefined; secret = waiting.shift()) {
-      const name = toHex(secret.publicKey)
-      if (found.has(name)) continue
-      found.set(name, secret)
-      for (const link of boxes.get(name)?.links ?? []) {
-        const before = found.has(toHex(link.publicKey)) ? undefined : openOlder(this.#crypto, secret, link)
-        if (before !== undefined) waiting.push(before)
-      }
-    }
-    return found
+  #unwrap(box: BoxState): BoxSecret | undefined {
+    const wrap = box.wraps.get(toHex(this.#reader.recipient))
+    const own = wrap && this.#reader.secretFor(wrap.recipientBox)
+    return wrap && own && openWrap(this.#crypto, box, wrap, own)
   }
 }
 

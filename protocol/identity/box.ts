@@ -13,6 +13,8 @@ import type { IdentityId } from '../record/types.ts'
 import type { Box, BoxLink, BoxState, DeviceSecrets, WrapState } from './types.ts'
 
 const nonceBytes = 24
+/** nonce, tag, secret */
+const sealedBytes = 72
 
 export interface EpochSecret {
   readonly epoch: number
@@ -36,8 +38,9 @@ export function newBoxSecret(crypto: CryptoProvider, epoch: number): BoxSecret {
 }
 
 /**
- * A new epoch, its secret wrapped from `sender` to the recipients; with it those of `before` can be opened. Throws
- * BAD_REQUEST for a key of small order.
+ * The epoch after `last`, its secret wrapped from `sender` to the recipients; with it those of `before` can be opened. Where the
+ * sender was not given that of `last` itself, as a stolen device left them out, nothing is sealed in its place. Throws BAD_REQUEST
+ * for a key of small order.
  */
 export function makeBox(
   crypto: CryptoProvider,
@@ -45,13 +48,20 @@ export function makeBox(
   recipients: readonly (Recipient & { readonly isMember?: boolean })[],
   next: BoxSecret,
   before: readonly BoxSecret[] = [],
+  last: BoxState | undefined = undefined,
 ): Box {
   const wraps = recipients.map(({ key, boxKey, isMember = false }) => ({
     recipient: key,
     recipientBox: isMember ? boxKey : undefined,
     sealed: wrapSecret(crypto, sender, boxKey, next.secret),
   }))
-  const links = before.slice(0, limits.identityLinksMax).map((older) => sealLink(crypto, next, older))
+  const isOpen = before.some(({ publicKey }) => last !== undefined && equalBytes(publicKey, last.publicKey))
+  const blank: BoxLink[] =
+    last === undefined || isOpen
+      ? []
+      : [{ epoch: last.epoch, publicKey: last.publicKey, sealed: crypto.random(sealedBytes) }]
+  const sealedLinks = before.map((older) => sealLink(crypto, next, older))
+  const links = [...blank, ...sealedLinks].slice(0, limits.identityLinksMax)
   return {
     epoch: next.epoch,
     publicKey: next.publicKey,

@@ -18,6 +18,13 @@ export function nextBox(facts: Facts, entry: SignedEntry, box: Box, senderBoxKey
   const before = facts.boxes.at(-1)
   if (before !== undefined && !box.links.some(({ publicKey }) => equalBytes(publicKey, before.publicKey)))
     throw broken(entry, 'its box seals the secret of the epoch before')
+  for (const held of facts.boxes) {
+    // Or what was sealed under the older one would be looked for under this epoch.
+    if (equalBytes(held.publicKey, box.publicKey)) throw broken(entry, 'its box has a key of its own')
+    const link = box.links.find(({ publicKey }) => equalBytes(publicKey, held.publicKey))
+    if (link !== undefined && link.epoch !== held.epoch)
+      throw broken(entry, 'a link names the epoch of its box')
+  }
   return boxState(box, senderBoxKey)
 }
 

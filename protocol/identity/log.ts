@@ -125,7 +125,7 @@ function appendBranches(
     next: next.map(fromName),
     entries,
     dropped,
-    lostBoxes: lostBoxes(entries, dropped, people),
+    lostBoxes: lostBoxes({ ...facts, entries, dropped }, people),
   }
 }
 

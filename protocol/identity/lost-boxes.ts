@@ -4,25 +4,44 @@
  */
 import { toHex } from '../bytes.ts'
 import { boxState } from './facts.ts'
-import type { BoxState, People, SignedEntry } from './types.ts'
+import type { IdentityState, LostBox, People, SignedEntry } from './types.ts'
 
+/** `state`: what the log says else. */
 export function lostBoxes(
-  entries: readonly SignedEntry[],
-  dropped: ReadonlySet<string>,
+  state: Pick<IdentityState, 'entries' | 'dropped' | 'devices' | 'recovery' | 'members'>,
   people: People,
-): BoxState[] {
+): LostBox[] {
+  const { entries, dropped } = state
   if (dropped.size === 0) return []
-  const boxKeys = boxKeysIn(entries)
+  const own = admittedIn(entries)
+  const ofOthers = new Map<string, ReadonlyMap<string, Uint8Array>>()
   return entries.flatMap(({ hash, signer, author, body }) => {
     if (!('box' in body) || body.box === undefined || !dropped.has(toHex(hash))) return []
     const name = toHex(signer)
-    const sender = author === undefined ? boxKeys.get(name) : people(author)?.devices.get(name)?.boxKey
-    return sender === undefined ? [] : [boxState(body.box, sender)]
+    if (author === undefined) {
+      const isSuspect = !isOf(state, name)
+      // Whoever signs was let in by an entry before.
+      return [{ ...boxState(body.box, own.get(name) as Uint8Array), signer, isSuspect }]
+    }
+    const person = people(author)
+    if (person === undefined) return []
+    const admitted = ofOthers.get(toHex(author)) ?? admittedIn(person.entries)
+    ofOthers.set(toHex(author), admitted)
+    const boxKey = admitted.get(name)
+    const isSuspect = !state.members.has(toHex(author)) || !isOf(person, name)
+    return boxKey === undefined ? [] : [{ ...boxState(body.box, boxKey), signer, isSuspect }]
   })
 }
 
-/** Of every key that a person's log ever admitted, on whatever branch. */
-function boxKeysIn(entries: readonly SignedEntry[]): Map<string, Uint8Array> {
+/** Whether a key is one of theirs now. */
+function isOf({ devices, recovery }: Pick<IdentityState, 'devices' | 'recovery'>, name: string): boolean {
+  if (recovery !== undefined && toHex(recovery.key) === name) return true
+  const device = devices.get(name)
+  return device !== undefined && device.revoked === undefined
+}
+
+/** The box keys of every key that a person's log ever admitted, on whatever branch. */
+function admittedIn(entries: readonly SignedEntry[]): Map<string, Uint8Array> {
   const admitted = entries.flatMap(({ body }) => [
     ...('device' in body && 'boxKey' in body.device ? [body.device] : []),
     ...('recovery' in body && body.recovery !== undefined ? [body.recovery] : []),

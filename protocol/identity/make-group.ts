@@ -8,6 +8,7 @@ import { makeBox, newBoxSecret, wrapSecret, type BoxSecret, type Recipient } fro
 import { signEntry } from './entry.ts'
 import { replay } from './log.ts'
 import type {
+  BoxState,
   DeviceSecrets,
   EntryBody,
   IdentityState,
@@ -104,16 +105,18 @@ export function removeMember(
   },
 ): { readonly entry: SignedEntry; readonly box: BoxSecret | undefined } {
   const { numbers, people, before } = options
-  const [newest] = before ?? []
-  const next = newest && newBoxSecret(crypto, newest.epoch + 1)
+  const last = group.boxes.at(-1)
+  const next = before && last && newBoxSecret(crypto, last.epoch + 1)
   const staying = [...group.members.values()].filter((member) => !equalBytes(member.identity, identity))
-  const recipients = staying.map((member) => recipientOf(member.identity, people))
+  // Nobody stays because somebody's log is not to be had: who is left out is given the epoch after.
+  const known = staying.filter((member) => people(member.identity) !== undefined)
+  const recipients = known.map((member) => recipientOf(member.identity, people))
   const body: EntryBody = {
     kind: 'removeMember',
     authorHeads: headsOf(signer.person),
     identity,
     numbers: numbers.toSorted((a, b) => compareBytes(a.device, b.device)),
-    box: next && makeBox(crypto, signer.device, recipients, next, before),
+    box: next && makeBox(crypto, signer.device, recipients, next, before, last),
   }
   return { entry: extendGroup(crypto, group, signer, body), box: next }
 }
@@ -136,7 +139,7 @@ export function membersBehind({ members, boxes }: IdentityState, people: People)
 }
 
 /**
- * Another secret for the members there are, each by what they can open now. `before` is the group's newest, and those that
+ * Another secret for the members there are, each by what they can open now. `before` is the newest that the signer opens, and those that
  * lost. Throws STALE where the log of a member here is older than the one it was wrapped by: a device that they revoked since
  * would be given it.
  */
@@ -147,16 +150,17 @@ export function renewEpoch(
   options: { readonly people: People; readonly before: readonly [BoxSecret, ...BoxSecret[]] },
 ): SignedEntry {
   const { people, before } = options
-  const next = newBoxSecret(crypto, before[0].epoch + 1)
+  const last = group.boxes.at(-1) as BoxState
+  const next = newBoxSecret(crypto, last.epoch + 1)
   const recipients = [...group.members.values()].map(({ identity }) => recipientOf(identity, people))
-  const wraps = group.boxes.at(-1)?.wraps
+  const { wraps } = last
   const older = recipients.find(({ key, person }) => {
-    const wrapped = wraps?.get(toHex(key))?.recipientBox
+    const wrapped = wraps.get(toHex(key))?.recipientBox
     return wrapped !== undefined && !hasBox(person, wrapped)
   })
   if (older !== undefined)
     throw new OnehopError('STALE', `the log of ${toHex(older.key)} here is older than the group knows it`)
-  const box = makeBox(crypto, signer.device, recipients, next, before)
+  const box = makeBox(crypto, signer.device, recipients, next, before, last)
   return extendGroup(crypto, group, signer, { kind: 'epoch', authorHeads: headsOf(signer.person), box })
 }
 

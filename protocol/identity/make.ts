@@ -5,11 +5,12 @@ import type { CryptoProvider } from '../crypto/provider.ts'
 import { OnehopError } from '../errors.ts'
 import type { DeviceKey, IdentityId, RecordId } from '../record/types.ts'
 import { makeBox, newBoxSecret, wrapSecret, type BoxSecret } from './box.ts'
-import { deviceBoxes } from './box-secrets.ts'
+import { deviceBoxes, type BoxSecrets } from './box-secrets.ts'
 import { type JoiningRole, possessionMessage, signEntry } from './entry.ts'
 import { replay } from './log.ts'
 import type {
   Admission,
+  BoxState,
   DeviceSecrets,
   DeviceState,
   EntryBody,
@@ -78,7 +79,7 @@ export function addDevice(
   possession: Uint8Array,
   options: { readonly readsPrivate: boolean } = { readsPrivate: false },
 ): SignedEntry {
-  const [box] = options.readsPrivate ? secretsBefore(crypto, state, signer) : []
+  const box = options.readsPrivate ? newestOf(deviceBoxes(crypto, state, signer)) : undefined
   const grants =
     box === undefined
       ? []
@@ -111,11 +112,10 @@ export function revokeDevice(
   if (!readersOf(state).some(({ key }) => equalBytes(key, device))) {
     return { entry: extend(crypto, state, signer, { ...body, box: undefined }), box: undefined }
   }
-  const [before, ...lost] = secretsBefore(crypto, state, signer)
-  const next = newBoxSecret(crypto, before.epoch + 1)
+  const { next, before, last } = nextOf(crypto, state, signer)
   const staying = readersOf(state).filter(({ key }) => !equalBytes(key, device))
   const recipients = state.recovery === undefined ? staying : [...staying, state.recovery]
-  const box = makeBox(crypto, signer, recipients, next, [before, ...lost])
+  const box = makeBox(crypto, signer, recipients, next, before, last)
   return { entry: extend(crypto, state, signer, { ...body, box }), box: next }
 }
 
@@ -126,10 +126,9 @@ export function rotate(
   signer: DeviceSecrets,
   recovery: DeviceSecrets,
 ): { readonly entry: SignedEntry; readonly box: BoxSecret } {
-  const [before, ...lost] = secretsBefore(crypto, state, signer)
-  const next = newBoxSecret(crypto, before.epoch + 1)
+  const { next, before, last } = nextOf(crypto, state, signer)
   const keys: RecoveryKeys = { key: recovery.key, boxKey: recovery.boxKey }
-  const box = makeBox(crypto, signer, [...readersOf(state), keys], next, [before, ...lost])
+  const box = makeBox(crypto, signer, [...readersOf(state), keys], next, before, last)
   const possession = provePossession(crypto, state.id, recovery)
   return {
     entry: extend(crypto, state, signer, { kind: 'rotate', recovery: keys, box }, possession),
@@ -139,10 +138,9 @@ export function rotate(
 
 /** By an owner's device: another epoch for the same devices and words, which opens the secrets that lost, too. */
 export function nextEpoch(crypto: CryptoProvider, state: IdentityState, signer: DeviceSecrets): SignedEntry {
-  const [before, ...lost] = secretsBefore(crypto, state, signer)
-  const next = newBoxSecret(crypto, before.epoch + 1)
+  const { next, before, last } = nextOf(crypto, state, signer)
   const recipients = state.recovery === undefined ? readersOf(state) : [...readersOf(state), state.recovery]
-  const box = makeBox(crypto, signer, recipients, next, [before, ...lost])
+  const box = makeBox(crypto, signer, recipients, next, before, last)
   return extend(crypto, state, signer, { kind: 'epoch', authorHeads: [], box })
 }
 
@@ -187,22 +185,23 @@ function extend(
   )
 }
 
-/** Devices that hold the newest box secret, and are to hold the next. */
-function readersOf(state: IdentityState): DeviceState[] {
-  const wraps = state.boxes.at(-1)?.wraps
-  return [...state.devices.values()].filter(
-    ({ key, revoked }) => revoked === undefined && wraps?.has(toHex(key)) === true,
+/** Devices that were given a box secret, and are to be given the next. Not the newest alone: a stolen device may have left them out. */
+function readersOf({ devices, boxes }: IdentityState): DeviceState[] {
+  return [...devices.values()].filter(
+    ({ key, revoked }) => revoked === undefined && boxes.some(({ wraps }) => wraps.has(toHex(key))),
   )
 }
 
-/** The newest, and those that lost and that it does not reach yet. */
-function secretsBefore(
-  crypto: CryptoProvider,
-  state: IdentityState,
-  device: DeviceSecrets,
-): [BoxSecret, ...BoxSecret[]] {
+/** The next secret, and those that it opens: the newest that the device was given, and those that lost. */
+function nextOf(crypto: CryptoProvider, state: IdentityState, device: DeviceSecrets) {
   const boxes = deviceBoxes(crypto, state, device)
-  const newest = boxes.current()
-  if (newest !== undefined) return [newest, ...boxes.unlinked()]
-  throw new OnehopError('FORBIDDEN', 'this device holds no secret of the newest epoch')
+  const last = state.boxes.at(-1) as BoxState
+  const before = [newestOf(boxes), ...boxes.unlinked()]
+  return { next: newBoxSecret(crypto, last.epoch + 1), before, last }
+}
+
+function newestOf(boxes: BoxSecrets): BoxSecret {
+  const newest = boxes.newest()
+  if (newest !== undefined) return newest
+  throw new OnehopError('FORBIDDEN', 'this device holds no secret of this identity')
 }

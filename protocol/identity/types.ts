@@ -173,6 +173,13 @@ export interface BoxState extends Omit<Box, 'wraps'> {
   readonly wraps: ReadonlyMap<string, WrapState>
 }
 
+/** Of an entry that came to nothing. */
+export interface LostBox extends BoxState {
+  readonly signer: DeviceKey
+  /** Made by a device that is revoked, or by somebody who was put out: maybe to be in the way. */
+  readonly isSuspect: boolean
+}
+
 export interface MemberState extends Member {
   /** Order of admission, from 1, those who founded the group first. Owners alone may extend the log. */
   readonly rank: number
@@ -198,7 +205,7 @@ export interface IdentityState {
   /** Ascending by epoch. */
   readonly boxes: readonly BoxState[]
   /** Of entries that came to nothing, as far as they are still in the log. Something may be sealed under them; nothing more is. */
-  readonly lostBoxes: readonly BoxState[]
+  readonly lostBoxes: readonly LostBox[]
   /** Hashes of the entries that no other follows, ascending. */
   readonly heads: readonly Uint8Array[]
   /** Those of the heads that hold: at them the log says what it says. Ascending. */

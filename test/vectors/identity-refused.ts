@@ -21,10 +21,12 @@ const key2 = new Uint8Array(32).fill(2)
 /** Boxes that follow the newest of that log. */
 function boxesAfter(state: IdentityState) {
   const before = state.boxes.at(-1)?.publicKey as Uint8Array
-  return (recipients: readonly Uint8Array[], epoch: number, { isOfMembers = false, opens = before } = {}): Box => {
+  const usual = { isOfMembers: false, opens: before, publicKey: key2 as Uint8Array, linkEpoch: 1 }
+  return (recipients: readonly Uint8Array[], epoch: number, changes: Partial<typeof usual> = {}): Box => {
+    const { isOfMembers, opens, publicKey, linkEpoch } = { ...usual, ...changes }
     const recipientBox = isOfMembers ? key2 : undefined
     const wraps = recipients.toSorted(compareBytes).map((recipient) => ({ recipient, recipientBox, sealed }))
-    return { epoch, publicKey: key2, wraps, links: [{ epoch: 1, publicKey: opens, sealed }] }
+    return { epoch, publicKey, wraps, links: [{ epoch: linkEpoch, publicKey: opens, sealed }] }
   }
 }
 
@@ -89,6 +91,18 @@ export function personRefusals(
     'epoch: does not open the one before': [
       'BAD_IDENTITY',
       entry({ kind: 'epoch', authorHeads: [], box: boxTo([...readers, words.key], 2, { opens: key2 }) }),
+    ],
+    'epoch: with the key of the one before': [
+      'BAD_IDENTITY',
+      entry({
+        kind: 'epoch',
+        authorHeads: [],
+        box: boxTo([...readers, words.key], 2, { publicKey: state.boxes[0]?.publicKey as Uint8Array }),
+      }),
+    ],
+    'epoch: a link that names another epoch': [
+      'BAD_IDENTITY',
+      entry({ kind: 'epoch', authorHeads: [], box: boxTo([...readers, words.key], 2, { linkEpoch: 9 }) }),
     ],
     'vouch: for a device that is not there': ['BAD_IDENTITY', entry({ kind: 'vouch', device: others.key })],
     'vouch: names an author': [
