@@ -1,18 +1,21 @@
 /** After everything burnt: groups that lived at a node that is gone come to live where their owner lives now. */
-import type { App } from '../client/connect.ts'
 import type { Identity } from '../client/identity.ts'
+import type { OwnGroup } from '../client/own-groups.ts'
 import { placeShard } from '../client/placement.ts'
-import { toHex } from '../protocol/bytes.ts'
+import { equalBytes, toHex } from '../protocol/bytes.ts'
 import { asOnehopError, OnehopError } from '../protocol/errors.ts'
+import { decodeLog } from '../protocol/identity/entry.ts'
+import { replay } from '../protocol/identity/log.ts'
 import type { IdentityId } from '../protocol/record/types.ts'
-import type { Schema } from '../protocol/schema/schema.ts'
 import type { Context } from './command.ts'
 import type { Daemon } from './daemon.ts'
 import { newestSet } from './seats.ts'
 
 export interface BroughtGroups {
-  /** That live here from now on; their records may still be on their way. */
-  readonly groups: readonly IdentityId[]
+  /** That live here; their records may still be on their way. */
+  readonly here: readonly IdentityId[]
+  /** Of those the ones that came now. */
+  readonly brought: readonly IdentityId[]
   readonly failed: readonly { readonly group: IdentityId; readonly error: OnehopError }[]
 }
 
@@ -21,47 +24,54 @@ export async function bringGroups(
   context: Context,
   daemon: Daemon,
   identity: Identity,
-  app: App<Schema>,
+  noted: readonly OwnGroup[],
   gone: ReadonlySet<string>,
 ): Promise<BroughtGroups> {
   const { signal } = context
-  const groups: IdentityId[] = []
+  const { groups } = await daemon.call('identity.groups', { owner: identity.id }, { signal })
+  const held = new Set(groups.filter((one) => one.held).map(({ group }) => toHex(group)))
+  const here: IdentityId[] = []
+  const brought: IdentityId[] = []
   const failed: { group: IdentityId; error: OnehopError }[] = []
-  const { groups: here } = await daemon.call('identity.groups', { owner: identity.id }, { signal })
-  const held = new Set(here.filter((one) => one.held).map(({ group }) => toHex(group)))
-  for (const { group, label } of await app.groups.noted({ signal })) {
-    if (held.has(toHex(group))) continue
+  for (const one of noted) {
     try {
-      if (await bring(context, daemon, identity, { group, label }, gone)) groups.push(group)
+      const isHeld = held.has(toHex(one.group))
+      const place = await bring(context, daemon, identity, { ...one, isHeld }, gone)
+      if (place === 'away') continue
+      here.push(one.group)
+      if (place === 'brought') brought.push(one.group)
     } catch (cause) {
       signal.throwIfAborted()
-      failed.push({ group, error: asOnehopError(cause) })
+      failed.push({ group: one.group, error: asOnehopError(cause) })
     }
   }
-  return { groups, failed }
+  return { here, brought, failed }
 }
 
 async function bring(
   context: Context,
-  { call }: Daemon,
+  { call, runtime }: Daemon,
   identity: Identity,
-  { group, label }: { readonly group: IdentityId; readonly label: string },
+  { group, label, isHeld }: OwnGroup & { readonly isHeld: boolean },
   gone: ReadonlySet<string>,
-): Promise<boolean> {
+): Promise<'here' | 'brought' | 'away'> {
   const { signal } = context
+  const crypto = await context.crypto()
   const set = await newestSet(context, { call }, group)
-  if (set === undefined)
+  if (set === undefined) {
+    if (isHeld) return 'here'
     throw new OnehopError('NOT_FOUND', `nobody asked knows who holds the group ${toHex(group)}`)
+  }
   const home = set.members.find(({ role }) => role === 'home')
-  if (home !== undefined && !gone.has(toHex(home.node))) return false
+  if (home !== undefined && toHex(home.node) === runtime.node) return 'here'
+  if (home !== undefined && !gone.has(toHex(home.node))) return isHeld ? 'here' : 'away'
   const { log, people } = await call('identity.get', { identity: group }, { signal })
-  const { groups } = await call('identity.groups', { owner: identity.id }, { signal })
+  const states = people.map((person) => replay(crypto, decodeLog(crypto, person)))
+  const state = replay(crypto, decodeLog(crypto, log), (id) => states.find((one) => equalBytes(one.id, id)))
   // Others' groups stay with those who own them.
-  const known = groups.find((one) => toHex(one.group) === toHex(group))
-  if (known !== undefined && known.role !== 'owner') return false
-  await call('identity.host', { identity: group, log, people, label }, { signal })
+  if (state.members.get(toHex(identity.id))?.role !== 'owner') return isHeld ? 'here' : 'away'
+  if (!isHeld) await call('identity.host', { identity: group, log, people, label }, { signal })
   const except = set.members.flatMap(({ node }) => (gone.has(toHex(node)) ? [node] : []))
-  const options = { owner: group, copies: set.copies, except, signal }
-  await placeShard({ call }, identity, await context.crypto(), options)
-  return true
+  await placeShard({ call }, identity, crypto, { owner: group, copies: set.copies, except, signal })
+  return 'brought'
 }

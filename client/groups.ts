@@ -161,20 +161,28 @@ export class Groups {
     device: Uint8Array,
     options: CallOptions = {},
   ): Promise<WrittenInGroup | undefined> {
-    const state = await this.#parts.identities.refresh(group, options)
-    if (!state.members.has(toHex(this.#self().id))) return undefined
-    await this.#introduce(group, options)
-    const list = await recordNumbers(this.#toHolders(group), { owner: group, device }, options)
-    return { list, lastEntry: lastSignedBy(state, device) }
+    const { clock, identities } = this.#parts
+    // Strangers are asked: none holds up what has to be done now.
+    return withDeadline(clock, clientLimits.groupWrittenMs, options.signal, async (signal) => {
+      const state = await identities.refresh(group, { signal })
+      if (!state.members.has(toHex(this.#self().id))) return undefined
+      await this.#introduce(group, { signal })
+      const list = await recordNumbers(this.#toHolders(group), { owner: group, device }, { signal })
+      return { list, lastEntry: lastSignedBy(state, device) }
+    })
   }
 
   /** After a device of this person's was revoked: of groups that live elsewhere their home may not have heard. */
   async renewAll(groups: readonly IdentityId[], options: CallOptions = {}): Promise<readonly Unrenewed[]> {
     const unrenewed: Unrenewed[] = []
-    for (const group of groups) {
-      const error = await this.open(group, options).then((opened) => opened.unrenewed, asOnehopError)
-      if (error !== undefined) unrenewed.push({ group, error })
+    const queue = [...groups]
+    const worker = async (): Promise<void> => {
+      for (let group = queue.shift(); group !== undefined; group = queue.shift()) {
+        const error = await this.open(group, options).then((opened) => opened.unrenewed, asOnehopError)
+        if (error !== undefined) unrenewed.push({ group, error })
+      }
     }
+    await Promise.all(Array.from({ length: clientLimits.identityFetchesMax }, worker))
     return unrenewed
   }
 

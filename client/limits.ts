@@ -34,6 +34,8 @@ export const clientLimits = {
   readersRefreshTimeoutMs: 3_000,
   /** Before sealing for a group: the same. */
   groupsRefreshMs: 30_000,
+  /** One group's holders, with the search for them. */
+  groupWrittenMs: 30_000,
   groupsRefreshTimeoutMs: 3_000,
   /** Then, less often, for each member whose log did not come with the group's: of somebody whom nobody finds that takes seconds. */
   groupsMeetMs: 10 * 60_000,

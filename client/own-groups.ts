@@ -40,8 +40,8 @@ interface Noted {
   readonly label?: string
 }
 
-/** More than anybody is in. */
-const groupsMax = 256
+/** More than anybody is in; a stolen device could note any number. */
+const groupsMax = 1_024
 
 export class OwnGroups {
   readonly #identity: Identity | undefined
@@ -82,6 +82,13 @@ export class OwnGroups {
     }
   }
 
+  /** One that is gone for good. */
+  async forget(group: IdentityId): Promise<void> {
+    const { accepted } = await this.#groups.delete(group)
+    ;(await this.#noted)?.delete(toHex(group))
+    await withDeadline(this.#clock, clientLimits.groupsRefreshTimeoutMs, undefined, () => accepted)
+  }
+
   async #read(options: CallOptions): Promise<Map<string, OwnGroup>> {
     const found = new Map<string, OwnGroup>()
     for (const { value } of await this.#groups.latest(groupsMax, options)) {
@@ -93,6 +100,6 @@ export class OwnGroups {
   }
 
   get #mayRead(): boolean {
-    return this.#identity?.box() !== undefined
+    return this.#identity?.boxes.newest() !== undefined
   }
 }

@@ -3,6 +3,9 @@ import { OnehopError } from '../protocol/errors.ts'
 import type { DeviceKey, IdentityId } from '../protocol/record/types.ts'
 import type { CallOptions, Transport } from './transport.ts'
 
+/** A million and more: a node could go on for ever. */
+const numbersMax = 2 ** 20
+
 export type NumberedRecord = ReplyOf<'record.numbers'>['numbers'][number]
 
 /** What a device wrote in a shard, in order, as far as the node that is asked has heard. */
@@ -21,6 +24,7 @@ export async function recordNumbers(
       after = number
     }
     list.push(...numbers)
+    if (list.length > numbersMax) throw disordered(`more than ${numbersMax} records`)
     if (!more) return list
     // Taken for the end, it would leave out what the person means to keep.
     if (numbers.length === 0) throw disordered('that there is more, and nothing of it')

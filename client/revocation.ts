@@ -10,7 +10,7 @@ import type { Identity } from './identity.ts'
 import { renewSets } from './standing-sets.ts'
 import type { Unsigned } from './standing-sets.ts'
 import type { Transport } from './transport.ts'
-import { nameWritten, type GroupsOfPerson, type Named, type NamedRequest } from './written.ts'
+import { nameWritten, readNoted, type GroupsOfPerson, type Named, type NamedRequest } from './written.ts'
 
 export interface RevocationOptions {
   /** To a node that hosts the person, by the administrator or a session of an owner's device. */
@@ -94,7 +94,15 @@ export async function revoke(options: RevocationOptions): Promise<Revoked> {
 }
 
 /** Throws LAGGING: a device is revoked once, and what is not named then never counts again. */
-export function requireGroups({ unheld }: Pick<Named, 'unheld'>): void {
+export function requireGroups({ unheld, unread }: Pick<Named, 'unheld' | 'unread'>): void {
+  if (unread !== undefined)
+    throw new OnehopError(
+      'LAGGING',
+      `which groups you founded or opened cannot be read here: ${unread.message}`,
+      {
+        help: 'Try again, or at another device of yours. Or shut it out all the same, and what it did in groups that your node does not know counts no more: --leave-groups, leaveGroups.',
+      },
+    )
   const own = unheld.filter(({ isOwn }) => isOwn)
   const [first] = own
   if (first === undefined) return
@@ -114,7 +122,7 @@ async function renewEverywhere(options: RevocationOptions): Promise<readonly Unr
   const atHome = await renewGroups(options)
   if (groups === undefined) return atHome
   const told = new Set(atHome.map(({ group }) => group && toHex(group)))
-  const noted = (await groups.noted({ signal })).map(({ group }) => group)
+  const noted = (await readNoted(groups, { signal })).groups.map(({ group }) => group)
   const others = noted.filter((group) => !told.has(toHex(group)))
   return [...atHome, ...(await groups.renewAll(others, { signal }))]
 }

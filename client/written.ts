@@ -8,8 +8,11 @@ import { limits } from '../protocol/limits.ts'
 import { clockMs } from '../protocol/record/clock.ts'
 import type { DeviceKey, IdentityId } from '../protocol/record/types.ts'
 import type { Unrenewed } from './group-epochs.ts'
+import type { OwnGroup } from './own-groups.ts'
 import { recordNumbers, type NumberedRecord } from './record-numbers.ts'
 import type { CallOptions, Transport } from './transport.ts'
+
+const groupsAskedAtOnce = 8
 
 /** A device's doing in a group, by a node that holds it. */
 export interface WrittenInGroup {
@@ -21,7 +24,7 @@ export interface WrittenInGroup {
 /** Those that a person is in, wherever they live. */
 export interface GroupsOfPerson {
   /** Which the person founded or opened. */
-  noted(options: CallOptions): Promise<readonly { readonly group: IdentityId }[]>
+  noted(options: CallOptions): Promise<readonly OwnGroup[]>
   /** Undefined where they are no member, or not any more. */
   writtenBy(group: IdentityId, device: DeviceKey, options: CallOptions): Promise<WrittenInGroup | undefined>
   renewAll(groups: readonly IdentityId[], options: CallOptions): Promise<readonly Unrenewed[]>
@@ -56,6 +59,8 @@ export interface Named {
   readonly unheld: readonly Unheld[]
   /** There are more groups than an entry can name. */
   readonly isCut: boolean
+  /** Why it cannot be told which groups the person founded or opened, as when a stolen device left this one without the key. */
+  readonly unread: OnehopError | undefined
 }
 
 /** As far as nodes have heard: what they have not seen yet will not count. */
@@ -71,7 +76,8 @@ export async function nameWritten({
   const { shards, more } = await transport.call('record.shards', { owner, device }, options)
   const known = new Map(shards.map((shard) => [toHex(shard.owner), shard]))
   const noted = new Set<string>()
-  for (const { group } of (await groups?.noted(options)) ?? []) {
+  const own = await readNoted(groups, options)
+  for (const { group } of own.groups) {
     const name = toHex(group)
     noted.add(name)
     if (!known.has(name)) known.set(name, { owner: group, held: false, lastEntry: null })
@@ -79,13 +85,15 @@ export async function nameWritten({
   const numbers: RevokedNumbers[] = []
   const unheld: Unheld[] = []
   let [records, left] = [0, 0]
+  const away = [...known.values()].filter(({ held }) => !held)
+  const asked = await askAll(groups, away, device, options)
   for (const { owner: shard, held, lastEntry } of known.values()) {
     const written = held
       ? {
           list: await recordNumbers(transport, { owner: shard, device }, options),
           lastEntry: lastEntry ?? undefined,
         }
-      : await elsewhere(groups, shard, device, options)
+      : asked.get(toHex(shard))
     if (written === undefined) continue
     if ('error' in written) {
       const isOwn = noted.has(toHex(shard)) || lastEntry !== null
@@ -107,7 +115,47 @@ export async function nameWritten({
     })
   }
   const fitting = numbers.slice(0, limits.identityRevokedListsMax)
-  return { numbers: fitting, records, left, unheld, isCut: more || fitting.length < numbers.length }
+  return {
+    numbers: fitting,
+    records,
+    left,
+    unheld,
+    isCut: more || fitting.length < numbers.length,
+    unread: own.error,
+  }
+}
+
+/** What cannot be read is told, and does not keep anybody from shutting a thief out. */
+export async function readNoted(
+  groups: Pick<GroupsOfPerson, 'noted'> | undefined,
+  options: CallOptions,
+): Promise<{
+  readonly groups: readonly OwnGroup[]
+  readonly error: OnehopError | undefined
+}> {
+  try {
+    return { groups: (await groups?.noted(options)) ?? [], error: undefined }
+  } catch (cause) {
+    if (!(cause instanceof OnehopError) || options.signal?.aborted === true) throw cause
+    return { groups: [], error: cause }
+  }
+}
+
+/** Some at a time: a thief may have noted groups that nobody has, and each takes its time to be looked for. */
+async function askAll(
+  groups: GroupsOfPerson | undefined,
+  shards: readonly { readonly owner: IdentityId }[],
+  device: DeviceKey,
+  options: CallOptions,
+): Promise<Map<string, Awaited<ReturnType<typeof elsewhere>>>> {
+  const found = new Map<string, Awaited<ReturnType<typeof elsewhere>>>()
+  const queue = [...shards]
+  const worker = async (): Promise<void> => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift())
+      found.set(toHex(next.owner), await elsewhere(groups, next.owner, device, options))
+  }
+  await Promise.all(Array.from({ length: groupsAskedAtOnce }, worker))
+  return found
 }
 
 async function elsewhere(

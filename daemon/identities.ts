@@ -145,6 +145,7 @@ export class Identities {
       const find: People = (person) => states.get(toHex(person)) ?? this.get(person)
       const { before, after } = this.#decide(batch, own, find)
       if (isFirst) {
+        checkSigners(before, after)
         this.#probation.check(batch, before, after)
         checkKept(decodeLog(this.#crypto, encoded), after)
         checkCounts(before, after)
@@ -352,6 +353,19 @@ function checkKept(entries: readonly SignedEntry[], { entries: kept }: IdentityS
       help: 'Read the log again and make the change anew on what holds now.',
     },
   )
+}
+
+/**
+ * What a device that is shut out signed as if it had not been, and nothing else: it comes to nothing, and is not to be counted
+ * against the person, who has some changes a day. Others' copies of it come with what they bring beside.
+ */
+function checkSigners(before: IdentityState | undefined, after: IdentityState): void {
+  if (before === undefined || after.type !== 'person') return
+  const fresh = freshIn(before, after)
+  const isIdle = ({ hash, signer }: SignedEntry): boolean =>
+    after.dropped.has(toHex(hash)) && after.devices.get(toHex(signer))?.revoked !== undefined
+  if (fresh.length > 0 && fresh.every(isIdle))
+    throw new OnehopError('REVOKED', 'the device that signed this was revoked')
 }
 
 /**

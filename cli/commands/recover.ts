@@ -4,7 +4,7 @@ import type { Claimant, FindOptions, Recovered } from '../../client/recovery.ts'
 import { renewGroups, type Unrenewed } from '../../client/group-epochs.ts'
 import { renewSets, type Unsigned } from '../../client/standing-sets.ts'
 import { requireGroups } from '../../client/revocation.ts'
-import { nameWritten, type GroupsOfPerson, type Named } from '../../client/written.ts'
+import { nameWritten, readNoted, type GroupsOfPerson, type Named } from '../../client/written.ts'
 import type { ReplyOf } from '../../protocol/api/operations.ts'
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
@@ -94,7 +94,7 @@ export const recover: Command = {
     const recovered = await lookUp(call, daemon, words)
     const { identity, others } = recovered
     if (!output.json) output.words(`${output.green('Found')} ${toHex(identity.id)}`)
-    const lostNamed = pickLost(lostNames, others)
+    const lostNamed = pickLost(lostNames, others, identity)
     const { members, problem } = await moveIn(call, daemon, identity, {
       again: 'onehop recover',
       placesAnew: false,
@@ -109,25 +109,29 @@ export const recover: Command = {
     const lost = lostNamed ?? (await askLost(call, away))
     const gone = lost.filter(({ key }) => toHex(key) !== home)
     if (gone.length > 0 && !hosted.isWhole) {
-      throw new OnehopError(
-        'LAGGING',
-        'not all records are here, and what is missing would not count any more',
-        {
-          help: 'Run the same command again when onehop status shows the copies as current.',
-        },
-      )
+      throw notWhole('all records')
     }
     await using app = await openOwnApp(context, daemon, identity)
-    const names = new Set(gone.map(({ key }) => toHex(key)))
-    const brought = await bringGroups(context, daemon, identity, app, names)
-    for (const group of brought.groups) await untilWhole(call, daemon, group, waitS * 1_000)
+    // With those that an earlier run shut out: what was to follow may have been cut short.
+    const nodes = [...identity.state.devices.values()].filter(
+      ({ role, key, revoked }) =>
+        role === 'node' && (revoked !== undefined || gone.some((one) => one.key === key)),
+    )
+    const { groups: noted } = await readNoted(app.groups, { signal: context.signal })
+    const names = new Set(nodes.map(({ key }) => toHex(key)))
+    const brought = await bringGroups(context, daemon, identity, noted, names)
     sayBrought(call, brought)
+    for (const group of brought.here) {
+      const { isWhole } = await untilWhole(call, daemon, group, waitS * 1_000)
+      if (!isWhole && gone.length > 0 && !flags.on('leave-groups'))
+        throw notWhole(`all records of the group ${shortId(group)}`)
+    }
     const { unrenewed, unsigned } = await shutOut(call, daemon, recovered, {
       gone,
       since,
       groups: app.groups,
     })
-    const seats = await unseat(call, daemon, identity, gone)
+    const seats = await unseat(call, daemon, identity, nodes)
     if (output.json) {
       output.line({
         identity: identity.id,
@@ -139,7 +143,7 @@ export const recover: Command = {
         whole: hosted.isWhole,
         revoked: gone.map(({ key }) => key),
         others: away.filter((one) => !gone.includes(one)).map(({ key, role }) => ({ device: key, role })),
-        groups: brought.groups,
+        groups: brought.here,
         unbrought: brought.failed.map(({ group }) => group),
         unseated: seats,
         unrenewed: unrenewed.map(({ group }) => group ?? null),
@@ -272,19 +276,27 @@ async function hostedShard(daemon: Daemon, id: Uint8Array, signal: AbortSignal):
 function pickLost(
   names: readonly string[],
   others: readonly DeviceState[],
+  { state }: Identity,
 ): readonly DeviceState[] | undefined {
   if (names.length === 0) return undefined
   if (names.includes('all')) return others
-  return names.map((name) => {
-    const found = others.filter(
-      ({ key }) => name.length >= prefixMin && toHex(key).startsWith(name.toLowerCase()),
+  const isDone = (name: string): boolean =>
+    name.length >= prefixMin &&
+    [...state.devices].some(
+      ([key, { revoked }]) => revoked !== undefined && key.startsWith(name.toLowerCase()),
     )
-    if (found[0] !== undefined && found.length === 1) return found[0]
-    throw new UsageError(
-      `--lost ${name}: ${found.length === 0 ? 'no other device or node' : 'more than one'} begins so`,
-      `They are: ${others.map(({ key, role }) => `${toHex(key)} (${role})`).join(', ')}`,
-    )
-  })
+  return names
+    .filter((name) => !isDone(name))
+    .map((name) => {
+      const found = others.filter(
+        ({ key }) => name.length >= prefixMin && toHex(key).startsWith(name.toLowerCase()),
+      )
+      if (found[0] !== undefined && found.length === 1) return found[0]
+      throw new UsageError(
+        `--lost ${name}: ${found.length === 0 ? 'no other device or node' : 'more than one'} begins so`,
+        `They are: ${others.map(({ key, role }) => `${toHex(key)} (${role})`).join(', ')}`,
+      )
+    })
 }
 
 async function askLost(
@@ -362,7 +374,7 @@ async function unseat(
   identity: Identity,
   gone: readonly DeviceState[],
 ): Promise<boolean> {
-  const nodes = gone.flatMap(({ key, role }) => (role === 'node' ? [key] : []))
+  const nodes = gone.map(({ key }) => key)
   if (nodes.length === 0) return true
   try {
     await takeSeats(context, daemon, identity, nodes, await ownShards(context, daemon, identity.id))
@@ -376,7 +388,13 @@ async function unseat(
   }
 }
 
-function sayBrought({ output }: Call, { groups, failed }: BroughtGroups): void {
+function notWhole(what: string): OnehopError {
+  return new OnehopError('LAGGING', `not ${what} are here, and what is missing would not count any more`, {
+    help: 'Run the same command again when onehop status shows the copies as current.',
+  })
+}
+
+function sayBrought({ output }: Call, { brought: groups, failed }: BroughtGroups): void {
   if (output.json) return
   if (groups.length > 0)
     output.words(

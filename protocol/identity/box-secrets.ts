@@ -89,7 +89,7 @@ export class BoxSecrets {
   isUnlinkedBy(device: DeviceKey): boolean {
     if (this.current() === undefined) return false
     const own = this.#state.lostBoxes.filter(({ signer }) => equalBytes(signer, device))
-    return own.length > 0 && own.some(({ publicKey }) => this.#open().lost.has(toHex(publicKey)))
+    return own.some(({ publicKey }) => this.#open().lost.has(toHex(publicKey)))
   }
 
   /**

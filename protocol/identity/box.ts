@@ -48,7 +48,7 @@ export function makeBox(
   recipients: readonly (Recipient & { readonly isMember?: boolean })[],
   next: BoxSecret,
   before: readonly BoxSecret[] = [],
-  last: BoxState | undefined = undefined,
+  last?: BoxState,
 ): Box {
   const wraps = recipients.map(({ key, boxKey, isMember = false }) => ({
     recipient: key,

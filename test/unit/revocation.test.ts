@@ -47,7 +47,7 @@ function asked(writtenBy: GroupsOfPerson['writtenBy']) {
     'record.numbers': { numbers: [], more: false },
   }
   const call = (async (name: keyof typeof answers) => answers[name]) as unknown as Transport['call']
-  const groups = { noted: async () => [{ group }], writtenBy, renewAll: async () => [] }
+  const groups = { noted: async () => [{ group, label: '' }], writtenBy, renewAll: async () => [] }
   return nameWritten({ transport: { call }, owner, device, crypto: seededCrypto(3), groups })
 }
 
@@ -74,7 +74,7 @@ it('names what stands in groups wherever they live, and says which could not be 
     ],
   })
   // Whoever puts somebody into groups that nobody can reach does not keep them from shutting a thief out.
-  expect(() => requireGroups({ unheld: cut.unheld.slice(0, 1) })).not.toThrow()
+  expect(() => requireGroups({ ...cut, unheld: cut.unheld.slice(0, 1) })).not.toThrow()
   expect(() => requireGroups(cut)).toThrow(
     expect.objectContaining({ code: 'LAGGING', help: expect.stringContaining('leaveGroups') }),
   )
