@@ -133,9 +133,8 @@ export class Leases {
 
   /** What is promised or leased for a shard already: asked again, as a repair does until it succeeds, it is meant. */
   #counted({ owner }: LeaseAsk): number {
-    const hosted = this.#parts.hosting.get(owner)
-    const held = hosted?.person === false ? hosted.quotaBytes : 0
-    return this.#promises.of(owner) ?? held
+    // Who lives here and comes to live elsewhere, too: their next home may get the records from nobody else.
+    return this.#promises.of(owner) ?? this.#parts.hosting.get(owner)?.quotaBytes ?? 0
   }
 
   #mayPromise(to: NodeId, ask: LeaseAsk): boolean {

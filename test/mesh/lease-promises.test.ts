@@ -88,3 +88,27 @@ test('a promise that became a shard is one no more, also where the node went awa
   await mesh.until(() => !isPromised(again))
   expect(isHeld(again)).toBe(true)
 })
+
+test('whoever lives at a node that offers space to nobody takes their records from there to their next home', async () => {
+  await using mesh = await createMesh(2, { config: () => ({ hosting: { offerTo: 'nobody' } }) })
+  const [before, next] = mesh.nodes as unknown as [MeshNode, MeshNode]
+  await mesh.clock.advance(3_000)
+  const ada = new Resident(mesh, microblog)
+  await mesh.wait(ada.moveIn(before))
+  expect(await mesh.wait(ada.place(before, 0))).toBe(1)
+  for (const text of ['one', 'two']) await mesh.wait(ada.put(before, 'posts', { text }))
+  // Somebody who does not live there is promised nothing still.
+  const { signal } = new AbortController()
+  const stranger = mesh.crypto.random(32)
+  const asked = encodeLeaseAsks([{ owner: stranger, shard: stranger, bytes: mb }])
+  const of = mesh.network.join('cd'.repeat(32))
+  const answer = await mesh.wait(of.rpc.request(before.id, 'shard/lease', asked, { signal }))
+  expect(decodeLeases(answer)).toEqual([undefined])
+
+  await mesh.wait(ada.moveIn(next))
+  await mesh.wait(next.call('replica-set.get', { owner: ada.id }))
+  expect(await mesh.wait(ada.place(next, 1))).toBe(2)
+  await mesh.until(() => next.store.shards.get(ada.id)?.records === 2, 60_000)
+  await mesh.wait(ada.put(next, 'posts', { text: 'three' }))
+  await mesh.until(() => before.store.shards.get(ada.id)?.records === 3, 60_000)
+})
