@@ -1,5 +1,6 @@
 import { withDeadline } from '../../client/deadline.ts'
 import { revoke, type Revoked } from '../../client/revocation.ts'
+import type { Renewed } from '../../client/renewal.ts'
 import { sealLostSecrets } from '../../client/own-epochs.ts'
 import { vouchFor } from '../../client/vouching.ts'
 import { changeInWords, markTold, shutOutCommand, untoldChanges, type Change } from '../../client/changes.ts'
@@ -8,7 +9,7 @@ import type { ReplyOf } from '../../protocol/api/operations.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import type { IdentityState } from '../../protocol/identity/types.ts'
 import { appOptions, openApp } from '../app.ts'
-import type { Command, Context } from '../command.ts'
+import type { Call, Command, Context } from '../command.ts'
 import { exitCodes } from '../exit-code.ts'
 import { UsageError } from '../failure.ts'
 import { openOwnApp } from '../own-app.ts'
@@ -215,21 +216,9 @@ export const devicesRenew: Command = {
     'a copy of it is in use: revoke it if that is not yours.',
   ].join('\n'),
   async run(call) {
-    const { output, context, flags } = call
+    const { output, context } = call
     await requireIdentity(context)
-    const { app } = await openApp(call)
-    const before = app.identity?.device.key ?? ''
-    const { signal } = context
-    // Whether nodes refuse the key shows when they are sent something.
-    await withDeadline(context.clock, firstAnswerMs, signal, (until) => app.outbox.flush(until)).catch(
-      () => undefined,
-    )
-    signal.throwIfAborted()
-    const renewed = await app.renewDevice({
-      signal,
-      force: flags.on('force'),
-      leaveSealed: flags.on('leave-sealed'),
-    })
+    const { renewed, before } = await renewKey(call)
     const again = await openApp(call)
     await using _ = again
     await again.app.outbox.flush(context.signal)
@@ -252,6 +241,28 @@ export const devicesRenew: Command = {
     }
     return exitCodes.ok
   },
+}
+
+/** The app is closed however that ends: open, it would keep the command from ending. */
+async function renewKey(
+  call: Call,
+): Promise<{ readonly renewed: Renewed; readonly before: Uint8Array | '' }> {
+  const { context, flags } = call
+  const { signal } = context
+  await using opened = await openApp(call)
+  const { app } = opened
+  const before = app.identity?.device.key ?? ''
+  // Whether nodes refuse the key shows when they are sent something.
+  await withDeadline(context.clock, firstAnswerMs, signal, (until) => app.outbox.flush(until)).catch(
+    () => undefined,
+  )
+  signal.throwIfAborted()
+  const renewed = await app.renewDevice({
+    signal,
+    force: flags.on('force'),
+    leaveSealed: flags.on('leave-sealed'),
+  })
+  return { renewed, before }
 }
 
 const prefixMin = 8
