@@ -1,7 +1,7 @@
 import { toHex } from '../../protocol/bytes.ts'
 import type { PairingStatus } from '../../protocol/api/messages.ts'
 import type { ReplyOf } from '../../protocol/api/operations.ts'
-import type { Command } from '../command.ts'
+import type { Command, Context } from '../command.ts'
 import { runningName } from '../daemon.ts'
 import type { Daemon } from '../daemon.ts'
 import { exitCodes } from '../exit-code.ts'
@@ -9,6 +9,7 @@ import type { ExitCode } from '../exit-code.ts'
 import { columns, safeText } from '../output.ts'
 import type { Output } from '../output.ts'
 import { peerAddresses } from '../peer-address.ts'
+import { profileNames } from '../profile-names.ts'
 import { counted, formatBytes, formatCount, formatDuration, shortId } from '../units.ts'
 
 type Status = ReplyOf<'admin.status'> & {
@@ -45,13 +46,28 @@ export const status: Command = {
     const { pairing } = await daemon.call('admin.pair.show', {}, { signal })
     const { nodes: denied } = await daemon.call('admin.deny.list', {}, { signal })
     const reachedAt = peerAddresses(found.node, found.addresses)
-    const whole = { ...found, hosted, next: after, denied, reachedAt }
+    const named = await withNames(context, daemon, hosted)
+    const whole = { ...found, hosted: named, next: after, denied, reachedAt }
     const exit = exitOf(whole, pairing)
     const { pid, http, phone } = daemon.runtime
     if (output.json) output.line({ ...whole, pid, http, phone, pairing: { state: pairing.state }, exit })
     else output.data(describe(whole, pairing, daemon, await runningName(daemon.call, signal), output))
     return exit
   },
+}
+
+/** Of those who live here what the node calls them, else their profile. */
+async function withNames(
+  context: Context,
+  { runtime }: Daemon,
+  hosted: Status['hosted'],
+): Promise<Status['hosted']> {
+  const isUnnamed = ({ person, label }: Status['hosted'][number]): boolean => person && !label
+  const unnamed = hosted.filter(isUnnamed).map(({ identity }) => identity)
+  const names = await profileNames(context, runtime.http, unnamed)
+  return hosted.map((one) =>
+    isUnnamed(one) ? { ...one, label: names.get(toHex(one.identity)) ?? one.label } : one,
+  )
 }
 
 function exitOf({ healthy }: Status, { state }: PairingStatus): ExitCode {

@@ -204,6 +204,12 @@ test('the way out that is printed for a device, and for a node, is one that can 
   const digits = identity.slice(0, 12)
   const recovered = run('shed', ['recover', '--words-file', words, '--identity', digits, '--json'], other)
   expect(recovered.status, recovered.stdout + recovered.stderr).toBe(0)
+  // The node was told no name; the profile that came says it.
+  await until(() => / 1 record /.test(run('shed', ['status'], other).stdout), 20_000)
+  expect(run('shed', ['status'], other).stdout).toMatch(/^ +Hal +/m)
+  expect(JSON.parse(run('shed', ['status', '--json'], other).stdout)).toMatchObject({
+    hosted: [{ identity, label: 'Hal' }],
+  })
   await until(() => onehop('porch', 'devices', '--json').stdout.includes(other.node), 30_000)
   const { said } = onehop('porch', 'devices')
   const ways = [...said.matchAll(/Not you\? onehop (.*)/g)].map(([, way = '']) => way.split(' '))
