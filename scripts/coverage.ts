@@ -1,6 +1,6 @@
 /**
  * `npm run coverage [-- --json]`: which branches of what decides about trust its tests do not take: the
- * codec, crypto, identity logs, records, readers, pairing, and who may call. Prints a table and each branch by its place; exits
+ * codec, crypto, identity logs, records, readers, pairing on both sides, and who may call. Prints a table and each branch by its place; exits
  * with 1 when there is one.
  */
 import { spawnSync } from 'node:child_process'
@@ -19,6 +19,7 @@ const watched = [
   'protocol/readers/*.ts',
   'protocol/pairing/*.ts',
   'daemon/crypto/*.ts',
+  'daemon/pairing/*.ts',
   'daemon/api/auth.ts',
 ]
 

@@ -72,7 +72,7 @@ export function createPairing(ports: PairingPorts): Pairing {
   const { crypto, clock, random, node, box, prove, lives } = ports
   const streams = new Map<number, FrameStream>()
   let pairing = nodePairingStart
-  let link: string | undefined
+  let link: string | null = null
   const typed = new TypedCode(ports)
   let quotaBytes: number | undefined
   let nextChannel = 1
@@ -194,8 +194,6 @@ export function createPairing(ports: PairingPorts): Pairing {
         await typed
           .offer(offered)
           .catch((error: unknown) => ports.log.warn('pairing-no-typed-code', { error }))
-        // It may have been scanned, cancelled or replaced meanwhile.
-        if (pairing.phase.state !== 'waiting' || link !== offered) typed.close()
         await perform(actions)
         return { pairing: status() }
       },

@@ -4,16 +4,15 @@ import type { NodePairing } from '../../protocol/pairing/index.ts'
 /** What the person at the node is shown. Never the digits: those only the phone shows. */
 export function pairingStatus(
   pairing: NodePairing,
-  shown: { readonly link: string | undefined; readonly typedCode: string | undefined },
+  shown: { readonly link: string | null; readonly typedCode: string | undefined },
   nowMs: number,
 ): PairingStatus {
   const { phase, locked } = pairing
   const parties = 'parties' in phase ? phase.parties : undefined
   // A pairing that was under way goes on when older ones lock the door behind it.
-  const shut = locked && (phase.state === 'burnt' || phase.state === 'closed')
   return {
-    state: shut ? 'locked' : phase.state,
-    link: phase.state === 'waiting' ? (shown.link ?? null) : null,
+    state: locked && phase.state === 'burnt' ? 'locked' : phase.state,
+    link: phase.state === 'waiting' ? shown.link : null,
     typedCode: phase.state === 'waiting' ? (shown.typedCode ?? null) : null,
     remainingMs: 'expiresAtMs' in phase ? Math.max(0, Math.ceil(phase.expiresAtMs - nowMs)) : null,
     reason: phase.state === 'burnt' ? phase.reason : null,

@@ -28,6 +28,8 @@ export class TypedCode {
   readonly #crypto: CryptoProvider
   readonly #random: Random
   #offered: Offered | undefined
+  /** Moves on with every offer and every end of one. */
+  #turn = 0
 
   constructor({ crypto, random }: { readonly crypto: CryptoProvider; readonly random: Random }) {
     this.#crypto = crypto
@@ -40,8 +42,11 @@ export class TypedCode {
     return offered !== undefined && offered.begun < pairingLimits.typedTriesMax ? offered.code : undefined
   }
 
+  /** Nothing is offered where the link was closed, or another one offered, while this was drawn up. */
   async offer(link: string): Promise<void> {
+    const turn = ++this.#turn
     const { client, server } = await loadOpaque()
+    if (turn !== this.#turn) return
     const code = drawTypedCode(this.#random)
     const serverSetup = server.createSetup()
     const { clientRegistrationState, registrationRequest } = client.startRegistration({ password: code })
@@ -61,6 +66,7 @@ export class TypedCode {
 
   /** The link serves no more, or somebody has it. */
   close(): void {
+    this.#turn++
     this.#offered = undefined
   }
 

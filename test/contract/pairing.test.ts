@@ -4,6 +4,7 @@ import type { DialNode } from '../../client/secure-node.ts'
 import { linkFromCode } from '../../client/typed-code.ts'
 import type { Transport } from '../../client/transport.ts'
 import { systemClock } from '../../daemon/clock.ts'
+import type { FrameStream } from '../../daemon/net/frame-stream.ts'
 import { createMemoryNetwork, memoryNodeId } from '../../daemon/net/rpc-memory.ts'
 import { createPairing, pairingProtocol } from '../../daemon/pairing/pairing.ts'
 import type { PairingPorts } from '../../daemon/pairing/pairing.ts'
@@ -16,7 +17,7 @@ import { decodeLog, encodeLog } from '../../protocol/identity/entry.ts'
 import { append, replay } from '../../protocol/identity/log.ts'
 import { addDevice, createIdentity, deviceFromSeed, provePossession } from '../../protocol/identity/make.ts'
 import type { IdentityState } from '../../protocol/identity/types.ts'
-import { decodePairingMessage } from '../../protocol/pairing/index.ts'
+import { decodePairingMessage, pairingLimits } from '../../protocol/pairing/index.ts'
 import { silentLog, testCrypto as crypto } from '../support/api-node.ts'
 import { createSeededRandom } from '../support/seeded-random.ts'
 import { until } from '../support/until.ts'
@@ -74,7 +75,8 @@ function startNode({ refusal }: { readonly refusal?: () => OnehopError | undefin
     id: server.rpc.self,
     server,
     operations,
-    open: () => run(operations['admin.pair.open']({ lifetimeS: 60 }, call)),
+    open: (request: { readonly lifetimeS?: number } = { lifetimeS: 60 }) =>
+      run(operations['admin.pair.open'](request, call)),
     show: () => run(operations['admin.pair.show']({}, call)),
     code: (code: string, identity?: Uint8Array) =>
       run(operations['admin.pair.code']({ code, ...(identity === undefined ? {} : { identity }) }, call)),
@@ -184,6 +186,9 @@ test('a wrong code hosts nobody, tells the phone, and the third time locks the d
   expect(node.hosted).toEqual([])
   await expect(node.open()).rejects.toMatchObject({ code: 'PAIRING_LOCKED' })
   expect((await node.show()).state).toBe('locked')
+  // Which nobody undoes by the way.
+  await node.operations['admin.pair.cancel']({}, call)
+  expect((await node.show()).state).toBe('locked')
   await node.operations['admin.pair.unlock']({}, call)
   expect((await node.open()).state).toBe('waiting')
 })
@@ -195,6 +200,57 @@ test('the link is shown as a QR for terminals and pages', async () => {
   const svg = await node.operations['admin.pair.show']({ qr: 'svg' }, call)
   expect(terminal).toMatchObject({ qr: expect.stringContaining('▄') })
   expect(svg).toMatchObject({ qr: expect.stringContaining('<svg') })
+})
+
+test('a link lasts as long as nobody says otherwise; where none is shown there is no QR of it, and nobody to admit', async () => {
+  await using node = startNode()
+  expect(await node.operations['admin.pair.show']({ qr: 'svg' }, call)).toMatchObject({ qr: null })
+  await expect(node.admit(new Uint8Array(0))).rejects.toMatchObject({
+    code: 'BAD_REQUEST',
+    message: 'no app waits to be admitted',
+  })
+  expect(await node.open({})).toMatchObject({ state: 'waiting' })
+  const { remainingMs } = await node.show()
+  expect(remainingMs).toBeLessThanOrEqual(pairingLimits.lifetimeSDefault * 1_000)
+  expect(remainingMs).toBeGreaterThan(60_000)
+})
+
+test('a link that is taken back while its digits are drawn up leaves none to type', async () => {
+  await using node = startNode()
+  const opening = node.open()
+  await node.operations['admin.pair.cancel']({}, call)
+  expect(await opening).toMatchObject({ state: 'burnt', reason: 'cancelled', link: null, typedCode: null })
+  const begun = node.operations['pair.begin']({ request: 'AAAA' }, call)
+  await expect(begun).rejects.toMatchObject({ message: expect.stringContaining('shows no code') })
+})
+
+test('of links that are shown at once the last one counts, by its QR and by its digits', async () => {
+  await using node = startNode()
+  const [, last] = await Promise.all([node.open(), node.open()])
+  const shown = await node.show()
+  expect(shown).toMatchObject({ state: 'waiting', link: last.link, typedCode: last.typedCode })
+  const { transport } = wayTo(node)
+  expect(await linkFromCode(transport, shown.typedCode ?? '', { crypto })).toBe(last.link)
+})
+
+test('sixteen streams of strangers who say nothing, and no more', async () => {
+  await using node = startNode()
+  await node.open()
+  const { signal } = new AbortController()
+  const stranger = node.network.join(memoryNodeId(7))
+  const streams: FrameStream[] = []
+  for (let i = 0; i < 17; i++) streams.push(await stranger.openStream(node.id, pairingProtocol, signal))
+  await until(() => streams[16]?.signal.aborted)
+  expect(streams.map((stream) => stream.signal.aborted).indexOf(true)).toBe(16)
+  // Who leaves makes room.
+  for (const stream of streams) stream.close()
+  await until(async () => {
+    const stream = await stranger.openStream(node.id, pairingProtocol, signal)
+    await stream.send(Uint8Array.of(0xff)).catch(() => undefined)
+    // It is told what is wrong with that; or there is no room yet, and it is closed.
+    const { value } = await stream.source[Symbol.asyncIterator]().next()
+    return value !== undefined
+  })
 })
 
 test('bytes that are no message end the stream with the reason', async () => {

@@ -201,3 +201,29 @@ it('that nobody here was given is passed over', () => {
   expect(deviceBoxes(crypto, merged, stranger).ofEpoch(2)).toEqual([])
   expect(deviceBoxes(crypto, merged, stranger).of(newBoxSecret(crypto, 2).publicKey)).toBeUndefined()
 })
+
+it('of a group, given by a device that its person lets in on no branch that holds, is nobody’s', () => {
+  const { ada, bob, cleo, people, state } = createCrowd(crypto)
+  const [laptop, tablet] = [newDevice(), newDevice()]
+  bob.add(laptop)
+  const before = bob.state
+  bob.state = admitted(before, laptop, tablet)
+  const own = memberBoxes(crypto, state, ada.id, ada.boxes)
+  const byTablet = { person: bob.state, device: tablet }
+  const entry = renewEpoch(crypto, state, byTablet, { people, before: [own.current()!] })
+  expect(append(crypto, state, [entry], people).boxes).toHaveLength(2)
+  // His phone had shut the laptop out by then: who came by it never was.
+  bob.state = append(crypto, bob.state, [revokeDevice(crypto, before, bob.device, laptop.key, []).entry])
+  expect(bob.state.devices.has(toHex(tablet.key))).toBe(false)
+  const group = append(crypto, state, [entry], people)
+  expect([group.boxes.length, group.lostBoxes.length]).toEqual([1, 0])
+  expect(memberBoxes(crypto, group, cleo.id, cleo.boxes).ofEpoch(2)).toEqual([])
+})
+
+it('or none: who has no words has another secret all the same', () => {
+  const [phone, laptop] = [newDevice(), newDevice()]
+  const state = admitted(createIdentity(crypto, phone).state, phone, laptop)
+  const next = append(crypto, state, [nextEpoch(crypto, state, laptop)])
+  const [one, other] = [phone, laptop].map((device) => deviceBoxes(crypto, next, device).current())
+  expect([one?.epoch, other]).toEqual([2, one])
+})
