@@ -33,8 +33,9 @@ const faultsMax = 5
 export interface FuzzOptions {
   readonly seed: number
   readonly inputs: number
-  /** Goes on no longer than this, by `performance.now()`. */
+  /** Goes on no longer than this, by `performance.now()`, once `inputsLeast` were tried. */
   readonly untilMs?: number
+  readonly inputsLeast?: number
   readonly coverage?: Coverage
   /** What earlier turns kept, to begin from as well. */
   readonly kept?: readonly Uint8Array[]
@@ -57,7 +58,7 @@ export interface FuzzResult {
 }
 
 export async function fuzz(target: Target, options: FuzzOptions): Promise<FuzzResult> {
-  const { seed, inputs, untilMs = Number.POSITIVE_INFINITY, coverage } = options
+  const { seed, inputs, untilMs = Number.POSITIVE_INFINITY, inputsLeast = 0, coverage } = options
   const kept = [...(options.kept ?? [])]
   const mutator = new Mutator(createSeededRandom(seed), [...target.seeds, ...kept])
   const faults: Found[] = []
@@ -73,10 +74,15 @@ export async function fuzz(target: Target, options: FuzzOptions): Promise<FuzzRe
   // What the seeds reach is known before anything is made of them.
   for (const input of target.seeds) await tryOne(input)
   await coverage?.isNew(true)
-  while (done < inputs && faults.length < faultsMax && performance.now() < untilMs) {
-    const batch = Array.from({ length: Math.min(batchInputs, inputs - done) }, () => mutator.next())
-    for (const input of batch) if (await tryOne(input)) taken++
-    done += batch.length
+  const goesOn = (): boolean => done < inputsLeast || performance.now() < untilMs
+  while (done < inputs && faults.length < faultsMax && goesOn()) {
+    const batch: Uint8Array[] = []
+    do {
+      const input = mutator.next()
+      batch.push(input)
+      if (await tryOne(input)) taken++
+      done++
+    } while (batch.length < batchInputs && done < inputs && goesOn())
     if (coverage !== undefined && (await coverage.isNew(false))) {
       for (const input of await whatReached(target, batch, coverage)) {
         kept.push(input)

@@ -11,11 +11,9 @@ import { Coverage } from './coverage.ts'
 import { decoders } from './decoders.ts'
 import { openServices } from './services.ts'
 import { openWires } from './wires.ts'
-import { check, type Found, fuzz, type FuzzResult } from './fuzzer.ts'
+import { check } from './fuzzer.ts'
 import { replayOf } from './replay.ts'
-
-/** One turn of one target; then the next, so that all get their share. */
-const turnInputs = 4_000
+import { takeTurns } from './turns.ts'
 
 const { values } = parseArgs({
   options: {
@@ -61,52 +59,41 @@ async function replay(text: string): Promise<void> {
 async function run(minutes: number, seed: number): Promise<void> {
   const untilMs = performance.now() + minutes * 60_000
   const coverage = await Coverage.start((url) => /\/(protocol|daemon)\/[^?]*\.ts/.test(url))
-  const sums = new Map<string, FuzzResult>()
-  const faults: Found[] = []
-  for (let turn = 0; performance.now() < untilMs; turn++) {
-    for (const target of targets) {
-      if (performance.now() >= untilMs) break
-      const kept = sums.get(target.name)?.kept ?? []
-      const result = await fuzz(target, { seed: seed + turn, inputs: turnInputs, untilMs, coverage, kept })
-      for (const fault of result.faults) {
-        if (faults.some(({ target: of, problem }) => of === fault.target && problem === fault.problem))
-          continue
-        faults.push(fault)
-        process.stderr.write(`${replayOf(fault)}\n`)
-      }
-      sums.set(target.name, added(sums.get(target.name), result))
-    }
-    process.stderr.write(
-      `turn ${turn + 1}: ${coverage.functions} functions reached, ${faults.length} faults\n`,
-    )
-  }
+  let told = 0
+  const { results, faults } = await takeTurns(targets, {
+    ...{ seed, untilMs, coverage },
+    onFault(fault) {
+      told++
+      process.stderr.write(`${replayOf(fault)}\n`)
+    },
+    onTurn: (turn) =>
+      void process.stderr.write(
+        `turn ${turn + 1}: ${coverage.functions} functions reached, ${told} faults\n`,
+      ),
+  })
   await coverage.stop()
-  const results = [...sums.values()]
   for (const { target, inputs, taken, kept, slowestMs } of results) {
     process.stderr.write(
       `${target.padEnd(52)} ${inputs} inputs, ${taken} taken, ${kept.length} kept, ${slowestMs.toFixed(1)} ms at most\n`,
     )
   }
   const inputs = results.reduce((sum, of) => sum + of.inputs, 0)
+  const leastInputs = Math.min(...results.map((of) => of.inputs))
   const summary = {
     seed,
     inputs,
     targets: results.length,
+    targetsInAll: targets.length,
+    leastInputs,
     faults: faults.map((of) => ({ ...of, replay: replayOf(of) })),
   }
   if (values.json) process.stdout.write(`${JSON.stringify(summary)}\n`)
-  else process.stdout.write(`${inputs} inputs to ${results.length} targets, ${faults.length} faults\n`)
-  process.exitCode = faults.length > 0 ? 1 : 0
-}
-
-function added(before: FuzzResult | undefined, result: FuzzResult): FuzzResult {
-  if (before === undefined) return result
-  return {
-    ...result,
-    inputs: before.inputs + result.inputs,
-    taken: before.taken + result.taken,
-    slowestMs: Math.max(before.slowestMs, result.slowestMs),
+  else {
+    process.stdout.write(
+      `${inputs} inputs to ${results.length} of ${targets.length} targets, ${leastInputs} at least to each, ${faults.length} faults\n`,
+    )
   }
+  process.exitCode = faults.length > 0 || results.length < targets.length ? 1 : 0
 }
 
 function number(text: string, name: string): number {
