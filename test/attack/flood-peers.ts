@@ -8,10 +8,14 @@ import type { NodeMethod } from '../../protocol/methods.ts'
 import { encodePush } from '../../protocol/replication/messages.ts'
 import { startNetNode } from '../support/net-node.ts'
 
-/** Of the first peer and how many; the victim and one of its addresses; a record of its with a wrong signature. */
-const [first = '', count = '', victim = '', address = '', forged = ''] = process.argv.slice(2)
+/**
+ * Of the first peer and how many; the victim and one of its addresses; a record of its with a wrong signature; how many
+ * streams each holds at once.
+ */
+const [first = '', count = '', victim = '', address = '', forged = '', streams = ''] = process.argv.slice(2)
 const record = fromHex(forged) as Uint8Array
 const id = record.slice(0, 32)
+const hoarded = Number(streams)
 const requests: readonly (readonly [NodeMethod, Uint8Array])[] = [
   // Each of these is a signature to verify.
   ['shard/push', encodePush(Array.from({ length: 256 }, () => record))],
@@ -21,7 +25,7 @@ const requests: readonly (readonly [NodeMethod, Uint8Array])[] = [
   ['shard/blob-chunk', encode([id, 0])],
   ['search/query', new Uint8Array(100_000)],
 ]
-const said = { sent: 0, cut: 0 }
+const said = { sent: 0, cut: 0, held: 0 }
 let isOver = false
 createInterface({ input: process.stdin }).on('close', () => {
   isOver = true
@@ -50,19 +54,22 @@ async function flood(number: number): Promise<void> {
     }
   }
   /** Holds more streams of one family than a peer may, and says nothing on any. */
+  let held = 0
   const hoard = async (): Promise<void> => {
     while (!isOver) {
       const open = await net.openStream(victim, '/onehop/stream/1', signal).catch(() => undefined)
       if (open === undefined) await sleep(100)
       else {
+        said.held = Math.max(said.held, ++held)
         for await (const _ of open.source) continue
+        held--
         said.cut++
       }
     }
   }
-  const streams = Array.from({ length: 4 }, stream)
-  for (let i = 0; i < 12; i++) void hoard()
-  await Promise.all([...Array.from({ length: 64 }, (_, i) => ask(i)), ...streams])
+  const noise = Array.from({ length: 4 }, stream)
+  for (let i = 0; i < hoarded; i++) void hoard()
+  await Promise.all([...Array.from({ length: 64 }, (_, i) => ask(i)), ...noise])
   await net[Symbol.asyncDispose]()
 }
 

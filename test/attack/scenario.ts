@@ -15,6 +15,11 @@ export interface Scenario {
 /** This machine does not let it be tried: nothing that could be mended here. */
 export class Untried extends Error {}
 
+/** What a busy machine keeps from beginning says nothing of the node; where all has to be tried it is a fault all the same. */
+export function notBegun(message: string): Error {
+  return process.env.CI === 'true' ? new Error(message) : new Untried(message)
+}
+
 /** The code with which an attempt was refused; `none` when it got through. */
 export async function refusal(attempt: Promise<unknown>): Promise<string> {
   return attempt.then(

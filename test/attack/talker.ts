@@ -7,6 +7,8 @@ import { createInterface } from 'node:readline'
 export interface Talker<Said> extends AsyncDisposable {
   /** What it said last of everything. */
   readonly said: Partial<Said>
+  /** By itself, which none does. */
+  readonly hasEnded: boolean
 }
 
 /** `within` stands before the command, as what leads into another network. */
@@ -25,6 +27,9 @@ export function startTalker<Said>(
   return {
     get said() {
       return said
+    },
+    get hasEnded() {
+      return child.exitCode !== null || child.signalCode !== null
     },
     async [Symbol.asyncDispose]() {
       child.stdin.end()
