@@ -2,7 +2,6 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { connect, makeIdentity, memoryKeyStore, microblog } from '../../client/index.ts'
 import type { App, Identity, Write } from '../../client/index.ts'
 import type { Network } from '../../daemon/net/rpc.ts'
-import { shardKey } from '../../daemon/placement/find.ts'
 import { toHex, utf8 } from '../../protocol/bytes.ts'
 import { decode } from '../../protocol/codec.ts'
 import { unpackChain } from '../../protocol/placement/chain.ts'
@@ -12,12 +11,16 @@ import { Resident } from '../support/resident.ts'
 
 /**
  * What each party sees (protocol/README.md), looked for in the bytes that reached it: words planted by an app, with the
- * client library, in a public post, a private note and a sealed file.
+ * client library, in a public post, a private note and a sealed file. The DHT peer's row: parties-dht.test.ts.
  */
 const publicWords = 'planted for everybody'
 const privateWords = 'planted for myself alone'
 const fileWords = 'planted in a sealed file'
+/** By somebody whom she follows, and so in her feed. */
+const feedWords = 'planted by somebody else'
 const collectionName = 'notes'
+/** Of the view that shows her feed. */
+const feedName = 'home'
 
 let mesh: Mesh
 let app: App<typeof microblog>
@@ -28,12 +31,11 @@ let aggregator: MeshNode
 let stranger: MeshNode
 /** By node: bodies of requests and replies that came to it, as they were; from Ada's app too. */
 const arrived = new Map<number, Uint8Array[]>()
-const provided: Uint8Array[] = []
 /** The private record and the sealed file, as they came to the own node. */
 let note: Uint8Array
 let file: Uint8Array
 
-function listenIn({ rpc, routing }: Network, index: number): void {
+function listenIn({ rpc }: Network, index: number): void {
   const heard = arrived.get(index) ?? []
   arrived.set(index, heard)
   const [handle, request] = [rpc.handle.bind(rpc), rpc.request.bind(rpc)]
@@ -47,11 +49,6 @@ function listenIn({ rpc, routing }: Network, index: number): void {
     const reply = await request(...asked)
     heard.push(reply)
     return reply
-  }
-  const provide = routing.provide.bind(routing)
-  routing.provide = (key, signal) => {
-    provided.push(key)
-    return provide(key, signal)
   }
 }
 
@@ -86,9 +83,17 @@ beforeAll(async () => {
   await written(app.collection('posts').put({ title: publicWords }))
   note = (await written(app.collection(collectionName).put({ text: privateWords }))).local.bytes
   await mesh.wait(app.blobs.put(utf8(fileWords), 'text/plain', { sealed: true }))
+  const bens = mesh.nodes.find(({ id, index }) => ![stranger.index, 6].includes(index) && !seats.includes(id))
+  const ben = new Resident(mesh, microblog)
+  await mesh.wait(ben.moveIn(bens as MeshNode))
+  await mesh.wait(ben.place(bens as MeshNode, 0))
+  await written(app.follow(ben.id))
+  await mesh.wait(ben.put(bens as MeshNode, 'posts', { title: feedWords }))
+  await mesh.until(() => holds(heardBy(home), feedWords), 60_000)
+  const { feed } = await mesh.wait(app.view('home'))
+  expect(feed?.items.map(({ value }) => value)).toMatchObject([{ title: feedWords }])
   await mesh.until(() => holds(heardBy(replica), file.subarray(0, 64)), 60_000)
   await mesh.until(() => holds(heardBy(aggregator), publicWords), 60_000)
-  await mesh.until(() => provided.length > 0, 60_000)
   await mesh.clock.advance(30_000)
 })
 
@@ -121,11 +126,19 @@ test('the own node: ciphertext of notes and files, and no name of a private coll
   }
 })
 
-test('a replica: public words and ciphertext, nothing more', () => {
-  const heard = heardBy(replica)
-  expect(holds(heard, publicWords)).toBe(true)
-  expect(holds(heard, note)).toBe(true)
-  for (const words of [privateWords, fileWords]) expect(holds(heard, words)).toBe(false)
+test('a replica: public words and ciphertext, and neither the name of a private collection nor her feed', async () => {
+  // A schema names its collections and views: what is not told is which of them a record belongs to.
+  const withoutSchema = (all: readonly Uint8Array[]) =>
+    all.filter((bytes) => !holds([bytes], microblog.bytes))
+  const disk = withoutSchema(await mesh.onDisk(replica.index))
+  for (const bytes of [withoutSchema(heardBy(replica)), disk]) {
+    for (const there of [publicWords, note.subarray(-64), file.subarray(0, 64), 'posts'])
+      expect(holds(bytes, there)).toBe(true)
+    for (const words of [privateWords, fileWords, collectionName, feedWords, feedName])
+      expect(holds(bytes, words), String(words)).toBe(false)
+  }
+  // Her home is where it is.
+  expect(holds(await mesh.onDisk(home.index), feedWords)).toBe(true)
 })
 
 test('an aggregator: what may be searched, and of what is private not even that there is any', () => {
@@ -133,14 +146,6 @@ test('an aggregator: what may be searched, and of what is private not even that 
   expect(holds(heard, publicWords)).toBe(true)
   for (const bytes of [note.subarray(-64), file.subarray(0, 64)]) expect(holds(heard, bytes)).toBe(false)
   for (const words of [privateWords, fileWords]) expect(holds(heard, words)).toBe(false)
-})
-
-test('a DHT peer: hashes of 32 bytes, none of them an id', () => {
-  expect(provided.map(toHex)).toContain(toHex(shardKey(mesh.crypto, ada.id)))
-  for (const key of provided) {
-    expect(key).toHaveLength(32)
-    expect(toHex(key)).not.toBe(toHex(ada.id))
-  }
 })
 
 test('a node without a part in it: nothing of hers', () => {
