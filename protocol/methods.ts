@@ -12,7 +12,7 @@ export type Method = `${string}/${string}`
  * Who is answered.
  * - `anyone`: every node. What is told is public; what is brought is signed by others, or about the asker alone.
  * - `holder`: who has a seat in the shard, by its signed replica set; for questions also who had one in this epoch.
- * - `source`: the node that the author's posts come from at present.
+ * - `source`: the node that the author's posts come from at present; of a shard that is held here, the other holders.
  * - `invited`: whom `hosting.offerTo` names; of a shard that is held under a lease already, every node, as the next home of
  *   its owner may be one that nobody here knows.
  * - `registered`: who registered before, about its own log alone.

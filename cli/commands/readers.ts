@@ -37,7 +37,12 @@ export const readers: Command = {
         wasRemoved ? 'follows; was removed' : 'follows, and is not approved',
       ]),
     ]
-    if (rows.length === 0) output.words('Nobody was approved, and nobody follows.')
+    if (rows.length === 0)
+      output.words(
+        isWhole
+          ? 'Nobody was approved, and nobody follows.'
+          : 'Nobody was approved, and nobody is known to follow.',
+      )
     else output.data(columns(rows))
     if (!isWhole) output.words('Not all nodes were heard: there may be more who follow.')
     return exitCodes.ok

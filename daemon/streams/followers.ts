@@ -14,8 +14,11 @@ import {
   type FollowersAsk,
 } from '../../protocol/stream/followers.ts'
 import type { Store } from '../../storage/types.ts'
+import type { Hosting } from '../hosting.ts'
 import type { NodeId, Rpc } from '../net/rpc.ts'
+import type { ReplicaSets } from '../placement/replica-sets.ts'
 import type { Schemas } from '../schemas.ts'
+import { holds } from './source.ts'
 import { streamLimits } from './stream-limits.ts'
 import type { WantedAuthors } from './wanted.ts'
 
@@ -27,13 +30,10 @@ export interface FollowerListParts {
   readonly store: Store
   readonly schemas: Pick<Schemas, 'newest'>
   readonly wanted: WantedAuthors
+  readonly hosting: Hosting
+  readonly replicaSets: Pick<ReplicaSets, 'members'>
   /** Where the author's posts go from here. */
   readonly servingNodes: (app: string, author: IdentityId) => Iterable<NodeId>
-}
-
-export interface KnownFollowers extends Followers {
-  /** Nodes that serve followers and were not heard. */
-  readonly silent: number
 }
 
 interface Follower {
@@ -41,26 +41,64 @@ interface Follower {
   readonly record: Uint8Array
 }
 
-/** Who follows whom, told to the author: each serving node knows its own people, and the author's node asks them all. */
+/**
+ * Who follows whom, told to the author: each serving node knows its own people, and is known to the one holder that it has
+ * the posts from. Where it holds the shard itself it is registered nowhere. So a holder asks those that it serves and the
+ * other holders, each of which asks those that it serves: the answer is the same at all of them.
+ */
 export class FollowerList {
   readonly #parts: FollowerListParts
 
   constructor(parts: FollowerListParts) {
     this.#parts = parts
-    parts.rpc.handle('stream/followers', async ({ from, body }) => {
+    parts.rpc.handle('stream/followers', async ({ from, body, signal }) => {
       const ask = decodeFollowersAsk(body)
+      if (this.#holders(ask.author).includes(from)) {
+        const known = await this.#gather(
+          ask,
+          this.#served(ask),
+          streamLimits.followersServedTimeoutMs,
+          signal,
+        )
+        return encodeFollowers(known)
+      }
       const wanted = parts.wanted.get(ask.app, toHex(ask.author))
       // Whom the posts come from, and nobody else: a list of somebody's followers is not for strangers.
       const isSource = wanted?.place.state === 'following' && wanted.place.node === from
-      return encodeFollowers(isSource ? await this.#here(ask) : { records: [], more: false })
+      return encodeFollowers(isSource ? await this.#here(ask) : nobody)
     })
   }
 
-  /** From all serving nodes and this one. Not verified: records are judged by whoever shows them. */
-  async of(ask: FollowersAsk, signal: AbortSignal): Promise<KnownFollowers> {
-    const nodes = [...new Set(this.#parts.servingNodes(ask.app, ask.author))]
+  /** From everywhere. Not verified: records are judged by whoever shows them. */
+  of(ask: FollowersAsk, signal: AbortSignal): Promise<Followers> {
+    const nodes = [...this.#holders(ask.author), ...this.#served(ask)]
+    return this.#gather(ask, nodes, streamLimits.followersTimeoutMs, signal)
+  }
+
+  /** The others, of a shard that is held here. */
+  #holders(author: IdentityId): readonly NodeId[] {
+    const { rpc, replicaSets } = this.#parts
+    if (!holds(this.#parts, author)) return []
+    return replicaSets.members(author).filter((node) => node !== rpc.self)
+  }
+
+  /** A holder that was served once is asked as one. */
+  #served({ app, author }: FollowersAsk): readonly NodeId[] {
+    const holders = new Set(this.#holders(author))
+    return [...new Set(this.#parts.servingNodes(app, author))].filter((node) => !holders.has(node))
+  }
+
+  async #gather(
+    ask: FollowersAsk,
+    nodes: readonly NodeId[],
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<Followers> {
     const asked = nodes.slice(0, streamLimits.followersNodesMax)
-    const answers = await Promise.all([this.#here(ask), ...asked.map((node) => this.#at(node, ask, signal))])
+    const answers = await Promise.all([
+      this.#here(ask),
+      ...asked.map((node) => this.#at(node, ask, timeoutMs, signal)),
+    ])
     const heard = answers.filter((answer) => answer !== undefined)
     const found = new Map<string, Follower>()
     let until: Uint8Array | undefined
@@ -74,14 +112,23 @@ export class FollowerList {
     const sorted = [...found.values()].toSorted((a, b) => compareBytes(a.owner, b.owner))
     const whole = until === undefined ? sorted : sorted.filter(({ owner }) => compareBytes(owner, until) <= 0)
     const { records, more } = cut(whole.map(({ record }) => record))
-    const silent = nodes.length - (heard.length - 1)
+    const unheard = nodes.length - (heard.length - 1)
+    const silent = Math.min(
+      heard.reduce((sum, answer) => sum + answer.silent, unheard),
+      streamLimits.followersSilentMax,
+    )
     return { records, more: more || whole.length < sorted.length || until !== undefined, silent }
   }
 
-  async #at(node: NodeId, ask: FollowersAsk, signal: AbortSignal): Promise<Followers | undefined> {
+  async #at(
+    node: NodeId,
+    ask: FollowersAsk,
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<Followers | undefined> {
     const { rpc, log } = this.#parts
     try {
-      const options = { timeoutMs: streamLimits.followersTimeoutMs, signal }
+      const options = { timeoutMs, signal }
       return decodeFollowers(await rpc.request(node, 'stream/followers', encodeFollowersAsk(ask), options))
     } catch (error) {
       log.debug('stream.followers-unheard', { node, code: asOnehopError(error).code })
@@ -93,7 +140,7 @@ export class FollowerList {
     const { store, schemas, wanted, clock } = this.#parts
     const schema = await schemas.newest(app)
     const followers = wanted.get(app, toHex(author))?.followers.keys() ?? []
-    if (schema === undefined) return { records: [], more: false }
+    if (schema === undefined) return nobody
     const collections = [...schema.collections.values()].filter(
       ({ follows, private: isPrivate }) => follows !== undefined && !isPrivate,
     )
@@ -112,7 +159,7 @@ export class FollowerList {
       }
       if (records.length > limits.followersMax) break
     }
-    return cut(records)
+    return { ...cut(records), silent: 0 }
   }
 
   #read(record: Uint8Array, { after }: FollowersAsk): readonly Follower[] {
@@ -126,7 +173,9 @@ export class FollowerList {
   }
 }
 
-function cut(all: readonly Uint8Array[]): Followers {
+const nobody: Followers = { records: [], more: false, silent: 0 }
+
+function cut(all: readonly Uint8Array[]): Omit<Followers, 'silent'> {
   const records: Uint8Array[] = []
   let room: number = streamLimits.followersBytesMax
   for (const record of all) {

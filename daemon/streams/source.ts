@@ -247,7 +247,11 @@ export class Source {
 
 /** Whether what is written in the shard comes here: a node that lost its seat keeps what it had, and gets nothing new. */
 export function holds(
-  { hosting, replicaSets, rpc }: Pick<SourceParts, 'hosting' | 'replicaSets' | 'rpc'>,
+  {
+    hosting,
+    replicaSets,
+    rpc,
+  }: Pick<SourceParts, 'hosting' | 'rpc'> & { readonly replicaSets: Pick<ReplicaSets, 'members'> },
   author: IdentityId,
 ): boolean {
   if (!hosting.has(author)) return false

@@ -21,6 +21,10 @@ export const streamLimits = {
   /** Serving nodes that are asked who follows an author, and for how long an answer is waited for: a person looks on. */
   followersNodesMax: 64,
   followersTimeoutMs: 2_500,
+  /** Of a holder that was asked by another, which waits for its answer. */
+  followersServedTimeoutMs: 1_500,
+  /** Whatever another says; nobody needs to know more exactly. */
+  followersSilentMax: 65_535,
   /** A list of followers leaves room in any frame. */
   followersBytesMax: 512 * 1024,
   retryMs: 1_000,

@@ -4,7 +4,7 @@ import type { Clock, Log } from '../../protocol/ports.ts'
 import { itemKey } from '../../protocol/record/merge.ts'
 import type { IdentityId } from '../../protocol/record/types.ts'
 import { carriedCollections, type Schema } from '../../protocol/schema/schema.ts'
-import type { FollowersAsk } from '../../protocol/stream/followers.ts'
+import type { Followers, FollowersAsk } from '../../protocol/stream/followers.ts'
 import type { Store } from '../../storage/types.ts'
 import type { Config } from '../config.ts'
 import type { Hosting } from '../hosting.ts'
@@ -18,7 +18,7 @@ import type { ReplicaSets } from '../placement/replica-sets.ts'
 import type { Schemas } from '../schemas.ts'
 import { Farewells } from './farewells.ts'
 import { type FeedListener, FeedWriter } from './feed-writer.ts'
-import { FollowerList, type KnownFollowers } from './followers.ts'
+import { FollowerList } from './followers.ts'
 import { Following } from './following.ts'
 import { type Edge, Follows } from './follows.ts'
 import { Intake } from './intake.ts'
@@ -185,7 +185,7 @@ export class Streams {
   }
 
   /** Who follows a person of this house in an app, as far as it is served from here. */
-  followersOf(ask: FollowersAsk, signal: AbortSignal): Promise<KnownFollowers> {
+  followersOf(ask: FollowersAsk, signal: AbortSignal): Promise<Followers> {
     return this.#followers.of(ask, signal)
   }
 

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { connectAdmin, toHex } from '../../client/index.ts'
 import { equalBytes } from '../../protocol/bytes.ts'
-import { personAt, type Circle } from '../support/circle.ts'
+import { newDeviceOf, personAt, type Circle } from '../support/circle.ts'
 import { startDaemons, type Daemons } from '../support/daemons.ts'
 import { until } from '../support/until.ts'
 
@@ -66,4 +66,21 @@ test('where it does not answer that is said, and no list that others know less o
   expect(await app.collection('posts').latest(5)).toEqual([])
   away.is = false
   expect((await app.groups.list()).map(({ label }) => label)).toEqual(['Chess'])
+})
+
+test('who follows is told by whichever holder is asked, also of those whose nodes hold the author', async () => {
+  const { app: ada } = await farFromHome()
+  await using _ = ada
+  await using ben = await personAt(daemons.all[1]!)
+  await using cleo = await personAt(daemons.all[0]!)
+  for (const follower of [ben, cleo]) await (await follower.follow(ada.owner!)).accepted
+  const asking = async () => {
+    const { items, isWhole } = await ada.readers.requests()
+    return { names: items.map(({ identity }) => toHex(identity)).toSorted(), isWhole }
+  }
+  await until(async () => (await asking()).names.length === 2, 20_000)
+  const names = [ben, cleo].map(({ owner }) => toHex(owner!)).toSorted()
+  expect(await asking()).toEqual({ names, isWhole: true })
+  await using phone = await newDeviceOf(ada, daemons.all[0]!)
+  expect((await phone.readers.requests()).items).toHaveLength(2)
 })

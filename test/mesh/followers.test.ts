@@ -95,6 +95,52 @@ test('a node that does not bring the posts learns of no follower, nor does who i
   })
 })
 
+test('followers whose nodes hold the author, and those who have the posts from a copy, are told at every holder', async () => {
+  const mesh = await createMesh(4)
+  await using _ = mesh
+  const [home, ...others] = mesh.nodes as unknown as [MeshNode, MeshNode, MeshNode, MeshNode]
+  await mesh.clock.advance(3_000)
+  const ada = new Resident(mesh, microblog)
+  await mesh.wait(ada.moveIn(home))
+  expect(await mesh.wait(ada.place(home, 2))).toBe(3)
+  const isHolder = ({ store }: MeshNode) => store.shards.get(ada.id)?.status === 'hosted'
+  await mesh.until(() => others.filter(isHolder).length === 2, 60_000)
+  const copies = others.filter(isHolder)
+  const outside = others.find((node) => !isHolder(node)) as MeshNode
+  const caller = { kind: 'session' as const, owner: ada.id, device: ada.person.device.key }
+  const at = async (node: MeshNode) => {
+    const { records, silent } = await mesh.wait(node.call('follower.list', { owner: ada.id, app }, caller))
+    return { owners: records.map((record) => toHex(decodeRecord(mesh.crypto, record).header.owner)), silent }
+  }
+  for (const node of [home, ...copies]) expect(await at(node)).toEqual({ owners: [], silent: 0 })
+
+  const followers: string[] = []
+  for (const node of [home, ...copies, outside]) {
+    const follower = new Resident(mesh, microblog)
+    followers.push(follower.name)
+    await mesh.wait(follower.moveIn(node))
+    await mesh.wait(follower.place(node, 0))
+    await mesh.wait(follower.put(node, 'follows', { user: ada.id }))
+  }
+  const owners = followers.toSorted()
+  for (const node of [home, ...copies]) {
+    await mesh.until(async () => (await at(node)).owners.length === followers.length, 60_000)
+    expect(await at(node)).toEqual({ owners, silent: 0 })
+  }
+
+  // The node outside is known to the holder alone that it has the posts from: the others say that they did not hear it.
+  await mesh.close(outside.index)
+  const heard = owners.filter((name) => name !== followers.at(-1))
+  for (const node of [home, ...copies]) expect(await at(node)).toEqual({ owners: heard, silent: 1 })
+  const [gone, left] = copies as [MeshNode, MeshNode]
+  await mesh.close(gone.index)
+  for (const node of [home, left]) {
+    const { owners: found, silent } = await at(node)
+    expect(found).toHaveLength(2)
+    expect(silent).toBeGreaterThan(0)
+  }
+})
+
 test('whoever stops following is told no more', async () => {
   const { mesh, list, followers, other, ada } = await followed(2)
   await using _ = mesh

@@ -255,7 +255,7 @@ export const nodeRequests: Readonly<Record<NodeMethod, NodeRequest>> = {
   'stream/followers': {
     body: ({ ben }) => encodeFollowersAsk({ app, author: ben.id, after: undefined }),
     isTold: (answer) => decodeFollowers(answer).records.length === 1,
-    blank: () => encodeFollowers({ records: [], more: false }),
+    blank: () => encodeFollowers({ records: [], more: false, silent: 0 }),
   },
   'stream/list': {
     body: ({ ada }) => listOf(ada.id),

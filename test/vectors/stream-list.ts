@@ -136,7 +136,7 @@ export const streamListKinds = {
 }
 
 const ask: readonly unknown[] = [1, app, author, other]
-const followers: readonly unknown[] = [1, [record], true]
+const followers: readonly unknown[] = [1, [record], true, 1]
 
 export const followersKinds = {
   ask: messageKind(encodeFollowersAsk, decodeFollowersAsk, {
@@ -157,8 +157,8 @@ export const followersKinds = {
   }),
   followers: messageKind(encodeFollowers, decodeFollowers, {
     good: {
-      nobody: { records: [], more: false },
-      'two, and there are more': { records: [record, log], more: true },
+      nobody: { records: [], more: false, silent: 0 },
+      'two, and there are more': { records: [record, log], more: true, silent: 2 },
     },
     refused: {
       'version of tomorrow': followers.with(0, 2),
@@ -169,6 +169,7 @@ export const followersKinds = {
         Array.from({ length: limits.followersMax + 1 }, () => Uint8Array.of(1)),
       ),
       'a number for a flag': followers.with(2, 1),
+      'less than none silent': followers.with(3, -1),
       'one thing less': followers.slice(0, -1),
       'one thing more': [...followers, null],
     },
