@@ -15,6 +15,7 @@ export const groupNotes =
 export const roleNames: readonly MemberRole[] = ['owner', 'writer', 'reader']
 
 const prefixMin = 8
+const idDigits = 12
 
 /** By what a person types. Throws NOT_FOUND where it is none of theirs, or may be several. */
 export async function findGroup({ app }: OpenApp, text: string): Promise<IdentityId> {
@@ -30,9 +31,11 @@ export async function findGroup({ app }: OpenApp, text: string): Promise<Identit
   throw new OnehopError(
     'NOT_FOUND',
     first === undefined
-      ? `you are in no group ${JSON.stringify(text)} that this node knows`
-      : `${found.length} of your groups are called ${JSON.stringify(text)}`,
-    { help: 'onehop groups lists them with their ids; one that lives elsewhere is named by its whole id.' },
+      ? `you are in no group ${JSON.stringify(text)} that your home knows`
+      : `${found.length} of your groups are called ${JSON.stringify(text)}: ${found.map(({ id }) => toHex(id).slice(0, idDigits)).join(', ')}`,
+    {
+      help: 'onehop groups lists them with their ids; one that lives elsewhere is named by its whole id the first time.',
+    },
   )
 }
 

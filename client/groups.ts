@@ -21,11 +21,13 @@ import type {
 import type { IdentityId } from '../protocol/record/types.ts'
 import type { AppParts } from './app-parts.ts'
 import { isTooLate, nextEpoch, type Unrenewed } from './group-epochs.ts'
+import { requireChange } from './group-refusals.ts'
 import { meetMembers, toldWith } from './group-people.ts'
 import type { GroupSecrets } from './group-secrets.ts'
 import { withDeadline } from './deadline.ts'
 import { idOf } from './id.ts'
 import type { Identity } from './identity.ts'
+import { joinedGroups, noteGroup, type JoinedGroup } from './joined-groups.ts'
 import { clientLimits } from './limits.ts'
 import { mayPlace } from '../protocol/placement/may-place.ts'
 import type { OwnGroup, OwnGroups } from './own-groups.ts'
@@ -118,10 +120,35 @@ export class Groups {
     return this.#shown(this.#parts.identities.learn(state))
   }
 
-  /** Those that this person is in, as far as their home has heard. UNREACHABLE where it does not answer: others know fewer. */
+  /**
+   * Those that this person is in, as far as their home has heard, and those that were opened on this device. UNREACHABLE where
+   * the home does not answer: other nodes know fewer.
+   */
   async list(options: CallOptions = {}): Promise<KnownGroup[]> {
     const { groups } = await this.#parts.callHome('identity.groups', { owner: this.#self().id }, options)
-    return groups.map(({ group, held, ...rest }) => ({ id: group, isHeld: held, ...rest }))
+    const there = groups.map(({ group, held, ...rest }) => ({ id: group, isHeld: held, ...rest }))
+    const joined = (await joinedGroups(this.#parts.keys)).filter(
+      ({ id }) => !there.some((known) => equalBytes(known.id, id)),
+    )
+    const elsewhere = await Promise.all(joined.map((group) => this.#joined(group, options)))
+    return [...there, ...elsewhere.filter((group) => group !== undefined)]
+  }
+
+  /** Undefined where this person is in it no more. As it was known where nobody says how it is now. */
+  async #joined(kept: JoinedGroup, { signal }: CallOptions): Promise<KnownGroup | undefined> {
+    const { clock, keys, identities } = this.#parts
+    try {
+      const ms = clientLimits.groupsRefreshTimeoutMs
+      const state = await withDeadline(clock, ms, signal, (until) =>
+        identities.refresh(kept.id, { signal: until }),
+      )
+      await noteGroup(keys, this.#self().id, state)
+      const { role, members } = this.#shown(state)
+      return role && { id: kept.id, role, members: members.length, label: '', isHeld: false }
+    } catch (cause) {
+      if (!(cause instanceof OnehopError) || signal?.aborted === true) throw cause
+      return { ...kept, label: '', isHeld: false }
+    }
   }
 
   /**
@@ -141,6 +168,7 @@ export class Groups {
     if (this.#identity !== undefined && state.members.has(toHex(this.#identity.id)))
       await this.#introduce(id, options)
     const { role } = this.#shown(state)
+    if (this.#identity !== undefined) await noteGroup(this.#parts.keys, this.#identity.id, state)
     if (role === undefined) return this.#shown(state)
     await this.#own.note(id)
     const { renewed, unrenewed } = await this.#renew(state, options)
@@ -214,27 +242,22 @@ export class Groups {
   async add(group: IdentityId | string, member: NewMember, options: CallOptions = {}): Promise<Group> {
     const identity = idOf(member.identity, 32)
     await this.#parts.identities.refresh(identity, options)
-    const state = await this.#extend(group, options, (before, signer) =>
-      addMember(
-        this.#parts.crypto,
-        before,
-        signer,
-        { identity, role: member.role },
-        {
-          people: this.#people,
-          box: this.#secrets.newest(before.id),
-        },
-      ),
-    )
+    const added = { identity, role: member.role }
+    const state = await this.#extend(group, options, (before, signer) => {
+      requireChange(before, signer.person.id, { kind: 'add', ...added })
+      const box = this.#secrets.newest(before.id)
+      return addMember(this.#parts.crypto, before, signer, added, { people: this.#people, box })
+    })
     return this.#shown(state)
   }
 
   async change(group: IdentityId | string, member: NewMember, options: CallOptions = {}): Promise<Group> {
     const changed = { identity: idOf(member.identity, 32), role: member.role }
     if (changed.role !== 'owner') await this.#requireAnotherSigner(idOf(group, 32), changed.identity, options)
-    const state = await this.#extend(group, options, (before, signer) =>
-      changeMember(this.#parts.crypto, before, signer, changed),
-    )
+    const state = await this.#extend(group, options, (before, signer) => {
+      requireChange(before, signer.person.id, { kind: 'change', ...changed })
+      return changeMember(this.#parts.crypto, before, signer, changed)
+    })
     return this.#signAnew(state, options)
   }
 
@@ -254,6 +277,7 @@ export class Groups {
     }
     this.#met.delete(toHex(idOf(group, 32)))
     const changed = await this.#extend(group, options, async (state, signer) => {
+      requireChange(state, signer.person.id, { kind: 'remove', identity })
       // Whoever stays is given the next secret by what they can open now; what is known has to do where nobody answers.
       await this.#meet(state, options)
       const boxes = state.boxes.length === 0 ? undefined : this.#secrets.boxes(state.id)

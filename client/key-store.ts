@@ -23,6 +23,7 @@ export const keyNames = {
   outbox: 'outbox/',
   replicaSet: 'replica-set/',
   readers: 'readers/',
+  groups: 'groups/',
   /** When it was last looked whether empty seats can be filled. */
   seats: 'seats',
   told: 'told',

@@ -1,13 +1,18 @@
 import type { KnownGroup, NewMember } from '../../client/groups.ts'
-import { toHex } from '../../protocol/bytes.ts'
+import { toHex, utf8 } from '../../protocol/bytes.ts'
+import { OnehopError } from '../../protocol/errors.ts'
 import type { MemberRole } from '../../protocol/identity/types.ts'
 import { appOptions, openApp, type OpenApp } from '../app.ts'
 import type { Call, Command, Flags } from '../command.ts'
 import { exitCodes } from '../exit-code.ts'
+import { UsageError } from '../failure.ts'
 import { findGroup, groupNotes, readRole, roleNames, showGroup } from '../group.ts'
 import { columns, safeText } from '../output.ts'
 import { readId, requireIdentity } from '../owner.ts'
 import { counted, shortId } from '../units.ts'
+
+/** As the node keeps it. */
+const nameBytesMax = 64
 
 const personNotes = "PERSON is somebody's id of 64 digits; onehop devices tells everybody their own."
 
@@ -17,7 +22,7 @@ export const groups: Command = {
   operands: ['[GROUP]'],
   options: appOptions,
   examples: [
-    ['onehop groups', 'yours, as far as this node knows'],
+    ['onehop groups', 'yours, as far as your home knows, and those that you opened here'],
     ['onehop groups "Chess club"', 'its members, and what each may do'],
   ],
   notes: groupNotes,
@@ -36,7 +41,9 @@ export const groups: Command = {
       for (const { id: group, isHeld: held, role, members, label } of found)
         output.line({ group, role, members, held, label })
     else if (found.length === 0)
-      output.words('You are in no group that this node knows. To found one: onehop groups create NAME')
+      output.words(
+        'You are in no group that your home knows. To found one: onehop groups create NAME. One that lives elsewhere is listed once you opened it: onehop groups ID',
+      )
     else output.data(columns(found.map(rowOf)))
     return exitCodes.ok
   },
@@ -52,6 +59,7 @@ export const groupsCreate: Command = {
     writer: { type: 'string', value: 'PERSON', multiple: true, help: 'somebody who writes and reads' },
     reader: { type: 'string', value: 'PERSON', multiple: true, help: 'somebody who reads' },
     open: { type: 'boolean', help: 'with no secret: what it keeps is public' },
+    force: { type: 'boolean', help: 'though a group of yours has that name: its id tells it apart' },
   },
   examples: [
     ['onehop groups create "Chess club"', 'then: onehop put posts JSON --owner "Chess club"'],
@@ -60,11 +68,13 @@ export const groupsCreate: Command = {
   notes: `${personNotes}\nIt lives at this node, with as many copies as your own records have. NAME is what this node calls it.`,
   async run(call) {
     const {
-      operands: [label = ''],
+      operands: [name = ''],
       flags,
       output,
     } = call
+    const label = readName(name)
     await using opened = await openOwn(call)
+    if (!flags.on('force')) await requireNewName(opened, label)
     const group = await opened.app.groups.create({
       label,
       members: roleNames.flatMap((role) => named(flags, role)),
@@ -150,6 +160,26 @@ export const groupsRemove: Command = {
     if (!output.json) output.words(`${output.green('Put out')} ${shortId(identity)}.`)
     return exitCodes.ok
   },
+}
+
+function readName(text: string): string {
+  const label = text.trim()
+  const { length } = utf8(label)
+  if (length < 1 || length > nameBytesMax)
+    throw new UsageError(`NAME has 1 to ${nameBytesMax} bytes, not ${length}`)
+  return label
+}
+
+/** Throws BAD_REQUEST: of two that are called the same neither is found by its name. */
+async function requireNewName({ app }: OpenApp, label: string): Promise<void> {
+  const typed = label.toLowerCase()
+  const first = (await app.groups.list()).find((group) => group.label.toLowerCase() === typed)
+  if (first === undefined) return
+  throw new OnehopError(
+    'BAD_REQUEST',
+    `a group of yours is called ${JSON.stringify(safeText(label))} already: ${toHex(first.id)}`,
+    { help: 'Give it another name, or found it all the same: --force. Then both are named by their ids.' },
+  )
 }
 
 async function openOwn(call: Call): Promise<OpenApp> {

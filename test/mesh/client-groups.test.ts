@@ -8,7 +8,7 @@ import {
   pair,
 } from '../../client/index.ts'
 import type { App, Transport } from '../../client/index.ts'
-import { equalBytes } from '../../protocol/bytes.ts'
+import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import { portableCrypto } from '../../protocol/crypto/portable.ts'
 import { memberBoxes } from '../../protocol/identity/box-secrets.ts'
@@ -122,6 +122,54 @@ describe('a club', () => {
     await expect(eve.groups.add(id, { identity: eve.owner!, role: 'owner' })).rejects.toMatchObject({
       code: 'FORBIDDEN',
     })
+  })
+
+  test('says why a change is none, and whom to ask', async () => {
+    await using ada = await personAt(0)
+    await using ben = await personAt(1)
+    const writer = { identity: ben.owner!, role: 'writer' as const }
+    const { id } = await ada.groups.create({ members: [writer], label: 'Club', copies: 0 })
+    const bens = toHex(ben.owner!).slice(0, 12)
+    const refused = (code: string, message: string, help?: string) => ({
+      code,
+      message: expect.stringContaining(message),
+      ...(help === undefined ? {} : { help: expect.stringContaining(help) }),
+    })
+    await expect(ada.groups.add(id, writer)).rejects.toMatchObject(
+      refused('BAD_REQUEST', `${bens}… is in this group already, as a writer`, 'onehop groups role'),
+    )
+    await expect(ada.groups.change(id, writer)).rejects.toMatchObject(
+      refused('BAD_REQUEST', 'is a writer of this group already'),
+    )
+    await expect(ada.groups.change(id, { ...writer, role: 'reader' })).rejects.toMatchObject(
+      refused('BAD_REQUEST', 'a writer cannot be made a reader', 'onehop groups remove'),
+    )
+    await expect(ada.groups.remove(id, ada.owner!)).rejects.toMatchObject(
+      refused('FORBIDDEN', 'is its only owner', 'onehop groups role'),
+    )
+    await expect(ben.groups.remove(id, ben.owner!)).rejects.toMatchObject(
+      refused('FORBIDDEN', 'you are a writer', `Ask one of them to take you out: ${toHex(ada.owner!)}`),
+    )
+    await using eve = await personAt(1)
+    await expect(ada.groups.remove(id, eve.owner!)).rejects.toMatchObject(
+      refused('NOT_FOUND', 'is not in this group'),
+    )
+    await expect(eve.groups.add(id, writer)).rejects.toMatchObject(refused('FORBIDDEN', 'you are not in it'))
+  })
+
+  test('is listed for a member who lives elsewhere once they opened it, until they are put out', async () => {
+    await using ada = await personAt(0)
+    await using ben = await personAt(1)
+    const writer = { identity: ben.owner!, role: 'writer' as const }
+    const { id } = await ada.groups.create({ members: [writer], label: 'Club', copies: 0 })
+    expect(await ben.groups.list()).toEqual([])
+    await ben.groups.open(id)
+    expect(await ben.groups.list()).toEqual([{ id, role: 'writer', members: 2, label: '', isHeld: false }])
+    await ada.groups.change(id, { ...writer, role: 'owner' })
+    expect(await ben.groups.list()).toMatchObject([{ id, role: 'owner' }])
+    await ada.groups.remove(id, ben.owner!)
+    expect(await ben.groups.list()).toEqual([])
+    expect(await ada.groups.list()).toMatchObject([{ id, role: 'owner', members: 1, label: 'Club' }])
   })
 
   test('is found by newcomers when the device that signed who holds it is lost; so is the person', async () => {

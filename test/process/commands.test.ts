@@ -193,6 +193,11 @@ test('a club is founded, somebody writes in it from another node, and is put out
   expect(as(ada, 'groups').lines()).toEqual([
     { group, role: 'owner', members: 1, held: true, label: 'Chess club' },
   ])
+  const unnamed = as(ada, 'groups', 'create', ' ')
+  expect([unnamed.status, unnamed.said]).toEqual([2, expect.stringContaining('NAME has 1 to 64 bytes')])
+  expect(as(ada, 'groups', 'create', 'chess CLUB').lines()).toMatchObject([
+    { error: { code: 'BAD_REQUEST', message: expect.stringContaining(group) } },
+  ])
   const wrong = as(ada, 'groups', 'add', 'Chess club', bensId, 'king')
   expect(wrong.status).toBe(2)
   expect(wrong.said).toContain('owner, writer, reader')
@@ -224,12 +229,19 @@ test('a club is founded, somebody writes in it from another node, and is put out
     expect(as(ada, 'get', 'talks', '--owner', name).lines()).toMatchObject([{ value: JSON.parse(talk) }])
   expect(as(ben, 'get', 'talks', '--owner', group).lines()).toMatchObject([{ value: JSON.parse(talk) }])
 
+  expect(as(ben, 'groups').lines()).toMatchObject([{ group, role: 'writer', members: 2 }])
   expect(as(ben, 'groups', 'remove', group, adasId).lines()).toMatchObject([{ error: { code: 'FORBIDDEN' } }])
   expect(as(ada, 'groups', 'remove', group, bensId).status).toBe(0)
+  expect(as(ben, 'groups').lines()).toEqual([])
   expect(as(ada, 'put', 'talks', talk, '--owner', 'Chess club').status).toBe(0)
   expect(as(ben, 'put', 'talks', talk, '--owner', group).status).toBe(1)
   const seen = as(ben, 'get', 'talks', '--owner', group).lines() as { value: { minutes?: string } }[]
   expect(seen.map(({ value }) => value.minutes)).toEqual([undefined, 'for us alone'])
+
+  const second = as(ada, 'groups', 'create', 'Chess club', '--force')
+  expect(second.status, second.said).toBe(0)
+  const ambiguous = as(ada, 'groups', 'Chess club')
+  expect(ambiguous.said).toContain(group.slice(0, 12))
 })
 
 test('a node that was revoked is met no more, until it is allowed again', async () => {
