@@ -99,7 +99,8 @@ function fewCopies({ config, neighbours, replicaSets, hosted }: ProblemParts): P
 
 /** Their owners sign who holds what: the node seats nobody by itself. */
 function moreCopies(neighbours: Neighbours, sets: readonly (readonly Seat[])[], bytes: number): string {
-  const asks = 'onehop place, or their phone page when it is opened'
+  const asks = (whom: string): string =>
+    `onehop place asks ${whom}, as does the phone page when it is opened.`
   const held = sets.map((seats) => seats.map((seat) => candidateOf(toHex(seat.node), seat)))
   const offering = neighbours.candidates(bytes)
   const isNew = (one: Candidate): boolean =>
@@ -108,11 +109,11 @@ function moreCopies(neighbours: Neighbours, sets: readonly (readonly Seat[])[], 
     held.some((holders) => !holders.some((holder) => failTogether(one, holder))),
   ).length
   if (willing > 0)
-    return `${willing} connected ${willing === 1 ? 'neighbour offers' : 'neighbours offer'} space: asked for it by ${asks}.`
+    return `${willing} connected ${willing === 1 ? 'neighbour offers' : 'neighbours offer'} space: ${asks(willing === 1 ? 'it' : 'them')}`
   const who = offering.some(isNew)
     ? 'Neighbours who offer space have the operator or the network of one that holds them: copies there would go with it'
     : 'No other neighbour who is connected offers space (hosting.offerTo on their boxes)'
-  return `${who}. Once another one does it is asked by ${asks}.`
+  return `${who}. Once another one does, ${asks('it')}`
 }
 
 function awayReplicas({ neighbours, replicaSets, hosted }: ProblemParts): Problem[] {

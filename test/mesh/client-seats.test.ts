@@ -52,7 +52,7 @@ const copiesOf = async (id: Uint8Array) =>
 test('the node says that they are few, and how there will be more', async () => {
   expect(await problem()).toMatchObject({
     message: '4 of 4 people and groups who live here have fewer copies than they asked for.',
-    help: expect.stringMatching(/^No neighbour .*: onehop place|onehop place/),
+    help: expect.stringMatching(/^No other neighbour .* onehop place asks it/),
   })
   const [home] = alone.all
   neighbours = await startDaemons(2, (config, index) => ({
