@@ -255,6 +255,7 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
       outbox.checkRoom(drafts.length)
       const written = await writer.write(drafts)
       const accepted = outbox.add(written)
+      seats?.keepFilled(leaving.signal)
       return written.map((one, i) =>
         toWrite(one, accepted[i] as Write['accepted'], copiesOf(one.record.header.owner), seen),
       )

@@ -1,6 +1,6 @@
 /**
  * Whoever was made before there were neighbours has a set of one node, and nobody in waiting: as only a device of the owner's
- * signs who holds what, the node can add nobody by itself. So such a device has it look again, now and then.
+ * signs who holds what, the node can add nobody by itself. So such a device has it look again now and then.
  */
 import { equalBytes } from '../protocol/bytes.ts'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
@@ -55,24 +55,21 @@ export async function ownedGroups(
 export class Seats {
   readonly #parts: FillParts & { readonly clock: Clock; readonly keys: KeyStore; readonly log: Log }
   #looking: Promise<void> | undefined
+  #lookedMs = -Infinity
 
   constructor(parts: FillParts & { readonly clock: Clock; readonly keys: KeyStore; readonly log: Log }) {
     this.#parts = parts
   }
 
-  /** At once, and again as long as the signal does not abort. */
+  /** In the background, once a minute at most: when an app connects, and with what it writes. No timer, which would keep a process alive. */
   keepFilled(signal: AbortSignal): void {
     const { clock, log } = this.#parts
-    const run = async (): Promise<void> => {
-      while (!signal.aborted) {
-        this.#looking = this.#look(signal).catch((cause: unknown) => {
-          if (!signal.aborted) log.info('seats-not-filled', { code: asOnehopError(cause).code })
-        })
-        await this.#looking
-        await clock.sleep(clientLimits.seatsLookMs, signal).catch(() => undefined)
-      }
-    }
-    void run()
+    const nowMs = clock.monotonicMs()
+    if (signal.aborted || nowMs - this.#lookedMs < clientLimits.seatsLookMs) return
+    this.#lookedMs = nowMs
+    this.#looking = this.#look(signal).catch((cause: unknown) => {
+      if (!signal.aborted) log.info('seats-not-filled', { code: asOnehopError(cause).code })
+    })
   }
 
   /** A look that has begun: a command is over before it would be, and would never get there. */

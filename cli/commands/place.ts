@@ -22,7 +22,7 @@ export const place: Command = {
   options: {},
   examples: [['onehop place', 'after new neighbours came who offer space']],
   notes: [
-    'At the node where you live. Apps and the phone page do the same by themselves, every minute while they are open.',
+    'At the node where you live. Apps and the phone page do the same by themselves, when they are opened and when something is written.',
     'How many there should be says hosting.copies in the config; neighbours offer space by hosting.offerTo in theirs.',
   ].join('\n'),
   async run({ context, output }) {
