@@ -1,17 +1,31 @@
 import { tags } from './keys.ts'
 import { keyText } from './kv-memory.ts'
 import type { Kv, KvEntry, KvRange, KvWrite } from './kv.ts'
+import { TwoHalves } from './two-halves.ts'
 
-/** Small values that are asked for again and again: shard heads, counts, cursors. */
-const hotTags: ReadonlySet<number> = new Set([tags.head, tags.counts, tags.cursor])
-/** Some 300 bytes each: a head and three cursors of 7,000 shards and a little more. */
-const hotMax = 32_768
-/** What was just written is read back at once by everybody who passes it on. */
-const recentTags: ReadonlySet<number> = new Set([tags.log, tags.order, tags.live])
-/** Less than 1 KB each; four times what one message between nodes takes. */
-const recentMax = 4_096
-/** Long ones are read from the disk: a few of them would cost as much memory as all others. */
-const recentBytesMax = 2_048
+const missing = Symbol('missing')
+
+/** What is remembered of some kinds of keys. */
+interface Memory {
+  readonly tags: readonly number[]
+  readonly values: TwoHalves<Uint8Array | typeof missing>
+  /** Also what was read, and what was not there: it will be asked for again. */
+  readonly keepsReads: boolean
+}
+
+/** Longer ones are read from the disk: a few of them would cost as much memory as all others. */
+const valueBytesMax = 2_048
+
+function memories(): Memory[] {
+  const often = [tags.head, tags.counts, tags.cursor]
+  const justWritten = [tags.log, tags.order, tags.live]
+  return [
+    // Some 300 bytes each: a head and three cursors of 7,000 shards and a little more.
+    { tags: often, values: new TwoHalves(32_768), keepsReads: true },
+    // Read back at once by everybody who passes it on. Less than 1 KB each; four times what one message between nodes takes.
+    { tags: justWritten, values: new TwoHalves(4_096), keepsReads: false },
+  ]
+}
 
 /**
  * A little memory before a database: a point read costs it microseconds, and writing one record asks for a dozen.
@@ -19,8 +33,8 @@ const recentBytesMax = 2_048
  */
 export class CachedKv implements Kv {
   readonly #kv: Kv
-  readonly #hot = new Map<string, Uint8Array | undefined>()
-  readonly #recent = new Map<string, Uint8Array>()
+  readonly #memories = memories()
+  readonly #byTag = new Map(this.#memories.flatMap((memory) => memory.tags.map((tag) => [tag, memory])))
   /** A batch failed: whether it is on the disk shows when the database was opened anew, so nothing is believed until then. */
   #isInDoubt = false
 
@@ -30,16 +44,14 @@ export class CachedKv implements Kv {
 
   get(key: Uint8Array): Uint8Array | undefined {
     if (this.#isInDoubt) return this.#kv.get(key)
-    const tag = key[0] as number
-    if (hotTags.has(tag)) {
-      const text = keyText(key)
-      const known = this.#hot.get(text)
-      if (known !== undefined || this.#hot.has(text)) return known
-      const value = this.#kv.get(key)
-      keep(this.#hot, text, value?.slice(), hotMax)
-      return value
-    }
-    return (recentTags.has(tag) ? this.#recent.get(keyText(key)) : undefined) ?? this.#kv.get(key)
+    const memory = this.#byTag.get(key[0] as number)
+    if (memory === undefined) return this.#kv.get(key)
+    const text = keyText(key)
+    const known = memory.values.get(text)
+    if (known !== undefined) return known === missing ? undefined : known
+    const value = this.#kv.get(key)
+    if (memory.keepsReads) keep(memory, text, value)
+    return value
   }
 
   getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
@@ -64,12 +76,9 @@ export class CachedKv implements Kv {
     }
     this.#isInDoubt = false
     for (const write of writes) {
-      const tag = write.key[0] as number
-      const value = write.type === 'put' ? write.value : undefined
-      if (hotTags.has(tag)) keep(this.#hot, keyText(write.key), value?.slice(), hotMax)
-      else if (!recentTags.has(tag)) continue
-      else if (value === undefined || value.length > recentBytesMax) this.#recent.delete(keyText(write.key))
-      else keep(this.#recent, keyText(write.key), value.slice(), recentMax)
+      const memory = this.#byTag.get(write.key[0] as number)
+      if (memory !== undefined)
+        keep(memory, keyText(write.key), write.type === 'put' ? write.value : undefined)
     }
   }
 
@@ -82,13 +91,12 @@ export class CachedKv implements Kv {
   }
 
   #forget(): void {
-    this.#hot.clear()
-    this.#recent.clear()
+    for (const { values } of this.#memories) values.clear()
   }
 }
 
-function keep<T>(map: Map<string, T>, text: string, value: T, max: number): void {
-  map.delete(text)
-  map.set(text, value)
-  if (map.size > max) map.delete(map.keys().next().value as string)
+function keep({ values }: Memory, text: string, value: Uint8Array | undefined): void {
+  if (value === undefined) values.set(text, missing)
+  else if (value.length > valueBytesMax) values.delete(text)
+  else values.set(text, value.slice())
 }

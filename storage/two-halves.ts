@@ -1,0 +1,35 @@
+/**
+ * A map of bounded size that forgets what came first, half of it at a time. To delete the oldest key at each new one costs
+ * ten times as much: a Map looks for its first key through all the gaps that the deleted ones left.
+ */
+export class TwoHalves<T> {
+  readonly #halfMax: number
+  #young = new Map<string, T>()
+  #old = new Map<string, T>()
+
+  constructor(max: number) {
+    this.#halfMax = max >> 1
+  }
+
+  get(key: string): T | undefined {
+    return this.#young.get(key) ?? this.#old.get(key)
+  }
+
+  set(key: string, value: T): void {
+    if (this.#young.size >= this.#halfMax) {
+      this.#old = this.#young
+      this.#young = new Map()
+    }
+    this.#young.set(key, value)
+  }
+
+  delete(key: string): void {
+    this.#young.delete(key)
+    this.#old.delete(key)
+  }
+
+  clear(): void {
+    this.#young.clear()
+    this.#old.clear()
+  }
+}
