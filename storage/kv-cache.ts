@@ -22,6 +22,8 @@ function memories(): Memory[] {
   return [
     // Some 300 bytes each: a head and three cursors of 7,000 shards and a little more.
     { tags: often, values: new TwoHalves(32_768), keepsReads: true },
+    // Where a device's next record goes: a page that was written a moment ago, or is not there yet. Less than 1 KB each.
+    { tags: [tags.numbers], values: new TwoHalves(4_096), keepsReads: true },
     // Read back at once by everybody who passes it on. Less than 1 KB each; four times what one message between nodes takes.
     { tags: justWritten, values: new TwoHalves(4_096), keepsReads: false },
   ]

@@ -74,3 +74,13 @@ it('keeps copies: who wrote may use the bytes again', async () => {
   value.fill(0)
   expect(text(cached.get(head))).toBe('one')
 })
+
+it('asks once whether the page is there that a device writes its next number into', async () => {
+  const { kv, state } = broken()
+  const cached = new CachedKv(kv)
+  const page = Uint8Array.of(tags.numbers, 1)
+  expect([cached.get(page), cached.get(page)]).toEqual([undefined, undefined])
+  await cached.batch([put(page, 'one')])
+  expect([text(cached.get(page)), text(cached.get(page))]).toEqual(['one', 'one'])
+  expect(state.reads).toBe(1)
+})
