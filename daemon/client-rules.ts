@@ -6,7 +6,7 @@ import { readSection } from '../protocol/record/section.ts'
 import type { SectionHeader, VerifiedRecord } from '../protocol/record/types.ts'
 import { checkFieldValue } from '../protocol/schema/check-value.ts'
 import type { Schema } from '../protocol/schema/schema.ts'
-import { checkSections, sectionKind } from '../protocol/schema/sections.ts'
+import { checkSections, fieldKind, sectionKind } from '../protocol/schema/sections.ts'
 import type { Store } from '../storage/types.ts'
 import type { Schemas } from './schemas.ts'
 
@@ -93,6 +93,7 @@ function checkAgainst(schema: Schema, record: VerifiedRecord): Problem | undefin
   for (let i = 0; i < sections.length; i++) {
     const section = sections[i]
     if (section === undefined || header.sections[i]?.epoch !== 0) continue
+    const kind = sectionKind(header.sections[i] as SectionHeader)
     try {
       for (const [name, value] of Object.entries(readSection(section))) {
         const field = collection.fields.get(name)
@@ -102,7 +103,7 @@ function checkAgainst(schema: Schema, record: VerifiedRecord): Problem | undefin
         if (mismatch !== undefined)
           return { code: 'BAD_FIELD', message: `${header.collection}.${name}: ${mismatch.message}` }
         // Or a faulty app would publish, in the section of another field, what its author marked private.
-        if (sectionKind(field) !== sectionKind(header.sections[i] as SectionHeader))
+        if (fieldKind(collection, name) !== kind)
           return { code: 'BAD_FIELD', message: `${header.collection}.${name} belongs into another section` }
       }
     } catch (error) {

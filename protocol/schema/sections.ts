@@ -67,15 +67,26 @@ export function mergeSections(schema: Schema, collectionName: string, opened: re
   return item
 }
 
-/** A node asks at every write; collections live as long as their schema. */
-const kindsByCollection = new WeakMap<Collection, ReadonlySet<string>>()
+interface Kinds {
+  readonly byField: ReadonlyMap<string, string>
+  readonly all: ReadonlySet<string>
+}
 
-function kindsOf(collection: Collection): ReadonlySet<string> {
+/** A node asks at every write; collections live as long as their schema. */
+const kindsByCollection = new WeakMap<Collection, Kinds>()
+
+function kindsOf(collection: Collection): Kinds {
   const known = kindsByCollection.get(collection)
   if (known !== undefined) return known
-  const kinds = new Set([...collection.fields.values()].map(sectionKind))
+  const byField = new Map([...collection.fields].map(([name, field]) => [name, sectionKind(field)]))
+  const kinds = { byField, all: new Set(byField.values()) }
   kindsByCollection.set(collection, kinds)
   return kinds
+}
+
+/** The kind of the section that a field belongs into; undefined for one that the collection has not. */
+export function fieldKind(collection: Collection, fieldName: string): string | undefined {
+  return kindsOf(collection).byField.get(fieldName)
 }
 
 /**
@@ -86,7 +97,7 @@ export function checkSections(
   collection: Collection,
   sections: readonly SectionHeader[],
 ): readonly Problem[] {
-  const kinds = kindsOf(collection)
+  const kinds = kindsOf(collection).all
   return sections.flatMap((section, index) =>
     kinds.has(sectionKind(section))
       ? []

@@ -8,7 +8,8 @@ import { loadCrypto } from '../../daemon/crypto/index.ts'
 import { systemClock } from '../../daemon/clock.ts'
 import { secondThread } from '../../daemon/crypto/second-thread.ts'
 import { toHex } from '../../protocol/bytes.ts'
-import { decodeRecord } from '../../protocol/record/wire.ts'
+import { signRecord } from '../../protocol/record/sign.ts'
+import { decodeRecord, encodeRecord } from '../../protocol/record/wire.ts'
 import { MemoryKv } from '../../storage/kv-memory.ts'
 import { openStore } from '../../storage/store.ts'
 import { Author } from '../../scripts/bench/author.ts'
@@ -136,4 +137,24 @@ test('who equivocates in one shard is refused in that alone, and nobody else is'
     'EQUIVOCATION',
     'stored',
   ])
+})
+
+test('a field that stands in the section of other fields is refused', async () => {
+  const { crypto, ingest, author } = await home(2 ** 30)
+  const { header } = decodeRecord(crypto, author.post())
+  // One field may be searched, the other not: each has a section of its own.
+  const write = (number: number, heights: Readonly<Record<string, number>>, field: string): Uint8Array => {
+    const section = { audience: 'public', heights, fields: { [field]: 'words' } } as const
+    return encodeRecord(signRecord(crypto, { ...header, number, sections: [section] }, author.device.seed))
+  }
+  const records = [
+    write(1, { geo: 0 }, 'text'),
+    write(2, {}, 'url'),
+    write(3, { geo: 0 }, 'url'),
+    write(4, {}, 'text'),
+  ]
+  const outcomes = await ingest.accept(records, { from: 'client' })
+  expect(outcomes.map(({ outcome }) => outcome)).toEqual(['stored', 'stored', 'refused', 'refused'])
+  expect(outcomes[2]).toMatchObject({ code: 'BAD_FIELD', message: 'posts.url belongs into another section' })
+  expect(outcomes[3]).toMatchObject({ code: 'BAD_FIELD', message: 'posts.text belongs into another section' })
 })
