@@ -45,6 +45,10 @@ const ConfigSchema = v.strictObject({
     announce: v.array(v.string()),
     providesPerS: v.pipe(v.number(), v.minValue(0.01), v.maxValue(1000)),
     inboundConnectionsPerS: v.pipe(v.number(), v.integer(), v.minValue(1)),
+    /** Lends its line: nodes that cannot be dialled are reached through it. */
+    relay: v.boolean(),
+    /** Multiaddrs of nodes through which this one is reached where it cannot be dialled. */
+    relays: v.array(v.string()),
   }),
   http: v.strictObject({
     /** Host names, beside own addresses and localhost, under which the pages may be opened. */
@@ -112,6 +116,8 @@ export function defaultConfig(environment: NodeJS.ProcessEnv = process.env): Con
       announce: [],
       providesPerS: 2,
       inboundConnectionsPerS: 50,
+      relay: false,
+      relays: [],
     },
     http: { hosts: [], origins: [] },
     hosting: {

@@ -116,6 +116,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   const roles = (): string[] => [
     ...(hosting.size > 0 ? ['host'] : []),
     ...(config.aggregate.length > 0 ? ['aggregate'] : []),
+    ...(config.network.relay ? ['relay'] : []),
   ]
   const addresses = (): string[] => [...network.addresses(), ...http.addresses].slice(0, 8)
   const describe = (): Omit<Hello, 'offeredBytes'> => ({

@@ -6,7 +6,7 @@ import type { Clock, Log, Random } from '../../protocol/ports.ts'
 import { withDeadline } from './deadline.ts'
 import { DialSchedule } from './dial-schedule.ts'
 import type { Gater } from './gater.ts'
-import { nodeIdOf, parseAddress, peerIdOf } from './node-id.ts'
+import { nodeIdOf, peerIdOf } from './node-id.ts'
 import type { NodeId } from './rpc.ts'
 
 /** Peers found by chance are dialled up to here; who is needed is dialled in any case. */
@@ -24,34 +24,22 @@ export interface Dialer {
 }
 
 /**
- * Keeps the node connected: bootstrap addresses and kept peers are dialled until they answer, and again whenever
+ * Keeps the node connected: addresses from the config and kept peers are dialled until they answer, and again whenever
  * they have gone. A static address that is down costs a few dials a minute and never the start.
  */
 export function createDialer(options: {
   readonly libp2p: Libp2p
   readonly gater: Gater
-  readonly bootstrap: readonly string[]
+  /** Where the operator says that nodes are. */
+  readonly configured: ReadonlyMap<NodeId, readonly Multiaddr[]>
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
 }): Dialer {
   const { libp2p, clock, log } = options
   const closing = new AbortController()
-  const addresses = new Map<NodeId, Multiaddr[]>()
-  for (const text of options.bootstrap) {
-    const address = parseAddress(text)
-    if (address?.node === undefined) {
-      throw new OnehopError(
-        'BAD_CONFIG',
-        `network.bootstrap: ${text} is no multiaddr that ends in /p2p/PEER`,
-        {
-          help: 'onehop status at that node prints them: reached at.',
-        },
-      )
-    }
-    if (libp2p.peerId.equals(peerIdOf(address.node))) continue
-    addresses.set(address.node, [...(addresses.get(address.node) ?? []), address.transport])
-  }
+  const addresses = new Map(options.configured)
+  for (const node of addresses.keys()) if (libp2p.peerId.equals(peerIdOf(node))) addresses.delete(node)
   const schedule = new DialSchedule({
     firstPauseMs: 500,
     longestPauseMs: 30_000,
@@ -69,9 +57,9 @@ export function createDialer(options: {
     const peer = peerIdOf(node)
     try {
       await withDeadline(clock, dialMs, closing.signal, async (signal) => {
-        // Bootstrap addresses are the operator's and are told anew each time: the peer store forgets.
+        // Addresses from the config are the operator's and are told anew each time: the peer store forgets.
         const known = addresses.get(node)
-        if (known !== undefined) await libp2p.peerStore.merge(peer, { multiaddrs: known }, { signal })
+        if (known !== undefined) await libp2p.peerStore.merge(peer, { multiaddrs: [...known] }, { signal })
         await libp2p.dial(peer, { signal })
       })
       log.debug('net.dialled', { node })

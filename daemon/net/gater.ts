@@ -8,7 +8,7 @@ import type { ConnectionGater, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { addressRanges, classifyAddress, inRanges } from './address-class.ts'
 import { netLimits } from './net-limits.ts'
-import { nodeIdOf, parseAddress, peerIdOf } from './node-id.ts'
+import { isRelayed, nodeIdOf, parseAddress, peerIdOf } from './node-id.ts'
 import type { NodeId } from './rpc.ts'
 
 export interface Gater {
@@ -34,13 +34,14 @@ export function createGater(options: {
   /** CIDR ranges that the operator allows. */
   readonly allowDial: readonly string[]
   /** Multiaddrs from the config: their names and addresses are the operator's own word. */
-  readonly bootstrap: readonly string[]
+  readonly configured: readonly string[]
 }): Gater {
   const allowed = addressRanges(options.allowDial)
-  const configured = new Set<string>()
-  for (const text of options.bootstrap) {
-    const host = hostOf(parseAddress(text)?.transport)
-    if (host !== undefined) configured.add(host.host)
+  const named = new Set<string>()
+  for (const text of options.configured) {
+    const address = parseAddress(text)
+    const host = hostOf(address?.relay?.transport ?? address?.transport)
+    if (host !== undefined) named.add(host.host)
   }
   const learnt = new Map<string, Set<string>>()
   let denied = new Set<NodeId>()
@@ -48,9 +49,20 @@ export function createGater(options: {
   const permitsIp = (host: string): boolean => classifyAddress(host) === 'public' || inRanges(allowed, host)
   const permits = (peer: PeerId | undefined, address: Multiaddr): boolean => {
     if (peer !== undefined && options.self.equals(peer)) return true
+    return isRelayed(address) ? permitsRelayed(address) : permitsDirect(peer, address)
+  }
+  /** Through a relay that we would dial for itself: an address leads nowhere by it that it would not lead to directly. */
+  const permitsRelayed = (address: Multiaddr): boolean => {
+    const { relay, node } = parseAddress(address.toString()) ?? {}
+    if (relay === undefined || denies(relay.node) || (node !== undefined && denies(node))) return false
+    const peer = peerIdOf(relay.node)
+    // What is kept of ourselves is published: nobody's address may get among it as that of the relay.
+    return !options.self.equals(peer) && permitsDirect(peer, relay.transport)
+  }
+  const permitsDirect = (peer: PeerId | undefined, address: Multiaddr): boolean => {
     const host = hostOf(address)
     if (host === undefined) return false
-    if (configured.has(host.host)) return true
+    if (named.has(host.host)) return true
     // A stranger's name may resolve to one address now and to another when it is dialled.
     if (host.kind === 'name') return false
     return (
@@ -110,6 +122,7 @@ export function createGater(options: {
         if (node === undefined) return !permits(undefined, address) && !learntByAny(address)
         return denies(node) || !permits(peerIdOf(node), address)
       },
+      denyInboundRelayedConnection: (relay, peer) => denies(nodeIdOf(relay)) || denies(nodeIdOf(peer)),
       denyInboundEncryptedConnection: (peer) => denies(nodeIdOf(peer)),
       denyOutboundEncryptedConnection: (peer) => denies(nodeIdOf(peer)),
       filterMultiaddrForPeer: (peer, address) => permits(peer, address),
@@ -122,11 +135,11 @@ interface Host {
   readonly host: string
 }
 
-/** Undefined for what this node cannot dial anyway: unix sockets, relays, dnsaddr, anything not TCP underneath. */
+/** Undefined for ways through relays, and for what this node cannot dial anyway: unix sockets, dnsaddr, anything not TCP underneath. */
 function hostOf(address: Multiaddr | undefined): Host | undefined {
   const parts = address?.getComponents() ?? []
   const first = parts.find((part) => part.name !== 'ip6zone')
-  if (first?.value === undefined || parts.some((part) => part.name === 'p2p-circuit')) return undefined
+  if (address === undefined || first?.value === undefined || isRelayed(address)) return undefined
   switch (first.name) {
     case 'ip4':
     case 'ip6':

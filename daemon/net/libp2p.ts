@@ -7,6 +7,7 @@ import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import type { LevelDatastore } from 'datastore-level'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
@@ -18,19 +19,30 @@ import type { Clock, Log, Random } from '../../protocol/ports.ts'
 import type { Config } from '../config.ts'
 import { withDeadline } from './deadline.ts'
 import { createDialer } from './dialer.ts'
+import { dialOrder } from './dial-order.ts'
 import { discover } from './discovery.ts'
 import { createFrameStream } from './frame-stream.ts'
 import type { Gater } from './gater.ts'
 import { createGater } from './gater.ts'
 import { discoverByMdns } from './mdns.ts'
 import { netLimits } from './net-limits.ts'
-import { formatAddress, nodeIdOf, parseAddress, peerIdOf, privateKeyOfSeed } from './node-id.ts'
+import {
+  formatAddress,
+  fullAddress,
+  nodeIdOf,
+  parseAddress,
+  peerIdOf,
+  privateKeyOfSeed,
+  transportOf,
+} from './node-id.ts'
 import { openPeerFolder } from './peer-folder.ts'
+import { relayService } from './relay-server.ts'
+import { Relays } from './relays.ts'
 import { createRouting } from './routing.ts'
 import type { RpcBudgets, RpcStats } from './rpc-endpoint.ts'
 import { RpcEndpoint } from './rpc-endpoint.ts'
 import { createLibp2pTransport } from './rpc-libp2p.ts'
-import type { Network } from './rpc.ts'
+import type { Network, NodeId } from './rpc.ts'
 import { gatedWebSockets } from './websockets.ts'
 
 export const providerValidityMs = 48 * 3_600_000
@@ -77,8 +89,11 @@ export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promis
   const gater = createGater({
     self: peerIdFromPrivateKey(privateKey),
     allowDial: config.network.allowDial,
-    bootstrap: config.network.bootstrap,
+    configured: [...config.network.bootstrap, ...config.network.relays],
   })
+  const bootstrap = readPeers('network.bootstrap', config.network.bootstrap)
+  const relays = readPeers('network.relays', config.network.relays, true)
+  const ownRelays = new Relays(gater, relays)
   const datastore =
     options.folder === undefined ? undefined : await openPeerFolder(options.folder, self, clock)
   const ready = Promise.withResolvers<ReturnType<typeof createDialer>>()
@@ -91,7 +106,7 @@ export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promis
     }
     meet().catch((error: unknown) => log.debug('net.neighbour-failed', { peer: id.toString(), error }))
   }
-  const libp2p = await createNode(options, privateKey, gater, datastore, onNeighbour).catch(
+  const libp2p = await createNode(options, privateKey, gater, ownRelays, datastore, onNeighbour).catch(
     async (error: unknown) => {
       await datastore?.close()
       throw startError(error, config.listen)
@@ -120,13 +135,17 @@ export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promis
     libp2p.services.ownAddresses.quiet()
     await datastore?.close()
   }
+  const noteAddresses = async (): Promise<void> => {
+    await libp2p.peerStore.patch(libp2p.peerId, { multiaddrs: libp2p.getMultiaddrs().map(transportOf) })
+  }
   let dialer: ReturnType<typeof createDialer> | undefined
   try {
     await libp2p.start()
     // libp2p does it itself a second later; who asks us in between would get our records without addresses.
-    const multiaddrs = libp2p.getMultiaddrs().map((address) => multiaddr(formatAddress(address)))
-    await libp2p.peerStore.patch(libp2p.peerId, { multiaddrs })
-    dialer = createDialer({ libp2p, gater, bootstrap: config.network.bootstrap, clock, random, log })
+    await noteAddresses()
+    const configured = new Map(bootstrap)
+    for (const [node, known] of relays) configured.set(node, [...(bootstrap.get(node) ?? []), ...known])
+    dialer = createDialer({ libp2p, gater, configured, clock, random, log })
   } catch (error) {
     await stop().catch((cause: unknown) => log.warn('net.stop-failed', { error: cause }))
     throw startError(error, config.listen)
@@ -136,6 +155,10 @@ export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promis
   ready.resolve(started)
   const { dht } = libp2p.services
   background.push(discover({ libp2p, dht, clock, log, signal: closing.signal, meet }))
+  const onChange = (): void => {
+    noteAddresses().catch((error: unknown) => log.warn('net.addresses-unnoted', { error }))
+  }
+  background.push(ownRelays.run({ libp2p, clock, random, log, signal: closing.signal, onChange }))
 
   return {
     rpc,
@@ -171,18 +194,36 @@ export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promis
   }
 }
 
+/** The nodes that a setting names, and where they are. */
+function readPeers(setting: string, texts: readonly string[], isDirect = false): Map<NodeId, Multiaddr[]> {
+  const peers = new Map<NodeId, Multiaddr[]>()
+  for (const text of texts) {
+    const address = parseAddress(text)
+    if (address?.node === undefined)
+      throw new OnehopError('BAD_CONFIG', `${setting}: ${text} is no multiaddr that ends in /p2p/PEER`)
+    if (isDirect && address.relay !== undefined)
+      throw new OnehopError('BAD_CONFIG', `${setting}: ${text} leads through another relay`)
+    peers.set(address.node, [...(peers.get(address.node) ?? []), address.transport])
+  }
+  return peers
+}
+
 type Node = Awaited<ReturnType<typeof createNode>>
 
 function createNode(
   options: Libp2pNetworkOptions,
   privateKey: Awaited<ReturnType<typeof privateKeyOfSeed>>,
   gater: Gater,
+  ownRelays: Relays,
   datastore: LevelDatastore | undefined,
   onNeighbour: (neighbour: PeerInfo) => void,
 ) {
   const { listen, network } = options.config
   const validityMs = options.providerValidityMs ?? providerValidityMs
   const ip = `/${listen.host.includes(':') ? 'ip6' : 'ip4'}/${listen.host}`
+  const self = toHex(privateKey.publicKey.raw)
+  const relayed = (): Multiaddr[] =>
+    ownRelays.addresses().map((address) => multiaddr(fullAddress(self, address.toString())))
   const dialOpts = { noDelay: true, keepAlive: true, lookup: gater.lookup }
   return createLibp2p({
     start: false,
@@ -192,8 +233,9 @@ function createNode(
     addresses: {
       listen: [`${ip}/tcp/${listen.tcp}`, `${ip}/tcp/${listen.websocket}/ws`],
       ...(network.announce.length === 0 ? {} : { announce: [...network.announce] }),
+      announceFilter: (own) => [...own, ...relayed()],
     },
-    transports: [tcp({ dialOpts }), gatedWebSockets(gater)],
+    transports: [tcp({ dialOpts }), gatedWebSockets(gater), ownRelays.transport()],
     connectionEncrypters: [noise()],
     streamMuxers: [
       yamux({
@@ -214,6 +256,7 @@ function createNode(
       maxParallelDials: 16,
       maxDialQueueLength: 500,
       maxPeerAddrsToDial: netLimits.addressesPerPeerMax,
+      addressSorter: dialOrder,
       dialTimeout: 5_000,
       addressDialTimeout: 3_000,
       maxIncomingPendingConnections: 50,
@@ -233,6 +276,7 @@ function createNode(
       identify: identify({ maxObservedAddresses: 4 }),
       ping: ping({ maxInboundStreams: 8 }),
       ownAddresses,
+      ...(network.relay ? { relay: relayService(gater) } : {}),
       dht: kadDHT({
         protocol: '/onehop/kad/1.0.0',
         // Every node that runs this serves: waiting for a public address would leave a LAN without a DHT.

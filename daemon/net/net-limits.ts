@@ -38,4 +38,12 @@ export const netLimits = {
   turnMs: 5,
   addressesPerPeerMax: limits.addressesPerNodeMax,
   deniedNodesMax: 65_536,
+  /** Of a node's eight addresses those through relays: its own and that of its pages need places too. */
+  relayedAddressesMax: 4,
+  /** Places at a relay. Each is a connection that stays open, and of 300 of these some are the relay's own. */
+  relayReservationsMax: 128,
+  /** Connections that a relay joins at a time. One whose reader stands still holds at most 8 MiB of memory, both ways together. */
+  relayedMax: 128,
+  /** Of these, opened by one peer: a home and its neighbourhood. */
+  relayedPerPeerMax: 16,
 } as const

@@ -28,33 +28,75 @@ export function nodeIdOf(peer: PeerId): NodeId | undefined {
 }
 
 export interface Address {
-  /** Without the /p2p part. */
+  /** Without the /p2p part of the node; of one through a relay, with the relay's. */
   readonly transport: Multiaddr
   /** From the /p2p part, if there is one. */
   readonly node: NodeId | undefined
+  /** Whom the way leads through, if it does. */
+  readonly relay: { readonly node: NodeId; readonly transport: Multiaddr } | undefined
 }
 
-/** Undefined when the text is no multiaddr, names a peer that is no node, or goes through a relay. */
+/** Undefined when the text is no multiaddr, names a peer that is no node, or goes through two relays. */
 export function parseAddress(text: string): Address | undefined {
-  // Longest of ours: a DNS name of 253 characters, ports and a certificate hash.
+  // Longest of ours: a DNS name of 253 characters, ports, a certificate hash, a relay's id.
   if (text.length > 512) return undefined
   try {
-    const parts = multiaddr(text).getComponents()
-    const peers = parts.filter((part) => part.name === 'p2p')
-    const transport = multiaddr(parts.filter((part) => part.name !== 'p2p'))
-    if (peers.length > 1 || transport.getComponents().length === 0) return undefined
-    const id = peers[0]?.value
-    if (id === undefined) return { transport, node: undefined }
-    const node = nodeIdOf(peerIdFromString(id))
-    return node === undefined ? undefined : { transport, node }
+    const [direct = [], after, ...further] = hops(multiaddr(text))
+    if (further.length > 0) return undefined
+    const first = readHop(direct)
+    if (first === undefined || first.transport.getComponents().length === 0) return undefined
+    if (after === undefined) return { ...first, relay: undefined }
+    const last = readHop(after)
+    if (last === undefined || last.transport.getComponents().length > 0) return undefined
+    if (first.node === undefined || first.node === last.node) return undefined
+    const relay = { node: first.node, transport: first.transport }
+    return { transport: throughRelay(relay.node, relay.transport), node: last.node, relay }
   } catch {
     return undefined
   }
 }
 
+type Component = ReturnType<Multiaddr['getComponents']>[number]
+
+/** What lies before, between and behind relays. */
+function hops(address: Multiaddr): Component[][] {
+  const found: Component[][] = [[]]
+  for (const part of address.getComponents()) {
+    if (part.name === 'p2p-circuit') found.push([])
+    else found.at(-1)?.push(part)
+  }
+  return found
+}
+
+function readHop(parts: readonly Component[]): Omit<Address, 'relay'> | undefined {
+  const peers = parts.filter((part) => part.name === 'p2p')
+  if (peers.length > 1) return undefined
+  const transport = multiaddr(parts.filter((part) => part.name !== 'p2p'))
+  const id = peers[0]?.value
+  if (id === undefined) return { transport, node: undefined }
+  const node = nodeIdOf(peerIdFromString(id))
+  return node === undefined ? undefined : { transport, node }
+}
+
+export function isRelayed(address: Multiaddr): boolean {
+  return address.getComponents().some((part) => part.name === 'p2p-circuit')
+}
+
+/** The way through a relay that is at this address. Whom it leads to is not in it. */
+export function throughRelay(relay: NodeId, address: Multiaddr): Multiaddr {
+  return address.encapsulate(`/p2p/${peerIdOf(relay).toString()}/p2p-circuit`)
+}
+
+/** The address without the /p2p part of the node that it leads to; a relay's stays. */
+export function transportOf(address: Multiaddr): Multiaddr {
+  const parts = address.getComponents()
+  const relayed = parts.findLastIndex((part) => part.name === 'p2p-circuit')
+  return multiaddr(parts.filter((part, i) => part.name !== 'p2p' || i < relayed))
+}
+
 /** The form in which addresses are handed on: without /p2p, as the node's id stands beside them. */
 export function formatAddress(address: Multiaddr): string {
-  return multiaddr(address.getComponents().filter((part) => part.name !== 'p2p')).toString()
+  return transportOf(address).toString()
 }
 
 /** The form in which a person passes an address on: with /p2p, so that the dialler knows whom to expect. */

@@ -13,6 +13,8 @@ export interface NetNodeOptions extends Partial<Omit<Libp2pNetworkOptions, 'conf
   readonly host?: string
   readonly tcp?: number
   readonly announce?: readonly string[]
+  readonly relay?: boolean
+  readonly relays?: readonly string[]
 }
 
 /** A real libp2p node on loopback. `DEBUG_NET=1` shows what it logs. */
@@ -23,6 +25,8 @@ export function startNetNode({
   host,
   tcp,
   announce = [],
+  relay = false,
+  relays = [],
   ...rest
 }: NetNodeOptions): Promise<Libp2pNetwork> {
   return createLibp2pNetwork({
@@ -45,6 +49,8 @@ export function startNetNode({
         announce: [...announce],
         providesPerS: 10,
         inboundConnectionsPerS: 100,
+        relay,
+        relays: [...relays],
       },
     },
   })
