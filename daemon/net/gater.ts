@@ -55,9 +55,12 @@ export function createGater(options: {
   const permitsRelayed = (address: Multiaddr): boolean => {
     const { relay, node } = parseAddress(address.toString()) ?? {}
     if (relay === undefined || denies(relay.node) || (node !== undefined && denies(node))) return false
-    const peer = peerIdOf(relay.node)
-    // What is kept of ourselves is published: nobody's address may get among it as that of the relay.
-    return !options.self.equals(peer) && permitsDirect(peer, relay.transport)
+    return permitsDirect(peerIdOf(relay.node), relay.transport)
+  }
+  /** A relay tells others of ways through itself, and goes none of them. */
+  const isThroughSelf = (address: Multiaddr): boolean => {
+    const relay = parseAddress(address.toString())?.relay
+    return relay !== undefined && options.self.equals(peerIdOf(relay.node))
   }
   const permitsDirect = (peer: PeerId | undefined, address: Multiaddr): boolean => {
     const host = hostOf(address)
@@ -117,6 +120,8 @@ export function createGater(options: {
     libp2p: {
       denyDialPeer: (peer) => denies(nodeIdOf(peer)),
       denyDialMultiaddr: (address) => {
+        // Nor is what a stranger says is our door to be noted as ours, as a dial would.
+        if (isThroughSelf(address)) return true
         const node = parseAddress(address.toString())?.node
         // DHT queries ask about bare addresses before they go on to a peer; a real dial always names one.
         if (node === undefined) return !permits(undefined, address) && !learntByAny(address)

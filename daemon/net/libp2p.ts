@@ -1,6 +1,6 @@
 /** The real network: libp2p with the settings that were found to work, each with its reason. */
 import { noise } from '@chainsafe/libp2p-noise'
-import { identify } from '@libp2p/identify'
+import { identify, identifyPush } from '@libp2p/identify'
 import type { PeerInfo, PeerUpdate } from '@libp2p/interface'
 import { kadDHT, passthroughMapper } from '@libp2p/kad-dht'
 import { ping } from '@libp2p/ping'
@@ -200,7 +200,9 @@ function readPeers(setting: string, texts: readonly string[], isDirect = false):
   for (const text of texts) {
     const address = parseAddress(text)
     if (address?.node === undefined)
-      throw new OnehopError('BAD_CONFIG', `${setting}: ${text} is no multiaddr that ends in /p2p/PEER`)
+      throw new OnehopError('BAD_CONFIG', `${setting}: ${text} is no multiaddr that ends in /p2p/PEER`, {
+        help: 'onehop status at that node prints them: reached at.',
+      })
     if (isDirect && address.relay !== undefined)
       throw new OnehopError('BAD_CONFIG', `${setting}: ${text} leads through another relay`)
     peers.set(address.node, [...(peers.get(address.node) ?? []), address.transport])
@@ -274,6 +276,8 @@ function createNode(
     peerDiscovery: network.mdns ? [discoverByMdns(gater, onNeighbour)] : [],
     services: {
       identify: identify({ maxObservedAddresses: 4 }),
+      // A place at a relay is given after the relay has heard of our addresses, and whom it tells of us would hear of none through it.
+      identifyPush: identifyPush({ runOnSelfUpdate: network.relays.length > 0 }),
       ping: ping({ maxInboundStreams: 8 }),
       ownAddresses,
       ...(network.relay ? { relay: relayService(gater) } : {}),

@@ -42,8 +42,13 @@ export const netLimits = {
   relayedAddressesMax: 4,
   /** Places at a relay. Each is a connection that stays open, and of 300 of these some are the relay's own. */
   relayReservationsMax: 128,
-  /** Connections that a relay joins at a time. One whose reader stands still holds at most 8 MiB of memory, both ways together. */
+  /** Connections that a relay joins at a time. */
   relayedMax: 128,
   /** Of these, opened by one peer: a home and its neighbourhood. */
   relayedPerPeerMax: 16,
+  /**
+   * Of one of them, in one direction, what one side has sent and the other not taken; above it no more is read until all is
+   * taken. As much as a window, 2 MiB, may have come at once, and wait behind it.
+   */
+  relayedBytesWaitingMax: 256 * 1024,
 } as const

@@ -2,7 +2,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { CircuitRelayServerComponents, CircuitRelayService } from '@libp2p/circuit-relay-v2'
 import { circuitRelayServer } from '@libp2p/circuit-relay-v2'
-import type { Connection, Libp2pEvents, PeerId, Stream, TypedEventTarget } from '@libp2p/interface'
+import type {
+  Connection,
+  Libp2pEvents,
+  PeerId,
+  Stream,
+  StreamMessageEvent,
+  TypedEventTarget,
+} from '@libp2p/interface'
 import type { Gater } from './gater.ts'
 import { netLimits } from './net-limits.ts'
 import { nodeIdOf } from './node-id.ts'
@@ -71,20 +78,36 @@ export function relayService(gater: Gater) {
   }
 }
 
-type Flow = Pick<Stream, 'send' | 'pause' | 'resume' | 'readStatus' | 'addEventListener'>
-
 /**
- * Reads no more from one side than the other takes. libp2p's relay takes all that comes, so that a fast sender and a
- * reader that stands still would fill this node's memory.
+ * Reads on from one side when the other has taken all that came: libp2p's relay takes whatever comes, so that a fast sender and
+ * a slow reader would fill this node's memory, or have the connection reset.
  */
-function holdBack(from: Flow, to: Flow): void {
+function holdBack(from: Stream, to: Stream): void {
+  let waiting = 0
+  const dispatch = from.dispatchEvent.bind(from)
+  // No listener of ours: with one, what comes before the relay listens would be handed to it and be lost.
+  from.dispatchEvent = (event) => {
+    if (event.type === 'message') {
+      waiting += (event as StreamMessageEvent).data.byteLength
+      // Not now: a stream that is being resumed would go on to tell its peer to send more.
+      queueMicrotask(waitIfMuch)
+    }
+    return dispatch(event)
+  }
+  const waitIfMuch = (): void => {
+    const unsent = waiting + to.writeBufferLength
+    if (unsent > netLimits.relayedBytesWaitingMax && from.readStatus === 'readable') from.pause()
+  }
   const send = to.send.bind(to)
   to.send = (data) => {
+    // Answers of the relay itself go this way too, and did not come from there.
+    waiting = Math.max(0, waiting - data.byteLength)
     const isTaken = send(data)
-    if (!isTaken && from.readStatus === 'readable') {
-      from.pause()
-      to.addEventListener('drain', () => from.readStatus === 'paused' && from.resume(), { once: true })
-    }
+    readOn()
     return isTaken
   }
+  const readOn = (): void => {
+    if (waiting + to.writeBufferLength === 0 && from.readStatus === 'paused') from.resume()
+  }
+  to.addEventListener('idle', readOn)
 }

@@ -201,9 +201,13 @@ export function candidateOf(
   }
 }
 
-/** The /24 of IPv4 and the /48 of IPv6 addresses: what a power cut in one street takes with it. */
+/**
+ * The /24 of IPv4 and the /48 of IPv6 addresses: what a power cut in one street takes with it. Where a relay stands says
+ * nothing of the nodes behind it, and all of them would seem to live in one street.
+ */
 function prefixesOf(addresses: readonly string[]): string[] {
-  const prefixes = addresses.map((address) => {
+  const own = addresses.filter((address) => !address.includes('/p2p-circuit'))
+  const prefixes = own.map((address) => {
     const [, family, host = ''] = address.split('/')
     if (family === 'ip4') return host.split('.').slice(0, 3).join('.')
     if (family === 'ip6') return host.split(':').slice(0, 3).join(':')

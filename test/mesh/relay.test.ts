@@ -1,5 +1,6 @@
 /** Nodes that cannot dial each other, through one that relays. Each may dial the relay's address alone. */
 import { type AddressInfo, createServer } from 'node:net'
+import { sha256 } from '@noble/hashes/sha2.js'
 import { afterEach, expect, test } from 'vitest'
 import type { Libp2pNetwork } from '../../daemon/net/libp2p.ts'
 import { netLimits } from '../../daemon/net/net-limits.ts'
@@ -55,6 +56,23 @@ test('two nodes behind routers reach each other through a relay, which they name
   await tell(a, b)
   expect(await echo(a, b)).toBe('hello')
   expect(await echo(b, a)).toBe('hello')
+})
+
+test('a node behind a router is found by what the relay says of it', async () => {
+  const relay = await startRelay()
+  const bootstrap = [bootstrapOf(relay)]
+  const hidden = await startHidden(2, bootstrapOf(relay))
+  await until(() => relayed(hidden).length > 0 && hidden.routing.size() > 0)
+  const key = sha256(utf8('a shard'))
+  await hidden.routing.provide(key, AbortSignal.timeout(10_000))
+  const asker = await start({ number: 3, allowDial: [], bootstrap })
+  await until(() => asker.routing.size() > 0)
+  for await (const { node, addresses } of asker.routing.findProviders(key, AbortSignal.timeout(10_000))) {
+    expect(node).toBe(hidden.rpc.self)
+    expect(addresses.toSorted()).toEqual(relayed(hidden).toSorted())
+    break
+  }
+  expect(await echo(asker, hidden)).toBe('hello')
 })
 
 test('a relay that is down does not stop a start, and is asked again whenever it is back', async () => {
