@@ -1,4 +1,4 @@
-import { equalBytes, toHex } from '../protocol/bytes.ts'
+import { equalBytes, fromHex, toHex } from '../protocol/bytes.ts'
 import { asOnehopError, OnehopError } from '../protocol/errors.ts'
 import { append } from '../protocol/identity/log.ts'
 import {
@@ -27,7 +27,7 @@ import type { GroupSecrets } from './group-secrets.ts'
 import { withDeadline } from './deadline.ts'
 import { idOf } from './id.ts'
 import type { Identity } from './identity.ts'
-import { joinedGroups, noteGroup, type JoinedGroup } from './joined-groups.ts'
+import { forgetGroup, joinedGroups, noteGroup, type JoinedGroup } from './joined-groups.ts'
 import { clientLimits } from './limits.ts'
 import { mayPlace } from '../protocol/placement/may-place.ts'
 import type { OwnGroup, OwnGroups } from './own-groups.ts'
@@ -36,7 +36,7 @@ import type { PlaceOptions } from './placement.ts'
 import { recordNumbers } from './record-numbers.ts'
 import { signAnew, unsignedSet, type StandingParts } from './standing-sets.ts'
 import type { CallOptions } from './transport.ts'
-import type { WrittenInGroup } from './written.ts'
+import { readNoted, type WrittenInGroup } from './written.ts'
 
 export interface NewMember {
   readonly identity: IdentityId | string
@@ -121,33 +121,45 @@ export class Groups {
   }
 
   /**
-   * Those that this person is in, as far as their home has heard, and those that were opened on this device. UNREACHABLE where
+   * Those that this person is in, as far as their home has heard, and those that were opened on a device of theirs. UNREACHABLE where
    * the home does not answer: other nodes know fewer.
    */
   async list(options: CallOptions = {}): Promise<KnownGroup[]> {
     const { groups } = await this.#parts.callHome('identity.groups', { owner: this.#self().id }, options)
     const there = groups.map(({ group, held, ...rest }) => ({ id: group, isHeld: held, ...rest }))
-    const joined = (await joinedGroups(this.#parts.keys)).filter(
-      ({ id }) => !there.some((known) => equalBytes(known.id, id)),
+    const known = new Map((await joinedGroups(this.#parts.keys)).map((one) => [toHex(one.id), one]))
+    const { groups: noted } = await readNoted(this, options)
+    const labels = new Map(noted.map(({ group, label }) => [toHex(group), label]))
+    const away = [...new Set([...known.keys(), ...labels.keys()])].filter(
+      (name) => !there.some(({ id }) => toHex(id) === name),
     )
-    const elsewhere = await Promise.all(joined.map((group) => this.#joined(group, options)))
+    const elsewhere = await Promise.all(
+      away.map((name) =>
+        this.#joined(fromHex(name, 32) as Uint8Array, known.get(name), labels.get(name) ?? '', options),
+      ),
+    )
     return [...there, ...elsewhere.filter((group) => group !== undefined)]
   }
 
   /** Undefined where this person is in it no more. As it was known where nobody says how it is now. */
-  async #joined(kept: JoinedGroup, { signal }: CallOptions): Promise<KnownGroup | undefined> {
+  async #joined(
+    id: IdentityId,
+    kept: JoinedGroup | undefined,
+    label: string,
+    { signal }: CallOptions,
+  ): Promise<KnownGroup | undefined> {
     const { clock, keys, identities } = this.#parts
     try {
       const ms = clientLimits.groupsRefreshTimeoutMs
       const state = await withDeadline(clock, ms, signal, (until) =>
-        identities.refresh(kept.id, { signal: until }),
+        identities.refresh(id, { signal: until }),
       )
       await noteGroup(keys, this.#self().id, state)
       const { role, members } = this.#shown(state)
-      return role && { id: kept.id, role, members: members.length, label: '', isHeld: false }
+      return role && { id, role, members: members.length, label, isHeld: false }
     } catch (cause) {
       if (!(cause instanceof OnehopError) || signal?.aborted === true) throw cause
-      return { ...kept, label: '', isHeld: false }
+      return kept && { ...kept, label, isHeld: false }
     }
   }
 
@@ -181,6 +193,17 @@ export class Groups {
   noted(options: CallOptions = {}): Promise<readonly OwnGroup[]> {
     this.#self()
     return this.#own.list(options)
+  }
+
+  /**
+   * Takes it off the person's own list: one whose holders are gone for good, which would hold up every revocation. What they
+   * are in it they stay.
+   */
+  async forget(group: IdentityId | string): Promise<void> {
+    this.#signer()
+    const id = idOf(group, 32)
+    await forgetGroup(this.#parts.keys, id)
+    await this.#own.forget(id)
   }
 
   /** What a device of this person's did in a group, by a node that holds it. Undefined where they are no member any more. */

@@ -23,6 +23,10 @@ export async function noteGroup(keys: KeyStore, self: IdentityId, state: Identit
   await keys.write(new Map([[name, now === undefined ? undefined : utf8(now)]]))
 }
 
+export async function forgetGroup(keys: KeyStore, group: IdentityId): Promise<void> {
+  await keys.write(new Map([[keyNames.groups + toHex(group), undefined]]))
+}
+
 /** As they were when they were last opened. */
 export async function joinedGroups(keys: KeyStore): Promise<readonly JoinedGroup[]> {
   const found: JoinedGroup[] = []

@@ -3,6 +3,7 @@ import { equalBytes, toHex } from '../protocol/bytes.ts'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { asOnehopError, OnehopError } from '../protocol/errors.ts'
 import { decodeLog, encodeLog } from '../protocol/identity/entry.ts'
+import { changesIn } from '../protocol/identity/changes.ts'
 import { append, replay } from '../protocol/identity/log.ts'
 import {
   addDevice,
@@ -26,6 +27,7 @@ import type {
   RevokedNumbers,
 } from '../protocol/identity/types.ts'
 import type { DeviceKey, IdentityId } from '../protocol/record/types.ts'
+import { markTold } from './changes.ts'
 import { idOf } from './id.ts'
 import { deviceOf, joinIdentity, requireOwnerPlace } from './identity.ts'
 import type { Identity, IdentityPorts } from './identity.ts'
@@ -161,6 +163,9 @@ export async function recoverIdentity(options: RecoverOptions): Promise<Recovere
     async revoke(device, numbers) {
       const { entry } = revokeDevice(crypto, identity.state, secrets, device, numbers)
       await identity.learn(encodeLog([...identity.state.entries, entry]))
+      // Done here and now by the person: no news to them.
+      const own = changesIn(identity.state).filter((change) => equalBytes(change.entry, entry.hash))
+      await markTold(keys, own)
     },
   }
 }

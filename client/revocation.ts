@@ -111,7 +111,7 @@ export function requireGroups({ unheld, unread }: Pick<Named, 'unheld' | 'unread
     'LAGGING',
     `what the device wrote in ${own.length === 1 ? 'a group' : `${own.length} groups`} cannot be asked for now: ${names} (${first.error.message})`,
     {
-      help: 'Try again when a node that has them can be reached. Or shut it out all the same, and what it did there counts no more: --leave-groups, leaveGroups.',
+      help: 'Try again when a node that has them can be reached. Or shut it out all the same, and what it did there counts no more: --leave-groups, leaveGroups. One that is gone for good: onehop groups forget GROUP.',
     },
   )
 }

@@ -162,6 +162,30 @@ export const groupsRemove: Command = {
   },
 }
 
+export const groupsForget: Command = {
+  name: 'groups forget',
+  summary: 'take a group off your own list whose nodes are gone for good',
+  operands: ['GROUP'],
+  options: appOptions,
+  examples: [['onehop groups forget 5f0c…', 'its whole id; shutting a device out waits for it no more']],
+  notes: [
+    'GROUP is its id of 64 digits. Your own list says in which groups a device of yours may have done something: before one is shut',
+    'out, each is asked what of it is to stay. Nobody is taken out of the group by this, and to open it again puts it back.',
+  ].join('\n'),
+  async run(call) {
+    const {
+      operands: [text = ''],
+      output,
+    } = call
+    const group = readId(text, 'a group')
+    await using opened = await openOwn(call)
+    await opened.app.groups.forget(group)
+    if (output.json) output.line({ group, forgotten: true })
+    else output.words(`${shortId(group)} is off your list.`)
+    return exitCodes.ok
+  },
+}
+
 function readName(text: string): string {
   const label = text.trim()
   const { length } = utf8(label)

@@ -6,7 +6,7 @@ import { configShow } from './config-show.ts'
 import { devices, devicesRenew, devicesRevoke, devicesVouch } from './devices.ts'
 import { explain } from './explain.ts'
 import { get } from './get.ts'
-import { groups, groupsAdd, groupsCreate, groupsRemove, groupsRole } from './groups.ts'
+import { groups, groupsAdd, groupsCreate, groupsForget, groupsRemove, groupsRole } from './groups.ts'
 import { help } from './help.ts'
 import { importFile } from './import.ts'
 import { init } from './init.ts'
@@ -48,6 +48,7 @@ export const commands: readonly Command[] = [
   groupsAdd,
   groupsRole,
   groupsRemove,
+  groupsForget,
   tokens,
   tokensGrant,
   tokensRevoke,

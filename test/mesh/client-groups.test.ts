@@ -470,6 +470,10 @@ describe('a club', () => {
     expect(groups).toEqual([])
 
     expect((await ben.groups.noted()).map(({ group }) => group)).toEqual([id])
+    await ben.groups.forget(id)
+    expect(await ben.groups.noted()).toEqual([])
+    await ben.groups.open(id)
+    expect((await ben.groups.noted()).map(({ group }) => group)).toEqual([id])
     const device = laptop.identity!.device.key
     expect(await ben.revokeDevice(device)).toMatchObject({ groups: 1, unheld: [], unrenewed: [] })
     const { members } = await ada.groups.open(id)
