@@ -37,7 +37,10 @@ const group = new Uint8Array(32).fill(5)
 const entry = new Uint8Array(32).fill(6)
 
 /** The node has heard of one group that it does not hold; the person knows of another. */
-function asked(writtenBy: GroupsOfPerson['writtenBy']) {
+function asked(
+  writtenBy: GroupsOfPerson['writtenBy'],
+  noted: GroupsOfPerson['noted'] = async () => [{ group, label: '' }],
+) {
   const shards = [
     { owner, held: true, lastEntry: null },
     { owner: here, held: false, lastEntry: null },
@@ -47,7 +50,7 @@ function asked(writtenBy: GroupsOfPerson['writtenBy']) {
     'record.numbers': { numbers: [], more: false },
   }
   const call = (async (name: keyof typeof answers) => answers[name]) as unknown as Transport['call']
-  const groups = { noted: async () => [{ group, label: '' }], writtenBy, renewAll: async () => [] }
+  const groups = { noted, writtenBy, renewAll: async () => [] }
   return nameWritten({ transport: { call }, owner, device, crypto: seededCrypto(3), groups })
 }
 
@@ -79,6 +82,19 @@ it('names what stands in groups wherever they live, and says which could not be 
     expect.objectContaining({ code: 'LAGGING', help: expect.stringContaining('leaveGroups') }),
   )
   await expect(asked(async () => Promise.reject(new TypeError('ours')))).rejects.toThrow(TypeError)
+})
+
+it('says that the list of groups cannot be read, and goes on without it where the person insists', async () => {
+  const left = new OnehopError('FORBIDDEN', 'no key to private data')
+  const noted = async () => Promise.reject(left)
+  const named = await asked(async () => undefined, noted)
+  expect(named).toMatchObject({ numbers: [{ owner }], unheld: [], unread: left })
+  expect(() => requireGroups(named)).toThrow(expect.objectContaining({ code: 'LAGGING' }))
+  const ours = asked(
+    async () => undefined,
+    async () => Promise.reject(new TypeError('ours')),
+  )
+  await expect(ours).rejects.toThrow(TypeError)
 })
 
 it('is not taken in by what a thief dates back', async () => {
