@@ -3,6 +3,7 @@ import type { Libp2pNetwork } from '../../daemon/net/libp2p.ts'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { fromUtf8, utf8 } from '../../protocol/bytes.ts'
 import { fullAddress } from '../../daemon/net/node-id.ts'
+import { memoryNodeId } from '../../daemon/net/rpc-memory.ts'
 import type { NetNodeOptions } from '../support/net-node.ts'
 import { bootstrapOf, startNetNode } from '../support/net-node.ts'
 import { until } from '../support/until.ts'
@@ -150,9 +151,15 @@ test('a port in use is named', async () => {
   })
 })
 
+const throughTwo = fullAddress(
+  memoryNodeId(2),
+  `${fullAddress(memoryNodeId(1), '/ip4/127.0.0.1/tcp/1')}/p2p-circuit`,
+)
 test.each([
   ['network.announce', { announce: ['x'] }],
   ['network.bootstrap', { bootstrap: ['/ip4/127.0.0.1/tcp/1'] }],
+  ['network.relays', { relays: ['/ip4/127.0.0.1/tcp/1'] }],
+  ['network.relays', { relays: [throughTwo] }],
   // Of a network for documentation: no machine has it.
   ['listen.host', { host: '192.0.2.1' }],
 ])('a %s that cannot be is named', async (path, setting) => {

@@ -94,7 +94,7 @@ test('a shard is copied through a relay, which reads nothing of it', { timeout: 
   for (const write of [profile, post]) expect(await write.durable).toMatchObject({ copies: 2 })
 
   // The relay holds nothing of it itself: it was passed on, from one to the other.
-  expect((await admin(daemons.all[0]!).status()).hostedTotal).toBe(0)
+  expect(await admin(daemons.all[0]!).status()).toMatchObject({ hostedTotal: 0, roles: ['relay'] })
   expect((await admin(copy).status()).hosted.map((one) => toHex(one.identity))).toEqual([toHex(identity.id)])
   const ends = [home, copy].map(({ node }) => peerIdOf(node.id))
   for (const end of ends) expect(passed.some(({ peer }) => peer.equals(end))).toBe(true)
