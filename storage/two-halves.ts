@@ -1,6 +1,7 @@
 /**
  * A map of bounded size that forgets what came first, half of it at a time. To delete the oldest key at each new one costs
- * ten times as much: a Map looks for its first key through all the gaps that the deleted ones left.
+ * seven times as much with 4,096 keys and twenty times with 32,768: a Map looks for its first key through all the gaps that
+ * the deleted ones left.
  */
 export class TwoHalves<T> {
   readonly #halfMax: number
