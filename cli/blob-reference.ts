@@ -1,6 +1,6 @@
 /** A file's reference as text: JSON, as it stands in an item; of a plain file its hash alone will do. */
 import { text as readAll } from 'node:stream/consumers'
-import type { BlobName } from '../client/blobs.ts'
+import type { BlobName } from '../client/blobs/blobs.ts'
 import { fromHex, toHex } from '../protocol/bytes.ts'
 import { checkFieldValue } from '../protocol/schema/check-value.ts'
 import type { BlobReference } from '../protocol/schema/value.ts'

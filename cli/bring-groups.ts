@@ -1,6 +1,6 @@
 /** After everything burnt: groups that lived at a node that is gone come to live where their owner lives now. */
-import type { Identity } from '../client/identity.ts'
-import type { OwnGroup } from '../client/own-groups.ts'
+import type { Identity } from '../client/identity/identity.ts'
+import type { OwnGroup } from '../client/groups/own-groups.ts'
 import { placeShard } from '../client/placement.ts'
 import { equalBytes, toHex } from '../protocol/bytes.ts'
 import { asOnehopError, OnehopError } from '../protocol/errors.ts'

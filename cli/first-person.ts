@@ -2,7 +2,7 @@
  * Nobody lives on a fresh node. A phone whose page comes over plain http, as on most home networks, asks for the rights
  * of an app, which somebody who lives here has to give: so the person at the terminal is asked first.
  */
-import { openIdentity } from '../client/identity.ts'
+import { openIdentity } from '../client/identity/identity.ts'
 import { asOnehopError } from '../protocol/errors.ts'
 import { parseArguments } from './arguments.ts'
 import { init } from './commands/init.ts'

@@ -1,7 +1,7 @@
 /** Moving in: a node of this machine hosts this command line's person, and neighbours keep copies. */
 import { connect } from '../client/connect.ts'
 import { httpTransport } from '../client/http.ts'
-import type { Identity } from '../client/identity.ts'
+import type { Identity } from '../client/identity/identity.ts'
 import { microblog } from '../client/microblog.ts'
 import { defaultCrypto } from '../client/random.ts'
 import { equalBytes, toHex } from '../protocol/bytes.ts'

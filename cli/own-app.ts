@@ -1,6 +1,6 @@
 import { connect } from '../client/connect.ts'
 import type { App } from '../client/connect.ts'
-import type { Identity } from '../client/identity.ts'
+import type { Identity } from '../client/identity/identity.ts'
 import { microblog } from '../client/microblog.ts'
 import type { Context } from './command.ts'
 import type { Daemon } from './daemon.ts'

@@ -1,5 +1,5 @@
 /** The schema of an app of one's own that was never applied here: this person may have come back with nothing but words. */
-import type { Identity } from '../client/identity.ts'
+import type { Identity } from '../client/identity/identity.ts'
 import type { Transport } from '../client/transport.ts'
 import { equalBytes, toHex } from '../protocol/bytes.ts'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'

@@ -1,6 +1,6 @@
 /** The identity of this command line. */
-import { openIdentity } from '../client/identity.ts'
-import type { Identity } from '../client/identity.ts'
+import { openIdentity } from '../client/identity/identity.ts'
+import type { Identity } from '../client/identity/identity.ts'
 import { fromHex } from '../protocol/bytes.ts'
 import type { Context } from './command.ts'
 import { NeedsAction, UsageError } from './failure.ts'

@@ -1,7 +1,7 @@
 /** Pairing as the person at the node sees it: the QR, the countdown, the six digits, how it ended. */
 import { createInterface } from 'node:readline/promises'
 import { stripVTControlCharacters } from 'node:util'
-import type { Identity } from '../client/identity.ts'
+import type { Identity } from '../client/identity/identity.ts'
 import type { Transport } from '../client/transport.ts'
 import type { PairingStatus } from '../protocol/api/messages.ts'
 import { toHex } from '../protocol/bytes.ts'

@@ -1,7 +1,7 @@
 /** What a revocation leaves out, in words. */
-import type { Named } from '../client/written.ts'
-import type { Unrenewed } from '../client/group-epochs.ts'
-import type { Unsigned } from '../client/standing-sets.ts'
+import type { Named } from '../client/identity/written.ts'
+import type { Unrenewed } from '../client/groups/group-epochs.ts'
+import type { Unsigned } from '../client/identity/standing-sets.ts'
 import { counted, shortId } from './units.ts'
 
 export const leaveGroupsOption = {

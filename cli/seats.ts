@@ -1,5 +1,5 @@
 /** Which nodes hold what is a person's: their own shard, and those of groups that they own and that live here. */
-import type { Identity } from '../client/identity.ts'
+import type { Identity } from '../client/identity/identity.ts'
 import { placeShard } from '../client/placement.ts'
 import { equalBytes } from '../protocol/bytes.ts'
 import { OnehopError } from '../protocol/errors.ts'

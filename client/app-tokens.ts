@@ -2,7 +2,7 @@ import { signAppGrant } from '../protocol/api/app-token.ts'
 import type { AppScope } from '../protocol/api/app-token.ts'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { OnehopError } from '../protocol/errors.ts'
-import type { Identity } from './identity.ts'
+import type { Identity } from './identity/identity.ts'
 import { defaultCrypto } from './random.ts'
 import type { CallOptions, Transport } from './transport.ts'
 

@@ -1,4 +1,4 @@
-import type { Identity } from './identity.ts'
+import type { Identity } from './identity/identity.ts'
 import { clientLimits } from './limits.ts'
 import type { CallOptions, Transport } from './transport.ts'
 import type { Writer } from './writer.ts'

@@ -18,7 +18,7 @@ import { limits } from '../protocol/limits.ts'
 import { systemClock } from './clock.ts'
 import { withDeadline } from './deadline.ts'
 import type { FrameLink } from './frame-link.ts'
-import type { DialNodeOptions, SecureNode } from './secure-node.ts'
+import type { DialNodeOptions, SecureNode } from './identity/secure-node.ts'
 
 /** A stream that the node does not end in time is reset. */
 const hangUpMs = 1_000

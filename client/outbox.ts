@@ -8,7 +8,7 @@ import { abortReason, withSignal } from './deadline.ts'
 import { keyNames } from './key-store.ts'
 import type { KeyStore } from './key-store.ts'
 import { clientLimits } from './limits.ts'
-import { requireOwnKey } from './own-key.ts'
+import { requireOwnKey } from './identity/own-key.ts'
 import type { Transport } from './transport.ts'
 import type { Written } from './writer.ts'
 

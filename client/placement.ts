@@ -6,7 +6,7 @@ import { decodeReplicaSet, packReplicaSet, signReplicaSet } from '../protocol/pl
 import type { ReplicaSet } from '../protocol/placement/replica-set.ts'
 import type { IdentityId } from '../protocol/record/types.ts'
 import type { Schema } from '../protocol/schema/schema.ts'
-import type { Identity } from './identity.ts'
+import type { Identity } from './identity/identity.ts'
 import type { CallOptions, Transport } from './transport.ts'
 
 export interface PlaceOptions extends CallOptions {

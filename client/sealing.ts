@@ -15,9 +15,9 @@ import type {
 } from '../protocol/record/types.ts'
 import type { Collection } from '../protocol/schema/schema.ts'
 import type { PlannedSection } from '../protocol/schema/sections.ts'
-import type { FollowerSecrets } from './follower-secrets.ts'
-import type { GroupSecrets } from './group-secrets.ts'
-import type { Identity } from './identity.ts'
+import type { FollowerSecrets } from './readers/follower-secrets.ts'
+import type { GroupSecrets } from './groups/group-secrets.ts'
+import type { Identity } from './identity/identity.ts'
 import type { CallOptions } from './transport.ts'
 
 /** Where a sealed section stands, and for whom. */

@@ -6,11 +6,11 @@ import { HybridClock } from '../protocol/record/clock.ts'
 import { signRecord } from '../protocol/record/sign.ts'
 import type { IdentityId, RecordDraft, SignedRecord } from '../protocol/record/types.ts'
 import { encodeRecord } from '../protocol/record/wire.ts'
-import type { Identity } from './identity.ts'
+import type { Identity } from './identity/identity.ts'
 import { keyNames } from './key-store.ts'
 import type { KeyStore } from './key-store.ts'
 import { outboxName } from './outbox-entry.ts'
-import { requireOwnKey } from './own-key.ts'
+import { requireOwnKey } from './identity/own-key.ts'
 import { readWriterState, writerState, writtenShardsMax } from './writer-state.ts'
 
 export interface WriterParts {

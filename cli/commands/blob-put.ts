@@ -1,7 +1,7 @@
 import { createReadStream, openAsBlob } from 'node:fs'
 import type { Stats } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import type { BlobSource } from '../../client/blob-source.ts'
+import type { BlobSource } from '../../client/blobs/blob-source.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import { checkFieldValue } from '../../protocol/schema/check-value.ts'
 import { appOptions, openApp } from '../app.ts'

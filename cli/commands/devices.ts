@@ -1,9 +1,15 @@
 import { withDeadline } from '../../client/deadline.ts'
-import { revoke, type Revoked } from '../../client/revocation.ts'
-import type { Renewed } from '../../client/renewal.ts'
-import { sealLostSecrets } from '../../client/own-epochs.ts'
-import { vouchFor } from '../../client/vouching.ts'
-import { changeInWords, markTold, shutOutCommand, untoldChanges, type Change } from '../../client/changes.ts'
+import { revoke, type Revoked } from '../../client/identity/revocation.ts'
+import type { Renewed } from '../../client/identity/renewal.ts'
+import { sealLostSecrets } from '../../client/identity/own-epochs.ts'
+import { vouchFor } from '../../client/identity/vouching.ts'
+import {
+  changeInWords,
+  markTold,
+  shutOutCommand,
+  untoldChanges,
+  type Change,
+} from '../../client/identity/changes.ts'
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import type { ReplyOf } from '../../protocol/api/operations.ts'
 import { OnehopError } from '../../protocol/errors.ts'

@@ -1,4 +1,4 @@
-import type { KnownGroup, NewMember } from '../../client/groups.ts'
+import type { KnownGroup, NewMember } from '../../client/groups/groups.ts'
 import { toHex, utf8 } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import type { MemberRole } from '../../protocol/identity/types.ts'

@@ -1,4 +1,4 @@
-import { revoke } from '../../client/revocation.ts'
+import { revoke } from '../../client/identity/revocation.ts'
 import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import type { Call, Command } from '../command.ts'

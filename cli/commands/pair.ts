@@ -1,5 +1,5 @@
 import { microblog } from '../../client/microblog.ts'
-import { openIdentity } from '../../client/identity.ts'
+import { openIdentity } from '../../client/identity/identity.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import type { Capability } from '../../protocol/identity/types.ts'
 import type { Command } from '../command.ts'

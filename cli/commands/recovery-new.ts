@@ -1,4 +1,4 @@
-import { makeRecovery, replaceRecovery } from '../../client/recovery.ts'
+import { makeRecovery, replaceRecovery } from '../../client/identity/recovery.ts'
 import type { Command } from '../command.ts'
 import { exitCodes } from '../exit-code.ts'
 import { requireIdentity } from '../owner.ts'

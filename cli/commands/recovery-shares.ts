@@ -1,4 +1,4 @@
-import { openIdentity } from '../../client/identity.ts'
+import { openIdentity } from '../../client/identity/identity.ts'
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import {

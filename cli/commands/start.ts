@@ -1,4 +1,4 @@
-import { openIdentity } from '../../client/identity.ts'
+import { openIdentity } from '../../client/identity/identity.ts'
 import { microblog } from '../../client/microblog.ts'
 import type { Daemon } from '../../daemon/start.ts'
 import { asOnehopError } from '../../protocol/errors.ts'

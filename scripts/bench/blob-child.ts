@@ -1,7 +1,7 @@
 /** An app that sends a long file to a node and reads it back, in a process of its own, so that its memory can be seen. */
 import { adminCall } from '../../cli/daemon.ts'
 import { connect } from '../../client/connect.ts'
-import { makeIdentity } from '../../client/identity.ts'
+import { makeIdentity } from '../../client/identity/identity.ts'
 import { httpTransport } from '../../client/http.ts'
 import { memoryKeyStore } from '../../client/key-store.ts'
 import { microblog } from '../../client/microblog.ts'

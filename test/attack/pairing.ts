@@ -1,6 +1,6 @@
 /** Who scans, guesses, stands in the middle or plays back, to be let in where a phone should be. */
 import assert from 'node:assert/strict'
-import { linkFromCode } from '../../client/typed-code.ts'
+import { linkFromCode } from '../../client/identity/typed-code.ts'
 import type { Transport } from '../../client/transport.ts'
 import type { FrameStream } from '../../daemon/net/frame-stream.ts'
 import { memoryNodeId } from '../../daemon/net/rpc-memory.ts'

@@ -19,7 +19,7 @@ import { deviceFromSeed, provePossession } from '../../protocol/identity/make.ts
 import { removeMember } from '../../protocol/identity/make-group.ts'
 import { limits } from '../../protocol/limits.ts'
 import { systemRandom } from '../../client/random.ts'
-import { nextEpoch } from '../../client/group-epochs.ts'
+import { nextEpoch } from '../../client/groups/group-epochs.ts'
 import { newDeviceOf } from '../support/circle.ts'
 import { startDaemons, type Daemons } from '../support/daemons.ts'
 

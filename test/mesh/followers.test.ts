@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { ReadersPage } from '../../client/follower-secrets.ts'
+import type { ReadersPage } from '../../client/readers/follower-secrets.ts'
 import { connect, makeIdentity, memoryKeyStore, type Collection } from '../../client/index.ts'
 import { microblog } from '../../client/microblog.ts'
 import type { Network } from '../../daemon/net/rpc.ts'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { microblog } from '../../client/microblog.ts'
-import { nameWritten } from '../../client/written.ts'
+import { nameWritten } from '../../client/identity/written.ts'
 import type { Transport } from '../../client/transport.ts'
 import type { Caller } from '../../daemon/api/operations.ts'
 import { toHex } from '../../protocol/bytes.ts'

@@ -16,7 +16,7 @@ import {
   type Identity,
   type Transport,
 } from '../../client/index.ts'
-import { apiProtocol } from '../../client/secure-node.ts'
+import { apiProtocol } from '../../client/identity/secure-node.ts'
 import { openSession } from '../../client/session.ts'
 import { fullAddress } from '../../daemon/net/node-id.ts'
 import type { Daemon } from '../../daemon/start.ts'

@@ -1,7 +1,7 @@
 /** A stolen device, not shut out yet, does what it can to stay: to what the person's private data and list of groups are. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { connect, connectAdmin } from '../../client/index.ts'
-import { ownSchema } from '../../client/own-groups.ts'
+import { ownSchema } from '../../client/groups/own-groups.ts'
 import { systemRandom } from '../../client/random.ts'
 import { loadCrypto } from '../../daemon/crypto/index.ts'
 import { makeBox, newBoxSecret } from '../../protocol/identity/box.ts'

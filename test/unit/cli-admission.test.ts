@@ -1,8 +1,8 @@
 /** What the command line admits is kept when the node took it. */
 import { expect, test } from 'vitest'
 import { memoryKeyStore, openIdentity, systemClock } from '../../client/index.ts'
-import { makeIdentity } from '../../client/identity.ts'
-import type { Identity } from '../../client/identity.ts'
+import { makeIdentity } from '../../client/identity/identity.ts'
+import type { Identity } from '../../client/identity/identity.ts'
 import { moveIn } from '../../cli/move-in.ts'
 import { createOutput } from '../../cli/output.ts'
 import { followPairing } from '../../cli/pairing-screen.ts'

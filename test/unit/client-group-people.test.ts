@@ -1,9 +1,9 @@
 /** Members whose logs did not come with their group's. */
 import { expect, it } from 'vitest'
-import { nextEpoch, renewGroups } from '../../client/group-epochs.ts'
-import { toldWith } from '../../client/group-people.ts'
-import { Identities } from '../../client/identities.ts'
-import { Identity } from '../../client/identity.ts'
+import { nextEpoch, renewGroups } from '../../client/groups/group-epochs.ts'
+import { toldWith } from '../../client/groups/group-people.ts'
+import { Identities } from '../../client/identity/identities.ts'
+import { Identity } from '../../client/identity/identity.ts'
 import { memoryKeyStore } from '../../client/index.ts'
 import { clientLimits } from '../../client/limits.ts'
 import { loadCrypto } from '../../daemon/crypto/index.ts'

@@ -1,8 +1,8 @@
 /** What a client learns of others' logs, and what it looks at again. */
 import { expect, it } from 'vitest'
-import { renewGroups } from '../../client/group-epochs.ts'
-import { Identities } from '../../client/identities.ts'
-import { Identity } from '../../client/identity.ts'
+import { renewGroups } from '../../client/groups/group-epochs.ts'
+import { Identities } from '../../client/identity/identities.ts'
+import { Identity } from '../../client/identity/identity.ts'
 import { memoryKeyStore } from '../../client/index.ts'
 import { loadCrypto } from '../../daemon/crypto/index.ts'
 import { toHex } from '../../protocol/bytes.ts'

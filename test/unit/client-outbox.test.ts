@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { makeIdentity } from '../../client/identity.ts'
+import { makeIdentity } from '../../client/identity/identity.ts'
 import { memoryKeyStore } from '../../client/key-store.ts'
 import type { KeyStore } from '../../client/key-store.ts'
 import { Outbox } from '../../client/outbox.ts'

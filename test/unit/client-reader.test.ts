@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { connect, memoryKeyStore, microblog } from '../../client/index.ts'
 import type { ConnectOptions } from '../../client/index.ts'
-import { Identity } from '../../client/identity.ts'
+import { Identity } from '../../client/identity/identity.ts'
 import { encodeLog } from '../../protocol/identity/entry.ts'
 import { append } from '../../protocol/identity/log.ts'
 import {

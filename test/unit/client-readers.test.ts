@@ -4,7 +4,7 @@ import {
   withReader,
   type ReaderPageList,
   type UnwrappedEntry,
-} from '../../client/reader-list.ts'
+} from '../../client/readers/reader-list.ts'
 import { limits } from '../../protocol/limits.ts'
 import { codeOf } from '../vectors/wire.ts'
 

@@ -1,6 +1,6 @@
 /** How many other secrets of a group a node is the first to take in a day. */
 import { expect, it } from 'vitest'
-import { nextEpoch } from '../../client/group-epochs.ts'
+import { nextEpoch } from '../../client/groups/group-epochs.ts'
 import { loadCrypto } from '../../daemon/crypto/index.ts'
 import { Identities } from '../../daemon/identities.ts'
 import { memberBoxes } from '../../protocol/identity/box-secrets.ts'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { changeInWords, markTold, untoldChanges } from '../../client/changes.ts'
-import { Identity, joinIdentity, makeIdentity } from '../../client/identity.ts'
+import { changeInWords, markTold, untoldChanges } from '../../client/identity/changes.ts'
+import { Identity, joinIdentity, makeIdentity } from '../../client/identity/identity.ts'
 import { memoryKeyStore } from '../../client/key-store.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import { changesIn } from '../../protocol/identity/changes.ts'

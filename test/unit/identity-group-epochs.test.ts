@@ -1,6 +1,6 @@
 /** A group's secret after a member shut a device out: who renews it, when, and how often. */
 import { expect, it } from 'vitest'
-import { nextEpoch } from '../../client/group-epochs.ts'
+import { nextEpoch } from '../../client/groups/group-epochs.ts'
 import { loadCrypto } from '../../daemon/crypto/index.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import { newBoxSecret } from '../../protocol/identity/box.ts'

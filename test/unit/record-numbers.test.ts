@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { recordNumbers } from '../../client/record-numbers.ts'
+import { recordNumbers } from '../../client/identity/record-numbers.ts'
 import type { Transport } from '../../client/transport.ts'
 import { clockOf } from '../../protocol/record/clock.ts'
 

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import { requireGroups } from '../../client/revocation.ts'
-import { nameWritten, type GroupsOfPerson } from '../../client/written.ts'
+import { requireGroups } from '../../client/identity/revocation.ts'
+import { nameWritten, type GroupsOfPerson } from '../../client/identity/written.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import type { Transport } from '../../client/transport.ts'
 import { clockOf } from '../../protocol/record/clock.ts'

@@ -1,6 +1,6 @@
 /** What a person can do about a change that was not theirs. */
 import { toHex } from '../../../protocol/bytes.ts'
-import { shutOutCommand } from '../../changes.ts'
+import { shutOutCommand } from '../../identity/changes.ts'
 import type { Change, Identity } from '../../index.ts'
 
 type Whose = Pick<Identity, 'role' | 'state'>

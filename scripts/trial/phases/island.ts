@@ -1,6 +1,6 @@
 import { memoryKeyStore } from '../../../client/key-store.ts'
 import { microblog } from '../../../client/microblog.ts'
-import { pair } from '../../../client/pairing.ts'
+import { pair } from '../../../client/identity/pairing.ts'
 import { toHex } from '../../../protocol/bytes.ts'
 import { Draw } from '../data/draw.ts'
 import { cut, heal } from '../cutting.ts'

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { httpTransport } from '../../../client/http.ts'
-import { Identities } from '../../../client/identities.ts'
+import { Identities } from '../../../client/identity/identities.ts'
 import { Nearest } from '../../../client/nearest.ts'
 import { fromHex, toHex } from '../../../protocol/bytes.ts'
 import { Draw } from '../data/draw.ts'
