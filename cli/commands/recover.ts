@@ -14,8 +14,9 @@ import { bringGroups, type BroughtGroups } from '../bring-groups.ts'
 import type { Call, Command } from '../command.ts'
 import type { Daemon } from '../daemon.ts'
 import { exitCodes } from '../exit-code.ts'
-import { NeedsAction, UsageError } from '../failure.ts'
+import { NeedsAction } from '../failure.ts'
 import { cliDevicePath } from '../key-store.ts'
+import { askLost, pickLost } from '../lost-devices.ts'
 import { moveIn } from '../move-in.ts'
 import { columns } from '../output.ts'
 import { openOwnApp } from '../own-app.ts'
@@ -30,7 +31,6 @@ const waitSDefault = 120
 const pollMs = 500
 /** A node that was just started meets others within seconds. */
 const meetMs = 30_000
-const prefixMin = 8
 
 export const recover: Command = {
   name: 'recover',
@@ -270,61 +270,6 @@ async function hostedShard(daemon: Daemon, id: Uint8Array, signal: AbortSignal):
     if (found !== undefined || page.next === null) return found
     after = page.next
   }
-}
-
-/** Undefined when none was named: then the person is asked. */
-function pickLost(
-  names: readonly string[],
-  others: readonly DeviceState[],
-  { state }: Identity,
-): readonly DeviceState[] | undefined {
-  if (names.length === 0) return undefined
-  if (names.includes('all')) return others
-  const isDone = (name: string): boolean =>
-    name.length >= prefixMin &&
-    [...state.devices].some(
-      ([key, { revoked }]) => revoked !== undefined && key.startsWith(name.toLowerCase()),
-    )
-  return names
-    .filter((name) => !isDone(name))
-    .map((name) => {
-      const found = others.filter(
-        ({ key }) => name.length >= prefixMin && toHex(key).startsWith(name.toLowerCase()),
-      )
-      if (found[0] !== undefined && found.length === 1) return found[0]
-      throw new UsageError(
-        `--lost ${name}: ${found.length === 0 ? 'no other device or node' : 'more than one'} begins so`,
-        `They are: ${others.map(({ key, role }) => `${toHex(key)} (${role})`).join(', ')}`,
-      )
-    })
-}
-
-async function askLost(
-  { context, output }: Call,
-  others: readonly DeviceState[],
-): Promise<readonly DeviceState[]> {
-  if (output.json || others.length === 0) return []
-  output.words('These are yours too. Shut out what is gone or stolen:')
-  output.words(
-    columns(
-      others.map(({ key, role }, i) => [String(i + 1), toHex(key), role]),
-      '  ',
-    ),
-  )
-  if (!output.watched || context.stdin.isTTY !== true) {
-    output.words('Nobody can be asked here: onehop recover --lost KEY, or --lost all.')
-    return []
-  }
-  return withLines(context, async (ask) => {
-    for (;;) {
-      const typed = (await ask('Which are gone? Numbers, all, or none: ')).trim().toLowerCase()
-      if (typed === 'none' || typed === '') return []
-      if (typed === 'all') return others
-      const picked = typed.split(/[\s,]+/).map((number) => others[Number(number) - 1])
-      if (picked.every((one) => one !== undefined)) return picked
-      output.words('Their numbers, please.')
-    }
-  })
 }
 
 async function shutOut(
