@@ -1,5 +1,5 @@
 /** Groups as they are named and shown on the command line. */
-import type { Group } from '../client/groups/groups.ts'
+import type { Group } from '../client/groups/group.ts'
 import { equalBytes, toHex } from '../protocol/bytes.ts'
 import { OnehopError } from '../protocol/errors.ts'
 import type { MemberRole } from '../protocol/identity/types.ts'

@@ -1,4 +1,5 @@
-import type { KnownGroup, NewMember } from '../../client/groups/groups.ts'
+import type { NewMember } from '../../client/groups/groups.ts'
+import type { KnownGroup } from '../../client/groups/known-groups.ts'
 import { toHex, utf8 } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import type { MemberRole } from '../../protocol/identity/types.ts'

@@ -1,4 +1,4 @@
-import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts'
+import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
 import { append } from '../../protocol/identity/log.ts'
 import {
@@ -21,13 +21,15 @@ import type {
 import type { IdentityId } from '../../protocol/record/types.ts'
 import type { AppParts } from '../app-parts.ts'
 import { isTooLate, nextEpoch, type Unrenewed } from './group-epochs.ts'
+import { shownGroup, type Group } from './group.ts'
 import { requireChange } from './group-refusals.ts'
 import { meetMembers, toldWith } from './group-people.ts'
 import type { GroupSecrets } from './group-secrets.ts'
 import { withDeadline } from '../deadline.ts'
 import { idOf } from '../id.ts'
 import type { Identity } from '../identity/identity.ts'
-import { forgetGroup, joinedGroups, noteGroup, type JoinedGroup } from './joined-groups.ts'
+import { forgetGroup, noteGroup } from './joined-groups.ts'
+import { knownGroups, type KnownGroup } from './known-groups.ts'
 import { clientLimits } from '../limits.ts'
 import { mayPlace } from '../../protocol/placement/may-place.ts'
 import type { OwnGroup, OwnGroups } from './own-groups.ts'
@@ -36,7 +38,7 @@ import type { PlaceOptions } from '../placement.ts'
 import { recordNumbers } from '../identity/record-numbers.ts'
 import { signAnew, unsignedSet, type StandingParts } from '../identity/standing-sets.ts'
 import type { CallOptions } from '../transport.ts'
-import { readNoted, type WrittenInGroup } from '../identity/written.ts'
+import type { WrittenInGroup } from '../identity/written.ts'
 
 export interface NewMember {
   readonly identity: IdentityId | string
@@ -50,33 +52,6 @@ export interface GroupRequest extends PlaceOptions {
   readonly isSealed?: boolean | undefined
   /** What the node that it lives on calls it. */
   readonly label?: string | undefined
-}
-
-/** A group, as its log says it now. */
-export interface Group {
-  readonly id: IdentityId
-  readonly members: readonly Member[]
-  /** This person's; undefined for whoever is no member. */
-  readonly role: MemberRole | undefined
-  readonly isSealed: boolean
-  /**
-   * Why newcomers do not find it: who signed who holds it is no owner any more, and that could not be signed anew. `open` by
-   * any of its owners tries again.
-   */
-  readonly unsigned: OnehopError | undefined
-  /** Why its secret is one that a device which a member revoked still opens. `open` by any of its owners gives it another. */
-  readonly unrenewed: OnehopError | undefined
-}
-
-/** One of the groups that a person is in, as their node knows it. */
-export interface KnownGroup {
-  readonly id: IdentityId
-  readonly role: MemberRole
-  readonly members: number
-  /** What the node calls it; empty where it does not. */
-  readonly label: string
-  /** The node that answered holds its shard. */
-  readonly isHeld: boolean
 }
 
 /** Clubs, labs, teams: they own shards of their own, in which their members write. */
@@ -125,42 +100,7 @@ export class Groups {
    * the home does not answer: other nodes know fewer.
    */
   async list(options: CallOptions = {}): Promise<KnownGroup[]> {
-    const { groups } = await this.#parts.callHome('identity.groups', { owner: this.#self().id }, options)
-    const there = groups.map(({ group, held, ...rest }) => ({ id: group, isHeld: held, ...rest }))
-    const known = new Map((await joinedGroups(this.#parts.keys)).map((one) => [toHex(one.id), one]))
-    const { groups: noted } = await readNoted(this, options)
-    const labels = new Map(noted.map(({ group, label }) => [toHex(group), label]))
-    const away = [...new Set([...known.keys(), ...labels.keys()])].filter(
-      (name) => !there.some(({ id }) => toHex(id) === name),
-    )
-    const elsewhere = await Promise.all(
-      away.map((name) =>
-        this.#joined(fromHex(name, 32) as Uint8Array, known.get(name), labels.get(name) ?? '', options),
-      ),
-    )
-    return [...there, ...elsewhere.filter((group) => group !== undefined)]
-  }
-
-  /** Undefined where this person is in it no more. As it was known where nobody says how it is now. */
-  async #joined(
-    id: IdentityId,
-    kept: JoinedGroup | undefined,
-    label: string,
-    { signal }: CallOptions,
-  ): Promise<KnownGroup | undefined> {
-    const { clock, keys, identities } = this.#parts
-    try {
-      const ms = clientLimits.groupsRefreshTimeoutMs
-      const state = await withDeadline(clock, ms, signal, (until) =>
-        identities.refresh(id, { signal: until }),
-      )
-      await noteGroup(keys, this.#self().id, state)
-      const { role, members } = this.#shown(state)
-      return role && { id, role, members: members.length, label, isHeld: false }
-    } catch (cause) {
-      if (!(cause instanceof OnehopError) || signal?.aborted === true) throw cause
-      return kept && { ...kept, label, isHeld: false }
-    }
+    return knownGroups(this.#parts, this, this.#self().id, options)
   }
 
   /**
@@ -428,18 +368,8 @@ export class Groups {
     await this.#parts.callAbout(group, 'identity.append', { identity: self.id, log: self.log() }, options)
   }
 
-  #shown({ id, members, boxes }: IdentityState): Group {
-    const self = this.#identity?.id
-    const own = self && [...members.values()].find(({ identity }) => equalBytes(identity, self))
-    const shown = [...members.values()].map(({ identity, role }) => ({ identity, role }))
-    return {
-      id,
-      members: shown,
-      role: own?.role,
-      isSealed: boxes.length > 0,
-      unsigned: undefined,
-      unrenewed: undefined,
-    }
+  #shown(state: IdentityState): Group {
+    return shownGroup(state, this.#identity?.id)
   }
 
   readonly #people = (id: IdentityId): IdentityState | undefined =>
