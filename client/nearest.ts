@@ -1,27 +1,32 @@
-import { equalBytes, toHex } from '../protocol/bytes.ts'
+import type { ReplyOf, RequestOf, SubscriptionName, UnaryName } from '../protocol/api/operations.ts'
+import { equalBytes } from '../protocol/bytes.ts'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { asOnehopError, OnehopError } from '../protocol/errors.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
-import type { IdentityState, People } from '../protocol/identity/types.ts'
-import { checkChain, unpackChain } from '../protocol/placement/chain.ts'
 import type { ReplicaSetChain } from '../protocol/placement/chain.ts'
-import { mayPlace } from '../protocol/placement/may-place.ts'
 import { compareReplicaSets } from '../protocol/placement/replica-set.ts'
 import type { Seat } from '../protocol/placement/replica-set.ts'
 import type { Clock } from '../protocol/ports.ts'
 import type { IdentityId } from '../protocol/record/types.ts'
-import { addressUrl, requireUrl } from './address.ts'
+import { requireUrl } from './address.ts'
 import { systemClock } from './clock.ts'
-import { abortReason, withSignal } from './deadline.ts'
-import { Identities } from './identity/identities.ts'
-import { keyNames } from './key-store.ts'
+import { withSignal } from './deadline.ts'
+import { homeAway, homeRacers, homeSeat, isAtHome } from './home.ts'
+import type { Identities } from './identity/identities.ts'
 import type { KeyStore } from './key-store.ts'
-import { clientLimits } from './limits.ts'
-import { probe, raceMembers } from './race.ts'
-import type { Racer, Runner } from './race.ts'
+import { raceMembers } from './race.ts'
+import type { RaceOutcome, Racer, Runner } from './race.ts'
 import { defaultCrypto } from './random.ts'
+import {
+  keepReplicaSet,
+  keptReplicaSet,
+  lookUpReplicaSet,
+  membersElsewhere,
+  membersOf,
+  type FoundReplicaSet,
+} from './replica-set.ts'
 import type { CallOptions, LiveReply, Transport } from './transport.ts'
-import type { ReplyOf, RequestOf, SubscriptionName, UnaryName } from '../protocol/api/operations.ts'
+import { watchedCall } from './watched-call.ts'
 
 export interface NearestOptions {
   /** Whose home nodes to stay near. */
@@ -44,29 +49,8 @@ export interface MemberStatus {
   readonly state: 'current' | 'warm' | 'alive' | 'dead' | 'untried'
 }
 
-interface Found {
-  readonly chain: ReplicaSetChain
-  readonly heard: ReplyOf<'replica-set.get'>['heard']
-}
-
-function urlOf(addresses: readonly string[]): string | undefined {
-  return addresses.map(addressUrl).find((found) => found !== undefined)
-}
-
 /** Failures that say that the node, not the request, is the trouble. */
 const away: ReadonlySet<ErrorCode> = new Set(['UNREACHABLE', 'CLOSED'])
-
-/** What the home of a person or group alone does and knows: other holders have their records, and are asked for those. */
-const homeOperations: ReadonlySet<UnaryName> = new Set([
-  'identity.host',
-  'identity.groups',
-  'placement.propose',
-  'placement.commit',
-])
-
-export function isAtHome(operation: UnaryName): boolean {
-  return homeOperations.has(operation)
-}
 
 /**
  * A transport to whichever holder of a person's shard is nearest.
@@ -159,7 +143,7 @@ export class Nearest implements Transport {
   /** Looks the replica set up again and races its members. */
   async refresh(options: CallOptions = {}): Promise<void> {
     const current = await this.#ensure(options)
-    const found = await this.#fetchChain(this.#transport(current), options)
+    const found = await this.#lookUp(this.#transport(current), options)
     if (found !== undefined) await this.#adoptChain(found.chain)
     await this.#raceFound(found?.heard ?? [])
   }
@@ -179,13 +163,10 @@ export class Nearest implements Transport {
     for (let tries = 0; ; tries++) {
       await this.#ensure(options)
       if (this.#chain === undefined) return this.#callNearest(operation, request, options)
-      const seat = this.#chain.newest.members.find(({ role }) => role === 'home')
-      if (seat === undefined) throw homeLost()
+      const seat = homeSeat(this.#chain)
       try {
         const home = (this.#home ??= await withSignal(this.#findHome(seat), options.signal))
-        return await this.#watched(home, options, (signal) =>
-          this.#transport(home).call(operation, request, { ...options, signal }),
-        )
+        return await this.#callMember(home, operation, request, options)
       } catch (cause) {
         const error = asOnehopError(cause)
         if (options.signal?.aborted === true || this.#closed.signal.aborted) throw error
@@ -201,21 +182,10 @@ export class Nearest implements Transport {
     }
   }
 
-  /** Where its seat says, or at an address of the app's: it may have moved to another port since the set was signed. */
-  async #findHome({ node, addresses }: Seat): Promise<Runner> {
+  async #findHome(seat: Seat): Promise<Runner> {
     const current = this.#current
-    if (current !== undefined && equalBytes(current.node, node)) return current
-    const said = addresses.map(addressUrl).find((url) => url !== undefined)
-    const met = this.#members.find((member) => member.node !== undefined && equalBytes(member.node, node))
-    const urls = [met?.url, said, ...this.#bootstrap().map(({ url }) => url)].filter(
-      (url) => url !== undefined,
-    )
-    const { runners } = await raceMembers(
-      [...new Set(urls)].map((url) => ({ url, node })),
-      (racer) => this.#transport(racer),
-      this.#clock,
-      this.#closed.signal,
-    )
+    if (current !== undefined && equalBytes(current.node, seat.node)) return current
+    const { runners } = await this.#raced(homeRacers(seat, this.#members, this.#bootstrap()))
     return runners[0] as Runner
   }
 
@@ -224,9 +194,7 @@ export class Nearest implements Transport {
     for (let tries = 0; ; tries++) {
       const member = await this.#ensure(options)
       try {
-        return await this.#watched(member, options, (signal) =>
-          this.#transport(member).call(operation, request, { ...options, signal }),
-        )
+        return await this.#callMember(member, operation, request, options)
       } catch (cause) {
         const error = asOnehopError(cause)
         if (options.signal?.aborted === true || this.#closed.signal.aborted) throw error
@@ -285,7 +253,7 @@ export class Nearest implements Transport {
   async #seek(): Promise<Runner> {
     const bootstrap = this.#bootstrap()
     if (this.#chain === undefined) {
-      const kept = await this.#keptChain()
+      const kept = await keptReplicaSet(this.#options.keys, this.#crypto, this.owner)
       if (kept !== undefined) await this.#adoptChain(kept)
     }
     const first = await this.#race(this.#members.length > 0 ? this.#members : bootstrap).catch((error) => {
@@ -295,7 +263,7 @@ export class Nearest implements Transport {
     })
     const isMember = this.#members.some(({ url }) => url === first.url)
     if (this.#chain !== undefined && isMember) return first
-    const found = await this.#fetchChain(this.#transport(first), {})
+    const found = await this.#lookUp(this.#transport(first), {})
     if (found === undefined) return first
     await this.#adoptChain(found.chain)
     // A member may answer elsewhere than where it did when the set was signed: another port, another network.
@@ -306,15 +274,12 @@ export class Nearest implements Transport {
   }
 
   /** Where no member is any more where the set says, or was found last, the node that was asked may hear them elsewhere. */
-  async #raceFound(heard: Found['heard']): Promise<Runner> {
+  async #raceFound(heard: FoundReplicaSet['heard']): Promise<Runner> {
     try {
       return await this.#race(this.#members)
     } catch (error) {
-      const elsewhere = this.#members.map((one) => {
-        const of = heard.find(({ node }) => one.node !== undefined && equalBytes(node, one.node))
-        return { ...one, url: (of && urlOf(of.addresses)) ?? one.url }
-      })
-      if (elsewhere.every(({ url }, i) => url === this.#members[i]?.url)) throw error
+      const elsewhere = membersElsewhere(this.#members, heard)
+      if (elsewhere === undefined) throw error
       const runner = await this.#race(elsewhere)
       this.#members = elsewhere
       return runner
@@ -325,36 +290,9 @@ export class Nearest implements Transport {
     return this.#options.bootstrap.map((address) => ({ url: requireUrl(address), node: undefined }))
   }
 
-  /** Undefined when nobody placed the shard yet: then the bootstrap node is as near as it gets. */
-  async #fetchChain(transport: Transport, options: CallOptions): Promise<Found | undefined> {
-    try {
-      const { replicaSet, heard } = await transport.call('replica-set.get', { owner: this.owner }, options)
-      const chain = unpackChain(this.#crypto, replicaSet)
-      const identities = this.#options.identities(transport)
-      const people: People = (id) => identities.known(id)
-      const problem = this.#problem(chain, await identities.get(this.owner, options), people)
-      // A device admitted since may have signed it.
-      if (problem !== undefined) {
-        const again = this.#problem(chain, await identities.refresh(this.owner, options), people)
-        if (again !== undefined)
-          throw new OnehopError('BAD_SIGNATURE', `the replica set does not stand: ${again}`)
-      }
-      return { chain, heard }
-    } catch (cause) {
-      const { code } = asOnehopError(cause)
-      if (code === 'NOT_FOUND' || code === 'NOT_HOSTED' || code === 'UNKNOWN_IDENTITY') return undefined
-      throw cause
-    }
-  }
-
-  #problem(chain: ReplicaSetChain, owner: IdentityState, people: People): string | undefined {
-    return checkChain(this.#crypto, chain, this.owner, (key) => mayPlace(owner, key, people))
-  }
-
-  async #keptChain(): Promise<ReplicaSetChain | undefined> {
-    // Checked before it was kept, and kept where the keys are.
-    const kept = await this.#options.keys?.get(keyNames.replicaSet + toHex(this.owner))
-    return kept && unpackChain(this.#crypto, kept)
+  #lookUp(transport: Transport, options: CallOptions): Promise<FoundReplicaSet | undefined> {
+    const { identities } = this.#options
+    return lookUpReplicaSet({ owner: this.owner, crypto: this.#crypto, transport, identities }, options)
   }
 
   /** Never goes back to an older set, whoever shows one. */
@@ -362,22 +300,14 @@ export class Nearest implements Transport {
     if (this.#chain !== undefined && compareReplicaSets(chain.newest, this.#chain.newest) >= 0) return
     this.#chain = chain
     this.#home = undefined
-    const members = chain.newest.members.flatMap(({ node, addresses }) => {
-      const url = urlOf(addresses)
-      return url === undefined ? [] : [{ url, node }]
-    })
+    const members = membersOf(chain)
     if (members.length > 0) this.#members = members
-    await this.#options.keys?.write(new Map([[keyNames.replicaSet + toHex(this.owner), chain.bytes]]))
+    await keepReplicaSet(this.#options.keys, this.owner, chain)
   }
 
   async #race(racers: readonly Racer[]): Promise<Runner> {
     try {
-      const outcome = await raceMembers(
-        racers,
-        (racer) => this.#transport(racer),
-        this.#clock,
-        this.#closed.signal,
-      )
+      const outcome = await this.#raced(racers)
       for (const [url, error] of outcome.failed) this.#results.set(url, error)
       for (const runner of outcome.runners) this.#results.set(runner.url, runner)
       const [nearest, second] = outcome.runners as [Runner, Runner | undefined]
@@ -414,12 +344,7 @@ export class Nearest implements Transport {
   async #seekWarm(): Promise<void> {
     const known = this.#members.length > 0 ? this.#members : this.#bootstrap()
     const others = known.filter(({ url }) => url !== this.#current?.url)
-    const outcome = await raceMembers(
-      others,
-      (racer) => this.#transport(racer),
-      this.#clock,
-      this.#closed.signal,
-    )
+    const outcome = await this.#raced(others)
     for (const [url, error] of outcome.failed) this.#results.set(url, error)
     for (const runner of outcome.runners) this.#results.set(runner.url, runner)
     this.#warm = outcome.runners.find(({ url }) => url !== this.#current?.url)
@@ -431,47 +356,25 @@ export class Nearest implements Transport {
     this.#background.add(settled)
   }
 
-  /** Runs a call; when the member is silent for a while, asks whether it lives, and gives the call up when it does not. */
-  async #watched<T>(
+  #callMember<N extends UnaryName>(
     member: Runner,
+    operation: N,
+    request: RequestOf<N>,
     options: CallOptions,
-    action: (signal: AbortSignal) => Promise<T>,
-  ): Promise<T> {
-    const controller = new AbortController()
-    const onAbort = (): void => controller.abort(abortReason(options.signal))
-    if (options.signal?.aborted === true) onAbort()
-    options.signal?.addEventListener('abort', onAbort, { once: true })
-    let done = false
-    let stop = (): void => {}
-    const watch = (delayMs: number): void => {
-      stop = this.#clock.after(delayMs, () => {
-        const probed = probe(
-          this.#transport(member),
-          member,
-          this.#clock,
-          clientLimits.probeMs,
-          controller.signal,
-        )
-        this.#inBackground(
-          probed.then(
-            () => {
-              if (!done) watch(probeEveryMs)
-            },
-            () => {
-              if (!done) controller.abort(new OnehopError('UNREACHABLE', `${member.url} stopped answering`))
-            },
-          ),
-        )
-      })
+  ): Promise<ReplyOf<N>> {
+    const transport = this.#transport(member)
+    const watched = {
+      member,
+      transport,
+      clock: this.#clock,
+      signal: options.signal,
+      inBackground: (work: Promise<unknown>) => this.#inBackground(work),
     }
-    watch(clientLimits.silenceMs)
-    try {
-      return await action(controller.signal)
-    } finally {
-      done = true
-      stop()
-      options.signal?.removeEventListener('abort', onAbort)
-    }
+    return watchedCall(watched, (signal) => transport.call(operation, request, { ...options, signal }))
+  }
+
+  #raced(racers: readonly Racer[]): Promise<RaceOutcome> {
+    return raceMembers(racers, (racer) => this.#transport(racer), this.#clock, this.#closed.signal)
   }
 
   #transport({ url, node }: Racer): Transport {
@@ -484,26 +387,6 @@ export class Nearest implements Transport {
   }
 }
 
-function homeLost(): OnehopError {
-  return new OnehopError(
-    'NOT_HOSTED',
-    'no node is the home any more: others took the seat of one that was away',
-    {
-      help: 'On the machine of the node that is to be the home: onehop init. Or pair a phone with it: onehop pair.',
-    },
-  )
-}
-
-function homeAway(node: Uint8Array, cause: OnehopError): OnehopError {
-  const what = `the home node, ${toHex(node).slice(0, 12)}, does not answer: ${cause.message}`
-  return new OnehopError('UNREACHABLE', what.slice(0, 1024), {
-    cause,
-    help: 'Which groups there are and who holds what is said and changed there alone. Start it, or wait until it is back.',
-  })
-}
-
-/** While a call takes long, the node is asked so often whether it lives. */
-const probeEveryMs = 2_000
 const laggingTriesMax = 10
 const laggingWaitMs = 200
 
@@ -512,22 +395,6 @@ async function* noticing<T>(events: AsyncIterable<T>, broke: (error: unknown) =>
     yield* events
   } catch (error) {
     broke(error)
-    throw error
-  }
-}
-
-/** As soon as one member has answered. Rejects with UNREACHABLE when none does. */
-export async function findNearest(
-  options: Omit<NearestOptions, 'identities'> & Partial<Pick<NearestOptions, 'identities'>>,
-): Promise<Nearest> {
-  const { crypto = defaultCrypto() } = options
-  const identities = options.identities ?? ((from: Transport) => new Identities(crypto, () => from))
-  const nearest = new Nearest({ ...options, crypto, identities })
-  try {
-    await nearest.start()
-    return nearest
-  } catch (error) {
-    await nearest.close()
     throw error
   }
 }

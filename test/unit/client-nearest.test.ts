@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { findNearest } from '../../client/nearest.ts'
+import { findNearest } from '../../client/find-nearest.ts'
 import type { Nearest } from '../../client/nearest.ts'
 import { encodeLog } from '../../protocol/identity/entry.ts'
 import { makeChain } from '../../protocol/placement/chain.ts'
