@@ -47,6 +47,9 @@ export interface ReplicationParts {
   readonly onComplete: (owner: IdentityId) => void
 }
 
+/** By owner: a home whose records are still to be brought from those who held them before. */
+const joiningKind = 'joining'
+
 /** What joined is compared this soon, and again until it is equal: ever more seldom as long as nothing becomes so. */
 const joinCompareMs = 500
 const joinCompareMsMax = 4_000
@@ -67,6 +70,8 @@ export class Replication {
   readonly #joining = new Map<string, IdentityId>()
   /** When this node and that one were last found equal; monotonic. */
   readonly #comparedMs = new Map<NodeId, number>()
+  /** Nodes that are compared with once more, as the last time something moved. */
+  readonly #moved = new Set<NodeId>()
   readonly #comparing = new Map<NodeId, Promise<void>>()
   /** When a shard last joined; monotonic. */
   #joinedMs = -Infinity
@@ -92,9 +97,14 @@ export class Replication {
     const onEqual = this.copies.foundEqual.bind(this.copies)
     const isComing = this.push.isComing.bind(this.push)
     const answer = parts.placement.distribution.answer.bind(parts.placement.distribution)
-    this.reconcile = new Reconcile({ ...shared, digests, isComing, onEqual, answer })
+    const isJoining = (owner: IdentityId): boolean => this.isJoining(owner)
+    this.reconcile = new Reconcile({ ...shared, digests, isComing, isJoining, onEqual, answer })
     for (const { owner, person } of parts.hosting.list()) {
-      const isWhole = person || parts.store.documents.get(wholeKind, owner) !== undefined
+      const { documents } = parts.store
+      // A home has all that is written there, save what it had to be brought when its person came to live there.
+      const isWhole = person
+        ? documents.get(joiningKind, owner) === undefined
+        : documents.get(wholeKind, owner) !== undefined
       if (!isWhole) this.#joining.set(toHex(owner), owner)
     }
     parts.rpc.handle('shard/push', async ({ from, body }) =>
@@ -120,6 +130,7 @@ export class Replication {
       placement.onJoined((owner) => {
         this.holders.refresh(owner)
         this.#joining.set(toHex(owner), owner)
+        this.#noteJoining(owner)
         this.#joinPauseMs.clear()
         this.#joinedMs = this.#parts.clock.monotonicMs()
         // Sets a cursor for each holder while the log is empty: what is written here later goes to all of them.
@@ -204,11 +215,15 @@ export class Replication {
   }
 
   async #compare(node: NodeId, wanted: readonly IdentityId[], signal: AbortSignal): Promise<void> {
-    const { clock, log } = this.#parts
+    const { clock, log, config } = this.#parts
     const owners = wanted.filter((owner) => !this.push.isComing(node, owner))
     try {
       const result = await this.reconcile.with(node, signal, owners)
-      this.#comparedMs.set(node, clock.monotonicMs())
+      // Once more where something moved: that both have all of it now is only known when they are found equal.
+      const isToBeSeen = result.differed > 0 && !this.#moved.delete(node)
+      if (isToBeSeen) this.#moved.add(node)
+      const nowMs = clock.monotonicMs()
+      this.#comparedMs.set(node, isToBeSeen ? nowMs - config.reconcileEveryMs + joinCompareMsMax : nowMs)
       const whole = result.equal.filter((owner) => this.isJoining(owner) && this.#provesWhole(node, owner))
       const pauseMs = this.#joinPauseMs.get(node) ?? joinCompareMs
       this.#joinPauseMs.set(node, whole.length > 0 ? joinCompareMs : Math.min(joinCompareMsMax, pauseMs * 2))
@@ -244,12 +259,23 @@ export class Replication {
     return byNode
   }
 
+  /** Over a restart, too: what a new home was not brought yet nobody would bring any more. */
+  #noteJoining(owner: IdentityId): void {
+    const { store, log } = this.#parts
+    store
+      .write((batch) => store.documents.putIn(batch, joiningKind, owner, new Uint8Array(0)))
+      .catch((error: unknown) => log.warn('replication.not-noted', { error: String(error) }))
+  }
+
   /** On disk, and so kept over a restart: a copy that was still filling when the power went is not announced. */
   async #completed(owners: readonly IdentityId[]): Promise<void> {
     if (owners.length === 0) return
     const { store, onComplete } = this.#parts
     await store.write((batch) => {
-      for (const owner of owners) store.documents.putIn(batch, wholeKind, owner, new Uint8Array(0))
+      for (const owner of owners) {
+        store.documents.putIn(batch, wholeKind, owner, new Uint8Array(0))
+        store.documents.deleteIn(batch, joiningKind, owner)
+      }
     })
     for (const owner of owners) if (this.#joining.delete(toHex(owner))) onComplete(owner)
   }

@@ -135,7 +135,7 @@ export const identityAttacks: readonly Scenario[] = [
       await revokeLaptop(theft, good)
       await theft.showsEverywhere('Ada', ['honest jazz', 'from the laptop'])
       for (const node of theft.holders) await mesh.until(async () => isOut(await logAt(node, theft)), 30_000)
-      for (const node of theft.holders) await theft.tell(node, sibling)
+      for (const node of theft.holders) await assert.rejects(theft.tell(node, sibling), { code: 'REVOKED' })
       const resident = new Resident(mesh, microblog, {
         device: spare,
         state: append(crypto, state, [sibling]),
