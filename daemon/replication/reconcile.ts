@@ -46,8 +46,6 @@ export interface ReconcileParts {
   /** The same for one that asked without a seat in the shard. */
   readonly answer: (node: NodeId, owner: IdentityId) => void
   /** The node is yet to be pushed something of the shard. */
-  /** Whether this node is only getting to have it. */
-  readonly isJoining: (owner: IdentityId) => boolean
   readonly isComing: (node: NodeId, owner: IdentityId) => boolean
   /** The node was found to hold everything up to this place of the own arrival log. */
   readonly onEqual: (node: NodeId, owner: IdentityId, logHead: number) => void
@@ -65,8 +63,6 @@ export interface Reconciled {
 const messageBytesMax = limits.frameBytesMax - 16_384
 /** Rounds for one shard: a million records need four. */
 const roundsMax = 32
-/** Writes of the last moments are on their way anyhow; comparing them would only find what push brings. */
-const settleMs = 1_000
 
 /** Compares what two holders of the same shards hold, and moves what differs, both ways. */
 export class Reconcile {
@@ -85,14 +81,12 @@ export class Reconcile {
     signal: AbortSignal,
     owners = this.#parts.holders.shared(node),
   ): Promise<Reconciled> {
-    const { rpc, store, digests, replicaSets, clock, announceTo, onEqual, isJoining } = this.#parts
+    const { rpc, store, digests, replicaSets, clock, announceTo, onEqual } = this.#parts
     const result = { equal: [] as IdentityId[], differed: 0, received: 0, sent: 0 }
-    // What joins is compared up to the last record: what was written before is brought by nothing else.
-    const joining = owners.filter((owner) => isJoining(owner))
-    const settled = owners.filter((owner) => !isJoining(owner))
-    const parts = [...partsOf(joining, -limits.clockAheadMsMax), ...partsOf(settled, settleMs)]
-    for (const { part, behindMs } of parts) {
-      const until = clockOf(Math.max(0, clock.nowMs() - behindMs))
+    for (let start = 0; start < owners.length; start += compareShardsMax) {
+      const part = owners.slice(start, start + compareShardsMax)
+      // Also what is dated ahead, by a clock that is: it would wait until that time.
+      const until = clockOf(clock.nowMs() + limits.clockAheadMsMax)
       const shards: { owner: IdentityId; set: Uint8Array | undefined; fingerprint: Uint8Array }[] = []
       const heads: number[] = []
       for (const owner of part) {
@@ -307,12 +301,4 @@ export class Reconcile {
   #mayAsk(owner: IdentityId, from: NodeId): boolean {
     return this.#parts.holders.isHolder(owner, from)
   }
-}
-
-function partsOf(owners: readonly IdentityId[], behindMs: number) {
-  const count = Math.ceil(owners.length / compareShardsMax)
-  return Array.from({ length: count }, (_, i) => ({
-    part: owners.slice(i * compareShardsMax, (i + 1) * compareShardsMax),
-    behindMs,
-  }))
 }

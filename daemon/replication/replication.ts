@@ -97,8 +97,7 @@ export class Replication {
     const onEqual = this.copies.foundEqual.bind(this.copies)
     const isComing = this.push.isComing.bind(this.push)
     const answer = parts.placement.distribution.answer.bind(parts.placement.distribution)
-    const isJoining = (owner: IdentityId): boolean => this.isJoining(owner)
-    this.reconcile = new Reconcile({ ...shared, digests, isComing, isJoining, onEqual, answer })
+    this.reconcile = new Reconcile({ ...shared, digests, isComing, onEqual, answer })
     for (const { owner, person } of parts.hosting.list()) {
       const { documents } = parts.store
       // A home has all that is written there, save what it had to be brought when its person came to live there.

@@ -121,7 +121,6 @@ async function openReplica({
     announceTo: nothing,
     answer: nothing,
     isComing: () => false,
-    isJoining: () => false,
     onEqual: nothing,
   })
   rpc.handle('shard/push', async ({ from, body }) => {

@@ -201,7 +201,6 @@ async function openHolder(crypto: CryptoProvider, folder: string, host: string, 
     announceTo: () => {},
     answer: () => {},
     isComing: () => false,
-    isJoining: () => false,
     onEqual: () => {},
   })
   rpc.handle('shard/push', async ({ from, body }) => {
