@@ -8,6 +8,7 @@ import {
   addDevice,
   createIdentity,
   deviceFromSeed,
+  nextEpoch,
   ownerAdmission,
   provePossession,
   revokeDevice,
@@ -51,6 +52,19 @@ it('that leads nowhere takes nothing from those who were there, nor from those w
   expect(epochsOf(admitted(healed, phone, camera), camera)).toEqual([[first], [next], [box]])
 })
 
+it('that leads nowhere is led around: what came before is opened by what was wrapped then, and linked anew', () => {
+  const second = append(crypto, state, [nextEpoch(crypto, state, phone)])
+  const next = newBoxSecret(crypto, 3)
+  const made = makeBox(crypto, thief, [phone, laptop, thief, words], next, [], second.boxes.at(-1))
+  const after = append(crypto, second, [byThief(made, second)])
+  const unreached = deviceBoxes(crypto, after, phone).unlinked()
+  expect(unreached.map(({ epoch }) => epoch)).toEqual([2, 1])
+  const healed = append(crypto, after, [revokeDevice(crypto, after, phone, thief.key, []).entry])
+  const camera = newDevice()
+  const opened = epochsOf(admitted(healed, phone, camera), camera)
+  expect(opened.map(({ length }) => length)).toEqual([1, 1, 1, 1])
+})
+
 it('that is for itself alone keeps nobody from shutting it out, and is for nobody to seal under', () => {
   const next = newBoxSecret(crypto, 2)
   const made = makeBox(crypto, thief, [thief, words], next, [first])
@@ -60,6 +74,7 @@ it('that is for itself alone keeps nobody from shutting it out, and is for nobod
   const after = append(crypto, state, [byThief({ ...made, wraps: garbled })])
   for (const device of [phone, laptop, words]) {
     expect(deviceBoxes(crypto, after, device).current()).toBeUndefined()
+    expect(deviceBoxes(crypto, after, device).isUnlinkedBy(device.key)).toBe(false)
     expect(epochsOf(after, device)).toEqual([[first], []])
     const { entry, box } = revokeDevice(crypto, after, device, thief.key, [])
     const healed = append(crypto, after, [entry])
