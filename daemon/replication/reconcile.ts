@@ -100,7 +100,8 @@ export class Reconcile {
       )
       for (const [i, owner] of part.entries()) {
         const verdict = compared[i]
-        if (verdict?.sameSet === false) announceTo(node, owner)
+        // It may have heard of no seat of its own, or of this node's, as the one that was to tell it restarted.
+        if (verdict?.sameSet === false || verdict?.records === 'notHeld') announceTo(node, owner)
         if (verdict?.records === 'equal') {
           result.equal.push(owner)
           const head = heads[i] as number

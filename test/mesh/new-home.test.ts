@@ -1,0 +1,50 @@
+/** Somebody comes to live at another box while others hold their records; nothing is compared by schedule. */
+import { expect, test } from 'vitest'
+import { microblog } from '../../client/microblog.ts'
+import { createMesh, type Mesh, type MeshNode } from '../support/mesh.ts'
+import { Resident } from '../support/resident.ts'
+
+const node = (mesh: Mesh, index: number): MeshNode => mesh.nodes[index] as MeshNode
+
+async function story() {
+  const mesh = await createMesh(4, { config: () => ({ hosting: { reconcileEveryMs: 24 * 3_600_000 } }) })
+  await mesh.clock.advance(3_000) // everybody has greeted everybody
+  const ada = new Resident(mesh, microblog)
+  await mesh.wait(ada.moveIn(node(mesh, 0)))
+  await mesh.wait(ada.place(node(mesh, 0), 1))
+  const holds = async (index: number, count: number): Promise<boolean> =>
+    (await node(mesh, index).store.records.refs(ada.id)).length === count
+  // None of hers so far: it has nothing but what it is brought.
+  const fresh = [1, 2, 3].find((index) => node(mesh, index).store.shards.get(ada.id) === undefined) as number
+  const move = async (): Promise<void> => {
+    await mesh.wait(ada.moveIn(node(mesh, fresh)))
+    await mesh.wait(node(mesh, fresh).call('replica-set.get', { owner: ada.id }))
+    await mesh.wait(ada.place(node(mesh, fresh), 2))
+  }
+  return { mesh, ada, fresh, move, holds }
+}
+
+test('what was written the moment before comes along', async () => {
+  const { mesh, ada, fresh, move, holds } = await story()
+  await using _ = mesh
+  await mesh.clock.advance(30_000)
+  await mesh.wait(ada.put(node(mesh, 0), 'posts', { text: 'and off' }))
+  await move()
+  await mesh.until(() => holds(fresh, 1), 20_000)
+})
+
+test('a box that restarts before all has come is brought the rest', async () => {
+  const { mesh, ada, fresh, move, holds } = await story()
+  await using _ = mesh
+  for (let i = 0; i < 5; i++) await mesh.wait(ada.put(node(mesh, 0), 'posts', { text: `post ${i}` }))
+  await mesh.clock.advance(30_000)
+  await move()
+  expect(await holds(fresh, 0)).toBe(true)
+  await mesh.close(fresh)
+  await mesh.open(fresh)
+  // Nor is it taken for a copy meanwhile: what a recovery then named of a lost device would be nothing.
+  const { hosted } = await mesh.wait(node(mesh, fresh).call('admin.status', {}))
+  const [shown] = hosted
+  expect(shown?.copies).toBe(shown?.replicas.filter((one) => one.state === 'current').length)
+  await mesh.until(() => holds(fresh, 5), 20_000)
+})
