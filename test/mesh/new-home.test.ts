@@ -6,12 +6,13 @@ import { Resident } from '../support/resident.ts'
 
 const node = (mesh: Mesh, index: number): MeshNode => mesh.nodes[index] as MeshNode
 
-async function story() {
+/** With so many copies beside the home. */
+async function story(copies: number) {
   const mesh = await createMesh(4, { config: () => ({ hosting: { reconcileEveryMs: 24 * 3_600_000 } }) })
   await mesh.clock.advance(3_000) // everybody has greeted everybody
   const ada = new Resident(mesh, microblog)
   await mesh.wait(ada.moveIn(node(mesh, 0)))
-  await mesh.wait(ada.place(node(mesh, 0), 1))
+  await mesh.wait(ada.place(node(mesh, 0), copies))
   const holds = async (index: number, count: number): Promise<boolean> =>
     (await node(mesh, index).store.records.refs(ada.id)).length === count
   // None of hers so far: it has nothing but what it is brought.
@@ -19,22 +20,27 @@ async function story() {
   const move = async (): Promise<void> => {
     await mesh.wait(ada.moveIn(node(mesh, fresh)))
     await mesh.wait(node(mesh, fresh).call('replica-set.get', { owner: ada.id }))
-    await mesh.wait(ada.place(node(mesh, fresh), 2))
+    await mesh.wait(ada.place(node(mesh, fresh), copies + 1))
   }
   return { mesh, ada, fresh, move, holds }
 }
 
 test('what was written the moment before comes along', async () => {
-  const { mesh, ada, fresh, move, holds } = await story()
+  const { mesh, ada, fresh, move, holds } = await story(0)
   await using _ = mesh
   await mesh.clock.advance(30_000)
   await mesh.wait(ada.put(node(mesh, 0), 'posts', { text: 'and off' }))
   await move()
   await mesh.until(() => holds(fresh, 1), 20_000)
+  // And it knows soon that the others have it too, which no comparison by schedule would tell it today.
+  await mesh.until(async () => {
+    const { hosted } = await node(mesh, fresh).call('admin.status', {})
+    return hosted[0]?.replicas.every(({ state }) => state === 'current') === true
+  }, 8_000)
 })
 
 test('a box that restarts before all has come is brought the rest', async () => {
-  const { mesh, ada, fresh, move, holds } = await story()
+  const { mesh, ada, fresh, move, holds } = await story(1)
   await using _ = mesh
   for (let i = 0; i < 5; i++) await mesh.wait(ada.put(node(mesh, 0), 'posts', { text: `post ${i}` }))
   await mesh.clock.advance(30_000)
