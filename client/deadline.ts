@@ -31,7 +31,11 @@ export async function withDeadline<T>(
 /** Stops waiting with the signal; what is waited for goes on. */
 export function withSignal<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise
-  if (signal.aborted) return Promise.reject(abortReason(signal))
+  if (signal.aborted) {
+    // Nobody hears how it ends.
+    promise.catch(() => undefined)
+    return Promise.reject(abortReason(signal))
+  }
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(abortReason(signal))
     signal.addEventListener('abort', onAbort, { once: true })
