@@ -47,14 +47,18 @@ export interface ReconcileParts {
   readonly answer: (node: NodeId, owner: IdentityId) => void
   /** The node is yet to be pushed something of the shard. */
   readonly isComing: (node: NodeId, owner: IdentityId) => boolean
+  /** This node is itself still waiting for records of the shard. */
+  readonly isFilling: (owner: IdentityId) => boolean
   /** The node was found to hold everything up to this place of the own arrival log. */
   readonly onEqual: (node: NodeId, owner: IdentityId, logHead: number) => void
 }
 
 /** What a comparison with one node found. */
 export interface Reconciled {
-  /** Equal before, or made equal now. */
+  /** To a copy that is whole by its own word, and before anything moved. */
   readonly equal: readonly IdentityId[]
+  /** To a copy that is itself still filling. */
+  readonly filling: readonly IdentityId[]
   readonly differed: number
   readonly received: number
   readonly sent: number
@@ -82,7 +86,13 @@ export class Reconcile {
     owners = this.#parts.holders.shared(node),
   ): Promise<Reconciled> {
     const { rpc, store, digests, replicaSets, clock, announceTo, onEqual } = this.#parts
-    const result = { equal: [] as IdentityId[], differed: 0, received: 0, sent: 0 }
+    const result = {
+      equal: [] as IdentityId[],
+      filling: [] as IdentityId[],
+      differed: 0,
+      received: 0,
+      sent: 0,
+    }
     for (let start = 0; start < owners.length; start += compareShardsMax) {
       const part = owners.slice(start, start + compareShardsMax)
       // Also what is dated ahead, by a clock that is: it would wait until that time.
@@ -102,8 +112,8 @@ export class Reconcile {
         const verdict = compared[i]
         // It may have heard of no seat of its own, or of this node's, as the one that was to tell it restarted.
         if (verdict?.sameSet === false || verdict?.records === 'notHeld') announceTo(node, owner)
-        if (verdict?.records === 'equal') {
-          result.equal.push(owner)
+        if (verdict?.records === 'equal' || verdict?.records === 'filling') {
+          result[verdict.records].push(owner)
           const head = heads[i] as number
           if (digests.covers(owner, head, until)) onEqual(node, owner, head)
         }
@@ -112,7 +122,6 @@ export class Reconcile {
         const moved = await this.shard(node, owner, until, signal)
         result.received += moved.received
         result.sent += moved.sent
-        if (moved.complete) result.equal.push(owner)
       }
     }
     return result
@@ -235,7 +244,7 @@ export class Reconcile {
   }
 
   async #compare(from: NodeId, body: Uint8Array): Promise<Uint8Array> {
-    const { digests, replicaSets, hosting, announceTo, answer, isComing } = this.#parts
+    const { digests, replicaSets, hosting, announceTo, answer, isComing, isFilling } = this.#parts
     const { until, shards } = decodeComparison(body)
     const compared: Compared[] = []
     for (const { owner, set, fingerprint } of shards) {
@@ -250,8 +259,9 @@ export class Reconcile {
         known === undefined ? set === undefined : set !== undefined && toHex(known) === toHex(set)
       if (!sameSet) announceTo(from, owner)
       const own = await digests.fingerprint(owner, until)
+      const same = isFilling(owner) ? 'filling' : 'equal'
       const otherwise = isComing(from, owner) ? 'coming' : 'differs'
-      compared.push({ records: equalBytes(own, fingerprint) ? 'equal' : otherwise, sameSet })
+      compared.push({ records: equalBytes(own, fingerprint) ? same : otherwise, sameSet })
     }
     return encodeCompared(compared)
   }

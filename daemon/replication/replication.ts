@@ -68,6 +68,8 @@ export class Replication {
   readonly #digests: Digests
   /** Shards that joined and were not yet found equal to another copy. */
   readonly #joining = new Map<string, IdentityId>()
+  /** Which others said of them that they are filling as well. */
+  readonly #filling = new Map<string, Set<NodeId>>()
   /** When this node and that one were last found equal; monotonic. */
   readonly #comparedMs = new Map<NodeId, number>()
   /** Nodes that are compared with once more, as the last time something moved. */
@@ -97,7 +99,8 @@ export class Replication {
     const onEqual = this.copies.foundEqual.bind(this.copies)
     const isComing = this.push.isComing.bind(this.push)
     const answer = parts.placement.distribution.answer.bind(parts.placement.distribution)
-    this.reconcile = new Reconcile({ ...shared, digests, isComing, onEqual, answer })
+    const isFilling = this.isJoining.bind(this)
+    this.reconcile = new Reconcile({ ...shared, digests, isComing, isFilling, onEqual, answer })
     for (const { owner, person } of parts.hosting.list()) {
       const { documents } = parts.store
       // A home has all that is written there, save what it had to be brought when its person came to live there.
@@ -223,7 +226,11 @@ export class Replication {
       if (isToBeSeen) this.#moved.add(node)
       const nowMs = clock.monotonicMs()
       this.#comparedMs.set(node, isToBeSeen ? nowMs - config.reconcileEveryMs + joinCompareMsMax : nowMs)
-      const whole = result.equal.filter((owner) => this.isJoining(owner) && this.#provesWhole(node, owner))
+      for (const owner of result.filling) if (this.isJoining(owner)) this.#fillingOf(owner).add(node)
+      const whole = [
+        ...result.equal.filter((owner) => this.isJoining(owner) && this.#provesWhole(node, owner)),
+        ...result.filling.filter((owner) => this.isJoining(owner) && this.#nobodyIsWhole(owner)),
+      ]
       const pauseMs = this.#joinPauseMs.get(node) ?? joinCompareMs
       this.#joinPauseMs.set(node, whole.length > 0 ? joinCompareMs : Math.min(joinCompareMsMax, pauseMs * 2))
       await this.#completed(whole)
@@ -235,12 +242,34 @@ export class Replication {
   }
 
   /**
-   * Equal to a copy that is itself still filling proves nothing; the leader's is whole. Where this node leads,
-   * because nobody seated before it is heard, there is no better copy to wait for.
+   * The leader's copy tells; where this node leads, as a new home does, any that is whole. Equal to a copy that is itself
+   * still filling proves nothing: two that are empty are equal.
    */
   #provesWhole(node: NodeId, owner: IdentityId): boolean {
     const leader = this.#parts.placement.leader(owner)
     return leader === node || leader === this.#parts.rpc.self
+  }
+
+  /**
+   * All others wait for records too, so that this node, the leader, has nobody to wait for. A home waits for those as well
+   * that are not heard: what it takes for everything is what goes on counting of a lost device. A replica is better found
+   * with a part than not at all.
+   */
+  #nobodyIsWhole(owner: IdentityId): boolean {
+    const { placement, hosting, neighbours, rpc } = this.#parts
+    if (placement.leader(owner) !== rpc.self) return false
+    const isHome = hosting.get(owner)?.person === true
+    const filling = this.#fillingOf(owner)
+    return this.holders
+      .others(owner)
+      .every((node) => filling.has(node) || (!isHome && neighbours.isSuspect(node)))
+  }
+
+  #fillingOf(owner: IdentityId): Set<NodeId> {
+    const name = toHex(owner)
+    const known = this.#filling.get(name) ?? new Set()
+    this.#filling.set(name, known)
+    return known
   }
 
   /** What joined, by the nodes whose answer would count. Twice a second: the rest that is held in common costs nothing. */
@@ -276,7 +305,10 @@ export class Replication {
         store.documents.deleteIn(batch, joiningKind, owner)
       }
     })
-    for (const owner of owners) if (this.#joining.delete(toHex(owner))) onComplete(owner)
+    for (const owner of owners) {
+      this.#filling.delete(toHex(owner))
+      if (this.#joining.delete(toHex(owner))) onComplete(owner)
+    }
   }
 
   /** Records from another holder. Anybody may bring them: who wrote them is what counts, and the quota bounds them. */

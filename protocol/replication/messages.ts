@@ -51,9 +51,10 @@ export function decodeComparison(body: Uint8Array): Comparison {
 
 /**
  * One per shard. notHeld: the answerer does not hold it (any more, or yet). coming: they differ, and the answerer has
- * yet to push what is new, so that looking closer would only find what is on its way.
+ * yet to push what is new, so that looking closer would only find what is on its way. filling: equal, and the answerer is
+ * itself still waiting for records, which proves nobody whole.
  */
-const verdicts = ['equal', 'differs', 'notHeld', 'coming'] as const
+const verdicts = ['equal', 'differs', 'notHeld', 'coming', 'filling'] as const
 const comparedShape = array(struct({ records: choice(...verdicts), sameSet: boolean }), compareShardsMax)
 export type Compared = Typed<typeof comparedShape>[number]
 

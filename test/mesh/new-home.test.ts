@@ -6,8 +6,8 @@ import { Resident } from '../support/resident.ts'
 
 const node = (mesh: Mesh, index: number): MeshNode => mesh.nodes[index] as MeshNode
 
-/** With so many copies beside the home. */
-async function story(copies: number) {
+/** With so many copies beside the home; `more` come to be asked for by the next. */
+async function story(copies: number, more = 0) {
   const mesh = await createMesh(4, { config: () => ({ hosting: { reconcileEveryMs: 24 * 3_600_000 } }) })
   await mesh.clock.advance(3_000) // everybody has greeted everybody
   const ada = new Resident(mesh, microblog)
@@ -20,7 +20,7 @@ async function story(copies: number) {
   const move = async (): Promise<void> => {
     await mesh.wait(ada.moveIn(node(mesh, fresh)))
     await mesh.wait(node(mesh, fresh).call('replica-set.get', { owner: ada.id }))
-    await mesh.wait(ada.place(node(mesh, fresh), copies + 1))
+    await mesh.wait(ada.place(node(mesh, fresh), copies + 1 + more))
   }
   return { mesh, ada, fresh, move, holds }
 }
@@ -53,4 +53,45 @@ test('a box that restarts before all has come is brought the rest', async () => 
   const [shown] = hosted
   expect(shown?.copies).toBe(shown?.replicas.filter((one) => one.state === 'current').length)
   await mesh.until(() => holds(fresh, 5), 20_000)
+})
+
+test('an empty newcomer beside it does not make it a copy', async () => {
+  const { mesh, ada, fresh, move, holds } = await story(1, 1)
+  await using _ = mesh
+  for (let i = 0; i < 5; i++) await mesh.wait(ada.put(node(mesh, 0), 'posts', { text: `post ${i}` }))
+  await mesh.clock.advance(30_000)
+  // Those who have the records answer, and are slow to hand them over.
+  const { id } = node(mesh, fresh)
+  mesh.holdBack(
+    (from, to, method) =>
+      (method === 'shard/push' && to === id) || (method === 'shard/reconcile' && from === id),
+  )
+  await move()
+  await mesh.clock.advance(20_000)
+  const { hosted } = await mesh.wait(node(mesh, fresh).call('admin.status', {}))
+  const [shown] = hosted
+  expect(shown?.replicas.length).toBe(3)
+  expect(shown?.copies).toBe(shown?.replicas.filter((one) => one.state === 'current').length)
+  mesh.holdBack(undefined)
+  await mesh.until(() => holds(fresh, 5), 20_000)
+})
+
+test('once nobody who had the records has a seat any more, what is there is all there is', async () => {
+  const { mesh, ada, fresh, move } = await story(0, 1)
+  await using _ = mesh
+  await mesh.wait(ada.put(node(mesh, 0), 'posts', { text: 'nobody sees this again' }))
+  await mesh.clock.advance(30_000)
+  const { id } = node(mesh, fresh)
+  mesh.holdBack((_from, to, method) => method === 'shard/push' && to === id)
+  await move()
+  await mesh.close(0)
+  const isWhole = async (): Promise<boolean> => {
+    const { hosted } = await node(mesh, fresh).call('admin.status', {})
+    const [shown] = hosted
+    return shown!.copies > shown!.replicas.filter((one) => one.state === 'current').length
+  }
+  await mesh.clock.advance(6_000)
+  // Away, and not yet replaced.
+  expect(await mesh.wait(isWhole())).toBe(false)
+  await mesh.until(isWhole)
 })

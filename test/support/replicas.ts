@@ -121,6 +121,7 @@ async function openReplica({
     announceTo: nothing,
     answer: nothing,
     isComing: () => false,
+    isFilling: () => false,
     onEqual: nothing,
   })
   rpc.handle('shard/push', async ({ from, body }) => {

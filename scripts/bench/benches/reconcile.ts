@@ -201,6 +201,7 @@ async function openHolder(crypto: CryptoProvider, folder: string, host: string, 
     announceTo: () => {},
     answer: () => {},
     isComing: () => false,
+    isFilling: () => false,
     onEqual: () => {},
   })
   rpc.handle('shard/push', async ({ from, body }) => {
