@@ -1,12 +1,12 @@
 /** After everything burnt: groups that lived at a node that is gone come to live where their owner lives now. */
 import type { Identity } from '../client/identity/identity.ts'
 import type { OwnGroup } from '../client/groups/own-groups.ts'
-import { placeShard } from '../client/placement.ts'
 import { equalBytes, toHex } from '../protocol/bytes.ts'
 import { asOnehopError, OnehopError } from '../protocol/errors.ts'
 import { decodeLog } from '../protocol/identity/entry.ts'
 import { replay } from '../protocol/identity/log.ts'
 import type { IdentityId } from '../protocol/record/types.ts'
+import { comeHome } from './come-home.ts'
 import type { Context } from './command.ts'
 import type { Daemon } from './daemon.ts'
 import { newestSet } from './seats.ts'
@@ -19,13 +19,14 @@ export interface BroughtGroups {
   readonly failed: readonly { readonly group: IdentityId; readonly error: OnehopError }[]
 }
 
-/** `gone`: nodes, in hex. */
+/** `gone`: nodes, in hex. `startsEmpty`: also where nobody who has the records answers. */
 export async function bringGroups(
   context: Context,
   daemon: Daemon,
   identity: Identity,
   noted: readonly OwnGroup[],
   gone: ReadonlySet<string>,
+  startsEmpty = false,
 ): Promise<BroughtGroups> {
   const { signal } = context
   const { groups } = await daemon.call('identity.groups', { owner: identity.id }, { signal })
@@ -36,7 +37,7 @@ export async function bringGroups(
   for (const one of noted) {
     try {
       const isHeld = held.has(toHex(one.group))
-      const place = await bring(context, daemon, identity, { ...one, isHeld }, gone)
+      const place = await bring(context, daemon, identity, { ...one, isHeld }, { gone, startsEmpty })
       if (place === 'away') continue
       here.push(one.group)
       if (place === 'brought') brought.push(one.group)
@@ -50,11 +51,12 @@ export async function bringGroups(
 
 async function bring(
   context: Context,
-  { call, runtime }: Daemon,
+  daemon: Daemon,
   identity: Identity,
   { group, label, isHeld }: OwnGroup & { readonly isHeld: boolean },
-  gone: ReadonlySet<string>,
+  { gone, startsEmpty }: { readonly gone: ReadonlySet<string>; readonly startsEmpty: boolean },
 ): Promise<'here' | 'brought' | 'away'> {
+  const { call, runtime } = daemon
   const { signal } = context
   const crypto = await context.crypto()
   const set = await newestSet(context, { call }, group)
@@ -64,7 +66,9 @@ async function bring(
   }
   const home = set.members.find(({ role }) => role === 'home')
   if (home !== undefined && toHex(home.node) === runtime.node) return 'here'
-  if (home !== undefined && !gone.has(toHex(home.node))) return isHeld ? 'here' : 'away'
+  // Held without a seat: another owner brought it elsewhere at the same time. Its records would never come here.
+  const isSettled = !isHeld || set.members.some(({ node }) => toHex(node) === runtime.node)
+  if (home !== undefined && !gone.has(toHex(home.node)) && isSettled) return isHeld ? 'here' : 'away'
   const { log, people } = await call('identity.get', { identity: group }, { signal })
   const states = people.map((person) => replay(crypto, decodeLog(crypto, person)))
   const state = replay(crypto, decodeLog(crypto, log), (id) => states.find((one) => equalBytes(one.id, id)))
@@ -72,6 +76,6 @@ async function bring(
   if (state.members.get(toHex(identity.id))?.role !== 'owner') return isHeld ? 'here' : 'away'
   if (!isHeld) await call('identity.host', { identity: group, log, people, label }, { signal })
   const except = set.members.flatMap(({ node }) => (gone.has(toHex(node)) ? [node] : []))
-  await placeShard({ call }, identity, crypto, { owner: group, copies: set.copies, except, signal })
+  await comeHome(context, daemon, identity, { owner: group, copies: set.copies, except, startsEmpty })
   return 'brought'
 }

@@ -3,10 +3,8 @@ import { connect } from '../client/connect.ts'
 import { httpTransport } from '../client/http.ts'
 import type { Identity } from '../client/identity/identity.ts'
 import { microblog } from '../client/microblog.ts'
-import { defaultCrypto } from '../client/random.ts'
-import { equalBytes, toHex } from '../protocol/bytes.ts'
+import { toHex } from '../protocol/bytes.ts'
 import { asOnehopError, OnehopError } from '../protocol/errors.ts'
-import { unpackChain } from '../protocol/placement/chain.ts'
 import type { Call, Context } from './command.ts'
 import type { Daemon } from './daemon.ts'
 import { counted } from './units.ts'
@@ -27,8 +25,8 @@ export async function keptName(context: Context): Promise<string | undefined> {
 export interface MoveInOptions {
   /** The command to repeat when something did not work. */
   readonly again?: string
-  /** False leaves the holders as they are once this node is the home: its records may still be on their way from them. */
-  readonly placesAnew?: boolean
+  /** Where others hold the shard already: makes this node its home, or throws. Answers who holds it then. */
+  readonly place?: (() => Promise<readonly Uint8Array[]>) | undefined
 }
 
 export interface MovedIn {
@@ -42,7 +40,7 @@ export async function moveIn(
   { context, output }: Pick<Call, 'context' | 'output'>,
   daemon: Daemon,
   identity: Identity,
-  { again = 'onehop init', placesAnew = true }: MoveInOptions = {},
+  { again = 'onehop init', place }: MoveInOptions = {},
 ): Promise<MovedIn> {
   const { signal } = context
   const { call } = daemon
@@ -71,27 +69,17 @@ export async function moveIn(
       identity,
       signal,
     })
-    const members =
-      (placesAnew ? undefined : await membersAround(call, identity.id, node)) ?? (await app.place()).members
+    if (place !== undefined) await app.publish()
+    const members = place === undefined ? (await app.place()).members : await place()
     const profile = app.collection('profile')
     if (name !== '' && (await profile.get()) === undefined) await (await profile.put({ name })).accepted
     if (!output.json) output.words(`${counted(members.length, 'node')} will keep your records.`)
     return { members: members.length, problem: undefined }
   } catch (error) {
+    if (place !== undefined) throw error
     const problem = asOnehopError(error)
     if (!output.json)
       output.words(output.yellow(`Not all is done: ${problem.message}. Run ${again} again later.`))
     return { members: undefined, problem }
   }
-}
-
-/** Who holds the shard, where this node is the home already. */
-async function membersAround(
-  call: Daemon['call'],
-  owner: Uint8Array,
-  home: Uint8Array,
-): Promise<readonly Uint8Array[] | undefined> {
-  const { replicaSet } = await call('replica-set.get', { owner })
-  const members = unpackChain(defaultCrypto(), replicaSet).newest.members.map(({ node }) => node)
-  return members[0] !== undefined && equalBytes(members[0], home) ? members : undefined
 }

@@ -11,6 +11,7 @@ import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
 import { readRecoveryWords } from '../../protocol/identity/recovery.ts'
 import type { DeviceState } from '../../protocol/identity/types.ts'
 import { bringGroups, type BroughtGroups } from '../bring-groups.ts'
+import { comeHome, keepSeat } from '../come-home.ts'
 import type { Call, Command } from '../command.ts'
 import type { Daemon } from '../daemon.ts'
 import { exitCodes } from '../exit-code.ts'
@@ -58,6 +59,10 @@ export const recover: Command = {
       type: 'boolean',
       help: 'a stolen device replaced these words: what it did to your identity since comes to nothing',
     },
+    'start-empty': {
+      type: 'boolean',
+      help: 'nobody who has your records will ever answer again: begin without them',
+    },
     wait: { type: 'string', value: 'SECONDS', help: `how long to wait for the records (${waitSDefault})` },
   },
   examples: [
@@ -95,11 +100,15 @@ export const recover: Command = {
     const { identity, others } = recovered
     if (!output.json) output.words(`${output.green('Found')} ${toHex(identity.id)}`)
     const lostNamed = pickLost(lostNames, others, identity)
-    const { members, problem } = await moveIn(call, daemon, identity, {
-      again: 'onehop recover',
-      placesAnew: false,
+    const startsEmpty = flags.on('start-empty')
+    const { members } = await moveIn(call, daemon, identity, {
+      place: () => untilHome(call, waitS * 1_000, () => comeHome(context, daemon, identity, { startsEmpty })),
     })
-    const hosted = await untilWhole(call, daemon, identity.id, waitS * 1_000)
+    const whole = (owner: Uint8Array): Promise<Hosted> =>
+      untilWhole(call, daemon, owner, waitS * 1_000, () =>
+        untilHome(call, waitS * 1_000, () => keepSeat(context, daemon, identity, { owner, startsEmpty })),
+      )
+    const hosted = await whole(identity.id)
     if (!output.json) {
       output.words(`Here now: ${counted(hosted.records, 'record')}.`)
       if (!hosted.isWhole) output.words(output.yellow('More may be on their way: onehop status.'))
@@ -119,13 +128,16 @@ export const recover: Command = {
     )
     const { groups: noted } = await readNoted(app.groups, { signal: context.signal })
     const names = new Set(nodes.map(({ key }) => toHex(key)))
-    const brought = await bringGroups(context, daemon, identity, noted, names)
+    const brought = await bringGroups(context, daemon, identity, noted, names, startsEmpty)
     sayBrought(call, brought)
+    const mayLose = gone.length === 0 || flags.on('leave-groups')
     for (const group of brought.here) {
-      const { isWhole } = await untilWhole(call, daemon, group, waitS * 1_000)
-      if (!isWhole && gone.length > 0 && !flags.on('leave-groups'))
-        throw notWhole(`all records of the group ${shortId(group)}`)
+      const { isWhole } = await whole(group)
+      if (!isWhole && !mayLose) throw notWhole(`all records of the group ${shortId(group)}`)
     }
+    // One may be here by half, with nothing yet of what a lost device wrote there. What nobody knows is asked for below.
+    const half = brought.failed.find(({ error }) => error.code !== 'NOT_FOUND')
+    if (half !== undefined && !mayLose) throw notWhole(`all records of the group ${shortId(half.group)}`)
     const { unrenewed, unsigned } = await shutOut(call, daemon, recovered, {
       gone,
       since,
@@ -148,13 +160,12 @@ export const recover: Command = {
         unseated: seats,
         unrenewed: unrenewed.map(({ group }) => group ?? null),
         unsigned: unsigned.map(({ owner }) => owner ?? null),
-        problem: problem?.message ?? null,
       })
     } else {
       for (const { key } of gone) output.words(`Shut out ${shortId(key)}.`)
       output.data(toHex(identity.id))
     }
-    return problem === undefined && hosted.isWhole ? exitCodes.ok : exitCodes.failed
+    return hosted.isWhole ? exitCodes.ok : exitCodes.failed
   },
 }
 
@@ -165,6 +176,7 @@ async function lookUp(call: Call, daemon: Daemon, words: string): Promise<Recove
   const keys = context.keys()
   const transport = { call: daemon.call }
   const takeBack = call.flags.on('take-back')
+  if (!call.output.json) call.output.words('Asking who holds what these words open ...')
   const identity = call.flags.text('identity') ?? (await choose(call, await findAll(call, transport, words)))
   return untilFound(call, () =>
     recoverIdentity({ words, keys, crypto, transport, takeBack, identity, signal }),
@@ -176,10 +188,9 @@ async function findAll(
   transport: FindOptions['transport'],
   words: string,
 ): Promise<readonly Claimant[]> {
-  const { context, output } = call
+  const { context } = call
   const crypto = await context.crypto()
   const takeBack = call.flags.on('take-back')
-  if (!output.json) output.words('Asking who holds what these words open ...')
   return untilFound(call, () =>
     findRecoverable({ words, transport, takeBack, crypto, signal: context.signal }),
   )
@@ -243,12 +254,32 @@ interface Hosted {
   readonly isWhole: boolean
 }
 
+/** Until one who has the records answers, or so long. */
+async function untilHome<T>({ context, output }: Call, waitMs: number, come: () => Promise<T>): Promise<T> {
+  const { signal, clock } = context
+  const giveUpMs = clock.monotonicMs() + waitMs
+  let isSaid = output.json
+  for (;;) {
+    try {
+      return await come()
+    } catch (cause) {
+      const error = asOnehopError(cause)
+      const mayCome = error.code === 'UNREACHABLE' || error.code === 'STALE'
+      if (!mayCome || clock.monotonicMs() > giveUpMs) throw error
+      if (!isSaid) output.words(`Waiting: ${error.message} ...`)
+      isSaid = true
+      await clock.sleep(pollMs, signal)
+    }
+  }
+}
+
 /** Until the node counts its own copy among the good ones, or so long. */
 async function untilWhole(
   { context: { signal, clock } }: Call,
   daemon: Daemon,
   id: Uint8Array,
   waitMs: number,
+  stay: () => Promise<void>,
 ): Promise<Hosted> {
   const untilMs = clock.monotonicMs() + waitMs
   for (;;) {
@@ -256,6 +287,7 @@ async function untilWhole(
     const current = shown?.replicas.filter(({ state }) => state === 'current').length ?? 0
     const found = { records: shown?.records ?? 0, isWhole: shown !== undefined && shown.copies > current }
     if (found.isWhole || clock.monotonicMs() >= untilMs) return found
+    await stay()
     await clock.sleep(pollMs, signal)
   }
 }

@@ -160,7 +160,6 @@ test(
       groups: [group],
       unbrought: [],
       unseated: true,
-      problem: null,
       others: [],
     })
     expect(new Set(recover.json()['revoked'] as string[])).toEqual(
