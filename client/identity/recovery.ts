@@ -137,7 +137,7 @@ export interface Recovered {
 
 /**
  * On a device that belongs to nobody yet, from the words and the beginning of the id: see `findRecoverable`. Throws
- * BAD_REQUEST for words that are wrong, or where several begin so, NOT_FOUND, REVOKED for words that were replaced, STALE where the device is somebody else's.
+ * BAD_REQUEST for words that are wrong, or where several begin so, NOT_FOUND, REVOKED for words that were replaced or a device that was shut out, STALE where the device is somebody else's.
  * Repeating it after an interruption goes on where it ended.
  */
 export async function recoverIdentity(options: RecoverOptions): Promise<Recovered> {
@@ -178,7 +178,12 @@ async function logWithDevice(
   secrets: DeviceSecrets,
 ): Promise<Uint8Array> {
   const device = await deviceOf(ports)
-  if (state.devices.has(toHex(device.key))) return encodeLog(state.entries)
+  const known = state.devices.get(toHex(device.key))
+  if (known?.revoked !== undefined)
+    throw new OnehopError('REVOKED', 'the key of this device was shut out, and is never let in again', {
+      help: 'Move its key file away (onehop paths names it), or use another key store: then the same words let it in as a new device.',
+    })
+  if (known !== undefined) return encodeLog(state.entries)
   const possession = provePossession(crypto, state.id, device)
   const entry = addDevice(crypto, state, secrets, ownerAdmission(device, false), possession, {
     readsPrivate: true,

@@ -288,3 +288,19 @@ test('two owners of a group that lived at one lost box bring it at once: it live
     return seen.every((texts) => texts.join() === 'at 4,at 5,in the lab,in the lab')
   }, shortly)
 })
+
+test('a device that was shut out is told so by the words, which let in another', async () => {
+  const story = await Story.begin()
+  const { mesh } = story
+  await using _ = mesh
+  const ada = await mesh.wait(story.person())
+  const one = await mesh.wait(story.recovered(4, ada))
+  await story.untilWhole(4, one.identity)
+  const two = await mesh.wait(story.recovered(5, ada))
+  await story.untilWhole(5, two.identity)
+  await mesh.wait(story.shutOut(5, two, one.identity.device.key))
+  await mesh.clock.advance(5_000)
+  await expect(mesh.wait(one.run())).rejects.toMatchObject({ code: 'REVOKED' })
+  const three = await mesh.wait(story.recovered(4, ada))
+  expect(three.identity.role).toBe('owner')
+})
