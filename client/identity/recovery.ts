@@ -7,6 +7,7 @@ import { changesIn } from '../../protocol/identity/changes.ts'
 import { append, replay } from '../../protocol/identity/log.ts'
 import {
   addDevice,
+  nextEpoch,
   ownerAdmission,
   provePossession,
   revokeDevice,
@@ -152,8 +153,13 @@ export async function recoverIdentity(options: RecoverOptions): Promise<Recovere
       help: 'Recover on a device, or with a key store, that belongs to nobody yet.',
     })
   }
-  const state = own === undefined ? found : append(crypto, found, own.entries)
-  const identity = await joinIdentity(options, await logWithDevice(options, crypto, state, secrets))
+  const known = own === undefined ? found : append(crypto, found, own.entries)
+  // What this device knows of what is taken back stays out of the branch that takes it back.
+  const takesBack = options.takeBack === true && !isInForce(known, secrets.key)
+  const log = takesBack
+    ? await logTakenBack(options, crypto, found, secrets)
+    : await logWithDevice(options, crypto, known, secrets)
+  const identity = await joinIdentity(options, log)
   const ownName = toHex(identity.device.key)
   return {
     identity,
@@ -189,6 +195,22 @@ async function logWithDevice(
     readsPrivate: true,
   })
   return encodeLog(append(crypto, state, [entry]).entries)
+}
+
+/** The same where the device is in it already: an entry of the words alone makes their branch the stronger one. */
+async function logTakenBack(
+  ports: IdentityPorts,
+  crypto: CryptoProvider,
+  before: IdentityState,
+  secrets: DeviceSecrets,
+): Promise<Uint8Array> {
+  const log = await logWithDevice(ports, crypto, before, secrets)
+  if (!equalBytes(log, encodeLog(before.entries))) return log
+  return encodeLog([...before.entries, nextEpoch(crypto, before, secrets)])
+}
+
+function isInForce({ recovery }: IdentityState, key: Uint8Array): boolean {
+  return recovery !== undefined && equalBytes(recovery.key, key)
 }
 
 async function findState(
@@ -230,7 +252,7 @@ async function findStates(
       : [(await transport.call('identity.get', { identity: wanted }, callOptions)).log]
   const states = logs.flatMap((log) => readLog(crypto, log, key) ?? [])
   const asked = wanted === undefined ? states : states.filter(({ id }) => equalBytes(id, wanted))
-  const good = asked.filter(({ recovery }) => recovery !== undefined && equalBytes(recovery.key, key))
+  const good = asked.filter((state) => isInForce(state, key))
   if (good.length > 0) return good
   const before = asked.flatMap((state) => beforeReplaced(crypto, state, key) ?? [])
   if (takeBack && before.length > 0) return before
@@ -265,7 +287,7 @@ function beforeReplaced(
       return !gone.has(toHex(of))
     })
     const state = replay(crypto, others)
-    if (state.recovery !== undefined && equalBytes(state.recovery.key, key)) return state
+    if (isInForce(state, key)) return state
   }
   return undefined
 }

@@ -231,8 +231,10 @@ export class Replication {
         ...result.equal.filter((owner) => this.isJoining(owner) && this.#provesWhole(node, owner)),
         ...result.filling.filter((owner) => this.isJoining(owner) && this.#nobodyIsWhole(owner)),
       ]
+      // What was just moved is only known to be all once it is compared again.
+      const isGoingOn = whole.length > 0 || result.received > 0
       const pauseMs = this.#joinPauseMs.get(node) ?? joinCompareMs
-      this.#joinPauseMs.set(node, whole.length > 0 ? joinCompareMs : Math.min(joinCompareMsMax, pauseMs * 2))
+      this.#joinPauseMs.set(node, isGoingOn ? joinCompareMs : Math.min(joinCompareMsMax, pauseMs * 2))
       await this.#completed(whole)
       if (result.differed > 0) log.info('reconcile.done', { node, ...result, equal: result.equal.length })
     } catch (error) {

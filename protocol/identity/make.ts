@@ -136,7 +136,7 @@ export function rotate(
   }
 }
 
-/** By an owner's device: another epoch for the same devices and words, which opens the secrets that lost, too. */
+/** By an owner's device, or the words: another epoch for the same devices and words, which opens the secrets that lost, too. */
 export function nextEpoch(crypto: CryptoProvider, state: IdentityState, signer: DeviceSecrets): SignedEntry {
   const { next, before, last } = nextOf(crypto, state, signer)
   const recipients = state.recovery === undefined ? readersOf(state) : [...readersOf(state), state.recovery]

@@ -8,6 +8,7 @@ import {
   microblog,
   nameWritten,
   recoverIdentity,
+  replaceRecovery,
 } from '../../client/index.ts'
 import type { App, Identity, KeyStore } from '../../client/index.ts'
 import { bringGroups } from '../../cli/bring-groups.ts'
@@ -80,14 +81,21 @@ class Story {
     const app = await mesh.wait(this.open(0, keys))
     await mesh.wait(app.place({ copies: 3 }))
     await mesh.wait((await mesh.wait(app.collection('posts').put({ text: 'before' }))).durable)
-    return { words: words.join(' '), keys, identity, app, id: identity.id }
+    return { words: words.join(' '), recovery, keys, identity, app, id: identity.id }
   }
 
   async recovered(index: number, { words, id }: { readonly words: string; readonly id: Uint8Array }) {
     const { crypto } = this.mesh
     const keys = memoryKeyStore()
-    const run = () =>
-      recoverIdentity({ words, keys, crypto, transport: meshTransport(node(this.mesh, index)), identity: id })
+    const run = ({ takeBack = false } = {}) =>
+      recoverIdentity({
+        takeBack,
+        words,
+        keys,
+        crypto,
+        transport: meshTransport(node(this.mesh, index)),
+        identity: id,
+      })
     const first = await run()
     await this.host(index, first.identity)
     await comeHome(this.context, this.daemon(index), first.identity)
@@ -303,4 +311,31 @@ test('a device that was shut out is told so by the words, which let in another',
   await expect(mesh.wait(one.run())).rejects.toMatchObject({ code: 'REVOKED' })
   const three = await mesh.wait(story.recovered(4, ada))
   expect(three.identity.role).toBe('owner')
+})
+
+test('words that a thief replaced are taken back at a device that one still has', async () => {
+  const story = await Story.begin()
+  const { mesh } = story
+  await using _ = mesh
+  const ada = await mesh.wait(story.person())
+  const one = await mesh.wait(story.recovered(4, ada))
+  await story.untilWhole(4, one.identity)
+  // A thief's phone hears of it first: what it did beside the words would come to nothing by itself.
+  await ada.identity.learn(one.identity.log())
+  const thiefs = makeRecovery(mesh.crypto).words
+  const transport = meshTransport(node(mesh, 4))
+  await mesh.wait(replaceRecovery({ identity: ada.identity, transport, words: thiefs, crypto: mesh.crypto }))
+  const { log } = await mesh.wait(node(mesh, 4).call('identity.get', { identity: ada.id }))
+  await one.identity.learn(log)
+  await expect(mesh.wait(one.run())).rejects.toMatchObject({ code: 'REVOKED' })
+  const back = await mesh.wait(one.run({ takeBack: true }))
+  await mesh.wait(node(mesh, 4).call('identity.append', { identity: ada.id, log: back.identity.log() }))
+  const after = await mesh.wait(node(mesh, 4).call('identity.get', { identity: ada.id }))
+  await back.identity.learn(after.log)
+  expect(back.identity.state.recovery).toEqual(ada.recovery)
+  expect(back.identity.role).toBe('owner')
+  await mesh.clock.advance(5_000)
+  await expect(mesh.wait(story.recovered(5, { ...ada, words: thiefs.join(' ') }))).rejects.toMatchObject({
+    code: 'REVOKED',
+  })
 })
