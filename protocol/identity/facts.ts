@@ -1,6 +1,7 @@
 /** What the rules of persons' and of groups' logs have in common. */
 import { equalBytes, toHex } from '../bytes.ts'
 import { OnehopError } from '../errors.ts'
+import type { DeviceKey } from '../record/types.ts'
 import type { Box, BoxState, EntryBody, IdentityState, SignedEntry } from './types.ts'
 
 /** What a log says, without the log. */
@@ -25,15 +26,19 @@ export function nextBox(facts: Facts, entry: SignedEntry, box: Box, senderBoxKey
     if (link !== undefined && link.epoch !== held.epoch)
       throw broken(entry, 'a link names the epoch of its box')
   }
-  return boxState(box, senderBoxKey)
+  return boxState(box, senderBoxKey, entry.signer)
 }
 
-export function boxState({ epoch, publicKey, links, wraps }: Box, senderBoxKey: Uint8Array): BoxState {
+export function boxState(
+  { epoch, publicKey, links, wraps }: Box,
+  senderBoxKey: Uint8Array,
+  signer: DeviceKey,
+): BoxState {
   const byRecipient = wraps.map(
     ({ recipient, recipientBox, sealed }) =>
       [toHex(recipient), { recipientBox, sealed, senderBoxKey }] as const,
   )
-  return { epoch, publicKey, links, wraps: new Map(byRecipient) }
+  return { epoch, publicKey, links, wraps: new Map(byRecipient), signer }
 }
 
 /** Throws BAD_IDENTITY where a person's entry names an author, or heads of an author's log. */

@@ -21,7 +21,7 @@ export function lostBoxes(
     if (author === undefined) {
       const isSuspect = !isOf(state, name)
       // Whoever signs was let in by an entry before.
-      return [{ ...boxState(body.box, own.get(name) as Uint8Array), signer, isSuspect }]
+      return [{ ...boxState(body.box, own.get(name) as Uint8Array, signer), isSuspect }]
     }
     const person = people(author)
     if (person === undefined) return []
@@ -29,7 +29,7 @@ export function lostBoxes(
     ofOthers.set(toHex(author), admitted)
     const boxKey = admitted.get(name)
     const isSuspect = !state.members.has(toHex(author)) || !isOf(person, name)
-    return boxKey === undefined ? [] : [{ ...boxState(body.box, boxKey), signer, isSuspect }]
+    return boxKey === undefined ? [] : [{ ...boxState(body.box, boxKey, signer), isSuspect }]
   })
 }
 

@@ -171,11 +171,11 @@ export interface WrapState extends Pick<Wrap, 'recipientBox' | 'sealed'> {
 export interface BoxState extends Omit<Box, 'wraps'> {
   /** By recipient in hex. */
   readonly wraps: ReadonlyMap<string, WrapState>
+  readonly signer: DeviceKey
 }
 
 /** Of an entry that came to nothing. */
 export interface LostBox extends BoxState {
-  readonly signer: DeviceKey
   /** Made by a device that is revoked, or by somebody who was put out: maybe to be in the way. */
   readonly isSuspect: boolean
 }

@@ -1,8 +1,9 @@
 /** Two who renew a secret apart from each other make two of one epoch. One holds; what was sealed under the other is read. */
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { toHex } from '../../protocol/bytes.ts'
 import { deviceBoxes, memberBoxes } from '../../protocol/identity/box-secrets.ts'
-import { newBoxSecret } from '../../protocol/identity/box.ts'
+import { makeBox, newBoxSecret, type BoxSecret } from '../../protocol/identity/box.ts'
+import { signEntry } from '../../protocol/identity/entry.ts'
 import { lastSignedBy } from '../../protocol/identity/last-entry.ts'
 import { append } from '../../protocol/identity/log.ts'
 import { lostBoxes } from '../../protocol/identity/lost-boxes.ts'
@@ -33,7 +34,8 @@ function admitted(state: IdentityState, signer: DeviceSecrets, device: DeviceSec
 
 /** A phone and a laptop, which shut two others out while they did not hear of each other. */
 function forked() {
-  const [phone, laptop, tablet, watch, words] = [
+  const [phone, laptop, tablet, watch, camera, words] = [
+    newDevice(),
     newDevice(),
     newDevice(),
     newDevice(),
@@ -41,11 +43,11 @@ function forked() {
     newDevice(),
   ]
   let { state } = createIdentity(crypto, phone, { recovery: { key: words.key, boxKey: words.boxKey } })
-  for (const device of [laptop, tablet, watch]) state = admitted(state, phone, device)
+  for (const device of [laptop, tablet, watch, camera]) state = admitted(state, phone, device)
   const byPhone = revokeDevice(crypto, state, phone, tablet.key, [])
   const byLaptop = revokeDevice(crypto, state, laptop, watch.key, [])
   const merged = append(crypto, state, [byLaptop.entry, byPhone.entry])
-  return { phone, laptop, tablet, watch, words, state, byPhone, byLaptop, merged }
+  return { phone, laptop, tablet, watch, camera, words, state, byPhone, byLaptop, merged }
 }
 
 it('is one that all who were there open, and that the next epoch opens for those who come', () => {
@@ -226,4 +228,59 @@ it('or none: who has no words has another secret all the same', () => {
   const next = append(crypto, state, [nextEpoch(crypto, state, laptop)])
   const [one, other] = [phone, laptop].map((device) => deviceBoxes(crypto, next, device).current())
   expect([one?.epoch, other]).toEqual([2, one])
+})
+
+describe('is read whatever a device that is stolen, and shut out later, gives as the next secrets:', () => {
+  const lost = forked()
+  const { phone, laptop, camera: thief, words, byPhone, byLaptop } = lost
+  const readers = [phone, laptop, thief, words]
+
+  /** Boxes of its own, one after the other; then it is shut out. */
+  function robbed(
+    state: IdentityState,
+    boxes: readonly (readonly [BoxSecret, BoxSecret[]])[],
+  ): IdentityState {
+    let after = state
+    for (const [next, before] of boxes) {
+      const box = makeBox(crypto, thief, readers, next, before, after.boxes.at(-1))
+      const body = { kind: 'epoch', authorHeads: [], box } as const
+      const header = { identity: after.id, previous: after.next, author: undefined, body }
+      after = append(crypto, after, [signEntry(crypto, header, thief)])
+    }
+    return append(crypto, after, [revokeDevice(crypto, after, phone, thief.key, []).entry])
+  }
+
+  function expectRead(state: IdentityState): void {
+    for (const device of [phone, laptop, words])
+      expect(deviceBoxes(crypto, state, device).ofEpoch(2)).toContainEqual(byLaptop.box)
+    const fresh = newDevice()
+    expect(deviceBoxes(crypto, admitted(state, phone, fresh), fresh).ofEpoch(2)).toContainEqual(byLaptop.box)
+  }
+
+  it('one that says that it is of another epoch', () => {
+    const links = [byPhone.box!, { ...byLaptop.box!, epoch: 1 }]
+    expectRead(robbed(lost.merged, [[newBoxSecret(crypto, 3), links]]))
+  })
+
+  it('one that has its key', () => {
+    const taken = robbed(lost.merged, [[{ ...byLaptop.box!, epoch: 3 }, [byPhone.box!]]])
+    expectRead(taken)
+    expect(deviceBoxes(crypto, taken, phone).of(byLaptop.box!.publicKey)).toEqual({
+      ...byLaptop.box,
+      epoch: 3,
+    })
+  })
+
+  it('many, with secrets that are said to be of its epoch', () => {
+    const healed = append(crypto, lost.merged, [nextEpoch(crypto, lost.merged, laptop)])
+    const third = deviceBoxes(crypto, healed, thief).current()!
+    const fourth = newBoxSecret(crypto, 4)
+    const others = () => Array.from({ length: 7 }, () => newBoxSecret(crypto, 2))
+    const crowded = robbed(healed, [
+      [fourth, [third, ...others()]],
+      [newBoxSecret(crypto, 5), [fourth, ...others()]],
+    ])
+    expectRead(crowded)
+    expectRead({ ...crowded, lostBoxes: [] })
+  })
 })
