@@ -2,6 +2,7 @@ import { concatBytes, emptyBytes, equalBytes, toHex } from '../protocol/bytes.ts
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { OnehopError } from '../protocol/errors.ts'
 import { decodeLog, encodeLog } from '../protocol/identity/entry.ts'
+import { isLiveKey } from '../protocol/identity/live-key.ts'
 import { append, replay } from '../protocol/identity/log.ts'
 import type { BoxState, IdentityState, People, SignedEntry } from '../protocol/identity/types.ts'
 import { recoveryKeysIn } from '../protocol/identity/recovery.ts'
@@ -356,16 +357,17 @@ function checkKept(entries: readonly SignedEntry[], { entries: kept }: IdentityS
 }
 
 /**
- * What a device that is shut out signed as if it had not been, and nothing else: it comes to nothing, and is not to be counted
- * against the person, who has some changes a day. Others' copies of it come with what they bring beside.
+ * What a device that is shut out signed as if it had not been, or one that such a device let in, and nothing else: it comes to
+ * nothing, and is not to be counted against the person, who has some changes a day. Others' copies of it come with what they bring
+ * beside.
  */
 function checkSigners(before: IdentityState | undefined, after: IdentityState): void {
   if (before === undefined || after.type !== 'person') return
   const fresh = freshIn(before, after)
   const isIdle = ({ hash, signer }: SignedEntry): boolean =>
-    after.dropped.has(toHex(hash)) && after.devices.get(toHex(signer))?.revoked !== undefined
+    after.dropped.has(toHex(hash)) && !isLiveKey(after, toHex(signer))
   if (fresh.length > 0 && fresh.every(isIdle))
-    throw new OnehopError('REVOKED', 'the device that signed this was revoked')
+    throw new OnehopError('REVOKED', 'the device that signed this, or who let it in, was shut out')
 }
 
 /**

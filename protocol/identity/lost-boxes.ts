@@ -4,6 +4,7 @@
  */
 import { toHex } from '../bytes.ts'
 import { boxState } from './facts.ts'
+import { isLiveKey } from './live-key.ts'
 import type { IdentityState, LostBox, People, SignedEntry } from './types.ts'
 
 /** `state`: what the log says else. */
@@ -19,7 +20,7 @@ export function lostBoxes(
     if (!('box' in body) || body.box === undefined || !dropped.has(toHex(hash))) return []
     const name = toHex(signer)
     if (author === undefined) {
-      const isSuspect = !isOf(state, name)
+      const isSuspect = !isLiveKey(state, name)
       // Whoever signs was let in by an entry before.
       return [{ ...boxState(body.box, own.get(name) as Uint8Array, signer), isSuspect }]
     }
@@ -28,16 +29,9 @@ export function lostBoxes(
     const admitted = ofOthers.get(toHex(author)) ?? admittedIn(person.entries)
     ofOthers.set(toHex(author), admitted)
     const boxKey = admitted.get(name)
-    const isSuspect = !state.members.has(toHex(author)) || !isOf(person, name)
+    const isSuspect = !state.members.has(toHex(author)) || !isLiveKey(person, name)
     return boxKey === undefined ? [] : [{ ...boxState(body.box, boxKey, signer), isSuspect }]
   })
-}
-
-/** Whether a key is one of theirs now. */
-function isOf({ devices, recovery }: Pick<IdentityState, 'devices' | 'recovery'>, name: string): boolean {
-  if (recovery !== undefined && toHex(recovery.key) === name) return true
-  const device = devices.get(name)
-  return device !== undefined && device.revoked === undefined
 }
 
 /** The box keys of every key that a person's log ever admitted, on whatever branch. */

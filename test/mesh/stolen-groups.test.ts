@@ -6,6 +6,14 @@ import { systemRandom } from '../../client/random.ts'
 import { loadCrypto } from '../../daemon/crypto/index.ts'
 import { makeBox, newBoxSecret } from '../../protocol/identity/box.ts'
 import { encodeLog, signEntry } from '../../protocol/identity/entry.ts'
+import { append } from '../../protocol/identity/log.ts'
+import {
+  addDevice,
+  deviceFromSeed,
+  nextEpoch,
+  ownerAdmission,
+  provePossession,
+} from '../../protocol/identity/make.ts'
 import { newDeviceOf, personAt, type Circle } from '../support/circle.ts'
 import { startDaemons, type Daemons } from '../support/daemons.ts'
 
@@ -82,6 +90,17 @@ test('once it is shut out, what it forks from before is not taken, nor counted a
     const header = { identity: state.id, previous: state.next, author: undefined }
     const entry = signEntry(crypto, { ...header, body: { kind: 'epoch', authorHeads: [], box } }, device)
     const told = { identity: state.id, log: encodeLog([...state.entries, entry]) }
+    await expect(admin.call('identity.append', told)).rejects.toMatchObject({ code: 'REVOKED' })
+  }
+  // Nor by another that it lets in on its fork.
+  const helper = deviceFromSeed(crypto, crypto.random(32))
+  const possession = provePossession(crypto, state.id, helper)
+  const letIn = addDevice(crypto, state, device, ownerAdmission(helper, false), possession, {
+    readsPrivate: true,
+  })
+  const fork = append(crypto, state, [letIn])
+  for (let i = 0; i < 30; i++) {
+    const told = { identity: state.id, log: encodeLog([...fork.entries, nextEpoch(crypto, fork, helper)]) }
     await expect(admin.call('identity.append', told)).rejects.toMatchObject({ code: 'REVOKED' })
   }
   await admin.close()
