@@ -1,5 +1,6 @@
 /** After everything burnt: groups that lived at a node that is gone come to live where their owner lives now. */
 import type { Identity } from '../client/identity/identity.ts'
+import { askEach } from '../client/groups/ask-each.ts'
 import type { OwnGroup } from '../client/groups/own-groups.ts'
 import { equalBytes, toHex } from '../protocol/bytes.ts'
 import { asOnehopError, OnehopError } from '../protocol/errors.ts'
@@ -31,22 +32,29 @@ export async function bringGroups(
   const { signal } = context
   const { groups } = await daemon.call('identity.groups', { owner: identity.id }, { signal })
   const held = new Set(groups.filter((one) => one.held).map(({ group }) => toHex(group)))
-  const here: IdentityId[] = []
-  const brought: IdentityId[] = []
-  const failed: { group: IdentityId; error: OnehopError }[] = []
-  for (const one of noted) {
-    try {
-      const isHeld = held.has(toHex(one.group))
-      const place = await bring(context, daemon, identity, { ...one, isHeld }, { gone, startsEmpty })
-      if (place === 'away') continue
-      here.push(one.group)
-      if (place === 'brought') brought.push(one.group)
-    } catch (cause) {
-      signal.throwIfAborted()
-      failed.push({ group: one.group, error: asOnehopError(cause) })
-    }
+  const byName = new Map(noted.map((one) => [toHex(one.group), one]))
+  const places = await askEach(
+    noted.map(({ group }) => group),
+    async (group) => {
+      const name = toHex(group)
+      const one = { ...(byName.get(name) as OwnGroup), isHeld: held.has(name) }
+      try {
+        return await bring(context, daemon, identity, one, { gone, startsEmpty })
+      } catch (cause) {
+        signal.throwIfAborted()
+        throw asOnehopError(cause)
+      }
+    },
+    { signal },
+  )
+  const found = noted.map(({ group }) => ({ group, place: places.get(toHex(group)) }))
+  return {
+    here: found.flatMap(({ group, place }) => (place === 'here' || place === 'brought' ? [group] : [])),
+    brought: found.flatMap(({ group, place }) => (place === 'brought' ? [group] : [])),
+    failed: found.flatMap(({ group, place }) =>
+      place instanceof OnehopError ? [{ group, error: place }] : [],
+    ),
   }
-  return { here, brought, failed }
 }
 
 async function bring(

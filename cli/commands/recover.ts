@@ -90,6 +90,7 @@ export const recover: Command = {
   async run(call) {
     const { flags, context, output } = call
     const waitS = flags.count('wait') ?? waitSDefault
+    const untilMs = (): number => context.clock.monotonicMs() + waitS * 1_000
     const lostNames = flags.texts('lost')
     const since = readSince(flags, context)
     const daemon = await context.daemon()
@@ -102,13 +103,13 @@ export const recover: Command = {
     const lostNamed = pickLost(lostNames, others, identity)
     const startsEmpty = flags.on('start-empty')
     const { members } = await moveIn(call, daemon, identity, {
-      place: () => untilHome(call, waitS * 1_000, () => comeHome(context, daemon, identity, { startsEmpty })),
+      place: () => untilHome(call, untilMs(), () => comeHome(context, daemon, identity, { startsEmpty })),
     })
-    const whole = (owner: Uint8Array): Promise<Hosted> =>
-      untilWhole(call, daemon, owner, waitS * 1_000, () =>
-        untilHome(call, waitS * 1_000, () => keepSeat(context, daemon, identity, { owner, startsEmpty })),
+    const whole = (owner: Uint8Array, lastMs: number): Promise<Hosted> =>
+      untilWhole(call, daemon, owner, lastMs, () =>
+        untilHome(call, lastMs, () => keepSeat(context, daemon, identity, { owner, startsEmpty })),
       )
-    const hosted = await whole(identity.id)
+    const hosted = await whole(identity.id, untilMs())
     if (!output.json) {
       output.words(`Here now: ${counted(hosted.records, 'record')}.`)
       if (!hosted.isWhole) output.words(output.yellow('More may be on their way: onehop status.'))
@@ -131,8 +132,10 @@ export const recover: Command = {
     const brought = await bringGroups(context, daemon, identity, noted, names, startsEmpty)
     sayBrought(call, brought)
     const mayLose = gone.length === 0 || flags.on('leave-groups')
+    // For all of them together: there may be any number, and the thief waits too.
+    const lastMs = untilMs()
     for (const group of brought.here) {
-      const { isWhole } = await whole(group)
+      const { isWhole } = await whole(group, lastMs)
       if (!isWhole && !mayLose) throw notWhole(`all records of the group ${shortId(group)}`)
     }
     // One may be here by half, with nothing yet of what a lost device wrote there. What nobody knows is asked for below.
@@ -254,10 +257,9 @@ interface Hosted {
   readonly isWhole: boolean
 }
 
-/** Until one who has the records answers, or so long. */
-async function untilHome<T>({ context, output }: Call, waitMs: number, come: () => Promise<T>): Promise<T> {
+/** Until one who has the records answers, or till then. */
+async function untilHome<T>({ context, output }: Call, lastMs: number, come: () => Promise<T>): Promise<T> {
   const { signal, clock } = context
-  const giveUpMs = clock.monotonicMs() + waitMs
   let isSaid = output.json
   for (;;) {
     try {
@@ -265,7 +267,7 @@ async function untilHome<T>({ context, output }: Call, waitMs: number, come: () 
     } catch (cause) {
       const error = asOnehopError(cause)
       const mayCome = error.code === 'UNREACHABLE' || error.code === 'STALE'
-      if (!mayCome || clock.monotonicMs() > giveUpMs) throw error
+      if (!mayCome || clock.monotonicMs() > lastMs) throw error
       if (!isSaid) output.words(`Waiting: ${error.message} ...`)
       isSaid = true
       await clock.sleep(pollMs, signal)
@@ -273,20 +275,19 @@ async function untilHome<T>({ context, output }: Call, waitMs: number, come: () 
   }
 }
 
-/** Until the node counts its own copy among the good ones, or so long. */
+/** Until the node counts its own copy among the good ones, or till then. */
 async function untilWhole(
   { context: { signal, clock } }: Call,
   daemon: Daemon,
   id: Uint8Array,
-  waitMs: number,
+  lastMs: number,
   stay: () => Promise<void>,
 ): Promise<Hosted> {
-  const untilMs = clock.monotonicMs() + waitMs
   for (;;) {
     const shown = await hostedShard(daemon, id, signal)
     const current = shown?.replicas.filter(({ state }) => state === 'current').length ?? 0
     const found = { records: shown?.records ?? 0, isWhole: shown !== undefined && shown.copies > current }
-    if (found.isWhole || clock.monotonicMs() >= untilMs) return found
+    if (found.isWhole || clock.monotonicMs() >= lastMs) return found
     await stay()
     await clock.sleep(pollMs, signal)
   }

@@ -20,6 +20,7 @@ import type {
 } from '../../protocol/identity/types.ts'
 import type { IdentityId } from '../../protocol/record/types.ts'
 import type { AppParts } from '../app-parts.ts'
+import { askEach } from './ask-each.ts'
 import { isTooLate, nextEpoch, type Unrenewed } from './group-epochs.ts'
 import { shownGroup, type Group } from './group.ts'
 import { requireChange } from './group-refusals.ts'
@@ -165,16 +166,18 @@ export class Groups {
 
   /** After a device of this person's was revoked: of groups that live elsewhere their home may not have heard. */
   async renewAll(groups: readonly IdentityId[], options: CallOptions = {}): Promise<readonly Unrenewed[]> {
-    const unrenewed: Unrenewed[] = []
-    const queue = [...groups]
-    const worker = async (): Promise<void> => {
-      for (let group = queue.shift(); group !== undefined; group = queue.shift()) {
-        const error = await this.open(group, options).then((opened) => opened.unrenewed, asOnehopError)
-        if (error !== undefined) unrenewed.push({ group, error })
+    const opened = await askEach(groups, async (group) => {
+      try {
+        return await this.open(group, options)
+      } catch (cause) {
+        throw asOnehopError(cause)
       }
-    }
-    await Promise.all(Array.from({ length: clientLimits.identityFetchesMax }, worker))
-    return unrenewed
+    })
+    return groups.flatMap((group) => {
+      const found = opened.get(toHex(group))
+      const error = found instanceof OnehopError ? found : found?.unrenewed
+      return error === undefined ? [] : [{ group, error }]
+    })
   }
 
   /** Before something is sealed for the group: others may have given it another secret. What is known is good enough offline. */

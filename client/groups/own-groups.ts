@@ -91,7 +91,8 @@ export class OwnGroups {
 
   async #read(options: CallOptions): Promise<Map<string, OwnGroup>> {
     const found = new Map<string, OwnGroup>()
-    for (const { value } of await this.#groups.latest(groupsMax, options)) {
+    // Oldest first: what a stolen device notes comes last.
+    for (const { value } of (await this.#groups.latest(groupsMax, options)).toReversed()) {
       const { group, label = '' } = value
       // A field that cannot be read here is missing.
       if (group instanceof Uint8Array) found.set(toHex(group), { group, label })

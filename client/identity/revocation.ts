@@ -93,6 +93,9 @@ export async function revoke(options: RevocationOptions): Promise<Revoked> {
   return { wasRevoked: false, ...written, unheld, isCut, unsigned, unrenewed }
 }
 
+/** Groups that a message names. */
+const namedMax = 8
+
 /** Throws LAGGING: a device is revoked once, and what is not named then never counts again. */
 export function requireGroups({ unheld, unread }: Pick<Named, 'unheld' | 'unread'>): void {
   if (unread !== undefined)
@@ -106,10 +109,14 @@ export function requireGroups({ unheld, unread }: Pick<Named, 'unheld' | 'unread
   const own = unheld.filter(({ isOwn }) => isOwn)
   const [first] = own
   if (first === undefined) return
-  const names = own.map(({ group }) => toHex(group).slice(0, 12)).join(', ')
+  const names = own
+    .slice(0, namedMax)
+    .map(({ group }) => toHex(group).slice(0, 12))
+    .join(', ')
+  const more = own.length > namedMax ? ', ...' : ''
   throw new OnehopError(
     'LAGGING',
-    `what the device wrote in ${own.length === 1 ? 'a group' : `${own.length} groups`} cannot be asked for now: ${names} (${first.error.message})`,
+    `what the device wrote in ${own.length === 1 ? 'a group' : `${own.length} groups`} cannot be asked for now: ${names}${more} (${first.error.message})`,
     {
       help: 'Try again when a node that has them can be reached. Or shut it out all the same, and what it did there counts no more: --leave-groups, leaveGroups. One that is gone for good: onehop groups forget GROUP.',
     },

@@ -7,12 +7,11 @@ import type { RevokedNumbers } from '../../protocol/identity/types.ts'
 import { limits } from '../../protocol/limits.ts'
 import { clockMs } from '../../protocol/record/clock.ts'
 import type { DeviceKey, IdentityId } from '../../protocol/record/types.ts'
+import { askEach } from '../groups/ask-each.ts'
 import type { Unrenewed } from '../groups/group-epochs.ts'
 import type { OwnGroup } from '../groups/own-groups.ts'
 import { recordNumbers, type NumberedRecord } from './record-numbers.ts'
 import type { CallOptions, Transport } from '../transport.ts'
-
-const groupsAskedAtOnce = 8
 
 /** A device's doing in a group, by a node that holds it. */
 export interface WrittenInGroup {
@@ -85,8 +84,10 @@ export async function nameWritten({
   const numbers: RevokedNumbers[] = []
   const unheld: Unheld[] = []
   let [records, left] = [0, 0]
-  const away = [...known.values()].filter(({ held }) => !held)
-  const asked = await askAll(groups, away, device, options)
+  const isOwn = (group: IdentityId): boolean =>
+    noted.has(toHex(group)) || known.get(toHex(group))?.lastEntry !== null
+  const away = [...known.values()].flatMap(({ owner: group, held }) => (held ? [] : [group]))
+  const asked = await askAll(groups, away, isOwn, device, options)
   for (const { owner: shard, held, lastEntry } of known.values()) {
     const written = held
       ? {
@@ -95,14 +96,13 @@ export async function nameWritten({
         }
       : asked.get(toHex(shard))
     if (written === undefined) continue
-    if ('error' in written) {
-      const isOwn = noted.has(toHex(shard)) || lastEntry !== null
-      unheld.push({ group: shard, error: written.error, isOwn })
+    if (written instanceof OnehopError) {
+      unheld.push({ group: shard, error: written, isOwn: isOwn(shard) })
       // What it signed there is known all the same.
       if (lastEntry === null) continue
     }
-    const all = 'error' in written ? [] : written.list
-    const last = 'error' in written ? (lastEntry ?? undefined) : written.lastEntry
+    const all = written instanceof OnehopError ? [] : written.list
+    const last = written instanceof OnehopError ? (lastEntry ?? undefined) : written.lastEntry
     if (all.length === 0 && last === undefined && shard !== shards[0]?.owner) continue
     const list = until(all, since)
     records += list.length
@@ -141,37 +141,25 @@ export async function readNoted(
   }
 }
 
-/** Some at a time: a thief may have noted groups that nobody has, and each takes its time to be looked for. */
+/** What is lost where it is not asked first, and by itself: anybody may have put the person into any number of others. */
 async function askAll(
   groups: GroupsOfPerson | undefined,
-  shards: readonly { readonly owner: IdentityId }[],
+  away: readonly IdentityId[],
+  isOwn: (group: IdentityId) => boolean,
   device: DeviceKey,
   options: CallOptions,
-): Promise<Map<string, Awaited<ReturnType<typeof elsewhere>>>> {
-  const found = new Map<string, Awaited<ReturnType<typeof elsewhere>>>()
-  const queue = [...shards]
-  const worker = async (): Promise<void> => {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift())
-      found.set(toHex(next.owner), await elsewhere(groups, next.owner, device, options))
+): Promise<Map<string, WrittenInGroup | OnehopError | undefined>> {
+  const ask = async (group: IdentityId): Promise<WrittenInGroup | undefined> => {
+    if (groups === undefined) throw new OnehopError('NOT_HOSTED', 'the node knows it and does not hold it')
+    return groups.writtenBy(group, device, options)
   }
-  await Promise.all(Array.from({ length: groupsAskedAtOnce }, worker))
-  return found
-}
-
-async function elsewhere(
-  groups: GroupsOfPerson | undefined,
-  group: IdentityId,
-  device: DeviceKey,
-  options: CallOptions,
-): Promise<WrittenInGroup | { readonly error: OnehopError } | undefined> {
-  if (groups === undefined)
-    return { error: new OnehopError('NOT_HOSTED', 'the node knows it and does not hold it') }
-  try {
-    return await groups.writtenBy(group, device, options)
-  } catch (cause) {
-    if (!(cause instanceof OnehopError) || options.signal?.aborted === true) throw cause
-    return { error: cause }
-  }
+  const own = await askEach(away.filter(isOwn), ask, options)
+  const others = await askEach(
+    away.filter((group) => !isOwn(group)),
+    ask,
+    options,
+  )
+  return new Map([...own, ...others])
 }
 
 /**

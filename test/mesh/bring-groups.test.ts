@@ -92,3 +92,18 @@ test('what failed comes with the next run, and what came is not brought twice', 
   const third = await bringGroups(context, there.daemon, ada.identity!, noted, gone)
   expect(third).toEqual({ here: [id], brought: [], failed: [] })
 })
+
+test('groups that a stolen device noted and that nobody has are not all looked for', async () => {
+  await using ada = await personAt(daemons.all[0]!)
+  await using there = await fresh()
+  let count = 0
+  const call = (async (name: string) => {
+    if (name === 'identity.groups') return { groups: [] }
+    count++
+    throw new OnehopError('NOT_FOUND', 'nobody asked knows')
+  }) as unknown as Daemon['call']
+  const noted = Array.from({ length: 1_000 }, () => ({ group: crypto.random(32), label: '' }))
+  const brought = await bringGroups(context, { ...there.daemon, call }, ada.identity!, noted, new Set())
+  expect([brought.here, brought.failed.length]).toEqual([[], 1_000])
+  expect(count).toBeLessThan(50)
+})

@@ -103,3 +103,27 @@ it('is not taken in by what a thief dates back', async () => {
   // Without a time everything is named: it may be a clock that went wrong.
   expect(await named([10, 20, 15])).toEqual([3, 0, 3])
 })
+
+it('goes on after some groups that nobody has: a thief may note any number, and each takes its time', async () => {
+  const made = Array.from({ length: 1_000 }, (_, i) =>
+    new Uint8Array(32)
+      .fill(7)
+      .fill(i >> 8, 0, 1)
+      .fill(i, 1, 2),
+  )
+  let count = 0
+  const list = [{ number: 7, id: entry, clock: clockOf(1) }]
+  const writtenBy: GroupsOfPerson['writtenBy'] = async (of) => {
+    count++
+    if (of === group || of === here) return { list, lastEntry: undefined }
+    throw new OnehopError('UNKNOWN_IDENTITY', 'nobody has it')
+  }
+  // The person's own stands before what the thief noted; that of a stranger, which the node has heard of, is asked by itself.
+  const all = await asked(writtenBy, async () => [group, ...made].map((one) => ({ group: one, label: '' })))
+  expect(count).toBeLessThan(50)
+  expect(all.numbers.map((one) => one.owner)).toEqual([owner, here, group])
+  expect(all.unheld).toHaveLength(1_000)
+  expect(() => requireGroups(all)).toThrow(
+    expect.objectContaining({ code: 'LAGGING', message: expect.stringMatching(/^.{1,300}$/) }),
+  )
+})
