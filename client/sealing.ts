@@ -141,14 +141,14 @@ export class Sealing {
   }
 
   #groupKey(box: BoxSecret, group: IdentityId, { owner, app, collection }: KeyPlace): Uint8Array {
-    return this.#kept([toHex(group), toHex(box.publicKey), toHex(owner), app, collection], () =>
+    return this.#kept([toHex(group), ...nameOf(box), toHex(owner), app, collection], () =>
       groupKeyFor(this.#crypto, box, { group, owner, app, collection }),
     )
   }
 
   #followersKey(of: EpochSecret, { owner, app, collection }: KeyPlace): Uint8Array {
     const { epoch, secret } = of
-    return this.#kept(['followers', toHex(secret), toHex(owner), app, collection], () =>
+    return this.#kept(['followers', epoch, toHex(secret), toHex(owner), app, collection], () =>
       followersKeyFor(this.#crypto, secret, { owner, app, collection, epoch }),
     )
   }
@@ -159,7 +159,7 @@ export class Sealing {
 
   #privateKey(box: BoxSecret, app: string, collection: string): Uint8Array {
     const owner = (this.#identity as Identity).id
-    return this.#kept(['', toHex(box.publicKey), '', app, collection], () =>
+    return this.#kept(['', ...nameOf(box), '', app, collection], () =>
       privateKeyFor(this.#crypto, box, { owner, app, collection }),
     )
   }
@@ -179,6 +179,11 @@ export class Sealing {
     this.#blinding = blindingKey(this.#crypto, (this.#identity as Identity).id, first.secret)
     return this.#blinding
   }
+}
+
+/** A stolen device may give a secret again as that of another epoch. */
+function nameOf({ epoch, publicKey }: BoxSecret): [number, string] {
+  return [epoch, toHex(publicKey)]
 }
 
 function noBox(collection: string): OnehopError {
