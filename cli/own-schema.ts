@@ -44,7 +44,7 @@ export async function findOwnSchema(
 
 /** As the collection stands in records: as it is called, or blinded where it is private. */
 function headerNames({ identity, crypto }: OwnSchemaParts, app: string, collection: string): string[] {
-  const [first] = identity.boxes.ofEpoch(1)
+  const first = identity.boxes.first()
   if (first === undefined) return [collection]
   const key = blindingKey(crypto, identity.id, first.secret)
   return [collection, blindCollection(crypto, key, app, collection)]

@@ -174,7 +174,7 @@ export class Sealing {
   /** From the first box secret, whatever epoch is the newest: an item keeps its name when a device is revoked. */
   #blindingKey(collection: Collection): Uint8Array {
     if (this.#blinding !== undefined) return this.#blinding
-    const [first] = this.#identity?.boxes.ofEpoch(1) ?? []
+    const first = this.#identity?.boxes.first()
     if (first === undefined) throw noBox(collection.name)
     this.#blinding = blindingKey(this.#crypto, (this.#identity as Identity).id, first.secret)
     return this.#blinding

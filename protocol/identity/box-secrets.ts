@@ -68,6 +68,12 @@ export class BoxSecrets {
     return newest !== undefined && last !== undefined && isOf(last, newest) ? newest : undefined
   }
 
+  /** The person's first of all, by which private things are named; what else is said to be of epoch 1 is not it. */
+  first(): BoxSecret | undefined {
+    const [first] = this.#state.boxes
+    return first && this.of(first.publicKey)
+  }
+
   /** The one that holds first, then those that lost. */
   ofEpoch(epoch: number): readonly BoxSecret[] {
     const newest = this.newest()
