@@ -8,7 +8,12 @@ import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
 import { memberBoxes, type BoxSecrets } from '../../protocol/identity/box-secrets.ts'
 import { encodeLog } from '../../protocol/identity/entry.ts'
 import { append } from '../../protocol/identity/log.ts'
-import { membersBehind, renewEpoch, type GroupSigner } from '../../protocol/identity/make-group.ts'
+import {
+  membersBehind,
+  membersLeftOut,
+  renewEpoch,
+  type GroupSigner,
+} from '../../protocol/identity/make-group.ts'
 import type { IdentityState, People, SignedEntry } from '../../protocol/identity/types.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { IdentityId } from '../../protocol/record/types.ts'
@@ -51,7 +56,7 @@ export function isTooLate({ code }: OnehopError): boolean {
 }
 
 /**
- * The entry that gives the group its next secret; undefined where nobody is behind. Throws FORBIDDEN where this person may
+ * The entry that gives the group its next secret; undefined where nobody is behind or left out. Throws FORBIDDEN where this person may
  * not or cannot, UNKNOWN_IDENTITY where that cannot be told or done without the logs of some, TOO_LARGE where the log is nearly full.
  */
 export function nextEpoch(
@@ -73,7 +78,8 @@ export function nextEpoch(
     const untold = unknown.filter((name) => opening?.has(name) === true)
     if (untold.length > 0) throw unknownMembers(untold.length, group)
     // One that this device made and that lost: what was sealed under it meanwhile is for those too who come later.
-    if (before === undefined || !own.isUnlinkedBy(device.key)) return undefined
+    const isLeftOut = unknown.length === 0 && membersLeftOut(group, people).length > 0
+    if (before === undefined || !(isLeftOut || own.isUnlinkedBy(device.key))) return undefined
   }
   if (before === undefined)
     throw new OnehopError('FORBIDDEN', 'a device that one of its members revoked still opens its secret', {

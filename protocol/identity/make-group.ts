@@ -138,6 +138,14 @@ export function membersBehind({ members, boxes }: IdentityState, people: People)
   })
 }
 
+/** Whom the group's newest secret was not wrapped to, as nobody had their logs then, or as a stolen device left them out. */
+export function membersLeftOut({ members, boxes }: IdentityState, people: People): readonly IdentityId[] {
+  const wraps = boxes.at(-1)?.wraps
+  return [...members].flatMap(([name, { identity }]) =>
+    wraps === undefined || wraps.has(name) || people(identity) === undefined ? [] : [identity],
+  )
+}
+
 /**
  * Another secret for the members there are, each by what they can open now. `before` is the newest that the signer opens, and those that
  * lost. Throws STALE where the log of a member here is older than the one it was wrapped by: a device that they revoked since

@@ -10,9 +10,10 @@ import { loadCrypto } from '../../daemon/crypto/index.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import { append } from '../../protocol/identity/log.ts'
-import { createGroup } from '../../protocol/identity/make-group.ts'
+import { memberBoxes } from '../../protocol/identity/box-secrets.ts'
+import { createGroup, removeMember } from '../../protocol/identity/make-group.ts'
 import { deviceFromSeed, revokeDevice } from '../../protocol/identity/make.ts'
-import type { IdentityState, SignedEntry } from '../../protocol/identity/types.ts'
+import type { IdentityState, People, SignedEntry } from '../../protocol/identity/types.ts'
 import { limits } from '../../protocol/limits.ts'
 import { createCrowd, Human } from '../support/crowd.ts'
 import { LogNode } from '../support/log-node.ts'
@@ -156,4 +157,25 @@ it('are asked a few at a time, and told as far as a message has room', async () 
   expect(logs?.length).toBeGreaterThan(10)
   expect(toHex(logs?.[0] as Uint8Array)).toBe(toHex(node.log(ada.id) as Uint8Array))
   expect(toldWith(state, state.entries, () => undefined).people).toEqual([])
+})
+
+it('who are left out as somebody is put out, and nobody had their logs, are given the next secret once one has', () => {
+  const { ada, bob, cleo, people, state } = createCrowd(crypto)
+  const without: People = (id) => (toHex(id) === toHex(cleo.id) ? undefined : people(id))
+  const before = [memberBoxes(crypto, state, ada.id, ada.boxes).newest()!]
+  const removal = { numbers: [], people: without, before }
+  const { entry } = removeMember(crypto, state, ada.signer, bob.id, removal)
+  const after = append(crypto, state, [entry], people)
+  const opens = (group: IdentityState) => memberBoxes(crypto, group, cleo.id, cleo.boxes).current()?.epoch
+  expect([after.boxes.length, opens(after)]).toEqual([2, undefined])
+
+  const signer = { ...ada.signer, boxes: ada.boxes }
+  expect(nextEpoch(crypto, after, signer, without)).toBeUndefined()
+  // Who is no owner has nothing to do about it.
+  expect(nextEpoch(crypto, after, { ...cleo.signer, boxes: cleo.boxes }, people)).toBeUndefined()
+  const next = nextEpoch(crypto, after, signer, people)
+  expect(next).toBeDefined()
+  const healed = append(crypto, after, [next!], people)
+  expect(opens(healed)).toBe(3)
+  expect(nextEpoch(crypto, healed, signer, people)).toBeUndefined()
 })
