@@ -73,14 +73,18 @@ export async function nameWritten({
   options = {},
 }: NamedRequest): Promise<Named> {
   const { shards, more } = await transport.call('record.shards', { owner, device }, options)
-  const known = new Map(shards.map((shard) => [toHex(shard.owner), shard]))
-  const noted = new Set<string>()
+  const heard = new Map(shards.map((shard) => [toHex(shard.owner), shard]))
   const own = await readNoted(groups, options)
-  for (const { group } of own.groups) {
-    const name = toHex(group)
-    noted.add(name)
-    if (!known.has(name)) known.set(name, { owner: group, held: false, lastEntry: null })
-  }
+  const noted = new Set(own.groups.map(({ group }) => toHex(group)))
+  // An entry names so many: groups that a thief founds with the device come after those that were there before.
+  const known = new Map([
+    ...shards.slice(0, 1).map((shard) => [toHex(shard.owner), shard] as const),
+    ...own.groups.map(({ group }) => {
+      const name = toHex(group)
+      return [name, heard.get(name) ?? { owner: group, held: false, lastEntry: null }] as const
+    }),
+    ...heard,
+  ])
   const numbers: RevokedNumbers[] = []
   const unheld: Unheld[] = []
   let [records, left] = [0, 0]

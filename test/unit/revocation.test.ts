@@ -3,6 +3,7 @@ import { requireGroups } from '../../client/identity/revocation.ts'
 import { nameWritten, type GroupsOfPerson } from '../../client/identity/written.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import type { Transport } from '../../client/transport.ts'
+import { limits } from '../../protocol/limits.ts'
 import { clockOf } from '../../protocol/record/clock.ts'
 import { seededCrypto } from '../support/people.ts'
 
@@ -59,8 +60,8 @@ it('names what stands in groups wherever they live, and says which could not be 
   const all = await asked(async () => ({ list, lastEntry: entry }))
   expect(all.numbers.map((one) => [one.owner, one.lastNumber, one.lastEntry])).toEqual([
     [owner, 0, undefined],
-    [here, 7, entry],
     [group, 7, entry],
+    [here, 7, entry],
   ])
   expect(() => requireGroups(all)).not.toThrow()
   // Where nothing was done, and where they are a member no more, nothing is named.
@@ -72,12 +73,12 @@ it('names what stands in groups wherever they live, and says which could not be 
   expect(cut).toMatchObject({
     numbers: [{ owner }],
     unheld: [
-      { group: here, error: away, isOwn: false },
       { group, isOwn: true },
+      { group: here, error: away, isOwn: false },
     ],
   })
   // Whoever puts somebody into groups that nobody can reach does not keep them from shutting a thief out.
-  expect(() => requireGroups({ ...cut, unheld: cut.unheld.slice(0, 1) })).not.toThrow()
+  expect(() => requireGroups({ ...cut, unheld: cut.unheld.slice(1) })).not.toThrow()
   expect(() => requireGroups(cut)).toThrow(
     expect.objectContaining({ code: 'LAGGING', help: expect.stringContaining('leaveGroups') }),
   )
@@ -121,9 +122,28 @@ it('goes on after some groups that nobody has: a thief may note any number, and 
   // The person's own stands before what the thief noted; that of a stranger, which the node has heard of, is asked by itself.
   const all = await asked(writtenBy, async () => [group, ...made].map((one) => ({ group: one, label: '' })))
   expect(count).toBeLessThan(50)
-  expect(all.numbers.map((one) => one.owner)).toEqual([owner, here, group])
+  expect(all.numbers.map((one) => one.owner)).toEqual([owner, group, here])
   expect(all.unheld).toHaveLength(1_000)
   expect(() => requireGroups(all)).toThrow(
     expect.objectContaining({ code: 'LAGGING', message: expect.stringMatching(/^.{1,300}$/) }),
   )
+})
+
+it('names first what was there before a thief founded groups with the device, as many as an entry can name', async () => {
+  const shards = Array.from({ length: limits.identityRevokedListsMax }, (_, i) => ({
+    owner: i === 0 ? owner : new Uint8Array(32).fill(7).fill(i, 0, 1),
+    held: true,
+    lastEntry: i === 0 ? null : entry,
+  }))
+  const answers = { 'record.shards': { shards, more: true }, 'record.numbers': { numbers: [], more: false } }
+  const call = (async (name: keyof typeof answers) => answers[name]) as unknown as Transport['call']
+  const list = [{ number: 7, id: entry, clock: clockOf(1) }]
+  const groups: GroupsOfPerson = {
+    noted: async () => [{ group, label: '' }],
+    writtenBy: async () => ({ list, lastEntry: undefined }),
+    renewAll: async () => [],
+  }
+  const found = await nameWritten({ transport: { call }, owner, device, crypto: seededCrypto(3), groups })
+  expect(found).toMatchObject({ isCut: true, numbers: { length: limits.identityRevokedListsMax } })
+  expect(found.numbers.slice(0, 2).map((one) => one.owner)).toEqual([owner, group])
 })
