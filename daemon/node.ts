@@ -282,7 +282,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     ...blobOperations({ crypto, clock, blobs, hosting, identities, copies: blobCopies, uploads }),
     ...placementOperations({
       config: config.hosting,
-      ...{ identities, finder, neighbours, placement },
+      ...{ identities, finder, neighbours, placement, replication },
       self: rpc.self,
     }),
     ...adminOperations({

@@ -1,6 +1,8 @@
 import { toHex } from '../../protocol/bytes.ts'
 import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
 import type { IdentityState } from '../../protocol/identity/types.ts'
+import type { IdentityId } from '../../protocol/record/types.ts'
+import { decodeReplicaSet, type ReplicaSet } from '../../protocol/placement/replica-set.ts'
 import type { Operations } from '../api/operations.ts'
 import type { Config } from '../config.ts'
 import type { Identities } from '../identities.ts'
@@ -8,6 +10,7 @@ import type { NodeId } from '../net/rpc.ts'
 import type { Finder } from '../placement/find.ts'
 import type { Neighbours } from '../placement/neighbours.ts'
 import type { Placement } from '../placement/placement.ts'
+import type { Replication } from '../replication/replication.ts'
 import { requireOwnersDevice } from './caller.ts'
 
 export interface PlacementOperationsParts {
@@ -16,13 +19,14 @@ export interface PlacementOperationsParts {
   readonly finder: Finder
   readonly neighbours: Pick<Neighbours, 'get' | 'awayMs'>
   readonly placement: Placement
+  readonly replication: Pick<Replication, 'sourcesLeft'>
   readonly self: NodeId
 }
 
 type Names = 'replica-set.get' | 'placement.propose' | 'placement.commit'
 
 export function placementOperations(parts: PlacementOperationsParts): Pick<Operations, Names> {
-  const { config, identities, finder, neighbours, placement, self } = parts
+  const { config, identities, finder, neighbours, placement, replication, self } = parts
   return {
     async 'replica-set.get'({ owner }, { signal }) {
       const found = await finder.find(owner, signal)
@@ -44,7 +48,11 @@ export function placementOperations(parts: PlacementOperationsParts): Pick<Opera
       // Who lives elsewhere as well has a set there: one that starts over would not win against it.
       const elsewhere = owners.filter((owner) => mayLiveElsewhere(identities.get(owner), self))
       await Promise.all(elsewhere.map((owner) => finder.find(owner, signal)))
-      return { proposals: await placement.propose(owners, { copies, bytes, except }, signal) }
+      const sourcesOf = (owner: IdentityId): readonly NodeId[] => replication.sourcesLeft(owner)
+      const proposals = await placement.propose(owners, { copies, bytes, except, sourcesOf }, signal)
+      for (const { owner, unsigned } of proposals)
+        requireSources(decodeReplicaSet(unsigned), sourcesOf(owner), except)
+      return { proposals }
     },
 
     async 'placement.commit'({ replicaSets }) {
@@ -61,6 +69,26 @@ export function placementOperations(parts: PlacementOperationsParts): Pick<Opera
       }
     },
   }
+}
+
+/**
+ * Throws LAGGING where a new home would put out whom it waits for: newcomers are as empty as it is. Not where the owner names
+ * them, as a box that burnt.
+ */
+function requireSources(
+  { owner, members }: ReplicaSet,
+  sources: readonly NodeId[],
+  except: readonly Uint8Array[] = [],
+): void {
+  const kept = new Set([...members.map(({ node }) => toHex(node)), ...except.map(toHex)])
+  if (sources.every((node) => kept.has(node))) return
+  throw new OnehopError(
+    'LAGGING',
+    `the records of ${toHex(owner).slice(0, 12)} are still on their way from other nodes`,
+    {
+      help: 'Wait until onehop status shows the copies as current. A box that is gone for good: onehop node revoke NODE.',
+    },
+  )
 }
 
 /** A person who let in another node; a group that has been changed. Whoever is new is looked for nowhere. */

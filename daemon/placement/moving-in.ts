@@ -2,22 +2,30 @@
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import type { ReplicaSet, Seat } from '../../protocol/placement/replica-set.ts'
 import type { Log } from '../../protocol/ports.ts'
-import type { Routing } from '../net/rpc.ts'
+import type { NodeId, Routing } from '../net/rpc.ts'
 
 /**
  * From these the records have to come, so each that answers keeps its seat, whatever its place among the candidates.
- * None where the shard lived here already: then the choice is made anew.
+ * Where the shard lived here already the choice is made anew, save for `sources`, that have some still to bring.
  */
-export function seatsToKeep(before: ReplicaSet | undefined, self: Uint8Array): readonly Seat[] {
+export function seatsToKeep(
+  before: ReplicaSet | undefined,
+  self: Uint8Array,
+  sources: readonly NodeId[] = [],
+): readonly Seat[] {
   const seats = before?.members ?? []
-  if (seats[0] === undefined || equalBytes(seats[0].node, self)) return []
-  return seats.filter(({ node }) => !equalBytes(node, self))
+  const isHome = seats[0] === undefined || equalBytes(seats[0].node, self)
+  return seats.filter(({ node }) => (isHome ? sources.includes(toHex(node)) : !equalBytes(node, self)))
 }
 
-/** Whether the new home has the records still to come: it held no seat, and somebody who did has one now. */
-export function mustBeBrought(before: ReplicaSet | undefined, set: ReplicaSet, self: Uint8Array): boolean {
-  if (before === undefined || hasSeat(before, self)) return false
-  return set.members.some(({ node }) => hasSeat(before, node))
+/** Who is to bring the records to a new home, which held no seat: those who held one before and have one now. */
+export function broughtBy(
+  before: ReplicaSet | undefined,
+  set: ReplicaSet,
+  self: Uint8Array,
+): readonly Uint8Array[] {
+  if (before === undefined || hasSeat(before, self)) return []
+  return set.members.flatMap(({ node }) => (hasSeat(before, node) ? [node] : []))
 }
 
 /** Where members of a set can be dialled that this node may never have met. */

@@ -19,7 +19,7 @@ import type { Identities } from '../identities.ts'
 import type { NodeId, Routing, Rpc } from '../net/rpc.ts'
 import { Distribution } from './distribution.ts'
 import type { Leases } from './leases.ts'
-import { learnSeats, mustBeBrought, seatsToKeep } from './moving-in.ts'
+import { broughtBy, learnSeats, seatsToKeep } from './moving-in.ts'
 import { candidateOf, type Neighbours } from './neighbours.ts'
 import type { ReplicaSets } from './replica-sets.ts'
 
@@ -51,6 +51,8 @@ export interface Wanted {
   readonly bytes: number
   /** Nodes that get no seat, and keep none. */
   readonly except?: readonly Uint8Array[] | undefined
+  /** Who has records still to bring to this node, and so keeps the seat. */
+  readonly sourcesOf?: ((owner: IdentityId) => readonly NodeId[]) | undefined
 }
 
 /** Willing nodes named beside the members, from which the members may fill a seat without the owner. */
@@ -67,7 +69,7 @@ export class Placement {
   readonly #leaders = new Map<string, NodeId>()
   #suspicions = -1
   #changes = 0
-  readonly #joined = new Set<(owner: IdentityId) => void>()
+  readonly #joined = new Set<(owner: IdentityId, sources: readonly NodeId[]) => void>()
 
   constructor(parts: PlacementParts) {
     this.#parts = parts
@@ -87,7 +89,7 @@ export class Placement {
    */
   async propose(
     owners: readonly IdentityId[],
-    { copies, bytes, except = [] }: Wanted,
+    { copies, bytes, except = [], sourcesOf = () => [] }: Wanted,
     signal: AbortSignal,
   ): Promise<Proposal[]> {
     const { neighbours, crypto, config, hosting } = this.#parts
@@ -105,7 +107,7 @@ export class Placement {
     const isWelcome = ({ node }: Pick<Candidate, 'node'>): boolean => !barred.has(toHex(node))
     const candidates = neighbours.candidates(leaseBytes).filter(isWelcome)
     const seats = owners.map((owner) =>
-      seatsToKeep(this.#parts.replicaSets.get(owner)?.newest, home.node).filter(isWelcome),
+      seatsToKeep(this.#parts.replicaSets.get(owner)?.newest, home.node, sourcesOf(owner)).filter(isWelcome),
     )
     await learnSeats(this.#parts.routing, this.#parts.log, seats.flat())
     const former = seats.map((held) => held.map((seat) => candidateOf(toHex(seat.node), seat)))
@@ -145,13 +147,16 @@ export class Placement {
     this.distribution.announce(chain)
     const self = fromHex(rpc.self, 32) as Uint8Array
     for (const { node } of seatsToKeep(before, self)) this.distribution.announceTo(toHex(node), set.owner)
-    if (isNews && hosting.has(set.owner) && mustBeBrought(before, set, self))
-      for (const listener of this.#joined) listener(set.owner)
+    const sources = isNews && hosting.has(set.owner) ? broughtBy(before, set, self).map(toHex) : []
+    if (sources.length > 0) for (const listener of this.#joined) listener(set.owner, sources)
     return chain
   }
 
-  /** Calls back with each shard whose records others hold and have to bring; returns the way to stop. */
-  onJoined(listener: (owner: IdentityId) => void): () => void {
+  /**
+   * Calls back with each shard whose records others hold and have to bring: to a new home those who held it before, to another
+   * holder whoever leads. Returns the way to stop.
+   */
+  onJoined(listener: (owner: IdentityId, sources: readonly NodeId[]) => void): () => void {
     this.#joined.add(listener)
     return () => this.#joined.delete(listener)
   }
@@ -317,7 +322,7 @@ export class Placement {
     )
     for (const lease of fresh) {
       leases.taken(lease)
-      for (const listener of this.#joined) listener(lease.owner)
+      for (const listener of this.#joined) listener(lease.owner, [])
     }
   }
 }

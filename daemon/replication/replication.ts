@@ -16,7 +16,7 @@ import {
 import { decodeSchema } from '../../protocol/schema/validate.ts'
 import type { Store } from '../../storage/types.ts'
 import type { Config } from '../config.ts'
-import { wholeKind, type Hosting } from '../hosting.ts'
+import type { Hosting } from '../hosting.ts'
 import type { Arrival, Ingest, Outcome } from '../ingest.ts'
 import type { NodeId, Rpc } from '../net/rpc.ts'
 import type { Placement } from '../placement/placement.ts'
@@ -26,6 +26,7 @@ import type { Schemas } from '../schemas.ts'
 import { Copies } from './copies.ts'
 import { Digests } from './digests.ts'
 import { Holders } from './holders.ts'
+import { Joining } from './joining.ts'
 import { Push } from './push.ts'
 import { Receipts } from './receipts.ts'
 import { Reconcile } from './reconcile.ts'
@@ -47,9 +48,6 @@ export interface ReplicationParts {
   readonly onComplete: (owner: IdentityId) => void
 }
 
-/** By owner: a home whose records are still to be brought from those who held them before. */
-const joiningKind = 'joining'
-
 /** What joined is compared this soon, and again until it is equal: ever more seldom as long as nothing becomes so. */
 const joinCompareMs = 500
 const joinCompareMsMax = 4_000
@@ -66,8 +64,7 @@ export class Replication {
   readonly reconcile: Reconcile
   readonly copies: Copies
   readonly #digests: Digests
-  /** Shards that joined and were not yet found equal to another copy. */
-  readonly #joining = new Map<string, IdentityId>()
+  readonly #joining: Joining
   /** Which others said of them that they are filling as well. */
   readonly #filling = new Map<string, Set<NodeId>>()
   /** When this node and that one were last found equal; monotonic. */
@@ -101,14 +98,7 @@ export class Replication {
     const answer = parts.placement.distribution.answer.bind(parts.placement.distribution)
     const isFilling = this.isJoining.bind(this)
     this.reconcile = new Reconcile({ ...shared, digests, isComing, isFilling, onEqual, answer })
-    for (const { owner, person } of parts.hosting.list()) {
-      const { documents } = parts.store
-      // A home has all that is written there, save what it had to be brought when its person came to live there.
-      const isWhole = person
-        ? documents.get(joiningKind, owner) === undefined
-        : documents.get(wholeKind, owner) !== undefined
-      if (!isWhole) this.#joining.set(toHex(owner), owner)
-    }
+    this.#joining = new Joining(parts)
     parts.rpc.handle('shard/push', async ({ from, body }) =>
       encodeReceipts(await this.#take(from, decodePush(body))),
     )
@@ -129,10 +119,9 @@ export class Replication {
       placement.distribution.onTold((node, owner) => {
         if (this.holders.others(owner).includes(node)) this.push.to(node, owner)
       }),
-      placement.onJoined((owner) => {
+      placement.onJoined((owner, sources) => {
         this.holders.refresh(owner)
-        this.#joining.set(toHex(owner), owner)
-        this.#noteJoining(owner)
+        this.#joining.add(owner, sources)
         this.#joinPauseMs.clear()
         this.#joinedMs = this.#parts.clock.monotonicMs()
         // Sets a cursor for each holder while the log is empty: what is written here later goes to all of them.
@@ -143,8 +132,10 @@ export class Replication {
         // Standby nodes too: a repair must know at once who is there.
         for (const { node } of [...newest.members, ...newest.standby]) neighbours.watch(toHex(node))
         this.push.shard(newest.owner)
+        this.#endWaiting(newest.owner)
       }),
     ]
+    for (const owner of this.#joining.owners) this.#endWaiting(owner)
     for (const node of this.holders.nodes()) {
       neighbours.watch(node)
       for (const owner of this.holders.shared(node)) this.push.to(node, owner)
@@ -164,7 +155,13 @@ export class Replication {
   }
 
   isJoining(owner: IdentityId): boolean {
-    return this.#joining.has(toHex(owner))
+    return this.#joining.has(owner)
+  }
+
+  /** Those who held the shard before its home was here, as far as they have a seat still. */
+  sourcesLeft(owner: IdentityId): readonly NodeId[] {
+    const others = this.holders.others(owner)
+    return this.#joining.sourcesOf(owner).filter((node) => others.includes(node))
   }
 
   /** Compares with a node now, whatever the schedule says. One comparison with a node at a time. */
@@ -267,6 +264,16 @@ export class Replication {
       .every((node) => filling.has(node) || (!isHome && neighbours.isSuspect(node)))
   }
 
+  /** Whose owner took all other holders out, as they burnt: what did not come will not, and here is what there is. */
+  #endWaiting(owner: IdentityId): void {
+    const { log, replicaSets, rpc } = this.#parts
+    const members = replicaSets.members(owner)
+    if (!this.isJoining(owner) || members.length !== 1 || members[0] !== rpc.self) return
+    this.#completed([owner]).catch((error: unknown) =>
+      log.warn('replication.not-noted', { error: String(error) }),
+    )
+  }
+
   #fillingOf(owner: IdentityId): Set<NodeId> {
     const name = toHex(owner)
     const known = this.#filling.get(name) ?? new Set()
@@ -277,7 +284,7 @@ export class Replication {
   /** What joined, by the nodes whose answer would count. Twice a second: the rest that is held in common costs nothing. */
   #joiningByNode(): Map<NodeId, IdentityId[]> {
     const byNode = new Map<NodeId, IdentityId[]>()
-    for (const owner of this.#joining.values()) {
+    for (const owner of this.#joining.owners) {
       const leader = this.#parts.placement.leader(owner)
       const others = this.holders.others(owner)
       for (const node of leader === this.#parts.rpc.self ? others : others.filter((one) => one === leader)) {
@@ -289,27 +296,12 @@ export class Replication {
     return byNode
   }
 
-  /** Over a restart, too: what a new home was not brought yet nobody would bring any more. */
-  #noteJoining(owner: IdentityId): void {
-    const { store, log } = this.#parts
-    store
-      .write((batch) => store.documents.putIn(batch, joiningKind, owner, new Uint8Array(0)))
-      .catch((error: unknown) => log.warn('replication.not-noted', { error: String(error) }))
-  }
-
-  /** On disk, and so kept over a restart: a copy that was still filling when the power went is not announced. */
+  /** They are announced from now on. */
   async #completed(owners: readonly IdentityId[]): Promise<void> {
     if (owners.length === 0) return
-    const { store, onComplete } = this.#parts
-    await store.write((batch) => {
-      for (const owner of owners) {
-        store.documents.putIn(batch, wholeKind, owner, new Uint8Array(0))
-        store.documents.deleteIn(batch, joiningKind, owner)
-      }
-    })
-    for (const owner of owners) {
+    for (const owner of await this.#joining.complete(owners)) {
       this.#filling.delete(toHex(owner))
-      if (this.#joining.delete(toHex(owner))) onComplete(owner)
+      this.#parts.onComplete(owner)
     }
   }
 

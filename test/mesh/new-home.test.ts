@@ -1,14 +1,18 @@
 /** Somebody comes to live at another box while others hold their records; nothing is compared by schedule. */
 import { expect, test } from 'vitest'
 import { microblog } from '../../client/microblog.ts'
+import { toHex } from '../../protocol/bytes.ts'
 import { createMesh, type Mesh, type MeshNode } from '../support/mesh.ts'
 import { Resident } from '../support/resident.ts'
 
 const node = (mesh: Mesh, index: number): MeshNode => mesh.nodes[index] as MeshNode
 
 /** With so many copies beside the home; `more` come to be asked for by the next. */
-async function story(copies: number, more = 0) {
-  const mesh = await createMesh(4, { config: () => ({ hosting: { reconcileEveryMs: 24 * 3_600_000 } }) })
+async function story(copies: number, more = 0, offers: { readonly offerTo?: 'nobody' } = {}) {
+  const hosting = { reconcileEveryMs: 24 * 3_600_000 }
+  const mesh = await createMesh(4, {
+    config: (index) => ({ hosting: index === 0 ? { ...hosting, ...offers } : hosting }),
+  })
   await mesh.clock.advance(3_000) // everybody has greeted everybody
   const ada = new Resident(mesh, microblog)
   await mesh.wait(ada.moveIn(node(mesh, 0)))
@@ -94,4 +98,72 @@ test('once nobody who had the records has a seat any more, what is there is all 
   // Away, and not yet replaced.
   expect(await mesh.wait(isWhole())).toBe(false)
   await mesh.until(isWhole)
+})
+
+test('a box whose person takes the burnt one out waits for nothing more, also after a restart', async () => {
+  const { mesh, ada, fresh } = await story(0)
+  await using _ = mesh
+  await mesh.wait(ada.put(node(mesh, 0), 'posts', { text: 'gone' }))
+  await mesh.wait(ada.moveIn(node(mesh, fresh)))
+  await mesh.wait(node(mesh, fresh).call('replica-set.get', { owner: ada.id }))
+  await mesh.wait(ada.place(node(mesh, fresh), 1))
+  await mesh.close(0)
+  await mesh.clock.advance(60_000)
+  const copies = async () => (await mesh.wait(node(mesh, fresh).call('admin.status', {}))).hosted[0]?.copies
+  expect(await copies()).toBe(0)
+  await mesh.wait(ada.place(node(mesh, fresh), 0, [node(mesh, 0).id]))
+  await mesh.until(async () => (await copies()) === 1, 5_000)
+  await mesh.close(fresh)
+  await mesh.open(fresh)
+  expect(await copies()).toBe(1)
+})
+
+test('another box that is new as well and as empty does not make it whole: a recovery would name none of a lost device', async () => {
+  const { mesh, ada, fresh, holds } = await story(0)
+  await using _ = mesh
+  for (let i = 0; i < 5; i++) await mesh.wait(ada.put(node(mesh, 0), 'posts', { text: `post ${i}` }))
+  await mesh.clock.advance(30_000)
+  await mesh.wait(ada.moveIn(node(mesh, fresh)))
+  await mesh.wait(node(mesh, fresh).call('replica-set.get', { owner: ada.id }))
+  expect(await mesh.wait(ada.place(node(mesh, fresh), 2))).toBe(3)
+  await mesh.close(0)
+  const isWhole = async (): Promise<boolean> => {
+    const { hosted } = await mesh.wait(node(mesh, fresh).call('admin.status', {}))
+    const current = hosted[0]?.replicas.filter(({ state }) => state === 'current').length ?? 0
+    return (hosted[0]?.copies ?? 0) > current
+  }
+  await mesh.clock.advance(10_000)
+  expect([await holds(fresh, 0), await isWhole()]).toEqual([true, false])
+  // Nor after a restart.
+  await mesh.close(fresh)
+  await mesh.open(fresh)
+  await mesh.clock.advance(10_000)
+  expect(await isWhole()).toBe(false)
+  await mesh.open(0)
+  await mesh.until(async () => (await holds(fresh, 5)) && (await isWhole()), 30_000)
+})
+
+test('whom it waits for keeps the seat as others are asked for more, also where it offers space to nobody else', async () => {
+  const { mesh, ada, fresh, move, holds } = await story(0, 0, { offerTo: 'nobody' })
+  await using _ = mesh
+  await mesh.wait(ada.put(node(mesh, 0), 'posts', { text: 'one' }))
+  await mesh.clock.advance(30_000)
+  await move()
+  expect(await holds(fresh, 0)).toBe(true)
+  await mesh.wait(ada.place(node(mesh, fresh), 2))
+  const { hosted } = await mesh.wait(node(mesh, fresh).call('admin.status', {}))
+  expect(hosted[0]?.replicas.map((one) => toHex(one.node))).toContain(node(mesh, 0).id)
+})
+
+test('whom it waits for and who is away is put out by name alone', async () => {
+  const { mesh, ada, fresh, move, holds } = await story(0)
+  await using _ = mesh
+  await mesh.wait(ada.put(node(mesh, 0), 'posts', { text: 'one' }))
+  await mesh.clock.advance(30_000)
+  await move()
+  await mesh.close(0)
+  await mesh.clock.advance(60_000)
+  expect(await holds(fresh, 0)).toBe(true)
+  await expect(mesh.wait(ada.place(node(mesh, fresh), 2))).rejects.toMatchObject({ code: 'LAGGING' })
+  expect(await mesh.wait(ada.place(node(mesh, fresh), 2, [node(mesh, 0).id]))).toBe(3)
 })
