@@ -28,8 +28,9 @@ import { Digests } from './digests.ts'
 import { Holders } from './holders.ts'
 import { Joining } from './joining.ts'
 import { Push } from './push.ts'
+import { QuietShards } from './quiet-shards.ts'
 import { Receipts } from './receipts.ts'
-import { Reconcile } from './reconcile.ts'
+import { Reconcile, type Reconciled } from './reconcile.ts'
 
 export interface ReplicationParts {
   readonly rpc: Rpc
@@ -52,6 +53,9 @@ export interface ReplicationParts {
 const joinCompareMs = 500
 const joinCompareMsMax = 4_000
 
+/** A shard that was written to is compared with holders that are not known to have all of it, once it is quiet this long. */
+const quietMs = 4_000
+
 /** Schemas that records named and that are still to be fetched. */
 const unknownSchemasMax = 256
 
@@ -71,6 +75,7 @@ export class Replication {
   readonly #comparedMs = new Map<NodeId, number>()
   /** Nodes that are compared with once more, as the last time something moved. */
   readonly #moved = new Set<NodeId>()
+  readonly #quiet = new QuietShards(quietMs)
   readonly #comparing = new Map<NodeId, Promise<void>>()
   /** When a shard last joined; monotonic. */
   #joinedMs = -Infinity
@@ -115,6 +120,11 @@ export class Replication {
         this.copies.stored(arrivals)
         this.push.stored(arrivals)
         this.#noteSchemas(arrivals)
+        const nowMs = this.#parts.clock.monotonicMs()
+        for (const { record } of arrivals) {
+          const { owner } = record.header
+          if (this.#parts.hosting.has(owner)) this.#quiet.written(owner, nowMs)
+        }
       }),
       placement.distribution.onTold((node, owner) => {
         if (this.holders.others(owner).includes(node)) this.push.to(node, owner)
@@ -170,9 +180,11 @@ export class Replication {
     signal: AbortSignal,
     owners: readonly IdentityId[] = this.holders.shared(node),
   ): Promise<void> {
-    const underWay = this.#comparing.get(node)
-    if (underWay !== undefined) return underWay
-    const compared = this.#compare(node, owners, signal).finally(() => this.#comparing.delete(node))
+    return this.#comparing.get(node) ?? this.#alone(node, this.#compare(node, owners, signal))
+  }
+
+  #alone(node: NodeId, comparison: Promise<void>): Promise<void> {
+    const compared = comparison.finally(() => this.#comparing.delete(node))
     this.#comparing.set(node, compared)
     return compared
   }
@@ -183,6 +195,7 @@ export class Replication {
       if (state !== 'disconnected') return
       this.#comparedMs.delete(peer)
       this.#joinPauseMs.delete(peer)
+      this.#quiet.gone(peer)
     })
     try {
       while (!signal.aborted) {
@@ -199,6 +212,9 @@ export class Replication {
           if (this.#sinceMs(node, nowMs) >= config.reconcileEveryMs) void this.compareWith(node, signal)
           else if (joining?.has(node)) void this.compareWith(node, signal, joining.get(node))
         }
+        const isReady = (node: NodeId): boolean => connected.has(node) && !this.#comparing.has(node)
+        const quiet = this.#quiet.take(nowMs, (owner) => this.holders.others(owner), isReady)
+        for (const [node, owners] of quiet) void this.#alone(node, this.#compareQuiet(node, owners, signal))
         await this.#fetchSchemas(signal)
         await clock.sleep(joinCompareMs, signal)
       }
@@ -209,34 +225,66 @@ export class Replication {
     }
   }
 
+  /** Once more only where something moved, was still to come or failed: else nothing is compared again. */
+  async #compareQuiet(node: NodeId, quiet: readonly IdentityId[], signal: AbortSignal): Promise<void> {
+    const isBehind = (owner: IdentityId): boolean =>
+      this.holders.isShared(node, owner) && this.isBehind(node, owner)
+    const behind = quiet.filter(isBehind)
+    const coming = behind.filter((owner) => this.push.isComing(node, owner))
+    if (behind.length === 0) return
+    const result = await this.#exchange(node, behind, signal)
+    const isEnd = result !== undefined && result.received + result.sent === 0
+    const nowMs = this.#parts.clock.monotonicMs()
+    for (const owner of isEnd ? coming : behind.filter(isBehind)) this.#quiet.written(owner, nowMs)
+  }
+
   #sinceMs(node: NodeId, nowMs: number): number {
     return nowMs - (this.#comparedMs.get(node) ?? -Infinity)
   }
 
   async #compare(node: NodeId, wanted: readonly IdentityId[], signal: AbortSignal): Promise<void> {
-    const { clock, log, config } = this.#parts
+    const { clock, config } = this.#parts
+    const result = await this.#exchange(node, wanted, signal)
+    if (result === undefined) return
+    // Once more where something moved: that both have all of it now is only known when they are found equal.
+    const isToBeSeen = result.differed > 0 && !this.#moved.delete(node)
+    if (isToBeSeen) this.#moved.add(node)
+    const nowMs = clock.monotonicMs()
+    this.#comparedMs.set(node, isToBeSeen ? nowMs - config.reconcileEveryMs + joinCompareMsMax : nowMs)
+    for (const owner of result.filling) if (this.isJoining(owner)) this.#fillingOf(owner).add(node)
+    const whole = [
+      ...result.equal.filter((owner) => this.isJoining(owner) && this.#provesWhole(node, owner)),
+      ...result.filling.filter((owner) => this.isJoining(owner) && this.#nobodyIsWhole(owner)),
+    ]
+    // What was just moved is only known to be all once it is compared again.
+    const isGoingOn = whole.length > 0 || result.received > 0
+    const pauseMs = this.#joinPauseMs.get(node) ?? joinCompareMs
+    this.#joinPauseMs.set(node, isGoingOn ? joinCompareMs : Math.min(joinCompareMsMax, pauseMs * 2))
+    await this.#completed(whole).catch((error: unknown) =>
+      this.#parts.log.info('reconcile.failed', {
+        node,
+        code: asOnehopError(error).code,
+        error: String(error),
+      }),
+    )
+  }
+
+  /** Undefined where it failed. What is on its way there is left out. */
+  async #exchange(
+    node: NodeId,
+    wanted: readonly IdentityId[],
+    signal: AbortSignal,
+  ): Promise<Reconciled | undefined> {
+    const { log } = this.#parts
     const owners = wanted.filter((owner) => !this.push.isComing(node, owner))
     try {
       const result = await this.reconcile.with(node, signal, owners)
-      // Once more where something moved: that both have all of it now is only known when they are found equal.
-      const isToBeSeen = result.differed > 0 && !this.#moved.delete(node)
-      if (isToBeSeen) this.#moved.add(node)
-      const nowMs = clock.monotonicMs()
-      this.#comparedMs.set(node, isToBeSeen ? nowMs - config.reconcileEveryMs + joinCompareMsMax : nowMs)
-      for (const owner of result.filling) if (this.isJoining(owner)) this.#fillingOf(owner).add(node)
-      const whole = [
-        ...result.equal.filter((owner) => this.isJoining(owner) && this.#provesWhole(node, owner)),
-        ...result.filling.filter((owner) => this.isJoining(owner) && this.#nobodyIsWhole(owner)),
-      ]
-      // What was just moved is only known to be all once it is compared again.
-      const isGoingOn = whole.length > 0 || result.received > 0
-      const pauseMs = this.#joinPauseMs.get(node) ?? joinCompareMs
-      this.#joinPauseMs.set(node, isGoingOn ? joinCompareMs : Math.min(joinCompareMsMax, pauseMs * 2))
-      await this.#completed(whole)
       if (result.differed > 0) log.info('reconcile.done', { node, ...result, equal: result.equal.length })
+      return result
     } catch (error) {
       if (!signal.aborted)
         log.info('reconcile.failed', { node, code: asOnehopError(error).code, error: String(error) })
+      return undefined
     }
   }
 

@@ -89,6 +89,41 @@ test('any holder takes a write; a node that holds nothing of it says who to ask'
   expect(await holders(mesh, stranger, ada.id)).toEqual(members)
 })
 
+test('what came by another holder is found to be everywhere once it is quiet, by one comparison with each', async () => {
+  const owners = 3
+  const mesh = await createMesh(6, { config: () => ({ hosting: { reconcileEveryMs: 24 * 3_600_000 } }) })
+  await using _ = mesh
+  await settled(mesh)
+  const people = Array.from({ length: owners }, () => new Resident(mesh, microblog))
+  for (const one of people) {
+    await mesh.wait(one.moveIn(node(mesh, 0)))
+    expect(await mesh.wait(one.place(node(mesh, 0)))).toBe(4)
+  }
+  const all = await Promise.all(
+    people.map(async ({ id }) => {
+      const members = await holders(mesh, node(mesh, 0), id)
+      return { id, at: mesh.nodes.filter((one) => members.includes(one.id)) }
+    }),
+  )
+  const areCurrent = async (): Promise<boolean> => {
+    for (const { id, at } of all)
+      for (const one of at) if ((await copiesAt(mesh, one, id)) !== 4) return false
+    return true
+  }
+  await mesh.until(areCurrent, 60_000)
+  const compared = new Map<string, number>()
+  mesh.holdBack((from, to, method) => {
+    const pair = `${from} ${to}`
+    if (method === 'shard/compare') compared.set(pair, (compared.get(pair) ?? 0) + 1)
+    return false
+  })
+  for (const one of people) await mesh.wait(one.put(node(mesh, 0), 'posts', { text: 'by one holder' }))
+  await mesh.until(areCurrent, 15_000)
+  // Nobody asks again while nothing moves, and many shards are one question.
+  await mesh.clock.advance(60_000)
+  expect(Math.max(...compared.values())).toBe(1)
+})
+
 test('a holder that was away gets what it missed, and brings what only it has', async () => {
   const { mesh, ada } = await story()
   await using _ = mesh
