@@ -1,20 +1,19 @@
 /**
- * `npm run attack [-- --only NAME] [--list] [--json]`: every attack that must fail, one after the other, against real
+ * `npm run attack [-- NAME] [--list] [--json]`: every attack that must fail, one after the other, against real
  * nodes. Exits 1 when one got through.
  */
 import { parseArgs } from 'node:util'
 import { Untried, type Scenario } from './scenario.ts'
 import { scenarios } from './scenarios.ts'
 
-const { values } = parseArgs({
-  options: {
-    only: { type: 'string', multiple: true },
-    list: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-  },
-})
+const usage = 'npm run attack [-- NAME ... | --only NAME] [--list] [--json]'
+const { values, positionals } = readArguments()
+if (values.help) {
+  process.stdout.write(`${usage}\nEvery attack, or those named. --list names them all.\n`)
+  process.exit(0)
+}
 
-const only = values.only ?? []
+const only = [...(values.only ?? []), ...positionals]
 const unknown = only.filter((name) => !scenarios.some((one) => one.name === name))
 if (unknown.length > 0) {
   process.stderr.write(`There is no ${unknown.join(', ')}. npm run attack -- --list names them all.\n`)
@@ -36,6 +35,23 @@ interface Row {
 if (values.list) {
   for (const { name, attack } of chosen) say(`${name.padEnd(30)} ${attack}`)
 } else await attackAll()
+
+function readArguments() {
+  try {
+    return parseArgs({
+      options: {
+        only: { type: 'string', multiple: true },
+        list: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+      allowPositionals: true,
+    })
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n${usage}\n`)
+    process.exit(2)
+  }
+}
 
 async function attackAll(): Promise<void> {
   say(`${'attack'.padEnd(30)} outcome      ms  what stopped it`)

@@ -82,15 +82,19 @@ describe('what a log says', () => {
     expect(forks).toBeGreaterThan(2_000)
   })
 
-  it('is the same for branches of two and of three heads, in every order that can be', () => {
-    const draw = createSeededRandom(6)
-    const any = (): Step => steps[Math.floor(draw.next() * steps.length)] as Step
-    for (let i = 0; i < 400; i++) {
-      const branches = [branch(base, [any(), any()]), branch(base, [any(), any()]), branch(base, [any()])]
-      const made = branches.filter(({ length }) => length > 0)
-      if (made.length > 1) settle(made)
-    }
-  })
+  it(
+    'is the same for branches of two and of three heads, in every order that can be',
+    { timeout: 120_000 },
+    () => {
+      const draw = createSeededRandom(6)
+      const any = (): Step => steps[Math.floor(draw.next() * steps.length)] as Step
+      for (let i = 0; i < 400; i++) {
+        const branches = [branch(base, [any(), any()]), branch(base, [any(), any()]), branch(base, [any()])]
+        const made = branches.filter(({ length }) => length > 0)
+        if (made.length > 1) settle(made)
+      }
+    },
+  )
 
   it('is the same for a fork within a fork, and goes on from there', () => {
     const draw = createSeededRandom(7)
