@@ -7,6 +7,7 @@ import { toHex } from '../protocol/bytes.ts'
 import { asOnehopError, OnehopError } from '../protocol/errors.ts'
 import type { Call, Context } from './command.ts'
 import type { Daemon } from './daemon.ts'
+import { requireNodeIn, requireOwnKeyIn } from './shut-out.ts'
 import { counted } from './units.ts'
 
 /** Kept until a node can be given the profile. */
@@ -47,6 +48,8 @@ export async function moveIn(
   const keys = context.keys()
   const name = (await keptName(context)) ?? ''
   const { node, box, possession } = await call('admin.prove', { identity: identity.id }, { signal })
+  requireOwnKeyIn(context, identity)
+  requireNodeIn(identity, node)
   const log = await identity.withDevice({ key: node, boxKey: box, possession, role: 'node' })
   const { results } = await call('admin.host.add', { hosts: [{ log, label: name }] }, { signal })
   const [result] = results
@@ -57,6 +60,10 @@ export async function moveIn(
     )
   // Kept when the node took it: what was refused is not to be told with what comes next.
   await identity.learn(log)
+  // What the node has heard, and this command line perhaps not: as somebody who was shut out nobody lives anywhere.
+  await identity.learn((await call('identity.get', { identity: identity.id }, { signal })).log)
+  requireOwnKeyIn(context, identity)
+  requireNodeIn(identity, node)
   if (!output.json) output.words(`This node hosts you now, as ${toHex(node).slice(0, 12)}.`)
   try {
     const crypto = await context.crypto()

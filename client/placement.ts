@@ -7,6 +7,7 @@ import type { ReplicaSet } from '../protocol/placement/replica-set.ts'
 import type { IdentityId } from '../protocol/record/types.ts'
 import type { Schema } from '../protocol/schema/schema.ts'
 import type { Identity } from './identity/identity.ts'
+import { deviceShutOut, nodeShutOut } from './identity/revoked-key.ts'
 import type { CallOptions, Transport } from './transport.ts'
 
 export interface PlaceOptions extends CallOptions {
@@ -60,6 +61,7 @@ export async function proposeSet(
   options: PlaceOptions = {},
 ): Promise<Proposed> {
   const { copies, bytes, except, owner = identity.id, ...callOptions } = options
+  if (identity.role === undefined) throw deviceShutOut()
   if (identity.role !== 'owner') {
     throw new OnehopError('FORBIDDEN', "only an owner's device says which nodes hold a shard")
   }
@@ -111,6 +113,7 @@ function checkProposal(
   const barred = [...set.members, ...set.standby].find(({ node }) =>
     except.some((one) => equalBytes(one, node)),
   )
+  if (barred?.role === 'home') throw nodeShutOut()
   if (barred !== undefined)
     throw new OnehopError('BAD_MESSAGE', `the node names ${toHex(barred.node)}, which was to have no seat`)
   const promised = new Set<string>()

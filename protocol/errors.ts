@@ -50,7 +50,11 @@ export const errorTable = {
     retryable: false,
     help: 'The identity log breaks a rule; the message names the entry.',
   },
-  REVOKED: { http: 403, retryable: false, help: 'This device was revoked; pair again with a new key.' },
+  REVOKED: {
+    http: 403,
+    retryable: false,
+    help: 'This device was revoked. It comes back under another key: pair it again, or onehop recover.',
+  },
   EQUIVOCATION: {
     http: 409,
     retryable: false,

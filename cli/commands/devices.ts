@@ -10,10 +10,11 @@ import {
   untoldChanges,
   type Change,
 } from '../../client/identity/changes.ts'
+import type { Identity } from '../../client/identity/identity.ts'
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import type { ReplyOf } from '../../protocol/api/operations.ts'
 import { OnehopError } from '../../protocol/errors.ts'
-import type { IdentityState } from '../../protocol/identity/types.ts'
+import type { Role } from '../../protocol/identity/types.ts'
 import { appOptions, openApp } from '../app.ts'
 import type { Call, Command, Context } from '../command.ts'
 import { exitCodes } from '../exit-code.ts'
@@ -87,21 +88,36 @@ async function tellChanges(
   output.words(output.yellow('\nNew since you last looked:'))
   for (const change of changes) {
     output.words(`  ${changeInWords(change, name)}`)
-    const way = wayOut(change, identity.state, runtime.node)
+    const way = wayOut(change, identity, runtime.node)
     if (way !== '') output.words(output.dim(`    ${way}`))
   }
   await markTold(context.keys(), changes)
 }
 
-function wayOut(change: Change, { devices: all }: IdentityState, here: string): string {
+function wayOut(
+  change: Change,
+  { state: { devices: all }, device: own }: Pick<Identity, 'state' | 'device'>,
+  here: string,
+): string {
   const { kind, device, isDropped } = change
   if (isDropped) return 'If it was you, do it again. If not, nothing of it holds.'
   if (kind === 'recovery') return 'Not you? The words before these undo it: onehop recover --take-back'
-  if (kind !== 'added' || device === undefined) return 'Not you? Your recovery words undo it: onehop recover'
+  if (device === undefined) return ''
+  if (kind === 'revoked') return wayBack(device, all.get(toHex(device))?.role, own.key, here)
   if (all.get(toHex(device))?.revoked !== undefined) return ''
   // No node puts itself out.
   const where = toHex(device) === here ? 'It is the node that you are at; at another of yours: ' : ''
   return `Not you? ${where}${shutOutCommand(change, device)}`
+}
+
+/** A key that was revoked is never admitted again: who comes back does so under another. */
+function wayBack(device: Uint8Array, role: Role | undefined, own: Uint8Array, here: string): string {
+  if (equalBytes(device, own))
+    return 'Not you? onehop recover, with your words, gives this command line another key and shuts out whom you name.'
+  if (role !== 'node')
+    return 'Not you? It comes back under another key: pair it again, or onehop recover there, with your words.'
+  const which = toHex(device) === here ? 'It is the node that you are at' : 'It was a node'
+  return `${which}. It comes back as another one: onehop start with another --state folder, then onehop init or recover there.`
 }
 
 export const devicesRevoke: Command = {

@@ -11,6 +11,7 @@ import { exitCodes } from '../exit-code.ts'
 import { UsageError } from '../failure.ts'
 import { cliDevicePath } from '../key-store.ts'
 import { keepName, keptName, moveIn } from '../move-in.ts'
+import { requireOwnKeyIn } from '../shut-out.ts'
 import { handOutWords, wordsFileOption } from '../recovery-screen.ts'
 
 const nameLengthMax = 60
@@ -65,6 +66,7 @@ export const init: Command = {
       before === undefined ? await makePerson(call, ports) : { identity: before, hasRecovery: false }
     if (before === undefined && user !== undefined) await keepName(context, user)
     const id = toHex(identity.id)
+    requireOwnKeyIn(context, identity)
     if (!output.json) await sayIdentity(call, id, user, { isMade: before === undefined, hasRecovery })
     if (!output.json && hasRecovery)
       output.words(

@@ -96,7 +96,8 @@ export const nodeAllow: Command = {
   examples: [['onehop node allow 5f0c9a31', 'it was found behind the sofa']],
   notes: [
     `NODE is its id as onehop node lists it, or the first digits of that (${prefixMin} at least).`,
-    'It gets no seat back by this, nor a place in your identity.',
+    'It gets no seat back by this, nor a place in your identity: a key that was revoked is never admitted again. To live at it',
+    'again, start it with another --state folder (onehop start --state DIR): that makes it another node.',
   ].join('\n'),
   async run({ operands: [text = ''], context, output }) {
     const { signal } = context

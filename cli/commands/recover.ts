@@ -24,6 +24,7 @@ import { openOwnApp } from '../own-app.ts'
 import { withLines } from '../question.ts'
 import { readWords } from '../recovery-screen.ts'
 import { leaveGroupsOption, sayUnnamed, sayUnrenewed, sayUnsigned } from '../revocation.ts'
+import { sayRenewed } from '../shut-out.ts'
 import { ownShards, takeSeats } from '../seats.ts'
 import { readSince, sinceOption } from '../since.ts'
 import { counted, shortId } from '../units.ts'
@@ -85,6 +86,7 @@ export const recover: Command = {
     'later counts nowhere. That is done in the name of the words, so that whoever found your phone cannot answer in kind.',
     'A node that is shut out loses its seats, and this node speaks with it no more. Groups that you own and that lived there',
     'live here from then on.',
+    'A command line whose key was revoked gets another one by it; a node whose key was is another one with another --state folder.',
     'Interrupted, or with records still on their way: run it again.',
   ].join('\n'),
   async run(call) {
@@ -99,7 +101,10 @@ export const recover: Command = {
     readRecoveryWords(words)
     const recovered = await lookUp(call, daemon, words)
     const { identity, others } = recovered
-    if (!output.json) output.words(`${output.green('Found')} ${toHex(identity.id)}`)
+    if (!output.json) {
+      output.words(`${output.green('Found')} ${toHex(identity.id)}`)
+      for (const line of sayRenewed(recovered)) output.words(line)
+    }
     const lostNamed = pickLost(lostNames, others, identity)
     const startsEmpty = flags.on('start-empty')
     const { members } = await moveIn(call, daemon, identity, {
@@ -152,6 +157,7 @@ export const recover: Command = {
         identity: identity.id,
         device: identity.device.key,
         keyFile: cliDevicePath(context.environment),
+        renewed: recovered.renewed ?? null,
         hosted: home,
         copies: members ?? null,
         records: hosted.records,

@@ -20,18 +20,23 @@ import {
   recoveryFromWords,
   recoveryKeysOf,
 } from '../../protocol/identity/recovery.ts'
+import { beforeReplaced, isInForce } from '../../protocol/identity/take-back.ts'
 import type {
   DeviceSecrets,
   DeviceState,
   IdentityState,
   RecoveryKeys,
   RevokedNumbers,
+  SignedEntry,
 } from '../../protocol/identity/types.ts'
-import type { DeviceKey, IdentityId } from '../../protocol/record/types.ts'
+import type { DeviceKey, IdentityId, RecordId } from '../../protocol/record/types.ts'
 import { markTold } from './changes.ts'
 import { idOf } from '../id.ts'
-import { deviceOf, joinIdentity, requireOwnerPlace } from './identity.ts'
-import type { Identity, IdentityPorts } from './identity.ts'
+import { deviceOf, Identity, joinIdentity, requireOwnerPlace } from './identity.ts'
+import type { IdentityPorts } from './identity.ts'
+import { nextDevice } from './next-key.ts'
+import { recordNumbers } from './record-numbers.ts'
+import { takeKey, type TakenKey } from './revoked-key.ts'
 import { keyNames } from '../key-store.ts'
 import { defaultCrypto } from '../random.ts'
 import type { Transport } from '../transport.ts'
@@ -117,7 +122,7 @@ export async function findRecoverable({
   requireOwnerPlace('takes no recovery words', 'type them at the command line: onehop recover')
   const { key } = recoveryFromWords(crypto, readRecoveryWords(words))
   const found = await findStates({ transport, takeBack, signal }, crypto, key)
-  return found.map(({ id, devices }) => ({
+  return found.map(({ speaksOn: { id, devices } }) => ({
     identity: id,
     firstDigits: toHex(id).slice(0, idDigits),
     devices: [...devices.values()].filter(({ revoked }) => revoked === undefined),
@@ -129,6 +134,8 @@ export interface Recovered {
   readonly identity: Identity
   /** What else the identity still admits: devices and nodes. What is gone is best revoked. */
   readonly others: readonly DeviceState[]
+  /** The key that this device had was revoked: it has another one now, and this was done with what waited for a node. */
+  readonly renewed: TakenKey | undefined
   /**
    * Shuts a device out, in the name of the words: their rank is above any device's, so that who found the lost phone
    * cannot answer in kind. `numbers`: what goes on counting, by shard, as `nameWritten` has it from a node that holds it.
@@ -137,8 +144,9 @@ export interface Recovered {
 }
 
 /**
- * On a device that belongs to nobody yet, from the words and the beginning of the id: see `findRecoverable`. Throws
- * BAD_REQUEST for words that are wrong, or where several begin so, NOT_FOUND, REVOKED for words that were replaced or a device that was shut out, STALE where the device is somebody else's.
+ * From the words and the beginning of the id (see `findRecoverable`), on a device that belongs to nobody yet or to that person. One whose
+ * key was revoked goes on under another. Throws BAD_REQUEST for words that are wrong, or where several begin so, NOT_FOUND, REVOKED for
+ * words that were replaced, STALE where the device is somebody else's.
  * Repeating it after an interruption goes on where it ended.
  */
 export async function recoverIdentity(options: RecoverOptions): Promise<Recovered> {
@@ -153,64 +161,106 @@ export async function recoverIdentity(options: RecoverOptions): Promise<Recovere
       help: 'Recover on a device, or with a key store, that belongs to nobody yet.',
     })
   }
-  const known = own === undefined ? found : append(crypto, found, own.entries)
-  // What this device knows of what is taken back stays out of the branch that takes it back.
-  const takesBack = options.takeBack === true && !isInForce(known, secrets.key)
-  const log = takesBack
-    ? await logTakenBack(options, crypto, found, secrets)
-    : await logWithDevice(options, crypto, known, secrets)
+  const state = own === undefined ? found : append(crypto, found, own.entries)
+  const { log, entry, renewed } = await speak(options, crypto, state, secrets)
   const identity = await joinIdentity(options, log)
+  if (entry !== undefined) await markDone(keys, identity, entry)
   const ownName = toHex(identity.device.key)
   return {
     identity,
     others: [...identity.state.devices.values()].filter(
       ({ key, revoked }) => revoked === undefined && toHex(key) !== ownName,
     ),
+    renewed,
     async revoke(device, numbers) {
       const { entry } = revokeDevice(crypto, identity.state, secrets, device, numbers)
       await identity.learn(encodeLog([...identity.state.entries, entry]))
-      // Done here and now by the person: no news to them.
-      const own = changesIn(identity.state).filter((change) => equalBytes(change.entry, entry.hash))
-      await markTold(keys, own)
+      await markDone(keys, identity, entry)
     },
   }
 }
 
-/** The log, extended by the words' own entry that admits this device and grants it what is private. */
-async function logWithDevice(
-  ports: IdentityPorts,
+/** Done here and now by the person: no news to them. */
+async function markDone(
+  keys: IdentityPorts['keys'],
+  { state }: Identity,
+  { hash }: SignedEntry,
+): Promise<void> {
+  await markTold(
+    keys,
+    changesIn(state).filter((change) => equalBytes(change.entry, hash)),
+  )
+}
+
+interface Spoken {
+  readonly log: Uint8Array
+  /** Undefined where nothing was left to say. */
+  readonly entry: SignedEntry | undefined
+  readonly renewed: TakenKey | undefined
+}
+
+/** The words admit this device, under another key where its own was revoked, and grant it what is private. */
+async function speak(
+  options: RecoverOptions,
   crypto: CryptoProvider,
   state: IdentityState,
   secrets: DeviceSecrets,
-): Promise<Uint8Array> {
-  const device = await deviceOf(ports)
-  const known = state.devices.get(toHex(device.key))
-  if (known?.revoked !== undefined)
-    throw new OnehopError('REVOKED', 'the key of this device was shut out, and is never let in again', {
-      help: 'Move its key file away (onehop paths names it), or use another key store: then the same words let it in as a new device.',
-    })
-  if (known !== undefined) return encodeLog(state.entries)
-  const possession = provePossession(crypto, state.id, device)
-  const entry = addDevice(crypto, state, secrets, ownerAdmission(device, false), possession, {
-    readsPrivate: true,
+): Promise<Spoken> {
+  const { keys, takeBack = false, transport, signal } = options
+  const on = speaksOn(crypto, state, secrets.key)
+  if (on === undefined || (on !== state && !takeBack)) throw replaced(on !== undefined)
+  const device = await deviceOf(options)
+  if (on.devices.get(toHex(device.key))?.revoked === undefined)
+    return { ...entryFor(crypto, state, on, secrets, device), renewed: undefined }
+  return keys.lock(keyNames.nextSeed, async () => {
+    const identity = new Identity(options, device, state)
+    const next = await nextDevice({ keys, crypto, identity })
+    const { log, entry } = entryFor(crypto, state, on, secrets, next)
+    const heldAfter = async (owner: IdentityId, after: number): Promise<readonly RecordId[]> => {
+      const numbers = await recordNumbers(transport, { owner, device: device.key, after }, { signal })
+      return numbers.map(({ id }) => id)
+    }
+    return { log, entry, renewed: await takeKey({ keys, crypto, identity, heldAfter }, next, log) }
   })
-  return encodeLog(append(crypto, state, [entry]).entries)
 }
 
-/** The same where the device is in it already: an entry of the words alone makes their branch the stronger one. */
-async function logTakenBack(
-  ports: IdentityPorts,
+/** Where the words take something back, they say something on what was before it in any case: their rank decides, once they spoke. */
+function entryFor(
   crypto: CryptoProvider,
-  before: IdentityState,
+  state: IdentityState,
+  on: IdentityState,
   secrets: DeviceSecrets,
-): Promise<Uint8Array> {
-  const log = await logWithDevice(ports, crypto, before, secrets)
-  if (!equalBytes(log, encodeLog(before.entries))) return log
-  return encodeLog([...before.entries, nextEpoch(crypto, before, secrets)])
+  device: DeviceSecrets,
+): Omit<Spoken, 'renewed'> {
+  const isKnown = on.devices.has(toHex(device.key))
+  if (isKnown && on === state) return { log: encodeLog(state.entries), entry: undefined }
+  const entry = isKnown ? nextEpoch(crypto, on, secrets) : admission(crypto, on, secrets, device)
+  const after = append(crypto, state, [entry])
+  if (!isInForce(after, secrets.key)) throw replaced(false)
+  return { log: encodeLog(after.entries), entry }
 }
 
-function isInForce({ recovery }: IdentityState, key: Uint8Array): boolean {
-  return recovery !== undefined && equalBytes(recovery.key, key)
+function admission(
+  crypto: CryptoProvider,
+  state: IdentityState,
+  secrets: DeviceSecrets,
+  device: DeviceSecrets,
+): SignedEntry {
+  const possession = provePossession(crypto, state.id, device)
+  return addDevice(crypto, state, secrets, ownerAdmission(device, false), possession, { readsPrivate: true })
+}
+
+/** What the log says, or said before a device replaced the words; undefined where they have no say any more. */
+function speaksOn(crypto: CryptoProvider, state: IdentityState, key: Uint8Array): IdentityState | undefined {
+  return isInForce(state, key) ? state : beforeReplaced(crypto, state, key)
+}
+
+function replaced(mayTakeBack: boolean): OnehopError {
+  return new OnehopError('REVOKED', 'these recovery words were replaced by newer ones', {
+    help: mayTakeBack
+      ? 'Use the newer words. Was it not you, but who has a device of yours? onehop recover --take-back, with these.'
+      : 'Use the newer words.',
+  })
 }
 
 async function findState(
@@ -224,7 +274,8 @@ async function findState(
       help: 'They stand on the paper beside the words.',
     })
   const whole = digits.length === 64 ? idOf(digits, 32) : undefined
-  const found = await findStates({ transport, takeBack, signal }, crypto, key, whole)
+  const states = await findStates({ transport, takeBack, signal }, crypto, key, whole)
+  const found = states.map(({ state }) => state)
   const [good, ...more] = found.filter(({ id }) => toHex(id).startsWith(digits))
   if (good !== undefined && more.length === 0) return good
   if (good === undefined)
@@ -236,13 +287,18 @@ async function findState(
   })
 }
 
-/** All that name the words now; with `wanted`, that one alone, which nobody can crowd out. */
+interface Found {
+  readonly state: IdentityState
+  readonly speaksOn: IdentityState
+}
+
+/** All that name the words now, or before they were replaced; with `wanted`, that one alone, which nobody can crowd out. */
 async function findStates(
   { transport, takeBack = false, signal }: Pick<FindOptions, 'transport' | 'takeBack' | 'signal'>,
   crypto: CryptoProvider,
   key: Uint8Array,
   wanted?: IdentityId,
-): Promise<readonly IdentityState[]> {
+): Promise<readonly Found[]> {
   const callOptions = { signal, timeoutMs: searchTimeoutMs }
   const logs =
     wanted === undefined
@@ -252,44 +308,17 @@ async function findStates(
       : [(await transport.call('identity.get', { identity: wanted }, callOptions)).log]
   const states = logs.flatMap((log) => readLog(crypto, log, key) ?? [])
   const asked = wanted === undefined ? states : states.filter(({ id }) => equalBytes(id, wanted))
-  const good = asked.filter((state) => isInForce(state, key))
-  if (good.length > 0) return good
-  const before = asked.flatMap((state) => beforeReplaced(crypto, state, key) ?? [])
-  if (takeBack && before.length > 0) return before
-  if (asked.length > 0) {
-    throw new OnehopError('REVOKED', 'these recovery words were replaced by newer ones', {
-      help:
-        before.length > 0
-          ? 'Use the newer words. Was it not you, but who has a device of yours? onehop recover --take-back, with these.'
-          : 'Use the newer words.',
-    })
-  }
+  const all = asked.flatMap((state): Found[] => {
+    const on = speaksOn(crypto, state, key)
+    return on === undefined ? [] : [{ state, speaksOn: on }]
+  })
+  // With those that were replaced: an invention that names the words now is not to hide them.
+  const fit = takeBack ? all : all.filter(({ state, speaksOn: on }) => on === state)
+  if (fit.length > 0) return fit
+  if (asked.length > 0) throw replaced(all.length > 0)
   throw new OnehopError('NOT_FOUND', 'no identity was found that these words belong to', {
     help: 'Check the words, and the id where one is named: both stand on the paper.',
   })
-}
-
-/**
- * What the log said before a device replaced the words. Their entries from there on outrank what came instead. Undefined where
- * the words themselves, or nobody, did.
- */
-function beforeReplaced(
-  crypto: CryptoProvider,
-  { entries }: IdentityState,
-  key: Uint8Array,
-): IdentityState | undefined {
-  for (const [i, { body, signer, hash }] of entries.entries()) {
-    if (body.kind !== 'rotate' || equalBytes(signer, key)) continue
-    const gone = new Set([toHex(hash)])
-    const others = entries.filter(({ previous, hash: of }, at) => {
-      if (at < i) return true
-      if (previous.some((parent) => gone.has(toHex(parent)))) gone.add(toHex(of))
-      return !gone.has(toHex(of))
-    })
-    const state = replay(crypto, others)
-    if (isInForce(state, key)) return state
-  }
-  return undefined
 }
 
 /** Undefined for what is broken or does not concern these words: a node can send anything. */

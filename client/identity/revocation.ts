@@ -7,6 +7,7 @@ import { revokeDevice } from '../../protocol/identity/make.ts'
 import { renewGroups, type Unrenewed } from '../groups/group-epochs.ts'
 import type { Identities } from './identities.ts'
 import type { Identity } from './identity.ts'
+import { deviceShutOut } from './revoked-key.ts'
 import { renewSets } from './standing-sets.ts'
 import type { Unsigned } from './standing-sets.ts'
 import type { Transport } from '../transport.ts'
@@ -59,6 +60,8 @@ export async function revoke(options: RevocationOptions): Promise<Revoked> {
       help: 'Revoke it from another owner device.',
     })
   }
+  // First: what it cannot read, nor renew, any more would be told instead.
+  if (identity.role === undefined) throw deviceShutOut()
   if (known.revoked !== undefined) {
     const lastNumber = known.revoked.numbers.get(toHex(identity.id))?.lastNumber ?? 0
     const groups = Math.max(0, known.revoked.numbers.size - 1)

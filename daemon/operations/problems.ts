@@ -7,6 +7,7 @@ import type { Clock } from '../../protocol/ports.ts'
 import type { Store } from '../../storage/types.ts'
 import type { Config } from '../config.ts'
 import type { Hosted } from '../hosting.ts'
+import type { Identities } from '../identities.ts'
 import type { Network } from '../net/rpc.ts'
 import { candidateOf, type Neighbours } from '../placement/neighbours.ts'
 import type { ReplicaSets } from '../placement/replica-sets.ts'
@@ -19,6 +20,7 @@ export interface ProblemParts {
   readonly neighbours: Neighbours
   readonly replicaSets: ReplicaSets
   readonly hosted: readonly Hosted[]
+  readonly identities: Pick<Identities, 'get'>
   readonly clock: Pick<Clock, 'monotonicMs'>
   readonly store: Pick<Store, 'stats'>
   /** Of the disk that holds the state; undefined where nobody can tell. */
@@ -34,15 +36,22 @@ const freeBytesMin = 256 * 2 ** 20
 /** Shards with few copies for which it is looked who could take one. */
 const shortMax = 64
 
+/** People whose logs are looked at for what they say of this node. */
+const residentsMax = 64
+
+/** A box works as it should though somebody has few copies, as a first box in a street always begins, or lives here no more. */
+const harmless: readonly string[] = ['FEW_COPIES', 'SHUT_OUT']
+
 /** What a person should do something about, in words. Nothing that mends itself within a heartbeat or two. */
 export function findProblems(parts: ProblemParts): Problem[] {
-  const all = [failingStore, littleSpace, alone, fewCopies, awayReplicas].flatMap((find) => find(parts))
+  const all = [failingStore, littleSpace, alone, shutOut, fewCopies, awayReplicas].flatMap((find) =>
+    find(parts),
+  )
   return all.slice(0, apiLimits.problemsMax)
 }
 
-/** A box works as it should though somebody has few copies: a first box in a street always begins so. */
 export function isHealthy(problems: readonly Problem[]): boolean {
-  return problems.every(({ code }) => code === 'FEW_COPIES')
+  return problems.every(({ code }) => harmless.includes(code))
 }
 
 function failingStore({ store, clock }: ProblemParts): Problem[] {
@@ -70,6 +79,23 @@ function alone({ config, network }: ProblemParts): Problem[] {
   if (config.network.bootstrap.length === 0 || network.rpc.connected().length > 0) return []
   const message = 'No other node answers, though some were named.'
   return [problem('ALONE', message, "Check network.bootstrap in the config, and this box's connection.")]
+}
+
+/** By people who are still served here: they cannot come to live at it again, which no other word of the node's would say. */
+function shutOut({ hosted, identities, network }: ProblemParts): Problem[] {
+  const residents = hosted.filter(({ person }) => person).slice(0, residentsMax)
+  const gone = residents.filter(
+    ({ owner }) => identities.get(owner)?.devices.get(network.rpc.self)?.revoked !== undefined,
+  )
+  if (gone.length === 0) return []
+  const who = gone.length === 1 ? 'Somebody who lived here has' : `${gone.length} people who lived here have`
+  return [
+    problem(
+      'SHUT_OUT',
+      `${who} revoked the key of this node in their identity, for good.`,
+      'To live at this box again, start it with another --state folder: that makes it another node.',
+    ),
+  ]
 }
 
 function fewCopies({ config, neighbours, replicaSets, hosted }: ProblemParts): Problem[] {

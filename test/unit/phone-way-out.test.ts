@@ -45,6 +45,11 @@ test('the phone shuts a device out itself, and names the command that takes a no
     [false, byWords],
     [false, way],
   ])
+  const revoked = append(crypto, state, [revokeDevice(crypto, state, first, phone.key, []).entry])
+  expect(told(revoked).at(-1)).toEqual([
+    false,
+    'If that was not you: onehop recover, on the machine of your node, with your recovery words, shuts out who did it. A device comes back by being paired again.',
+  ])
   const without = append(crypto, state, [revokeDevice(crypto, state, first, box.key, []).entry])
   expect(told(without).map(([can]) => can)).toEqual([true, false, false])
 })

@@ -15,6 +15,8 @@ export function wayOut(change: Change, whose: Whose): string {
   if (canShutOut(change, whose)) return 'If that was not you, shut the device out now.'
   if (change.role === 'node' && change.device !== undefined && isAddedAndIn(change, whose))
     return `If that was not you: ${shutOutCommand(change, change.device)}, on the machine of another node of yours.`
+  if (change.kind === 'revoked')
+    return 'If that was not you: onehop recover, on the machine of your node, with your recovery words, shuts out who did it. A device comes back by being paired again.'
   const undo = change.kind === 'recovery' ? 'recover --take-back' : 'recover'
   return `If that was not you, your recovery words undo it: onehop ${undo}, on the machine of your node.`
 }
