@@ -13,7 +13,7 @@ const prefixMin = 8
 export function pickLost(
   names: readonly string[],
   others: readonly DeviceState[],
-  { state }: Identity,
+  { state }: Pick<Identity, 'state'>,
 ): readonly DeviceState[] | undefined {
   if (names.length === 0) return undefined
   if (names.includes('all')) return others

@@ -262,7 +262,13 @@ export class Collection<V> {
 
   #headerName(owner: IdentityId): string {
     if (this.#compiled.private && !this.#parts.isSelf(owner)) {
-      throw new OnehopError('FORBIDDEN', `${this.name} is private: nobody but its owner can read it`)
+      throw new OnehopError(
+        'FORBIDDEN',
+        `${this.name} is private, and nobody but its owner has what is private`,
+        {
+          help: 'Groups keep nothing private: there, write in a collection for its members. Of what is your own, leave out the owner.',
+        },
+      )
     }
     return this.#parts.sealing.collectionName(this.#parts.app, this.#compiled)
   }

@@ -181,7 +181,7 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
     return nodes
   }
   const isOwn = (of: IdentityId): boolean => identity !== undefined && equalBytes(of, identity.id)
-  const at = (of: IdentityId): Pick<Transport, 'call'> =>
+  const at = (of: IdentityId): Pick<Transport, 'call' | 'address'> =>
     isOwn(of) ? transport : (others.get(toHex(of)) ?? transport)
   const supply = async (lacking: Lacking, of: IdentityId): Promise<void> => {
     if (lacking === 'NOT_HOSTED') {
@@ -194,10 +194,11 @@ export async function connect<S extends Schema>(options: ConnectOptions<S>): Pro
   }
   const send = (of: IdentityId, records: readonly Uint8Array[], signal: AbortSignal) =>
     at(of).call('record.put', { records }, { signal })
+  const addressOf = (of?: IdentityId): string => (of === undefined ? transport : at(of)).address
   const headerOf = (record: Uint8Array) => decodeRecord(crypto, record).header
   const outbox =
     identity &&
-    (await Outbox.open({ keys, clock, transport, send, headerOf, device: identity.device, log, supply }))
+    (await Outbox.open({ keys, clock, addressOf, send, headerOf, device: identity.device, log, supply }))
   const writer = identity && new Writer({ keys, crypto, clock, identity, offsetMs })
   const leaving = new AbortController()
   const caughtUp =

@@ -9,14 +9,13 @@ import { keyNames } from './key-store.ts'
 import type { KeyStore } from './key-store.ts'
 import { clientLimits } from './limits.ts'
 import { requireOwnKey } from './identity/own-key.ts'
-import type { Transport } from './transport.ts'
 import type { Written } from './writer.ts'
 
 export interface OutboxParts {
   readonly keys: KeyStore
   readonly clock: Clock
-  /** Of the node that answers. */
-  readonly transport: Pick<Transport, 'address'>
+  /** Of the node that takes what is written in a shard; in one's own where none is named. */
+  readonly addressOf: (owner?: IdentityId) => string
   /** To a node that holds the shard. */
   readonly send: (owner: IdentityId, records: readonly Uint8Array[], signal: AbortSignal) => Promise<Reply>
   readonly headerOf: (record: Uint8Array) => Pick<RecordHeader, 'owner' | 'device'>
@@ -219,7 +218,7 @@ export class Outbox {
   }
 
   async #send({ owner, records: batch }: Batch): Promise<boolean> {
-    const { transport, send } = this.#parts
+    const { addressOf, send } = this.#parts
     const records = batch.map(([, bytes]) => bytes)
     const { results } = await send(owner, records, this.#closed.signal)
     const gone: string[] = []
@@ -239,7 +238,7 @@ export class Outbox {
         lacking.set(what, [...(lacking.get(what) ?? []), [name, error]])
       else if (what !== undefined || !error.retryable) refusals.push([name, error])
     }
-    await this.#settle(gone, refusals, transport.address)
+    await this.#settle(gone, refusals, addressOf(owner))
     if (lacking.size > 0) this.#supplied++
     else this.#supplied = 0
     for (const [what, names] of lacking) await this.#supply(what, owner, names)
@@ -259,7 +258,7 @@ export class Outbox {
       await this.#settle(
         [],
         names.map(([name]) => [name, error]),
-        this.#parts.transport.address,
+        this.#parts.addressOf(owner),
       )
     }
   }
@@ -275,7 +274,7 @@ export class Outbox {
       if (entry === undefined) {
         // Another tab has sent it.
         this.#queue.delete(name)
-        this.#waiters.get(name)?.resolve({ address: this.#parts.transport.address })
+        this.#waiters.get(name)?.resolve({ address: this.#parts.addressOf() })
         continue
       }
       this.#queue.set(name, entry)

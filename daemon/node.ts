@@ -275,6 +275,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
       finder,
       recoveries,
       search,
+      isAlone: () => network.rpc.connected().length === 0,
     }),
     ...recordOperations({ clock, ingest, replication }),
     ...search.operations,

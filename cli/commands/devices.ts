@@ -45,7 +45,7 @@ export const devices: Command = {
       await context.daemon()
     ).call('admin.devices', { identity }, { signal: context.signal })
     const labelled = found.map((device) => ({ ...device, label: labelOf(device, own) }))
-    if (output.json) for (const device of labelled) output.line(device)
+    if (output.json) for (const device of labelled) output.line({ identity, ...device })
     else {
       output.words(`Devices of ${toHex(identity)}`)
       output.data(

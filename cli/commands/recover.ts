@@ -9,7 +9,7 @@ import type { ReplyOf } from '../../protocol/api/operations.ts'
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
 import { readRecoveryWords } from '../../protocol/identity/recovery.ts'
-import type { DeviceState } from '../../protocol/identity/types.ts'
+import type { DeviceState, IdentityState } from '../../protocol/identity/types.ts'
 import { bringGroups, type BroughtGroups } from '../bring-groups.ts'
 import { comeHome, keepSeat } from '../come-home.ts'
 import type { Call, Command } from '../command.ts'
@@ -99,7 +99,9 @@ export const recover: Command = {
     const words = await readWords(call, flags.text('words-file'))
     // Before anybody is asked: a slip is told at once.
     readRecoveryWords(words)
-    const recovered = await lookUp(call, daemon, words)
+    const recovered = await lookUp(call, daemon, words, (state) => {
+      pickLost(lostNames, [...state.devices.values()], { state })
+    })
     const { identity, others } = recovered
     if (!output.json) {
       output.words(`${output.green('Found')} ${toHex(identity.id)}`)
@@ -178,7 +180,13 @@ export const recover: Command = {
   },
 }
 
-async function lookUp(call: Call, daemon: Daemon, words: string): Promise<Recovered> {
+/** With `check`, which throws for a slip before anything is joined. */
+async function lookUp(
+  call: Call,
+  daemon: Daemon,
+  words: string,
+  check: (found: IdentityState) => void,
+): Promise<Recovered> {
   const { context } = call
   const { signal } = context
   const crypto = await context.crypto()
@@ -188,7 +196,7 @@ async function lookUp(call: Call, daemon: Daemon, words: string): Promise<Recove
   if (!call.output.json) call.output.words('Asking who holds what these words open ...')
   const identity = call.flags.text('identity') ?? (await choose(call, await findAll(call, transport, words)))
   return untilFound(call, () =>
-    recoverIdentity({ words, keys, crypto, transport, takeBack, identity, signal }),
+    recoverIdentity({ words, keys, crypto, transport, takeBack, identity, check, signal }),
   )
 }
 
@@ -206,7 +214,9 @@ async function findAll(
 }
 
 /** Again and again for a while: a node that has met nobody yet finds nothing. */
-async function untilFound<T>({ context: { signal, clock } }: Call, find: () => Promise<T>): Promise<T> {
+async function untilFound<T>({ context, output }: Call, find: () => Promise<T>): Promise<T> {
+  const { signal, clock } = context
+  let isSaid = output.json
   const giveUpMs = clock.monotonicMs() + meetMs
   for (;;) {
     try {
@@ -215,6 +225,8 @@ async function untilFound<T>({ context: { signal, clock } }: Call, find: () => P
       const error = asOnehopError(cause)
       const mayCome = ['NOT_FOUND', 'UNKNOWN_IDENTITY', 'BUSY'].includes(error.code)
       if (!mayCome || clock.monotonicMs() > giveUpMs) throw error
+      if (!isSaid) output.words(`Waiting: ${error.message} ...`)
+      isSaid = true
       await clock.sleep(pollMs, signal)
     }
   }

@@ -97,6 +97,8 @@ export interface RecoverOptions extends IdentityPorts, FindOptions {
   readonly crypto?: CryptoProvider | undefined
   /** Which one: its id, or the first digits of it that stand on the paper beside the words, 12 at least. */
   readonly identity: IdentityId | string
+  /** Sees what was found before anything is joined; what it throws keeps it from that. */
+  readonly check?: ((found: IdentityState) => void) | undefined
 }
 
 /** Somebody who names these words. Anybody can make an identity that does: the person compares the id with their paper. */
@@ -162,6 +164,7 @@ export async function recoverIdentity(options: RecoverOptions): Promise<Recovere
     })
   }
   const state = own === undefined ? found : append(crypto, found, own.entries)
+  options.check?.(speaksOn(crypto, state, secrets.key) ?? state)
   const { log, entry, renewed } = await speak(options, crypto, state, secrets)
   const identity = await joinIdentity(options, log)
   if (entry !== undefined) await markDone(keys, identity, entry)

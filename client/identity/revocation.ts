@@ -101,6 +101,7 @@ const namedMax = 8
 
 /** Throws LAGGING: a device is revoked once, and what is not named then never counts again. */
 export function requireGroups({ unheld, unread }: Pick<Named, 'unheld' | 'unread'>): void {
+  if (unread?.code === 'REVOKED') throw unread
   if (unread !== undefined)
     throw new OnehopError(
       'LAGGING',

@@ -22,6 +22,8 @@ export interface IdentityOperationsParts {
   readonly finder: Finder
   readonly recoveries: Recoveries
   readonly search: Pick<Search, 'identityLog'>
+  /** True while no other node is connected: there is nobody to ask. */
+  readonly isAlone: () => boolean
 }
 
 type Names =
@@ -33,7 +35,7 @@ type Names =
   | 'schema.get'
 
 export function identityOperations(parts: IdentityOperationsParts): Pick<Operations, Names> {
-  const { config, identities, hosting, schemas, finder, recoveries, search } = parts
+  const { config, identities, hosting, schemas, finder, recoveries, search, isAlone } = parts
   return {
     async 'identity.get'({ identity, held = false }, { signal }) {
       if (held && !hosting.has(identity)) throw stranger(identity)
@@ -43,6 +45,7 @@ export function identityOperations(parts: IdentityOperationsParts): Pick<Operati
         await finder.find(identity, signal)
         log = identities.log(identity)
       }
+      if (log === undefined && isAlone()) throw alone('UNKNOWN_IDENTITY')
       if (log === undefined)
         throw new OnehopError('UNKNOWN_IDENTITY', `nobody asked knows ${toHex(identity)}`, {
           help: 'Check the id. Whoever has it must live at a node that runs and can be reached, or have copies at one.',
@@ -84,6 +87,7 @@ export function identityOperations(parts: IdentityOperationsParts): Pick<Operati
 
     async 'identity.recover'({ recoveryKey }, { signal }) {
       const found = await recoveries.find(recoveryKey, signal)
+      if (found.length === 0 && isAlone()) throw alone('NOT_FOUND')
       if (found.length === 0) {
         throw new OnehopError('NOT_FOUND', 'nobody asked knows these recovery words', {
           help: 'Check the words. A node that was just started may need a minute to meet others: try again then.',
@@ -105,6 +109,12 @@ export function identityOperations(parts: IdentityOperationsParts): Pick<Operati
       return { schema: known.bytes }
     },
   }
+}
+
+function alone(code: 'NOT_FOUND' | 'UNKNOWN_IDENTITY'): OnehopError {
+  return new OnehopError(code, 'it is not known here, and this node has met no other that it could ask', {
+    help: 'A node that was just started may need a minute to meet others. Else name one that can be reached, in the config: network.bootstrap.',
+  })
 }
 
 function stranger(identity: IdentityId): OnehopError {

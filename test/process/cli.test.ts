@@ -147,7 +147,7 @@ test('a life: start, init, put, get, status, stop', async () => {
     .split('\n')
     .map((line) => JSON.parse(line) as object)
   expect(devices).toMatchObject([
-    { device: me['device'], role: 'owner' },
+    { identity: me['identity'], device: me['device'], role: 'owner' },
     { device: ready['node'], role: 'node' },
   ])
 

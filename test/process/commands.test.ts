@@ -229,6 +229,10 @@ test('a club is founded, somebody writes in it from another node, and is put out
     expect(as(ada, 'get', 'talks', '--owner', name).lines()).toMatchObject([{ value: JSON.parse(talk) }])
   expect(as(ben, 'get', 'talks', '--owner', group).lines()).toMatchObject([{ value: JSON.parse(talk) }])
 
+  expect(onehop(ada, 'put', 'notes', '{"text":"ours"}', '--owner', group).lines()).toMatchObject([
+    { error: { code: 'FORBIDDEN', help: expect.stringContaining('Groups keep nothing private') } },
+  ])
+
   expect(as(ben, 'groups').lines()).toMatchObject([{ group, role: 'writer', members: 2 }])
   expect(as(ben, 'groups', 'remove', group, adasId).lines()).toMatchObject([{ error: { code: 'FORBIDDEN' } }])
   expect(as(ada, 'groups', 'remove', group, bensId).status).toBe(0)

@@ -80,6 +80,8 @@ test('what another device or the words did is told once, with the way out', () =
   expect(onehop('desk', 'tokens').stdout).toMatch(/Backup .* over: the device that granted it is revoked/)
   expect(onehop('laptop', 'devices', '--json').said).toBe('')
   expect(onehop('laptop', 'devices').said).toMatch(/was shut out by/)
+  const answer = run('laptop', ['devices', 'revoke', keyOf('desk')])
+  expect([answer.status, answer.stderr]).toEqual([1, expect.stringMatching(/\(REVOKED\)/)])
 })
 
 test('a command line gets another key, goes on with it, and the others are told', () => {

@@ -145,6 +145,11 @@ test(
     const unsaid = onehop('new', fresh, ['recover', '--words-file', paper, '--json'])
     expect([unsaid.status, unsaid.said]).toEqual([5, expect.stringContaining(digits)])
     expect(unsaid.said).toContain('--identity')
+    // A slip is told before anything is joined.
+    const typo = ['recover', '--words-file', paper, '--identity', digits, '--lost', 'abcdef1234', '--json']
+    const slipped = onehop('new', fresh, typo)
+    expect([slipped.status, slipped.said]).toEqual([2, expect.stringContaining('--lost abcdef1234')])
+    expect(onehop('new', fresh, ['devices']).status).toBe(5)
     const recover = onehop(
       'new',
       fresh,

@@ -59,7 +59,7 @@ async function withOutbox(answer: Answer, supply: (what: Lacking) => Promise<voi
     Outbox.open({
       keys: made.keys,
       clock: made.clock,
-      transport: node.transport,
+      addressOf: () => node.transport.address,
       send: (_, records, signal) => node.transport.call('record.put', { records }, { signal }),
       headerOf: (record) => decodeRecord(crypto, record).header,
       device: own,
@@ -190,7 +190,7 @@ test('records of a shard whose nodes are away hold up nobody else', async () => 
   const outbox = await Outbox.open({
     keys: made.keys,
     clock: made.clock,
-    transport: { address: 'n' },
+    addressOf: (of) => (of?.[0] === 9 ? 'theirs' : 'n'),
     headerOf: (record) => decodeRecord(crypto, record).header,
     device: made.identity.device,
     log: silent,
@@ -204,11 +204,11 @@ test('records of a shard whose nodes are away hold up nobody else', async () => 
   const writer = made.open()
   const [first] = outbox.add(await writer.write([(clock) => ({ ...made.draft(clock), owner: group })]))
   const [second] = outbox.add(await writer.write([made.draft]))
-  await second
+  expect(await second).toEqual({ address: 'n' })
   expect([sent, outbox.size]).toEqual([['own'], 1])
   isAway = false
   await made.clock.advance(60_000)
-  await first
+  expect(await first).toEqual({ address: 'theirs' })
   expect(sent).toEqual(['own', 'group'])
   await outbox.close()
 })

@@ -91,6 +91,9 @@ it('says that the list of groups cannot be read, and goes on without it where th
   const named = await asked(async () => undefined, noted)
   expect(named).toMatchObject({ numbers: [{ owner }], unheld: [], unread: left })
   expect(() => requireGroups(named)).toThrow(expect.objectContaining({ code: 'LAGGING' }))
+  // Trying again, or leaving the groups, helps nobody who is shut out.
+  const out = new OnehopError('REVOKED', 'this device was revoked')
+  expect(() => requireGroups({ ...named, unread: out })).toThrow(out)
   const ours = asked(
     async () => undefined,
     async () => Promise.reject(new TypeError('ours')),
