@@ -164,6 +164,7 @@ export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promis
     rpc,
     routing: createRouting(libp2p, libp2p.services.dht, gater),
     addresses: () => libp2p.getMultiaddrs().map(formatAddress),
+    missingRelays: () => ownRelays.missing(),
     stats: () => rpc.stats(),
     async deny(nodes) {
       gater.deny(nodes)

@@ -8,7 +8,7 @@ import { DialSchedule } from './dial-schedule.ts'
 import type { Gater } from './gater.ts'
 import { netLimits } from './net-limits.ts'
 import { isRelayed, nodeIdOf, peerIdOf, throughRelay, transportOf } from './node-id.ts'
-import type { NodeId } from './rpc.ts'
+import type { MissingRelay, NodeId } from './rpc.ts'
 
 const checkMs = 500
 const reserveMs = 5_000
@@ -38,6 +38,7 @@ export class Relays {
   readonly #gater: Gater
   readonly #configured: ReadonlyMap<NodeId, readonly Multiaddr[]>
   readonly #published = new Map<NodeId, readonly Multiaddr[]>()
+  readonly #missing = new Map<NodeId, MissingRelay>()
   #transport: RelayTransport | undefined
 
   /** By node: where the operator says it is. */
@@ -77,6 +78,11 @@ export class Relays {
     return Array.from({ length: longest }, (_, i) => lists.flatMap((list) => list[i] ?? []))
       .flat()
       .slice(0, netLimits.relayedAddressesMax)
+  }
+
+  /** Those of the config that gave no place, and why. */
+  missing(): readonly MissingRelay[] {
+    return [...this.#missing.values()]
   }
 
   /** Asks for places as long as it runs, whenever a relay is connected and has given none. */
@@ -128,10 +134,20 @@ export class Relays {
       if (libp2p.peerId.equals(peer) || store.hasReservation(peer)) return true
       return libp2p.getConnections(peer).every(({ remoteAddr }) => isRelayed(remoteAddr))
     }
+    const note = (relay: NodeId): void => {
+      const peer = peerIdOf(relay)
+      if (libp2p.peerId.equals(peer) || store.hasReservation(peer)) this.#missing.delete(relay)
+      else if (!this.#missing.has(relay))
+        this.#missing.set(relay, { relay, refusal: undefined, sinceMs: clock.monotonicMs() })
+      // What it once answered is no reason any more.
+      else if (libp2p.getConnections(peer).length === 0) this.#refused(relay, undefined)
+    }
     while (!signal.aborted) {
+      for (const relay of this.#configured.keys()) note(relay)
       const asked = schedule.due(clock.monotonicMs(), isSettled).map(async (relay) => {
         await store.addRelay(peerIdOf(relay), 'configured').catch((error: unknown) => {
           schedule.failed(relay, clock.monotonicMs(), false)
+          this.#refused(relay, refusalOf(error))
           if (!signal.aborted) log.warn('net.relay-refused', { relay, error })
         })
       })
@@ -139,6 +155,11 @@ export class Relays {
       await clock.sleep(checkMs, signal).catch(() => {})
     }
     for (const [name, listener] of events) store.removeEventListener(name, listener as EventListener)
+  }
+
+  #refused(relay: NodeId, refusal: string | undefined): void {
+    const known = this.#missing.get(relay)
+    if (known !== undefined) this.#missing.set(relay, { ...known, refusal })
   }
 
   /** Where others find the relay: the operator's word first, of the relay's own what we would dial ourselves. */
@@ -153,6 +174,12 @@ export class Relays {
     const isName = (address: Multiaddr): boolean => address.toString().startsWith('/dns')
     return [...doors.values()].sort((a, b) => Number(isName(a)) - Number(isName(b)))
   }
+}
+
+/** In words for whoever named the relay. */
+function refusalOf(error: unknown): string {
+  const { name, message } = error instanceof Error ? error : new Error(String(error))
+  return name === 'UnsupportedProtocolError' ? 'it relays for nobody (network.relay there)' : message
 }
 
 function readAddress(bytes: Uint8Array): Multiaddr | undefined {

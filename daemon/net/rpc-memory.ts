@@ -164,6 +164,7 @@ function createNode(
     rpc,
     routing,
     addresses: () => [`/memory/${node}`],
+    missingRelays: () => [],
     stats: () => rpc.stats(),
     async deny(nodes) {
       member.denied.clear()

@@ -54,11 +54,21 @@ export interface Routing {
   withdraw(key: Uint8Array): Promise<void>
 }
 
+/** A relay of `network.relays` at which this node has no place. */
+export interface MissingRelay {
+  readonly relay: NodeId
+  /** What it answered when it was asked last; undefined where it was not reached. */
+  readonly refusal: string | undefined
+  /** Monotonic. */
+  readonly sinceMs: number
+}
+
 export interface Network<M extends Method = NodeMethod> extends AsyncDisposable {
   readonly rpc: Rpc<M>
   readonly routing: Routing
   /** Own dialable multiaddrs. */
   addresses(): readonly string[]
+  missingRelays(): readonly MissingRelay[]
   /** Peers that are neither dialled nor answered: the operator's deny list. Replaces the list. */
   deny(nodes: readonly NodeId[]): Promise<void>
   /** Closes the connection with this peer and all its streams, when what was sent has left. It may come again. */

@@ -33,6 +33,9 @@ export interface ProblemParts {
  */
 const freeBytesMin = 256 * 2 ** 20
 
+/** A relay that is not reached for this long is told. */
+const relayAwayMs = 30_000
+
 /** Shards with few copies for which it is looked who could take one. */
 const shortMax = 64
 
@@ -44,7 +47,7 @@ const harmless: readonly string[] = ['FEW_COPIES', 'SHUT_OUT']
 
 /** What a person should do something about, in words. Nothing that mends itself within a heartbeat or two. */
 export function findProblems(parts: ProblemParts): Problem[] {
-  const all = [failingStore, littleSpace, alone, shutOut, fewCopies, awayReplicas].flatMap((find) =>
+  const all = [failingStore, littleSpace, alone, noRelay, shutOut, fewCopies, awayReplicas].flatMap((find) =>
     find(parts),
   )
   return all.slice(0, apiLimits.problemsMax)
@@ -96,6 +99,26 @@ function shutOut({ hosted, identities, network }: ProblemParts): Problem[] {
       'To live at this box again, start it with another --state folder: that makes it another node.',
     ),
   ]
+}
+
+/** One that does not answer yet may be starting. */
+function noRelay({ network, clock }: ProblemParts): Problem[] {
+  const nowMs = clock.monotonicMs()
+  return network.missingRelays().flatMap(({ relay, refusal, sinceMs }) => {
+    const forMs = Math.floor(nowMs - sinceMs)
+    if (refusal === undefined && forMs < relayAwayMs) return []
+    return [
+      problem(
+        'NO_RELAY',
+        `Node ${relay.slice(0, 12)}… gives this node no place as its relay: ${refusal ?? 'it cannot be reached'}.`.slice(
+          0,
+          1024,
+        ),
+        'Nobody reaches this node through it. Check network.relays in the config, and network.relay at that node.',
+        forMs,
+      ),
+    ]
+  })
 }
 
 function fewCopies({ config, neighbours, replicaSets, hosted }: ProblemParts): Problem[] {

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { MissingRelay } from '../../daemon/net/rpc.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import { createMesh } from '../support/mesh.ts'
 
@@ -46,4 +47,44 @@ test('a disk with little space is told before it is full', async () => {
     problems: [{ code: 'LITTLE_SPACE', message: 'The disk has 255 MiB left; the store wants 256.' }],
     storage: { freeBytes },
   })
+})
+
+test('a node that has met nobody says that it could ask nobody, and where to name one', async () => {
+  const unknown = Uint8Array.from({ length: 32 }, () => 7)
+  await using mesh = await createMesh(1)
+  const asked = [
+    mesh.wait(mesh.nodes[0]!.call('identity.recover', { recoveryKey: unknown })),
+    mesh.wait(mesh.nodes[0]!.call('identity.get', { identity: unknown })),
+  ]
+  for (const one of await Promise.allSettled(asked))
+    expect(one).toMatchObject({
+      reason: {
+        code: expect.stringMatching(/NOT_FOUND|UNKNOWN_IDENTITY/),
+        message: expect.stringContaining('has met no other'),
+        help: expect.stringContaining('network.bootstrap'),
+      },
+    })
+})
+
+test('a relay that gives no place is told with what it answered, and one that is not reached after a while', async () => {
+  let missing: readonly MissingRelay[] = []
+  await using mesh = await createMesh(1, {
+    onJoin: (network) => Object.assign(network, { missingRelays: () => missing }),
+  })
+  const problems = async () => (await mesh.wait(mesh.nodes[0]!.call('admin.status', {}))).problems
+  const relay = 'ab'.repeat(32)
+  missing = [{ relay, refusal: undefined, sinceMs: mesh.clock.monotonicMs() }]
+  expect(await problems()).toEqual([])
+  await mesh.clock.advance(31_000)
+  expect(await problems()).toMatchObject([
+    { code: 'NO_RELAY', message: expect.stringMatching(/^Node abababababab… .*: it cannot be reached\.$/) },
+  ])
+  missing = [{ relay, refusal: 'it relays for nobody', sinceMs: mesh.clock.monotonicMs() }]
+  await mesh.clock.advance(summaryMs)
+  expect(await problems()).toMatchObject([
+    {
+      message: expect.stringContaining('it relays for nobody'),
+      help: expect.stringContaining('network.relays'),
+    },
+  ])
 })

@@ -99,12 +99,16 @@ test('a node that does not relay yet is asked again', async () => {
   const address = bootstrapOf(refusing)
   const hidden = await startHidden(2, address)
   await until(() => hidden.rpc.connected().includes(refusing.rpc.self))
-  // Long enough to have been refused.
-  await new Promise((resolve) => setTimeout(resolve, 1_500))
+  await until(() => hidden.missingRelays()[0]?.refusal !== undefined)
+  expect(hidden.missingRelays()).toMatchObject([
+    { relay: refusing.rpc.self, refusal: 'it relays for nobody (network.relay there)' },
+  ])
   expect(relayed(hidden)).toEqual([])
   await stop(refusing)
+  await until(() => hidden.missingRelays()[0]?.refusal === undefined)
   await startRelay({ tcp: portOf(address) })
   await until(() => relayed(hidden).length > 0)
+  await until(() => hidden.missingRelays().length === 0)
 })
 
 test('addresses that are announced in place of own ones stand beside those through relays', async () => {
