@@ -33,6 +33,12 @@ export interface GroupOptions {
   readonly afterBatch?: () => Promise<void>
 }
 
+interface Reader {
+  readonly read: () => unknown
+  readonly resolve: (value: unknown) => void
+  readonly reject: (reason: unknown) => void
+}
+
 interface Writer {
   readonly prepare: (batch: StagedBatch) => unknown
   readonly resolve: (value: unknown) => void
@@ -56,6 +62,7 @@ export class GroupCommit {
   readonly #clock: Pick<Clock, 'monotonicMs'>
   readonly #afterBatch: (() => Promise<void>) | undefined
   #waiting: Writer[] = []
+  #readers: Reader[] = []
   #draining: Promise<void> | undefined
   #closed = false
   #batches = 0
@@ -93,6 +100,17 @@ export class GroupCommit {
     })
   }
 
+  /** All that `read` reads, at once, is of one moment: no batch is under way meanwhile. */
+  between<T>(read: () => T): Promise<T> {
+    if (this.#closed) return Promise.reject(new OnehopError('CLOSED', 'the store is closed'))
+    if (this.#readers.length >= this.#limits.waitingMax)
+      return Promise.reject(new OnehopError('BUSY', 'too many reads are waiting for the disk'))
+    return new Promise<T>((resolve, reject) => {
+      this.#readers.push({ read, resolve: resolve as (value: unknown) => void, reject })
+      this.#draining ??= Promise.resolve().then(() => this.#drain())
+    })
+  }
+
   /** Refuses new writers and resolves when those accepted are served. */
   async close(): Promise<void> {
     this.#closed = true
@@ -100,7 +118,8 @@ export class GroupCommit {
   }
 
   async #drain(): Promise<void> {
-    while (this.#waiting.length > 0) {
+    while (this.#waiting.length > 0 || this.#readers.length > 0) {
+      this.#read()
       const { batch, writers } = this.#prepare()
       if (writers.length === 0) continue
       try {
@@ -125,6 +144,16 @@ export class GroupCommit {
       }
     }
     this.#draining = undefined
+  }
+
+  #read(): void {
+    for (const { read, resolve, reject } of this.#readers.splice(0)) {
+      try {
+        resolve(read())
+      } catch (error) {
+        reject(error)
+      }
+    }
   }
 
   #failed(error: OnehopError): void {

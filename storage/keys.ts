@@ -19,6 +19,7 @@ export const tags = {
   live: 0x6c, // l
   meta: 0x6d, // m
   numbers: 0x6e, // n
+  tree: 0x6f, // o
   cursor: 0x70, // p
   order: 0x72, // r
   table: 0x74, // t
@@ -38,6 +39,7 @@ export const shardTags = [
   tags.equivocation,
   tags.cursor,
   tags.dropped,
+  tags.tree,
 ]
 
 export const idBytes = 32

@@ -14,7 +14,7 @@ interface Memory {
 }
 
 /** Longer ones are read from the disk: a few of them would cost as much memory as all others. */
-const valueBytesMax = 2_048
+const valueBytesMax = 2_112
 
 function memories(): Memory[] {
   const often = [tags.head, tags.counts, tags.cursor]
@@ -24,6 +24,8 @@ function memories(): Memory[] {
     { tags: often, values: new TwoHalves(32_768), keepsReads: true },
     // Where a device's next record goes: a page that was written a moment ago, or is not there yet. Less than 1 KB each.
     { tags: [tags.numbers], values: new TwoHalves(4_096), keepsReads: true },
+    // The path to where the next record goes. Some 1.5 KB each.
+    { tags: [tags.tree], values: new TwoHalves(4_096), keepsReads: true },
     // Read back at once by everybody who passes it on. Less than 1 KB each; four times what one message between nodes takes.
     { tags: justWritten, values: new TwoHalves(4_096), keepsReads: false },
   ]

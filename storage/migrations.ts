@@ -1,16 +1,17 @@
 import { OnehopError } from '../protocol/errors.ts'
 import { utf8 } from '../protocol/bytes.ts'
+import { buildTrees } from './build-trees.ts'
 import { keyOf, readUint, tags, uintPart } from './keys.ts'
 import type { Kv } from './kv.ts'
 
-export const formatVersion = 1
+export const formatVersion = 2
 
 /**
  * Step `n` brings a store of version n to version n + 1. It may run again after a crash, so it must not mind
- * finding its own work half done. Version 1 is the first.
+ * finding its own work half done. Version 1 is the first; version 2 has the trees of refs.
  */
 export type MigrationSteps = Readonly<Record<number, (kv: Kv) => Promise<void>>>
-const steps: MigrationSteps = {}
+const steps: MigrationSteps = { 1: buildTrees }
 
 export const versionKey = keyOf(tags.meta, utf8('version')).slice()
 

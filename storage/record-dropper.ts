@@ -65,6 +65,7 @@ export function stageDrops(
     const { header } = record
     state.head.records--
     state.head.recordBytes -= bytes.length
+    state.tree.remove(ref)
     batch.delete(keyOf(tags.order, shard, ref))
     batch.put(keyOf(tags.dropped, shard, ref), bytes)
     if (drop.rightful !== undefined) {

@@ -69,6 +69,7 @@ function stageRecord(batch: StagedBatch, shard: ShardState, { record, bytes }: I
   }
   shard.head.records++
   shard.head.recordBytes += bytes.length
+  shard.tree.insert(ref)
   const winner = stageVersion(batch, shard, collection, { record, bytes }, ref)
   return { state: 'stored', winner, equivocates, position: appendLog(shard, ref) }
 }

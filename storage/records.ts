@@ -21,6 +21,7 @@ import { keyText } from './kv-memory.ts'
 import type { Kv } from './kv.ts'
 import { LatestCache } from './latest-cache.ts'
 import { stageRecords } from './record-writer.ts'
+import { RefTree, type RefOrder } from './ref-tree.ts'
 import { pageSlots, readPages, slotRef, takenSlots } from './ref-pages.ts'
 import { orderLive, readCounts, readHead, type ShardStates } from './shard-state.ts'
 import type { StagedBatch } from './staged-batch.ts'
@@ -214,6 +215,10 @@ export class KvRecords implements Records {
       ...(range.limit === undefined ? {} : { limit: range.limit }),
     })
     return keys.map((key) => decodeRef(key, prefix.length))
+  }
+
+  inOrder<T>(shard: Uint8Array, read: (order: RefOrder, logHead: number) => T): Promise<T> {
+    return this.#commit.between(() => read(new RefTree(this.#kv, shard), this.logHead(shard)))
   }
 
   async log(shard: Uint8Array, afterPosition: number, limit: number): Promise<LogEntry[]> {

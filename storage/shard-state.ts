@@ -5,6 +5,7 @@ import { keyOf, placePart, readUint, tags, writeUint } from './keys.ts'
 import { keyText } from './kv-memory.ts'
 import type { Kv } from './kv.ts'
 import { RefPages } from './ref-pages.ts'
+import { RefTree } from './ref-tree.ts'
 import type { StagedBatch } from './staged-batch.ts'
 import type { ShardInfo, ShardStatus } from './types.ts'
 
@@ -38,6 +39,7 @@ export class ShardState {
   readonly shard: Uint8Array
   readonly head: Head
   readonly log: RefPages
+  readonly tree: RefTree
   dirty = false
   readonly #kv: Kv
   readonly #devices = new Map<string, RefPages>()
@@ -48,6 +50,7 @@ export class ShardState {
     this.shard = shard
     this.head = head
     this.log = new RefPages(kv, tags.log, shard)
+    this.tree = new RefTree(kv, shard)
   }
 
   /** Number -> record, of one device. */
@@ -77,6 +80,7 @@ export class ShardState {
   flush(batch: StagedBatch): void {
     batch.put(keyOf(tags.head, this.shard), encodeHead(this.head))
     this.log.flush(batch)
+    this.tree.flush(batch)
     for (const pages of this.#devices.values()) pages.flush(batch)
     for (const state of this.#collections.values()) {
       if (!state.dirty) continue
@@ -90,6 +94,7 @@ export class ShardState {
   committed(): void {
     this.dirty = false
     this.log.committed()
+    this.tree.committed()
     for (const pages of this.#devices.values()) pages.committed()
     if (this.#devices.size > cachedDevicesMax) this.#devices.clear()
     for (const state of this.#collections.values()) state.dirty = false

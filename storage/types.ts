@@ -8,6 +8,9 @@
  */
 import type { OnehopError } from '../protocol/errors.ts'
 import type { DeviceKey, IdentityId, RecordRef, VerifiedRecord } from '../protocol/record/types.ts'
+import type { RefOrder } from './ref-tree.ts'
+
+export type { RefOrder } from './ref-tree.ts'
 
 /** A verified record with the exact bytes that came over the wire; those are what is kept and forwarded. */
 export interface IncomingRecord {
@@ -139,6 +142,11 @@ export interface Records {
 
   /** Every record held, superseded and tombstones included, in (clock, id) order; 10,000 at most. */
   refs(shard: IdentityId, range?: OrderRange): Promise<RecordRef[]>
+  /**
+   * The same as an index that counts and sums: the n-th, the place of a bound and the sum of a range's ids for a few pages
+   * each. Valid within `read` alone, for which no write is under way. `logHead` is the arrival log's then.
+   */
+  inOrder<T>(shard: IdentityId, read: (order: RefOrder, logHead: number) => T): Promise<T>
   /** The arrival log from `afterPosition` (0 = from the start), oldest first. Positions count from 1. */
   log(shard: IdentityId, afterPosition: number, limit: number): Promise<LogEntry[]>
   /** Position of the newest entry of the arrival log; 0 when empty. */

@@ -1,10 +1,9 @@
 import { toHex } from '../../protocol/bytes.ts'
-import { clockMax } from '../../protocol/record/header.ts'
 import type { IdentityId, RecordId } from '../../protocol/record/types.ts'
 import type { Store } from '../../storage/types.ts'
 import type { Arrival } from '../ingest.ts'
 import type { NodeId } from '../net/rpc.ts'
-import type { Digests } from './digests.ts'
+import { findRefs } from './find-refs.ts'
 import type { Holders } from './holders.ts'
 import type { Receipts } from './receipts.ts'
 
@@ -12,7 +11,6 @@ export interface CopiesParts {
   readonly store: Store
   readonly holders: Holders
   readonly receipts: Receipts
-  readonly digests: Digests
 }
 
 /** Arrivals whose place in the log is remembered. */
@@ -63,7 +61,9 @@ export class Copies {
   /** This node among them; 0 for a record that it does not hold. */
   async count(owner: IdentityId, ids: readonly RecordId[]): Promise<number[]> {
     const unknown = ids.filter((id) => !this.#positions.has(toHex(id))).map(toHex)
-    const older = unknown.length > 0 ? await this.#held(owner, new Set(unknown)) : new Set<string>()
+    const { records } = this.#parts.store
+    const older =
+      unknown.length > 0 ? await findRefs(records, owner, new Set(unknown)) : new Map<string, never>()
     const head = this.#parts.store.records.logHead(owner)
     return ids.map((id) => {
       const name = toHex(id)
@@ -75,17 +75,6 @@ export class Copies {
         .filter((node) => receipts.has(node) || (this.#equal.get(pair(node, owner)) ?? -1) >= position)
       return 1 + others.length
     })
-  }
-
-  async #held(owner: IdentityId, wanted: ReadonlySet<string>): Promise<Set<string>> {
-    const found = new Set<string>()
-    if (this.#parts.store.shards.get(owner) === undefined) return found
-    const set = await this.#parts.digests.set(owner, clockMax)
-    for (let i = 0; i < set.size && found.size < wanted.size; i++) {
-      const name = toHex(set.at(i).id)
-      if (wanted.has(name)) found.add(name)
-    }
-    return found
   }
 }
 

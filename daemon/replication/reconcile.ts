@@ -5,6 +5,7 @@ import type { Clock, Log } from '../../protocol/ports.ts'
 import { clockOf } from '../../protocol/record/clock.ts'
 import type { IdentityId, RecordId, RecordRef } from '../../protocol/record/types.ts'
 import { createInitiator, respond } from '../../protocol/reconcile/machine.ts'
+import type { ReconcileSet } from '../../protocol/reconcile/set.ts'
 import {
   compareShardsMax,
   decodeCompared,
@@ -22,12 +23,14 @@ import {
   pushRecordsMax,
   type Compared,
 } from '../../protocol/replication/messages.ts'
+import { TwoHalves } from '../../storage/two-halves.ts'
 import type { Store } from '../../storage/types.ts'
 import type { Hosting } from '../hosting.ts'
 import type { Ingest } from '../ingest.ts'
 import type { NodeId, Rpc } from '../net/rpc.ts'
 import type { ReplicaSets } from '../placement/replica-sets.ts'
 import type { Digests } from './digests.ts'
+import { findRefs } from './find-refs.ts'
 import type { Holders } from './holders.ts'
 import type { Receipts } from './receipts.ts'
 
@@ -67,10 +70,13 @@ export interface Reconciled {
 const messageBytesMax = limits.frameBytesMax - 16_384
 /** Rounds for one shard: a million records need four. */
 const roundsMax = 32
+/** What was listed a moment ago is about to be asked for. More than one message lists. */
+const listedMax = 32_768
 
 /** Compares what two holders of the same shards hold, and moves what differs, both ways. */
 export class Reconcile {
   readonly #parts: ReconcileParts
+  readonly #listed = new TwoHalves<RecordRef>(listedMax)
 
   constructor(parts: ReconcileParts) {
     this.#parts = parts
@@ -85,7 +91,7 @@ export class Reconcile {
     signal: AbortSignal,
     owners = this.#parts.holders.shared(node),
   ): Promise<Reconciled> {
-    const { rpc, store, digests, replicaSets, clock, announceTo, onEqual } = this.#parts
+    const { rpc, digests, replicaSets, clock, announceTo, onEqual } = this.#parts
     const result = {
       equal: [] as IdentityId[],
       filling: [] as IdentityId[],
@@ -98,11 +104,12 @@ export class Reconcile {
       // Also what is dated ahead, by a clock that is: it would wait until that time.
       const until = clockOf(clock.nowMs() + limits.clockAheadMsMax)
       const shards: { owner: IdentityId; set: Uint8Array | undefined; fingerprint: Uint8Array }[] = []
-      const heads: number[] = []
+      const heads: (number | undefined)[] = []
       for (const owner of part) {
         const set = replicaSets.get(owner)?.newest.hash
-        heads.push(store.records.logHead(owner))
-        shards.push({ owner, set, fingerprint: await digests.fingerprint(owner, until) })
+        const { fingerprint, logHead } = await digests.of(owner, until)
+        heads.push(logHead)
+        shards.push({ owner, set, fingerprint })
       }
       const body = encodeComparison({ until, shards })
       const compared = decodeCompared(
@@ -114,8 +121,8 @@ export class Reconcile {
         if (verdict?.sameSet === false || verdict?.records === 'notHeld') announceTo(node, owner)
         if (verdict?.records === 'equal' || verdict?.records === 'filling') {
           result[verdict.records].push(owner)
-          const head = heads[i] as number
-          if (digests.covers(owner, head, until)) onEqual(node, owner, head)
+          const head = heads[i]
+          if (head !== undefined) onEqual(node, owner, head)
         }
         if (verdict?.records !== 'differs') continue
         result.differed++
@@ -141,13 +148,11 @@ export class Reconcile {
     messageBytes: number
   }> {
     const { rpc, digests } = this.#parts
-    const set = await digests.set(owner, until)
-    const initiator = createInitiator(set, { messageBytes: messageBytesMax })
-    const refs = new Map<string, RecordRef>()
-    for (let i = 0; i < set.size; i++) refs.set(toHex(set.at(i).id), set.at(i))
-    const have: RecordRef[] = []
-    const need: RecordId[] = []
-    let message: Uint8Array | undefined = initiator.initiate()
+    const initiator = createInitiator({ messageBytes: messageBytesMax })
+    // By id: what arrives between two messages may be listed twice.
+    const have = new Map<string, RecordRef>()
+    const need = new Map<string, RecordId>()
+    let message: Uint8Array | undefined = await digests.over(owner, until, (set) => initiator.initiate(set))
     let roundTrips = 0
     let messageBytes = 0
     while (message !== undefined) {
@@ -162,17 +167,17 @@ export class Reconcile {
         },
       )
       messageBytes += message.length + reply.length
-      const step = initiator.reconcile(reply)
-      for (const id of step.have) have.push(refs.get(toHex(id)) as RecordRef)
-      need.push(...step.need)
+      const step = await digests.over(owner, until, (set) => initiator.reconcile(set, reply))
+      for (const ref of step.have) have.set(toHex(ref.id), ref)
+      for (const id of step.need) need.set(toHex(id), id)
       message = step.reply
     }
-    const sent = await this.#send(node, owner, have, signal)
-    const received = await this.#receive(node, owner, need, signal)
+    const sent = await this.#send(node, owner, [...have.values()], signal)
+    const received = await this.#receive(node, owner, [...need.values()], signal)
     return {
       received,
       sent,
-      complete: sent === have.length && received === need.length,
+      complete: sent === have.size && received === need.size,
       roundTrips,
       messageBytes,
     }
@@ -258,7 +263,7 @@ export class Reconcile {
       const sameSet =
         known === undefined ? set === undefined : set !== undefined && toHex(known) === toHex(set)
       if (!sameSet) announceTo(from, owner)
-      const own = await digests.fingerprint(owner, until)
+      const { fingerprint: own } = await digests.of(owner, until)
       const same = isFilling(owner) ? 'filling' : 'equal'
       const otherwise = isComing(from, owner) ? 'coming' : 'differs'
       compared.push({ records: equalBytes(own, fingerprint) ? same : otherwise, sameSet })
@@ -269,24 +274,17 @@ export class Reconcile {
   async #respond(from: NodeId, body: Uint8Array): Promise<Uint8Array> {
     const { owner, until, message } = decodeReconcile(body)
     this.#authorise(owner, from)
-    return respond(await this.#parts.digests.set(owner, until), message, { messageBytes: messageBytesMax })
+    return this.#parts.digests.over(owner, until, (set) =>
+      respond(this.#listing(set), message, { messageBytes: messageBytesMax }),
+    )
   }
 
   async #fetch(from: NodeId, body: Uint8Array): Promise<Uint8Array> {
-    const { store, digests, clock } = this.#parts
+    const { store } = this.#parts
     const { owner, ids } = decodeFetch(body)
     this.#authorise(owner, from)
-    // Ids alone name records on the wire; the set knows where they stand.
-    const wanted = new Set(ids.map(toHex))
-    const set = await digests.set(owner, clockOf(clock.nowMs() + limits.clockAheadMsMax))
-    const refs = new Map<string, RecordRef>()
-    for (let i = 0; i < set.size && refs.size < wanted.size; i++) {
-      const ref = set.at(i)
-      const name = toHex(ref.id)
-      if (wanted.has(name)) refs.set(name, ref)
-    }
     let room = messageBytesMax
-    const found = await store.records.getMany(owner, [...refs.values()])
+    const found = await store.records.getMany(owner, await this.#refsOf(owner, ids))
     const bytesOf = new Map(
       found.flatMap((one) => (one === undefined ? [] : [[toHex(one.ref.id), one.bytes] as const])),
     )
@@ -298,6 +296,27 @@ export class Reconcile {
         return bytes
       }),
     )
+  }
+
+  /** Ids alone name records on the wire: where those stand that it lists is remembered. */
+  #listing(set: ReconcileSet): ReconcileSet {
+    return {
+      ...set,
+      at: (index) => {
+        const ref = set.at(index)
+        this.#listed.set(toHex(ref.id), ref)
+        return ref
+      },
+    }
+  }
+
+  async #refsOf(owner: IdentityId, ids: readonly RecordId[]): Promise<RecordRef[]> {
+    const names = ids.map(toHex)
+    const unknown = names.filter((name) => this.#listed.get(name) === undefined)
+    const listed = names.flatMap((name) => this.#listed.get(name) ?? [])
+    if (unknown.length === 0) return listed
+    const found = await findRefs(this.#parts.store.records, owner, new Set(unknown))
+    return [...listed, ...found.values()]
   }
 
   #authorise(owner: IdentityId, from: NodeId): void {

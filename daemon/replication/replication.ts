@@ -67,7 +67,6 @@ export class Replication {
   readonly push: Push
   readonly reconcile: Reconcile
   readonly copies: Copies
-  readonly #digests: Digests
   readonly #joining: Joining
   /** Which others said of them that they are filling as well. */
   readonly #filling = new Map<string, Set<NodeId>>()
@@ -95,9 +94,8 @@ export class Replication {
       leads: (owner) => parts.placement.leads(owner),
       isWaiting: (node, owner) => parts.placement.distribution.isWaiting(node, owner),
     })
-    this.#digests = new Digests(parts.store, parts.crypto)
-    const digests = this.#digests
-    this.copies = new Copies({ ...shared, digests })
+    const digests = new Digests(parts.store, parts.crypto)
+    this.copies = new Copies(shared)
     const onEqual = this.copies.foundEqual.bind(this.copies)
     const isComing = this.push.isComing.bind(this.push)
     const answer = parts.placement.distribution.answer.bind(parts.placement.distribution)
@@ -116,7 +114,6 @@ export class Replication {
     const { ingest, placement, replicaSets, neighbours } = this.#parts
     const stops = [
       ingest.onStored((arrivals) => {
-        this.#digests.sums.stored(arrivals)
         this.copies.stored(arrivals)
         this.push.stored(arrivals)
         this.#noteSchemas(arrivals)

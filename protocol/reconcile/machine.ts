@@ -4,7 +4,7 @@
  */
 import { equalBytes } from '../bytes.ts'
 import { OnehopError } from '../errors.ts'
-import type { RecordId } from '../record/types.ts'
+import type { RecordId, RecordRef } from '../record/types.ts'
 import { type Bound, boundAt, boundBetween, boundInfinity } from './bound.ts'
 import { decodeRanges, idKey, MessageWriter, type Range, reconcileLimits, versionByte } from './message.ts'
 import type { ReconcileSet } from './set.ts'
@@ -33,26 +33,27 @@ export interface ReconcileStep {
   /** What to send next; undefined when all is known. */
   readonly reply: Uint8Array | undefined
   /** Ours that the other side lacks. No id comes twice in the steps of an honest exchange. */
-  readonly have: readonly RecordId[]
+  readonly have: readonly RecordRef[]
   /** Theirs that we lack in the range where they list it. Unproven: fetch and verify. */
   readonly need: readonly RecordId[]
 }
 
+/** The set may have grown between two messages: what is new is found, or not yet. */
 export interface Initiator {
-  initiate(): Uint8Array
+  initiate(set: ReconcileSet): Uint8Array
   /** Throws BAD_MESSAGE or TOO_LARGE on hostile bytes, UNSUPPORTED when the other side speaks another version. */
-  reconcile(message: Uint8Array): ReconcileStep
+  reconcile(set: ReconcileSet, message: Uint8Array): ReconcileStep
 }
 
-export function createInitiator(set: ReconcileSet, options: ReconcileOptions = {}): Initiator {
+export function createInitiator(options: ReconcileOptions = {}): Initiator {
   let rounds = 0
   return {
-    initiate() {
+    initiate(set) {
       const writer = createWriter(options)
       writer.tryRanges(split(set, 0, set.size, boundInfinity))
       return writer.finish()
     },
-    reconcile(message) {
+    reconcile(set, message) {
       // A peer that changes its mind with every message must not hold us for ever.
       if (++rounds > reconcileLimits.roundsMax) {
         throw new OnehopError('BAD_MESSAGE', 'reconcile: the other side does not converge')
@@ -60,13 +61,13 @@ export function createInitiator(set: ReconcileSet, options: ReconcileOptions = {
       const version = readVersion(message, options)
       if (version !== versionByte)
         throw new OnehopError('UNSUPPORTED', 'reconcile: version not spoken by the peer')
-      const have: RecordId[] = []
+      const have: RecordRef[] = []
       const need = new Map<string, RecordId>()
       const reply = answer(set, message, options, (lower, upper, ids) => {
         const theirs = keysOf(ids)
         for (let index = lower; index < upper; index++) {
-          const { id } = set.at(index)
-          if (!theirs.delete(idKey(id))) have.push(id)
+          const ref = set.at(index)
+          if (!theirs.delete(idKey(ref.id))) have.push(ref)
         }
         // Copies: the message's buffer belongs to the caller.
         for (const [key, id] of theirs) need.set(key, id.slice())

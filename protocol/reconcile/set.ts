@@ -4,7 +4,7 @@ import { type Bound, boundInfinity, compareBounds } from './bound.ts'
 /**
  * What reconciliation needs of a set of records ordered by (clock, id). It must not change while one message is
  * answered. Synchronous on purpose: the store reads a point in microseconds without a promise, and a message asks
- * for thousands; an asynchronous source takes a snapshot first ({@link reconcileVector}).
+ * for thousands.
  */
 export interface ReconcileSet {
   readonly size: number

@@ -1,5 +1,5 @@
 /**
- * npm run bench -- NAME [--json] [--mb N]
+ * npm run bench -- NAME [--json] [--mb N] [--records N]
  * Runs one bench: a table for a person on stderr and, with --json, exactly one JSON object as the last line of
  * stdout. Exits 0 when it could measure, whether the targets are met or not; 1 when it could not; 2 for bad usage.
  */
@@ -36,23 +36,28 @@ function show({ figures, limit, ratio, target, sense, met }: BenchReport, say: B
 
 function usage(benches: string): string {
   const names = globSync('*.ts', { cwd: benches }).map((file) => basename(file, '.ts'))
-  return `Usage: npm run bench -- NAME [--json] [--mb N]\nBenches: ${names.toSorted().join(', ') || 'none yet'}`
+  return `Usage: npm run bench -- NAME [--json] [--mb N] [--records N]\nBenches: ${names.toSorted().join(', ') || 'none yet'}`
 }
 
-interface Asked {
-  readonly json: boolean
-  readonly mb: number | undefined
-}
+/** How much of something, for a bench that says that it takes it. */
+const amounts = ['mb', 'records'] as const
+type Amounts = Partial<Record<(typeof amounts)[number], number>>
 
-async function run(name: string, { json, mb }: Asked, { benches, out, say }: BenchWorld): Promise<void> {
+async function run(
+  name: string,
+  json: boolean,
+  asked: Amounts,
+  { benches, out, say }: BenchWorld,
+): Promise<void> {
   const { bench, takes = [] } = (await import(join(benches, `${name}.ts`))) as {
     readonly bench: Bench
     readonly takes?: readonly string[]
   }
-  if (mb !== undefined && !takes.includes('mb')) throw new Error(`${name} takes no --mb`)
+  for (const amount of Object.keys(asked))
+    if (!takes.includes(amount)) throw new Error(`${name} takes no --${amount}`)
   const folder = mkdtempSync(join(tmpdir(), `onehop-bench-${name}-`))
   try {
-    const result = await bench({ folder, note: say, ...(mb !== undefined && { mb }) })
+    const result = await bench({ folder, note: say, ...asked })
     const told = report(name, result, versions(result.packages ?? []))
     show(told, say)
     if (json) out(`${JSON.stringify(told)}\n`)
@@ -67,18 +72,21 @@ export async function runBench(args: readonly string[], world: BenchWorld): Prom
   try {
     const { values, positionals } = parseArgs({
       args: [...args],
-      options: { json: { type: 'boolean' }, mb: { type: 'string' } },
+      options: { json: { type: 'boolean' }, mb: { type: 'string' }, records: { type: 'string' } },
       allowPositionals: true,
     })
     const [name = '', ...rest] = positionals
-    const isAmount = values.mb === undefined || /^[1-9]\d{0,3}$/.test(values.mb)
+    const given = amounts.flatMap((amount) =>
+      values[amount] === undefined ? [] : [[amount, values[amount]] as const],
+    )
+    const isAmount = given.every(([, text]) => /^[1-9]\d{0,8}$/.test(text))
     const isBench = /^[a-z][a-z0-9-]*$/.test(name) && existsSync(join(benches, `${name}.ts`))
     if (!isAmount || rest.length > 0 || !isBench) {
       say(usage(benches))
       return 2
     }
-    const mb = values.mb === undefined ? undefined : Number(values.mb)
-    await run(name, { json: values.json ?? false, mb }, world)
+    const asked = Object.fromEntries(given.map(([amount, text]) => [amount, Number(text)]))
+    await run(name, values.json ?? false, asked, world)
     return 0
   } catch (error) {
     const usageError = (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS')

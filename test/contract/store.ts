@@ -3,7 +3,10 @@ import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
 import { compareBytes, toHex } from '../../protocol/bytes.ts'
 import { compareVersions, isTombstone, itemKey, winner } from '../../protocol/record/merge.ts'
-import { formatVersion, migrate } from '../../storage/migrations.ts'
+import { addId, sumWords } from '../../protocol/reconcile/fingerprint.ts'
+import type { RecordRef } from '../../protocol/record/types.ts'
+import { keyOf, prefixEnd, tags, uintPart } from '../../storage/keys.ts'
+import { formatVersion, migrate, versionKey } from '../../storage/migrations.ts'
 import type { Kv } from '../../storage/kv.ts'
 import { openStore } from '../../storage/store.ts'
 import { decodeStored } from '../../storage/stored-record.ts'
@@ -74,6 +77,7 @@ async function expectModel(store: Store, all: readonly IncomingRecord[]): Promis
   expect(many.map((stored) => stored?.bytes)).toStrictEqual(all.map(({ bytes }) => bytes))
   const ordered = all.map(refOf).toSorted((a, b) => Number(a.clock - b.clock) || compareBytes(a.id, b.id))
   expect(await store.records.refs(ada)).toStrictEqual(ordered)
+  await expectTree(store, ordered)
   const log = await store.records.log(ada, 0, 1000)
   expect(log.map(({ position }) => position)).toStrictEqual(all.map((_, i) => i + 1))
   expect(log.map(({ ref }) => toHex(ref.id)).toSorted()).toStrictEqual(
@@ -84,6 +88,17 @@ async function expectModel(store: Store, all: readonly IncomingRecord[]): Promis
     recordBytes: all.reduce((sum, { bytes }) => sum + bytes.length, 0),
     logHead: all.length,
   })
+}
+
+async function expectTree(store: Store, ordered: readonly RecordRef[]): Promise<void> {
+  const [counted, sum] = await store.records.inOrder(ada, (order) => [
+    Array.from({ length: order.size }, (_, i) => order.at(i)),
+    order.sum(0, order.size),
+  ])
+  expect(counted).toStrictEqual(ordered)
+  const expected = new Uint32Array(sumWords)
+  for (const { id: one } of ordered) addId(expected, new DataView(one.buffer, one.byteOffset), 0)
+  expect(sum).toStrictEqual(expected)
 }
 
 export function storeContract(
@@ -357,6 +372,23 @@ export function storeContract(
         await migrate(kv, formatVersion + 2, { [formatVersion]: step(1), [formatVersion + 1]: step(2) })
         expect(ran).toStrictEqual([1, 2])
         await expect(open(kv)).rejects.toMatchObject({ code: 'STORE_VERSION' })
+      })
+
+      test('a store from before the trees of refs is given them', async () => {
+        const kv = await create()
+        const all = Array.from({ length: 100 }, (_, i) =>
+          incomingRecord({ clock: BigInt(1 + (i % 7)), number: i + 1 }),
+        )
+        const before = await open(kv)
+        for (const some of [all.slice(0, 60), all.slice(60)]) await before.records.put(some, hosted)
+        const prefix = keyOf(tags.tree, ada).slice()
+        const pages = await kv.keys({ gte: prefix, lt: prefixEnd(prefix) as Uint8Array })
+        expect(pages.length).toBeGreaterThan(2)
+        await kv.batch([
+          ...pages.map((key) => ({ type: 'del' as const, key })),
+          { type: 'put', key: versionKey, value: uintPart(1) },
+        ])
+        await expectTree(await open(kv), await before.records.refs(ada))
       })
 
       test('somebody else’s database is left alone', async () => {

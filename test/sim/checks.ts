@@ -64,8 +64,8 @@ async function checkShard(world: World, { owner }: SimPerson): Promise<string[]>
         problems.push(`${short}: node ${member.index} holds ${name}, which nobody wrote`)
     }
     problems.push(...checkWinners(world, member, shard, held))
-    const digest = await new Digests(member.store, mesh.crypto).fingerprint(owner, clockMax)
-    digests.add(toHex(digest))
+    const { fingerprint } = await new Digests(member.store, mesh.crypto).of(owner, clockMax)
+    digests.add(toHex(fingerprint))
   }
   if (digests.size > 1) problems.push(`${short}: ${digests.size} different fingerprints`)
   return problems

@@ -215,7 +215,7 @@ export const nodeRequests: Readonly<Record<NodeMethod, NodeRequest>> = {
   },
   'shard/reconcile': {
     body({ mesh, ada }) {
-      const message = createInitiator(reconcileVector([], mesh.crypto.sha256)).initiate()
+      const message = createInitiator().initiate(reconcileVector([], mesh.crypto.sha256))
       return encodeReconcile({ owner: ada.id, until: clockOf(mesh.clock.nowMs()), message })
     },
     isTold: (answer) => answer.length > 32,

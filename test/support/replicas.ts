@@ -110,7 +110,6 @@ async function openReplica({
   const replicaSets = new Seats(nodes, store, crypto, identities)
   const holders = new Holders(rpc.self, hosting, replicaSets)
   const digests = new Digests(store, crypto)
-  ingest.onStored((arrivals) => digests.sums.stored(arrivals))
   const base = { rpc, crypto, clock, log: silentLog, store, identities, ingest, hosting, holders }
   const nothing = (): void => {}
   const reconcile = new Reconcile({

@@ -156,7 +156,7 @@ async function heldBy({ store, digests }: Replica, { owner, events, revoked }: H
   )
   return {
     refs: (await records.refs(owner)).map(({ id }) => toHex(id)),
-    fingerprint: toHex(await digests.fingerprint(owner, clockInfinity)),
+    fingerprint: toHex((await digests.of(owner, clockInfinity)).fingerprint),
     shown,
     latest: (await records.latest(owner, 'notes', 'note')).map(({ ref }) => toHex(ref.id)),
     count: records.count(owner, 'notes', 'note'),

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { nextTurn } from '../../daemon/clock.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import { asStoreError } from '../../storage/kv-level-errors.ts'
 import { MemoryKv } from '../../storage/kv-memory.ts'
@@ -34,6 +35,28 @@ const clock = createVirtualClock()
 const ada = id('ada')
 const numbered = (number: number) => incomingRecord({ number, clock: BigInt(number) })
 const hosted = { hosted: true }
+
+test('what is read in order is of one moment, and is read on a disk that takes no writes too', async () => {
+  const written: string[] = []
+  const disk = new SmallDisk()
+  await using store = await openStore(disk, { clock })
+  const read = (name: string) =>
+    store.records.inOrder(ada, ({ size }, logHead) => void written.push(`${name} ${size} ${logHead}`))
+  const first = store.records.put([numbered(1)], hosted).then(() => written.push('first'))
+  const second = store.records.put([numbered(2), numbered(3)], hosted).then(() => written.push('second'))
+  await Promise.all([read('before'), first, second])
+  // Both are in one batch: who asked before is answered before it.
+  expect(written).toStrictEqual(['before 0 0', 'first', 'second'])
+  const third = store.records.put([numbered(4)], hosted)
+  await nextTurn()
+  await Promise.all([third, read('after')])
+  expect(written.at(-1)).toBe('after 4 4')
+  disk.fault = 'Read-only file system'
+  const failing = store.records.put([numbered(5)], hosted)
+  await Promise.all([expect(failing).rejects.toMatchObject({ code: 'STORE_UNWRITABLE' }), read('failing')])
+  await read('broken')
+  expect(written.slice(-2)).toStrictEqual(['failing 4 4', 'broken 4 4'])
+})
 
 test('a full disk refuses, loses nothing acknowledged, and what comes after is as if it had not been tried', async () => {
   const disk = new SmallDisk()

@@ -16,10 +16,10 @@ const item = (clock: bigint, seed: string): RecordRef => ({ clock, id: sha256(ut
 const setOf = (items: Iterable<RecordRef>): ReconcileSet => reconcileVector(items, sha256)
 
 function exchange(ours: ReconcileSet, theirs: ReconcileSet, options: ReconcileOptions = {}) {
-  const initiator = createInitiator(ours, options)
+  const initiator = createInitiator(options)
   const have: string[] = []
   const need: string[] = []
-  let message: Uint8Array | undefined = initiator.initiate()
+  let message: Uint8Array | undefined = initiator.initiate(ours)
   let rounds = 0
   let bytes = 0
   let messageBytesMax = 0
@@ -28,8 +28,8 @@ function exchange(ours: ReconcileSet, theirs: ReconcileSet, options: ReconcileOp
     rounds++
     bytes += message.length + answer.length
     messageBytesMax = Math.max(messageBytesMax, message.length, answer.length)
-    const step = initiator.reconcile(answer)
-    have.push(...step.have.map(toHex))
+    const step = initiator.reconcile(ours, answer)
+    have.push(...step.have.map(({ id }) => toHex(id)))
     need.push(...step.need.map(toHex))
     message = step.reply
   }
@@ -155,7 +155,7 @@ describe('hostile messages', () => {
   }
   const refused = (bytes: Uint8Array, options?: ReconcileOptions) => {
     const code = outcome(() => respond(set, bytes, options))
-    expect(outcome(() => createInitiator(set, options).reconcile(bytes))).toBe(code)
+    expect(outcome(() => createInitiator(options).reconcile(set, bytes))).toBe(code)
     return code
   }
 
@@ -182,19 +182,19 @@ describe('hostile messages', () => {
   })
 
   it('are cut off when the other side changes its mind for ever', () => {
-    const initiator = createInitiator(setOf([]))
+    const initiator = createInitiator()
     const lie = (round: number) =>
       concatBytes(Uint8Array.of(0x61, 0, 0, 1), sha256(utf8(`lie ${round}`)).subarray(0, 16))
     let round = 0
     expect(() => {
-      for (; round < 5000; round++) initiator.reconcile(lie(round))
+      for (; round < 5000; round++) initiator.reconcile(setOf([]), lie(round))
     }).toThrow(/converge/)
     expect(round).toBe(reconcileLimits.roundsMax)
   })
 
   it('of another version are answered by ours, and told to the initiator', () => {
     expect(respond(set, Uint8Array.of(0x62, 1, 2, 3))).toEqual(Uint8Array.of(0x61))
-    expect(() => createInitiator(set).reconcile(Uint8Array.of(0x62))).toThrow(
+    expect(() => createInitiator().reconcile(set, Uint8Array.of(0x62))).toThrow(
       expect.objectContaining({ code: 'UNSUPPORTED' }),
     )
   })
@@ -225,14 +225,15 @@ describe('vectors', () => {
     )
 
   it.each(vectors.exchanges)('$name', ({ ours, theirs, messages, have, need }) => {
-    const initiator = createInitiator(vectorSet(ours))
+    const initiator = createInitiator()
+    const set = vectorSet(ours)
     const sent: string[] = []
     const found = { have: [] as Uint8Array[], need: [] as Uint8Array[] }
-    for (let next: Uint8Array | undefined = initiator.initiate(); next !== undefined; ) {
+    for (let next: Uint8Array | undefined = initiator.initiate(set); next !== undefined; ) {
       const answer = respond(vectorSet(theirs), next)
       sent.push(toHex(next), toHex(answer))
-      const step = initiator.reconcile(answer)
-      found.have.push(...step.have)
+      const step = initiator.reconcile(set, answer)
+      found.have.push(...step.have.map(({ id }) => id))
       found.need.push(...step.need)
       next = step.reply
     }

@@ -1,9 +1,10 @@
 /**
  * Two holders of one shard over real libp2p on loopback, both in this process: 200 of 10,000 records differ (100 on
  * either side), found and moved both ways, verified and on disk. Bytes are bodies of all requests and answers, less
- * the records moved. Then 1,000,000 equal references, served from memory, as message sizes do not depend on disks.
- * The limit is libsodium verifying the moved records.
+ * the records moved. Then 1,000,000 equal references on either disk (`--records N` for more), in the trees that comparisons read; then one more
+ * on one side. The limit is libsodium verifying the moved records.
  */
+import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
 import sodium from 'sodium-native'
 import { systemClock } from '../../../daemon/clock.ts'
@@ -33,11 +34,12 @@ import {
 import type { Log } from '../../../protocol/ports.ts'
 import { decodePush, encodeReceipts } from '../../../protocol/replication/messages.ts'
 import { clockOf } from '../../../protocol/record/clock.ts'
-import type { RecordRef } from '../../../protocol/record/types.ts'
 import { decodeRecord } from '../../../protocol/record/wire.ts'
+import { encodeRef } from '../../../storage/keys.ts'
 import { openLevelKv } from '../../../storage/kv-level.ts'
+import { RefTree } from '../../../storage/ref-tree.ts'
 import { openStore } from '../../../storage/store.ts'
-import type { Records, Store } from '../../../storage/types.ts'
+import { StagedBatch } from '../../../storage/staged-batch.ts'
 import { Author } from '../author.ts'
 import type { BenchContext, BenchResult } from '../result.ts'
 import { median } from '../statistics.ts'
@@ -45,12 +47,15 @@ import { median } from '../statistics.ts'
 const total = 10_000
 const differences = 200
 const million = 1_000_000
+const fillAtOnce = 50_000
 const rounds = 3
 /** So old that comparing does not leave the newest out. */
 const ageMs = 60_000
 const log: Log = { debug() {}, info() {}, warn() {}, error() {} }
 
-export async function bench({ folder, note }: BenchContext): Promise<BenchResult> {
+export const takes = ['records']
+
+export async function bench({ folder, note, records: many = million }: BenchContext): Promise<BenchResult> {
   const crypto = await loadCrypto()
   const tookMs: number[] = []
   const limitMs: number[] = []
@@ -87,36 +92,52 @@ export async function bench({ folder, note }: BenchContext): Promise<BenchResult
   }
 
   await using stack = new AsyncDisposableStack()
-  const refs = randomRefs(crypto, million)
-  const a = stack.use(await openHolder(crypto, join(folder, 'a-million'), '127.81.1.1', refs))
-  const b = stack.use(await openHolder(crypto, join(folder, 'b-million'), '127.82.1.1', refs))
   const author = new Author(crypto)
+  const [folderA, folderB] = [join(folder, 'a-million'), join(folder, 'b-million')]
+  const buildStartMs = performance.now()
+  await fillTree(crypto, folderA, author.id, many)
+  note(`${many} references in ${((performance.now() - buildStartMs) / 1000).toFixed(0)} s`)
+  await cp(folderA, folderB, { recursive: true })
+  const a = stack.use(await openHolder(crypto, folderA, '127.81.1.1'))
+  const b = stack.use(await openHolder(crypto, folderB, '127.82.1.1'))
   for (const holder of [a, b]) await holder.hold(author, [a, b])
   await a.meet(b)
-  const compare = async (): Promise<number> => {
+  const compare = async (differed: number) => {
     a.traffic.clear()
     const startMs = performance.now()
-    const { equal } = await a.reconcile.with(b.rpc.self, stackSignal, [author.id])
-    if (equal.length !== 1) throw new Error('not found equal')
-    return performance.now() - startMs
+    const found = await a.reconcile.with(b.rpc.self, stackSignal, [author.id])
+    if (found.equal.length !== 1 || found.differed !== differed) throw new Error('not found equal')
+    return {
+      ms: performance.now() - startMs,
+      requests: a.traffic.requests.length,
+      kb: a.traffic.bytes / 1024,
+      trips: a.traffic.count('shard/compare') + a.traffic.count('shard/reconcile'),
+    }
   }
-  const coldMs = await compare()
-  const warmMs = await compare()
+  const cold = await compare(0)
+  const equal = await compare(0)
+  const one = author.post(Date.now() - ageMs)
+  await a.accept([one])
+  const different = await compare(1)
   return {
     judged: {
       comparingRoundTrips: { figure: Math.max(...comparingTrips), atMost: 3 },
       overheadKb: { figure: median(overheadKb), atMost: 90 },
       reconcileMs: { figure: median(tookMs), limit: median(limitMs), atMost: 40, absolute: true },
-      millionRoundTrips: { figure: a.traffic.requests.length, atMost: 1 },
-      millionKb: { figure: a.traffic.bytes / 1024, atMost: 1 },
+      millionRoundTrips: { figure: equal.requests, atMost: 1 },
+      millionKb: { figure: equal.kb, atMost: 1 },
     },
     figures: {
       records: total,
       differences,
       /** Moving the records counted: all requests of one side. */
       requests: median(requests),
-      millionFirstMs: coldMs,
-      millionAgainMs: warmMs,
+      million: many,
+      millionFirstMs: cold.ms,
+      millionAgainMs: equal.ms,
+      oneInAMillionMs: different.ms,
+      oneInAMillionRoundTrips: different.trips,
+      oneInAMillionKb: different.kb - one.length / 1024,
     },
     packages: ['libp2p', 'classic-level', 'sodium-native'],
   }
@@ -138,12 +159,11 @@ class Traffic {
   }
 }
 
-/** The parts of a node that reconcile, over its own store and network. `refs` stand in for a shard too big to write here. */
-async function openHolder(crypto: CryptoProvider, folder: string, host: string, refs?: readonly RecordRef[]) {
+/** The parts of a node that reconcile, over its own store and network. */
+async function openHolder(crypto: CryptoProvider, folder: string, host: string) {
   await using opened = new AsyncDisposableStack()
   const kv = await openLevelKv(folder, { clock: systemClock })
-  const disk = opened.use(await openStore(kv, { clock: systemClock }))
-  const store = refs === undefined ? disk : withRefs(disk, refs)
+  const store = opened.use(await openStore(kv, { clock: systemClock }))
   const base = defaultConfig()
   const network = opened.use(
     await createLibp2pNetwork({
@@ -255,40 +275,28 @@ async function openHolder(crypto: CryptoProvider, folder: string, host: string, 
   return holder
 }
 
-function withRefs(store: Store, refs: readonly RecordRef[]): Store {
-  const records: Pick<Records, 'logHead' | 'refs'> = {
-    logHead: () => refs.length,
-    async refs(_shard, { from, limit = refs.length } = {}) {
-      const start = from === undefined ? 0 : Number((from.clock - (refs[0] as RecordRef).clock) / 2n) + 1
-      return refs.slice(start, start + limit)
-    },
-  }
-  const shards = new Proxy(store.shards, {
-    get: (target, name) => {
-      const value: unknown = Reflect.get(target, name)
-      if (name === 'get')
-        return (shard: Uint8Array) => ({ ...target.get(shard), shard, records: refs.length })
-      return typeof value === 'function' ? (value.bind(target) as unknown) : value
-    },
-  })
-  return new Proxy(store, {
-    get: (target, name) => {
-      if (name === 'records') return records
-      if (name === 'shards') return shards
-      const value: unknown = Reflect.get(target, name)
-      return typeof value === 'function' ? (value.bind(target) as unknown) : value
-    },
-  })
-}
-
-/** One at every second clock, so that a page's start can be counted. */
-function randomRefs(crypto: CryptoProvider, count: number): RecordRef[] {
+/** What a shard of so many records has on disk for comparing, without the records. */
+async function fillTree(
+  crypto: CryptoProvider,
+  folder: string,
+  shard: Uint8Array,
+  count: number,
+): Promise<void> {
+  const kv = await openLevelKv(folder, { clock: systemClock })
+  await (await openStore(kv, { clock: systemClock })).close()
+  const filling = await openLevelKv(folder, { clock: systemClock })
+  const tree = new RefTree(filling, shard)
   const first = clockOf(Date.UTC(2025, 0, 1))
-  const ids = crypto.random(32 * count)
-  return Array.from({ length: count }, (_, i) => ({
-    clock: first + BigInt(i) * 2n,
-    id: ids.subarray(i * 32, i * 32 + 32),
-  }))
+  for (let done = 0; done < count; done += fillAtOnce) {
+    const ids = crypto.random(32 * fillAtOnce)
+    for (let i = 0; i < fillAtOnce; i++)
+      tree.insert(encodeRef({ clock: first + BigInt(done + i) * 2n, id: ids.subarray(i * 32, i * 32 + 32) }))
+    const batch = new StagedBatch(filling)
+    tree.flush(batch)
+    await filling.batch(batch.writes)
+    tree.committed()
+  }
+  await filling.close()
 }
 
 function verifyMs(crypto: CryptoProvider, records: readonly Uint8Array[]): number {
