@@ -7,6 +7,7 @@ import { createSeededRandom } from '../support/seeded-random.ts'
 import { createDraw, type Draw } from './draw.ts'
 import { History } from './history.ts'
 import { Trace } from './trace.ts'
+import { withVerdictsKept } from './verdicts-kept.ts'
 import { createSimPerson, type SimPerson } from './writer.ts'
 
 export const copiesWanted = 3
@@ -37,7 +38,12 @@ export async function createWorld(seed: number, keepTrace: boolean): Promise<Wor
   const write = (event: string, fields?: Record<string, unknown>): void =>
     noted.trace?.add(`log ${event} ${describe(fields)}`)
   const log: Log = { debug: write, info: write, warn: write, error: write }
-  const mesh = await createMesh(nodeCount, { seed, log, link: { delayMs: 5, jitterMs: 10 } })
+  const mesh = await createMesh(nodeCount, {
+    seed,
+    log,
+    link: { delayMs: 5, jitterMs: 10 },
+    wrapCrypto: withVerdictsKept,
+  })
   const trace = new Trace(() => mesh.clock.monotonicMs(), keepTrace)
   noted.trace = trace
   await mesh.clock.advance(3_000)

@@ -43,6 +43,8 @@ export interface MeshOptions {
   /** What one peer may cost each node. */
   readonly budgets?: Partial<RpcBudgets>
   readonly freeBytes?: () => number
+  /** What the nodes compute with, for one that watches or spares them work. */
+  readonly wrapCrypto?: (crypto: CryptoProvider) => CryptoProvider
 }
 
 export type HoldBack = (from: NodeId, to: NodeId, method: string) => boolean
@@ -130,7 +132,8 @@ function meshConfig(index: number, changes: MeshConfig): Config {
 export async function createMesh(count: number, options: MeshOptions = {}): Promise<Mesh> {
   const random = createSeededRandom(options.seed ?? 1)
   const clock = createVirtualClock()
-  const crypto = await loadCrypto({ random })
+  const plain = await loadCrypto({ random })
+  const crypto = options.wrapCrypto?.(plain) ?? plain
   const network = createMemoryNetwork({ clock, random, link: { delayMs: 5, ...options.link } })
   const nodes: MeshNode[] = []
   const disks = new Map<number, Disk>()
