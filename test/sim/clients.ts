@@ -6,21 +6,31 @@ import type { Fields } from '../../protocol/record/types.ts'
 import { decodeRecord } from '../../protocol/record/wire.ts'
 import type { MeshNode } from '../support/mesh.ts'
 import type { Issued } from './history.ts'
+import { isOlder, Session } from './session.ts'
 import { holdersOf, type World } from './world.ts'
 import type { SimPerson } from './writer.ts'
 
-type Kind = 'put' | 'edit' | 'delete' | 'read' | 'status'
+type Kind = 'put' | 'edit' | 'delete' | 'read' | 'follow up' | 'status'
 
 /**
  * What apps do, one thing at a time, at any running holder. Answers are judged as they come: a node never shows
  * less than what it acknowledged or showed before, nothing that nobody wrote, and no copies that do not exist.
  */
 export class Clients {
-  readonly counts: Record<Kind, number> = { put: 0, edit: 0, delete: 0, read: 0, status: 0 }
+  readonly counts: Record<Kind, number> = {
+    put: 0,
+    edit: 0,
+    delete: 0,
+    read: 0,
+    'follow up': 0,
+    status: 0,
+  }
   readonly #world: World
   readonly #nowMs: (node: MeshNode) => number
   /** By node and item: the newest version that this node acknowledged or showed. */
   readonly #known = new Map<string, Issued>()
+  /** By owner: their own app, which talks to any holder. */
+  readonly #sessions = new Map<string, Session>()
   #text = 0
 
   constructor(world: World, nowMs: (node: MeshNode) => number) {
@@ -39,6 +49,7 @@ export class Clients {
     const kind = earlier.length < 5 ? 'put' : this.#drawKind()
     this.counts[kind]++
     if (kind === 'read') this.#start(this.#read(node, draw.pick(earlier)))
+    else if (kind === 'follow up') this.#start(this.#followUp(node, draw.pick(earlier)))
     else if (kind === 'status') this.#start(this.#status(node, draw.pick(earlier)))
     else if (kind === 'put') this.#start(this.#write(node, person, undefined, 'put'))
     else this.#start(this.#write(node, person, draw.pick(earlier), kind === 'delete' ? 'delete' : 'put'))
@@ -49,7 +60,8 @@ export class Clients {
     if (value < 0.35) return 'put'
     if (value < 0.55) return 'edit'
     if (value < 0.65) return 'delete'
-    return value < 0.9 ? 'read' : 'status'
+    if (value < 0.8) return 'read'
+    return value < 0.93 ? 'follow up' : 'status'
   }
 
   async #write(
@@ -73,6 +85,7 @@ export class Clients {
     if (results[0]?.outcome === 'refused') return
     issued.acknowledgedBy.add(node.index)
     this.#learn(node, issued)
+    this.#sessionOf(issued).learn(issued)
   }
 
   async #read(node: MeshNode, target: Issued): Promise<void> {
@@ -100,6 +113,28 @@ export class Clients {
       this.#fail(`node ${node.index} went back from ${before.name} to ${issued.name}`)
     }
     if (issued !== undefined) this.#learn(node, issued)
+  }
+
+  /** With the token of the session: read-your-writes and never back in time, whichever holder answers. */
+  async #followUp(node: MeshNode, target: Issued): Promise<void> {
+    const { trace, history, mesh } = this.#world
+    const { owner } = target.record.header
+    const session = this.#sessionOf(target)
+    const known = session.newest(target.item)
+    const request = { owner, app: microblog.id, collection: target.collection, keys: [target.key] }
+    const { records } = await node.call('record.get', { ...request, seen: session.token() })
+    const shown = records[0] ? decodeRecord(mesh.crypto, records[0]) : undefined
+    trace.add(`follow up node=${node.index} ${target.name} -> ${shown && toHex(shown.id)}`)
+    if (isOlder(shown, known) && !history.isExempt(known as Issued))
+      this.#fail(`node ${node.index} answers a session with less than it knows: ${known?.name}`)
+    const issued = shown && history.get(toHex(shown.id))
+    if (issued !== undefined) session.learn(issued)
+  }
+
+  #sessionOf({ owner }: Issued): Session {
+    const session = this.#sessions.get(owner) ?? new Session()
+    this.#sessions.set(owner, session)
+    return session
   }
 
   async #status(node: MeshNode, target: Issued): Promise<void> {

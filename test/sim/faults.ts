@@ -1,8 +1,18 @@
 import { toHex } from '../../protocol/bytes.ts'
+import { OnehopError } from '../../protocol/errors.ts'
 import type { MeshNode } from '../support/mesh.ts'
 import type { World } from './world.ts'
 
-export const faultKinds = ['partition', 'isolation', 'storm', 'restart', 'crash', 'clock', 'loss'] as const
+export const faultKinds = [
+  'partition',
+  'isolation',
+  'storm',
+  'restart',
+  'crash',
+  'clock',
+  'disk',
+  'loss',
+] as const
 export type FaultKind = (typeof faultKinds)[number]
 
 /** At least so many nodes run at any time. */
@@ -19,11 +29,13 @@ export class Faults {
     restart: 0,
     crash: 0,
     clock: 0,
+    disk: 0,
     loss: 0,
   }
   readonly #world: World
   readonly #later: (delayMs: number, action: () => Promise<void>) => void
   readonly #skewed = new Map<number, number>()
+  readonly #broken = new Set<number>()
   /** A cut or a storm replaces the one before it; only the last one's end counts. */
   #cut = 0
   #weather = 0
@@ -52,6 +64,7 @@ export class Faults {
     mesh.network.heal()
     this.#setLinks(0, 10, false)
     for (const index of [...this.#skewed.keys()]) this.#unskew(index)
+    for (const index of [...this.#broken]) this.#mendDisk(index)
     for (const { index } of mesh.nodes) if (!up.has(index) && !lost.has(index)) await this.#open(index)
   }
 
@@ -80,6 +93,8 @@ export class Faults {
         return this.#stop(kind, draw.between(200, 16_000))
       case 'clock':
         return this.#skew()
+      case 'disk':
+        return this.#breakDisk()
       case 'loss':
         return this.#lose()
     }
@@ -132,6 +147,23 @@ export class Faults {
     mesh.skew(index, ms)
     this.#later(draw.between(3_000, 20_000), async () => this.#unskew(index))
     return true
+  }
+
+  /** Full, or worn out: nothing is written, all is read. */
+  async #breakDisk(): Promise<boolean> {
+    const { draw, up, mesh, trace } = this.#world
+    const index = draw.pick([...up])
+    if (this.#broken.has(index)) return false
+    const code = draw.pick(['STORE_FULL', 'STORE_UNWRITABLE'] as const)
+    trace.add(`disk node=${index} ${code}`)
+    this.#broken.add(index)
+    mesh.breakDisk(index, new OnehopError(code, 'the disk takes nothing'))
+    this.#later(draw.between(1_000, 12_000), async () => this.#mendDisk(index))
+    return true
+  }
+
+  #mendDisk(index: number): void {
+    if (this.#broken.delete(index)) this.#world.mesh.breakDisk(index, undefined)
   }
 
   #unskew(index: number): void {

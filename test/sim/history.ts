@@ -50,6 +50,10 @@ export class History {
     this.#exempt.add(name)
   }
 
+  isExempt({ name }: Issued): boolean {
+    return this.#exempt.has(name)
+  }
+
   /** What must be on every holder in the end. */
   acknowledged(owner: string): Issued[] {
     return this.of(owner).filter(

@@ -3,7 +3,10 @@ import { systemClock } from '../../daemon/clock.ts'
 import { checkHealed } from './checks.ts'
 import { Clients } from './clients.ts'
 import { Faults, type FaultKind } from './faults.ts'
-import { createWorld, type World } from './world.ts'
+import { Forgers, type Forgery } from './forgers.ts'
+import { unpackChain } from '../../protocol/placement/chain.ts'
+import { createWorld, holdersOf, namesOn, type World } from './world.ts'
+import type { Writer } from './writer.ts'
 
 export interface SimOptions {
   readonly seed: number
@@ -20,6 +23,7 @@ export interface SimResult {
   readonly events: number
   readonly operations: Readonly<Record<string, number>>
   readonly faults: Readonly<Record<FaultKind, number>>
+  readonly forgeries: Readonly<Record<Forgery, number>>
   /** From the heal until every check passed. */
   readonly healedS: number
   readonly virtualS: number
@@ -29,8 +33,12 @@ export interface SimResult {
 
 const operationsPerS = 20
 const faultEveryMs = 4_000
+const forgeEveryMs = 500
 /** Records may be dated a minute and a half beyond what others take yet; then come joiners and repairs. */
 const healLimitMs = 300_000
+/** Less than any comparison is waited for. */
+const liveMs = 1_500
+const requestTimeoutMs = 30_000
 
 /**
  * One seed, one story: first safety under faults, then everything is mended and progress is demanded.
@@ -53,6 +61,8 @@ export async function simulate({ seed, virtualS = 60, keepTrace = false }: SimOp
       again(everyMs, action)
     })
   again(1_000 / operationsPerS, async () => clients.act())
+  const forgers = new Forgers(world, (node) => mesh.clock.nowMs() + faults.skewOf(node.index))
+  again(forgeEveryMs, async () => forgers.act())
   again(faultEveryMs, () => faults.strike())
 
   const endMs = mesh.clock.monotonicMs() + virtualS * 1_000
@@ -63,13 +73,13 @@ export async function simulate({ seed, virtualS = 60, keepTrace = false }: SimOp
 
   await faults.heal()
   const healedMs = mesh.clock.monotonicMs()
-  let problems = await checkHealed(world)
+  let problems = await mesh.wait(checkHealed(world))
   while (problems.length > 0 && mesh.clock.monotonicMs() - healedMs < healLimitMs) {
     await mesh.clock.advance(5_000)
-    problems = await checkHealed(world)
+    problems = await mesh.wait(checkHealed(world))
   }
   const healedS = (mesh.clock.monotonicMs() - healedMs) / 1_000
-  failures.push(...problems)
+  failures.push(...problems, ...(problems.length === 0 ? await demandLive(world) : []))
   await noteStores(world)
   await mesh[Symbol.asyncDispose]()
   return {
@@ -79,11 +89,49 @@ export async function simulate({ seed, virtualS = 60, keepTrace = false }: SimOp
     events: trace.events,
     operations: clients.counts,
     faults: faults.counts,
+    forgeries: forgers.counts,
     healedS,
     virtualS: mesh.clock.monotonicMs() / 1_000,
     realS: (systemClock.monotonicMs() - startedMs) / 1_000,
     lines: trace.lines,
   }
+}
+
+/** With everything well again, what is written is at every holder at once: not only once they compare. */
+async function demandLive(world: World): Promise<string[]> {
+  const { mesh, people, history } = world
+  // What was lost on the way before the heal is given up after so long.
+  await mesh.clock.advance(requestTimeoutMs)
+  const missing: string[] = []
+  for (const person of people) {
+    const seats = holdersOf(world, person.owner)
+      .map(({ store }) =>
+        unpackChain(mesh.crypto, store.documents.get('replica-set', person.owner) as Uint8Array),
+      )
+      .flatMap(({ newest }) => newest.members.map(({ node }) => toHex(node)))
+    const seated = mesh.nodes.filter(({ id, index }) => world.up.has(index) && seats.includes(id))
+    for (const [i, node] of seated.entries()) {
+      const writer = person.writers[i % person.writers.length] as Writer
+      const { record, bytes } = writer.sign(
+        'posts',
+        new Uint8Array(0),
+        'put',
+        { text: 'live' },
+        mesh.clock.nowMs(),
+      )
+      history.issue(record)
+      const { results } = await mesh.wait(node.call('record.put', { records: [bytes] }))
+      if (results[0]?.outcome === 'refused')
+        missing.push(`node ${node.index} takes nothing: ${results[0].message}`)
+    }
+    await mesh.clock.advance(liveMs)
+    const counts = await Promise.all(seated.map((node) => namesOn(node, person.owner)))
+    const live = history.of(toHex(person.owner)).slice(-seated.length)
+    for (const [i, names] of counts.entries())
+      for (const { name } of live)
+        if (!names.has(name)) missing.push(`node ${seated[i]?.index} lacks ${name} after ${liveMs} ms`)
+  }
+  return missing
 }
 
 /** What lies on every disk is part of the trace. */

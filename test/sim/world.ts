@@ -1,5 +1,6 @@
 import { microblog } from '../../client/microblog.ts'
 import { toHex } from '../../protocol/bytes.ts'
+import type { MemoryNode } from '../../daemon/net/rpc-memory.ts'
 import { packReplicaSet, signReplicaSet } from '../../protocol/placement/replica-set.ts'
 import type { Log } from '../../protocol/ports.ts'
 import { createMesh, type Mesh, type MeshNode } from '../support/mesh.ts'
@@ -21,6 +22,8 @@ export interface World {
   readonly trace: Trace
   readonly history: History
   readonly people: readonly SimPerson[]
+  /** By node: what a liar that runs there sends through. */
+  readonly places: ReadonlyMap<number, MemoryNode>
   /** Indexes of the nodes that run. */
   readonly up: Set<number>
   /** Gone for good. */
@@ -34,15 +37,21 @@ export async function createWorld(seed: number, keepTrace: boolean): Promise<Wor
   // The mesh draws for the network and the keys; the story has a source of its own, so that a change in one
   // protocol does not turn a seed into another story.
   const draw = createDraw(createSeededRandom(seed ^ 0x5eed))
+  const disk = createDraw(createSeededRandom(seed ^ 0xd15c))
   const noted: { trace?: Trace } = {} // the world's founding is not part of the story
   const write = (event: string, fields?: Record<string, unknown>): void =>
     noted.trace?.add(`log ${event} ${describe(fields)}`)
   const log: Log = { debug: write, info: write, warn: write, error: write }
+  const places = new Map<number, MemoryNode>()
   const mesh = await createMesh(nodeCount, {
     seed,
     log,
     link: { delayMs: 5, jitterMs: 10 },
     wrapCrypto: withVerdictsKept,
+    // A card syncs in a few milliseconds, and now and then in a hundred.
+    diskMs: () =>
+      noted.trace === undefined ? 0 : disk.chance(0.02) ? disk.between(20, 100) : disk.between(0.5, 5),
+    onJoin: (place, index) => void places.set(index, place),
   })
   const trace = new Trace(() => mesh.clock.monotonicMs(), keepTrace)
   noted.trace = trace
@@ -54,7 +63,7 @@ export async function createWorld(seed: number, keepTrace: boolean): Promise<Wor
     people.push(person)
   }
   const up = new Set(mesh.nodes.map(({ index }) => index))
-  return { mesh, draw, trace, history: new History(), people, up, lost: new Set(), failures: [] }
+  return { mesh, draw, trace, history: new History(), people, places, up, lost: new Set(), failures: [] }
 }
 
 async function moveIn(mesh: Mesh, home: MeshNode, { log, owner, owning }: SimPerson): Promise<void> {

@@ -19,32 +19,44 @@ export interface Written {
 /** One device of a person, with its own numbers and clock. */
 export class Writer {
   readonly owner: Uint8Array
+  readonly #author: Uint8Array
   readonly #crypto: CryptoProvider
   readonly #device: DeviceSecrets
   readonly #clock = new HybridClock()
   #number = 0
 
-  constructor(crypto: CryptoProvider, owner: Uint8Array, device: DeviceSecrets) {
+  constructor(crypto: CryptoProvider, owner: Uint8Array, device: DeviceSecrets, author = owner) {
     this.#crypto = crypto
     this.owner = owner
+    this.#author = author
     this.#device = device
   }
 
   /** `nowMs`: the time of the node that the device is connected to, as an app corrects its clock by it. */
   sign(name: string, key: Uint8Array, operation: 'put' | 'delete', value: Fields, nowMs: number): Written {
+    return this.signDated(name, key, operation, value, this.#clock.tick(nowMs))
+  }
+
+  signDated(
+    name: string,
+    key: Uint8Array,
+    operation: 'put' | 'delete',
+    value: Fields,
+    clock: bigint,
+  ): Written {
     const collection = microblog.collections.get(name)
     if (collection === undefined) throw new Error(`no collection ${name}`)
     const record = signRecord(
       this.#crypto,
       {
         owner: this.owner,
-        author: this.owner,
+        author: this.#author,
         app: microblog.id,
         collection: name,
         key,
         merge: collection.merge,
         number: ++this.#number,
-        clock: this.#clock.tick(nowMs),
+        clock,
         operation,
         schema: microblog.hash,
         expiresMs: undefined,
@@ -56,24 +68,31 @@ export class Writer {
   }
 }
 
-/** A person with two devices, which may write at once on two sides of a cut. */
+/** A person with two devices, which may write at once on two sides of a cut, and a third with a wrong clock. */
 export interface SimPerson {
   readonly owner: Uint8Array
   readonly log: Uint8Array
   readonly owning: DeviceSecrets
   readonly writers: readonly Writer[]
+  readonly wrongClock: Writer
 }
 
 export function createSimPerson(crypto: CryptoProvider): SimPerson {
   const { device, state } = createPerson(crypto)
-  const second = deviceFromSeed(crypto, crypto.random(32))
-  const possession = provePossession(crypto, state.id, second)
-  const entry = addDevice(crypto, state, device, ownerAdmission(second, false), possession)
-  const { entries } = append(crypto, state, [entry])
+  const others = [crypto.random(32), crypto.random(32)].map((seed) => deviceFromSeed(crypto, seed))
+  let grown = state
+  for (const other of others) {
+    const possession = provePossession(crypto, state.id, other)
+    grown = append(crypto, grown, [
+      addDevice(crypto, grown, device, ownerAdmission(other, false), possession),
+    ])
+  }
+  const [first, second, third] = [device, ...others].map((one) => new Writer(crypto, state.id, one))
   return {
     owner: state.id,
-    log: encodeLog(entries),
+    log: encodeLog(grown.entries),
     owning: device,
-    writers: [new Writer(crypto, state.id, device), new Writer(crypto, state.id, second)],
+    writers: [first as Writer, second as Writer],
+    wrongClock: third as Writer,
   }
 }

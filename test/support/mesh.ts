@@ -43,6 +43,8 @@ export interface MeshOptions {
   /** What one peer may cost each node. */
   readonly budgets?: Partial<RpcBudgets>
   readonly freeBytes?: () => number
+  /** How long a write takes to get to the disk; 0 is at once. */
+  readonly diskMs?: () => number
   /** What the nodes compute with, for one that watches or spares them work. */
   readonly wrapCrypto?: (crypto: CryptoProvider) => CryptoProvider
 }
@@ -152,7 +154,7 @@ export async function createMesh(count: number, options: MeshOptions = {}): Prom
     })
     options.onJoin?.(place, index)
     const config = meshConfig(index, options.config?.(index) ?? {})
-    const mount = new MountedKv(disk.kv)
+    const mount = new MountedKv(disk.kv, clock, options.diskMs ?? (() => 0))
     mounts.set(index, mount)
     const ownClock: Clock = { ...clock, nowMs: () => clock.nowMs() + (skews.get(index) ?? 0) }
     const store = await openStore(mount, { clock: ownClock })
@@ -301,11 +303,15 @@ class KeptKv extends MemoryKv {
 /** One run's view of a disk. After a crash nothing of that run is written any more. */
 class MountedKv implements Kv {
   readonly #disk: Kv
+  readonly #clock: Pick<Clock, 'sleep'>
+  readonly #takesMs: () => number
   #crashed = false
   fault: OnehopError | undefined
 
-  constructor(disk: Kv) {
+  constructor(disk: Kv, clock: Pick<Clock, 'sleep'>, takesMs: () => number) {
     this.#disk = disk
+    this.#clock = clock
+    this.#takesMs = takesMs
   }
 
   crash(): void {
@@ -329,6 +335,8 @@ class MountedKv implements Kv {
   }
 
   async batch(writes: readonly KvWrite[]): Promise<void> {
+    const ms = this.#takesMs()
+    if (ms > 0) await this.#clock.sleep(ms)
     if (this.#crashed) throw new OnehopError('CLOSED', 'the process is gone')
     if (this.fault !== undefined) throw this.fault
     await this.#disk.batch(writes)
