@@ -68,8 +68,8 @@ export async function fillDisk({ folder, rounds, note }: DiskFullOptions): Promi
     try {
       const { results } = await box.call('record.put', { records: written.map(({ bytes }) => bytes) })
       for (const [i, { outcome }] of results.entries()) {
-        const { id } = written[i]?.record as { id: Uint8Array }
-        if (outcome !== 'refused') acknowledged.push({ id, key: id })
+        const id = written[i]?.record.id
+        if (outcome !== 'refused' && id !== undefined) acknowledged.push({ id, key: id })
       }
       return results.find(({ outcome }) => outcome === 'refused')?.code ?? undefined
     } catch (error) {
@@ -107,7 +107,7 @@ export async function fillDisk({ folder, rounds, note }: DiskFullOptions): Promi
       await box.end('SIGKILL')
       const started = await box.start().then(
         () => true,
-        (error: unknown) => void note(`round ${round}: ${String(error).slice(0, 300)}`),
+        (error: unknown) => note(`round ${round}: ${String(error).slice(0, 300)}`),
       )
       if (started === true) await readAll(`round ${round}, started on a full disk`)
       else await box.end('SIGKILL')

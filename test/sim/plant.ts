@@ -14,10 +14,9 @@ registerHooks({
   load(url, context, nextLoad) {
     const loaded = nextLoad(url, context)
     if (url !== place) return loaded
-    const source = String(
-      loaded.source instanceof Uint8Array ? new TextDecoder().decode(loaded.source) : loaded.source,
-    )
-    const parts = source.split(mutant.find)
+    const { source } = loaded
+    const text = typeof source === 'string' ? source : new TextDecoder().decode(source as Uint8Array)
+    const parts = text.split(mutant.find)
     if (parts.length !== 2) throw new Error(`${mutant.file} has the place ${parts.length - 1} times`)
     planted = true
     return { ...loaded, source: parts.join(mutant.replace) }

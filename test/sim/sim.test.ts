@@ -1,5 +1,9 @@
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import { faultKinds } from './faults.ts'
+import { hunt } from './hunt.ts'
+import { mutants } from './mutants.ts'
 import { simulate } from './simulation.ts'
 
 const seeds = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
@@ -14,6 +18,20 @@ test.each(seeds)(
     expect(Object.values(operations).every((count) => count > 50)).toBe(true)
   },
 )
+
+test('every mutant still has its place', () => {
+  for (const { name, file, find } of mutants) {
+    const source = readFileSync(resolve(import.meta.dirname, '../..', file), 'utf8')
+    expect(source.split(find).length - 1, `${name}, in ${file}`).toBe(1)
+  }
+})
+
+test('what is planted is noticed', async () => {
+  const some = mutants.filter(({ name }) => name === 'S + L is accepted' || name === 'the lower clock wins')
+  const options = { seeds: 1, seconds: 20, atOnce: 1, endsAfterMs: 60_000 }
+  const hunted = await hunt(some, options, () => {})
+  expect(hunted.map(({ by }) => by?.seed)).toEqual([1, 1])
+})
 
 test('these seeds had every kind of fault', () => {
   expect([...struck].toSorted()).toEqual(faultKinds.toSorted())
