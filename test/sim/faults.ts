@@ -183,7 +183,11 @@ export class Faults {
       for (const { name, record, acknowledgedBy } of history.of(toHex(owner))) {
         const ref = { clock: record.header.clock, id: record.id }
         const elsewhere = mesh.nodes.some(
-          ({ index, store }) => index !== node.index && store.records.get(owner, ref) !== undefined,
+          ({ index, store }) =>
+            // What a follower's node has of it is a copy for its page, not one of the shard.
+            index !== node.index &&
+            store.shards.get(owner)?.status === 'hosted' &&
+            store.records.get(owner, ref) !== undefined,
         )
         if (!elsewhere && [...acknowledgedBy].every((index) => index === node.index)) history.exempt(name)
       }

@@ -5,6 +5,7 @@ import { Clients } from './clients.ts'
 import { Faults, type FaultKind } from './faults.ts'
 import { Forgers, type Forgery } from './forgers.ts'
 import { unpackChain } from '../../protocol/placement/chain.ts'
+import { fillSeats } from './owners.ts'
 import { createWorld, holdersOf, namesOn, type World } from './world.ts'
 import type { Writer } from './writer.ts'
 
@@ -38,6 +39,8 @@ const forgeEveryMs = 500
 const healLimitMs = 300_000
 /** Less than any comparison is waited for. */
 const liveMs = 1_500
+/** Members mend what they can by themselves; then people open their apps. */
+const appsOpenMs = 60_000
 const requestTimeoutMs = 30_000
 
 /**
@@ -76,6 +79,7 @@ export async function simulate({ seed, virtualS = 60, keepTrace = false }: SimOp
   let problems = await mesh.wait(checkHealed(world))
   while (problems.length > 0 && mesh.clock.monotonicMs() - healedMs < healLimitMs) {
     await mesh.clock.advance(5_000)
+    if (mesh.clock.monotonicMs() - healedMs >= appsOpenMs) await mesh.wait(fillSeats(world))
     problems = await mesh.wait(checkHealed(world))
   }
   const healedS = (mesh.clock.monotonicMs() - healedMs) / 1_000

@@ -1,0 +1,40 @@
+import { toHex } from '../../protocol/bytes.ts'
+import { asOnehopError } from '../../protocol/errors.ts'
+import { unpackChain } from '../../protocol/placement/chain.ts'
+import { decodeReplicaSet, packReplicaSet, signReplicaSet } from '../../protocol/placement/replica-set.ts'
+import { copiesWanted, type World } from './world.ts'
+import type { SimPerson } from './writer.ts'
+
+/**
+ * What an owner's app does by itself when it is opened: members fill a seat from the standby list alone, and where that is used up
+ * only a device of the owner's can name others.
+ */
+export async function fillSeats({ mesh, people, up, trace }: World): Promise<void> {
+  for (const person of people) {
+    const chain = mesh.nodes
+      .filter(({ index, store }) => up.has(index) && store.shards.get(person.owner)?.status === 'hosted')
+      .flatMap(({ store }) => store.documents.get('replica-set', person.owner) ?? [])
+      .map((bytes) => unpackChain(mesh.crypto, bytes).newest)
+      .toSorted((a, b) => b.epoch - a.epoch || b.step - a.step)[0]
+    if (chain === undefined) continue
+    const seats = chain.members.map(({ node }) => mesh.nodes.find(({ id }) => id === toHex(node)))
+    const living = seats.filter((node) => node !== undefined && up.has(node.index))
+    const [home] = seats
+    if (living.length > copiesWanted || home === undefined || !up.has(home.index)) continue
+    await sign(home.call, person, mesh.crypto).catch((error: unknown) =>
+      trace.add(`owner of ${toHex(person.owner)} failed ${asOnehopError(error).code}`),
+    )
+  }
+}
+
+async function sign(
+  call: World['mesh']['nodes'][number]['call'],
+  { owner, owning }: SimPerson,
+  crypto: World['mesh']['crypto'],
+): Promise<void> {
+  const { proposals } = await call('placement.propose', { owners: [owner], copies: copiesWanted })
+  const unsigned = proposals[0]?.unsigned
+  if (unsigned === undefined || decodeReplicaSet(unsigned).members.length <= copiesWanted) return
+  const replicaSets = [packReplicaSet(unsigned, [signReplicaSet(crypto, unsigned, owning.seed)])]
+  await call('placement.commit', { replicaSets })
+}
