@@ -10,7 +10,7 @@ import type { SimPerson } from './writer.ts'
  * only a device of the owner's can name others.
  */
 export async function fillSeats({ mesh, people, up, trace }: World): Promise<void> {
-  for (const person of people) {
+  for (const [i, person] of people.entries()) {
     const chain = mesh.nodes
       .filter(({ index, store }) => up.has(index) && store.shards.get(person.owner)?.status === 'hosted')
       .flatMap(({ store }) => store.documents.get('replica-set', person.owner) ?? [])
@@ -19,8 +19,9 @@ export async function fillSeats({ mesh, people, up, trace }: World): Promise<voi
     if (chain === undefined) continue
     const seats = chain.members.map(({ node }) => mesh.nodes.find(({ id }) => id === toHex(node)))
     const living = seats.filter((node) => node !== undefined && up.has(node.index))
-    const [home] = seats
-    if (living.length > copiesWanted || home === undefined || !up.has(home.index)) continue
+    // Where they came to live first, whether it has a seat still or not; if that is gone, at another that has their records.
+    const home = up.has(i) ? mesh.nodes[i] : living[0]
+    if (living.length > copiesWanted || home === undefined) continue
     await sign(home.call, person, mesh.crypto).catch((error: unknown) =>
       trace.add(`owner of ${toHex(person.owner)} failed ${asOnehopError(error).code}`),
     )
