@@ -5,11 +5,11 @@ import { renewGroups, type Unrenewed } from '../../client/groups/group-epochs.ts
 import { renewSets, type Unsigned } from '../../client/identity/standing-sets.ts'
 import { requireGroups } from '../../client/identity/revocation.ts'
 import { nameWritten, readNoted, type GroupsOfPerson, type Named } from '../../client/identity/written.ts'
-import type { ReplyOf } from '../../protocol/api/operations.ts'
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
 import { readRecoveryWords } from '../../protocol/identity/recovery.ts'
 import type { DeviceState, IdentityState } from '../../protocol/identity/types.ts'
+import { tryUntil, untilWhole, type Hosted } from '../await-records.ts'
 import { bringGroups, type BroughtGroups } from '../bring-groups.ts'
 import { comeHome, keepSeat } from '../come-home.ts'
 import type { Call, Command } from '../command.ts'
@@ -30,7 +30,6 @@ import { readSince, sinceOption } from '../since.ts'
 import { counted, shortId } from '../units.ts'
 
 const waitSDefault = 120
-const pollMs = 500
 /** A node that was just started meets others within seconds. */
 const meetMs = 30_000
 
@@ -213,23 +212,15 @@ async function findAll(
   )
 }
 
-/** Again and again for a while: a node that has met nobody yet finds nothing. */
-async function untilFound<T>({ context, output }: Call, find: () => Promise<T>): Promise<T> {
-  const { signal, clock } = context
-  let isSaid = output.json
-  const giveUpMs = clock.monotonicMs() + meetMs
-  for (;;) {
-    try {
-      return await find()
-    } catch (cause) {
-      const error = asOnehopError(cause)
-      const mayCome = ['NOT_FOUND', 'UNKNOWN_IDENTITY', 'BUSY'].includes(error.code)
-      if (!mayCome || clock.monotonicMs() > giveUpMs) throw error
-      if (!isSaid) output.words(`Waiting: ${error.message} ...`)
-      isSaid = true
-      await clock.sleep(pollMs, signal)
-    }
-  }
+/** For a while: a node that has met nobody yet finds nothing. */
+function untilFound<T>(call: Call, find: () => Promise<T>): Promise<T> {
+  const lastMs = call.context.clock.monotonicMs() + meetMs
+  return tryUntil(call, lastMs, ['NOT_FOUND', 'UNKNOWN_IDENTITY', 'BUSY'], find)
+}
+
+/** Until one who has the records answers, or till then. */
+function untilHome<T>(call: Call, lastMs: number, come: () => Promise<T>): Promise<T> {
+  return tryUntil(call, lastMs, ['UNREACHABLE', 'STALE'], come)
 }
 
 /** By the person, who has it on paper: anybody can make an identity that names these words, and be found first. */
@@ -268,59 +259,6 @@ async function choose({ context, output }: Call, claimants: readonly Claimant[])
       output.words('Its number, please, or none.')
     }
   })
-}
-
-interface Hosted {
-  readonly records: number
-  readonly isWhole: boolean
-}
-
-/** Until one who has the records answers, or till then. */
-async function untilHome<T>({ context, output }: Call, lastMs: number, come: () => Promise<T>): Promise<T> {
-  const { signal, clock } = context
-  let isSaid = output.json
-  for (;;) {
-    try {
-      return await come()
-    } catch (cause) {
-      const error = asOnehopError(cause)
-      const mayCome = error.code === 'UNREACHABLE' || error.code === 'STALE'
-      if (!mayCome || clock.monotonicMs() > lastMs) throw error
-      if (!isSaid) output.words(`Waiting: ${error.message} ...`)
-      isSaid = true
-      await clock.sleep(pollMs, signal)
-    }
-  }
-}
-
-/** Until the node counts its own copy among the good ones, or till then. */
-async function untilWhole(
-  { context: { signal, clock } }: Call,
-  daemon: Daemon,
-  id: Uint8Array,
-  lastMs: number,
-  stay: () => Promise<void>,
-): Promise<Hosted> {
-  for (;;) {
-    const shown = await hostedShard(daemon, id, signal)
-    const current = shown?.replicas.filter(({ state }) => state === 'current').length ?? 0
-    const found = { records: shown?.records ?? 0, isWhole: shown !== undefined && shown.copies > current }
-    if (found.isWhole || clock.monotonicMs() >= lastMs) return found
-    await stay()
-    await clock.sleep(pollMs, signal)
-  }
-}
-
-type Shown = ReplyOf<'admin.status'>['hosted'][number]
-
-async function hostedShard(daemon: Daemon, id: Uint8Array, signal: AbortSignal): Promise<Shown | undefined> {
-  let after: Uint8Array | undefined
-  for (;;) {
-    const page = await daemon.call('admin.status', after === undefined ? {} : { after }, { signal })
-    const found = page.hosted.find(({ identity }) => equalBytes(identity, id))
-    if (found !== undefined || page.next === null) return found
-    after = page.next
-  }
 }
 
 async function shutOut(

@@ -1,23 +1,19 @@
-import { fromHex, toHex } from '../../protocol/bytes.ts'
+import { toHex } from '../../protocol/bytes.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import { asOnehopError, type ErrorCode } from '../../protocol/errors.ts'
-import { limits } from '../../protocol/limits.ts'
 import type { Clock, Log } from '../../protocol/ports.ts'
 import type { IdentityId } from '../../protocol/record/types.ts'
 import {
   decodeHash,
-  decodeMaybe,
   decodePush,
-  encodeHash,
   encodeMaybe,
   encodeReceipts,
   type Receipt,
 } from '../../protocol/replication/messages.ts'
-import { decodeSchema } from '../../protocol/schema/validate.ts'
 import type { Store } from '../../storage/types.ts'
 import type { Config } from '../config.ts'
 import type { Hosting } from '../hosting.ts'
-import type { Arrival, Ingest, Outcome } from '../ingest.ts'
+import type { Ingest, Outcome } from '../ingest.ts'
 import type { NodeId, Rpc } from '../net/rpc.ts'
 import type { Placement } from '../placement/placement.ts'
 import type { Neighbours } from '../placement/neighbours.ts'
@@ -27,6 +23,7 @@ import { Copies } from './copies.ts'
 import { Digests } from './digests.ts'
 import { Holders } from './holders.ts'
 import { Joining } from './joining.ts'
+import { MissingSchemas } from './missing-schemas.ts'
 import { Push } from './push.ts'
 import { QuietShards } from './quiet-shards.ts'
 import { Receipts } from './receipts.ts'
@@ -56,9 +53,6 @@ const joinCompareMsMax = 4_000
 /** A shard that was written to is compared with holders that are not known to have all of it, once it is quiet this long. */
 const quietMs = 4_000
 
-/** Schemas that records named and that are still to be fetched. */
-const unknownSchemasMax = 256
-
 /** Keeps the copies of a shard equal: pushes what comes in, compares on reconnect, on joining and on a schedule. */
 export class Replication {
   readonly #parts: ReplicationParts
@@ -80,7 +74,7 @@ export class Replication {
   #joinedMs = -Infinity
   /** After how long what joined is compared with a node again. */
   readonly #joinPauseMs = new Map<NodeId, number>()
-  readonly #unknownSchemas = new Map<string, NodeId>()
+  readonly #missingSchemas: MissingSchemas
 
   constructor(parts: ReplicationParts) {
     this.#parts = parts
@@ -102,6 +96,7 @@ export class Replication {
     const isFilling = this.isJoining.bind(this)
     this.reconcile = new Reconcile({ ...shared, digests, isComing, isFilling, onEqual, answer })
     this.#joining = new Joining(parts)
+    this.#missingSchemas = new MissingSchemas(parts)
     parts.rpc.handle('shard/push', async ({ from, body }) =>
       encodeReceipts(await this.#take(from, decodePush(body))),
     )
@@ -116,7 +111,7 @@ export class Replication {
       ingest.onStored((arrivals) => {
         this.copies.stored(arrivals)
         this.push.stored(arrivals)
-        this.#noteSchemas(arrivals)
+        this.#missingSchemas.stored(arrivals)
         const nowMs = this.#parts.clock.monotonicMs()
         for (const { record } of arrivals) {
           const { owner } = record.header
@@ -212,7 +207,7 @@ export class Replication {
         const isReady = (node: NodeId): boolean => connected.has(node) && !this.#comparing.has(node)
         const quiet = this.#quiet.take(nowMs, (owner) => this.holders.others(owner), isReady)
         for (const [node, owners] of quiet) void this.#alone(node, this.#compareQuiet(node, owners, signal))
-        await this.#fetchSchemas(signal)
+        await this.#missingSchemas.fetch(signal)
         await clock.sleep(joinCompareMs, signal)
       }
     } catch (error) {
@@ -358,34 +353,6 @@ export class Replication {
       if (outcome.outcome !== 'refused') this.receipts.confirm(outcome.id, from)
     }
     return outcomes.map(receiptOf)
-  }
-
-  /** A replica serves pages too, once the home is gone: it fetches the schemas that its shards' records name. */
-  #noteSchemas(arrivals: readonly Arrival[]): void {
-    for (const { record, source } of arrivals) {
-      if (!('node' in source)) continue
-      const { schema } = record.header
-      if (this.#unknownSchemas.size >= unknownSchemasMax) return // the next record that names it asks again
-      if (this.#parts.schemas.get(schema) === undefined) this.#unknownSchemas.set(toHex(schema), source.node)
-    }
-  }
-
-  async #fetchSchemas(signal: AbortSignal): Promise<void> {
-    const { rpc, schemas, log } = this.#parts
-    for (const [name, node] of this.#unknownSchemas) {
-      try {
-        const hash = fromHex(name, 32) as Uint8Array
-        const bytes = decodeMaybe(await rpc.request(node, 'shard/schema', encodeHash(hash), { signal }))
-        if (bytes !== undefined && bytes.length <= limits.schemaBytesMax) {
-          const schema = decodeSchema(bytes)
-          if (toHex(schema.hash) === name) await schemas.learn(schema)
-        }
-        this.#unknownSchemas.delete(name)
-      } catch (error) {
-        if (signal.aborted) return
-        log.debug('schema.fetch-failed', { node, schema: name, error: String(error) })
-      }
-    }
   }
 }
 
