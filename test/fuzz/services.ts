@@ -70,6 +70,8 @@ const largeAnswers: Readonly<Record<string, number>> = {
   'search/query': limits.answerBytesMax,
   'search/statistics': limits.answerBytesMax,
   'search/identities': limits.answerBytesMax,
+  // With the author's log, as whoever serves followers verifies what it is told.
+  'stream/list': limits.answerBytesMax,
   'node.info': 4_096,
   'identity.get': limits.answerBytesMax,
   'schema.get': limits.schemaBytesMax + 64,
