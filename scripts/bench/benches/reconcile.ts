@@ -106,7 +106,8 @@ export async function bench({ folder, note, records: many = million }: BenchCont
     a.traffic.clear()
     const startMs = performance.now()
     const found = await a.reconcile.with(b.rpc.self, stackSignal, [author.id])
-    if (found.equal.length !== 1 || found.differed !== differed) throw new Error('not found equal')
+    if (found.equal.length !== 1 - differed || found.differed !== differed)
+      throw new Error(`${found.equal.length} equal, ${found.differed} different`)
     return {
       ms: performance.now() - startMs,
       requests: a.traffic.requests.length,
