@@ -30,7 +30,7 @@ const watched = [
 const tests = [
   'test/unit/{api-auth,blind,clock,codec,crypto-node-keys,crypto-strict,merge,seen,shape}.test.ts',
   'test/unit/{identity,pairing,record}*.test.ts',
-  'test/unit/{readers,recovery-words,second-thread}.test.ts',
+  'test/unit/{client-group-people,client-sealing,readers,recovery-words,second-thread}.test.ts',
   'test/unit/slip39.test.ts',
   'test/contract/{crypto,pairing}.test.ts',
 ].flatMap((pattern) => globSync(pattern, { cwd: root }))
