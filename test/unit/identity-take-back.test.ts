@@ -57,3 +57,24 @@ test('nothing is taken back that nobody did, or the words themselves', () => {
   expect(beforeReplaced(crypto, state, secrets().key)).toBeUndefined()
   expect(beforeReplaced(crypto, rotated(state, words, secrets()), words.key)).toBeUndefined()
 })
+
+test('words that replaced themselves on one branch are not what another branch takes back', () => {
+  const { phone, words, state } = story()
+  const both = append(crypto, rotated(state, words, secrets()), rotated(state, phone, secrets()).entries)
+  expect(beforeReplaced(crypto, both, words.key)).toBeUndefined()
+})
+
+test('words that came while others came elsewhere speak on what was before both', () => {
+  const { laptop, phone, state } = story()
+  const stolen = rotated(state, phone, secrets())
+  const orders = new Set<boolean>()
+  // Whichever of the two stands first in the log, the other is no part of what made it come.
+  for (let i = 0; i < 12; i++) {
+    const newer = secrets()
+    const renewed = rotated(state, laptop, newer)
+    const both = append(crypto, stolen, renewed.entries)
+    orders.add(both.entries.at(-1) === stolen.entries.at(-1))
+    expect(beforeReplaced(crypto, both, newer.key)?.entries).toEqual(renewed.entries)
+  }
+  expect(orders.size).toBe(2)
+})
