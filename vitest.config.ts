@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 interface Part {
   /** Longest that one test may take before it is called hung; no test asserts a time. */
   readonly timeoutMs: number
-  /** Real nodes, processes and browsers share two cores: one file at a time. */
+  /** Processes and browsers share two cores: one file at a time. */
   readonly serial: boolean
 }
 
@@ -11,7 +11,7 @@ interface Part {
 export const parts: Readonly<Record<string, Part>> = {
   unit: { timeoutMs: 20_000, serial: false },
   contract: { timeoutMs: 30_000, serial: false },
-  mesh: { timeoutMs: 60_000, serial: true },
+  mesh: { timeoutMs: 60_000, serial: false },
   sim: { timeoutMs: 120_000, serial: false },
   process: { timeoutMs: 120_000, serial: true },
   browser: { timeoutMs: 120_000, serial: true },

@@ -12,6 +12,8 @@ const shortTextUnits = 24
 export class Writer {
   readonly #target: Uint8Array
   #at = 0
+  /** Made for the first float. */
+  #view: DataView | undefined
 
   constructor(target: Uint8Array) {
     this.#target = target
@@ -64,9 +66,19 @@ export class Writer {
   }
 
   #number(value: number): void {
-    if (!Number.isSafeInteger(value)) this.#copy(cborgEncode(value, rfc8949EncodeOptions))
+    if (!Number.isSafeInteger(value)) this.#float(value)
     else if (value < 0) this.#head(0x20, -1 - value)
     else this.#head(0x00, value)
+  }
+
+  #float(value: number): void {
+    // Most are no shorter than eight bytes, and cborg tries each length by reading it back.
+    if (Math.fround(value) === value) return this.#copy(cborgEncode(value, rfc8949EncodeOptions))
+    this.#byte(0xfb)
+    const { buffer, byteOffset, byteLength } = this.#target
+    this.#view ??= new DataView(buffer, byteOffset, byteLength)
+    this.#view.setFloat64(this.#at, value)
+    this.#at += 8
   }
 
   #bigint(value: bigint): void {
