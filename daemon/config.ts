@@ -65,6 +65,8 @@ const ConfigSchema = v.strictObject({
       offerBytes: v.pipe(v.number(), v.integer(), v.minValue(0)),
       leaseBytes: v.pipe(v.number(), v.integer(), v.minValue(1)),
       leaseMs: milliseconds,
+      /** What may be written in a day into a shard that is kept for others, once its lease was filled. */
+      leaseBytesPerDay: v.pipe(v.number(), v.integer(), v.minValue(1)),
       heartbeatMs: milliseconds,
       /** Away for this long: no reads go there. */
       suspectAfterMs: milliseconds,
@@ -126,6 +128,7 @@ export function defaultConfig(environment: NodeJS.ProcessEnv = process.env): Con
       offerBytes: 10 * 2 ** 30,
       leaseBytes: 64 * 2 ** 20,
       leaseMs: 30 * 86_400_000,
+      leaseBytesPerDay: 256 * 2 ** 20,
       heartbeatMs: 20_000,
       suspectAfterMs: 3_600_000,
       replaceAfterMs: 72 * 3_600_000,

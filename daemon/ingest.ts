@@ -29,6 +29,7 @@ import type { Identities } from './identities.ts'
 import type { NodeId } from './net/rpc.ts'
 import { isSame, limitOf, workOn } from './replication/revoked-lists.ts'
 import type { Schemas } from './schemas.ts'
+import type { WriteRates } from './write-rates.ts'
 
 /** Where a record came from: its author's app, another holder of the shard, or an author's node that streams it. */
 export type Source =
@@ -66,6 +67,7 @@ export interface IngestParts {
   readonly identities: Identities
   readonly schemas: Schemas
   readonly hosting: Hosting
+  readonly rates?: Pick<WriteRates, 'take'> | undefined
   /** Verifies signatures of long calls on another thread. */
   readonly ahead?: Pick<VerifiesAhead, 'verify' | 'isRunning'> | undefined
 }
@@ -335,6 +337,9 @@ export class Ingest {
     }
     if (source.from !== 'stream' && bytes.length > here.roomBytes) {
       return refuse('NO_QUOTA', `the quota of ${ownerName} is used up`)
+    }
+    if (source.from === 'peer' && this.#parts.rates?.take(header.owner, bytes.length) === false) {
+      return refuse('BUSY', `more was written for ${ownerName} in a day than its lease allows`)
     }
     if (doubled !== undefined) {
       const { store, schemas } = this.#parts

@@ -29,18 +29,24 @@ import { blobOperations } from './operations/blob-operations.ts'
 import { Uploads } from './operations/uploads.ts'
 import { groupOperations } from './operations/group-operations.ts'
 import { identityOperations } from './operations/identity-operations.ts'
+import { neighbourOperations } from './operations/neighbour-operations.ts'
 import { numberOperations } from './operations/number-operations.ts'
 import { placementOperations } from './operations/placement-operations.ts'
 import { recordOperations } from './operations/record-operations.ts'
 import { tokenOperations } from './operations/token-operations.ts'
 import { createPairing, type Pairing } from './pairing/pairing.ts'
 import { Finder, shardKey } from './placement/find.ts'
+import { Invitations } from './placement/invitations.ts'
+import { LeaseRenewals } from './placement/lease-renewals.ts'
 import { Leases } from './placement/leases.ts'
 import { Neighbours } from './placement/neighbours.ts'
+import { Offers } from './placement/offers.ts'
+import { Pacts, type Agreement } from './placement/pacts.ts'
 import { Placement } from './placement/placement.ts'
 import { Recoveries } from './placement/recoveries.ts'
 import { Repair } from './placement/repair.ts'
 import { ReplicaSets } from './placement/replica-sets.ts'
+import { TakenLeases } from './placement/taken-leases.ts'
 import { BlobCopies } from './replication/blob-copies.ts'
 import { Replication } from './replication/replication.ts'
 import { Revocations } from './replication/revocations.ts'
@@ -52,6 +58,7 @@ import { Tasks } from './tasks.ts'
 import { countingRpc } from './views/asked-nodes.ts'
 import { readOperations } from './views/read-operations.ts'
 import { Views } from './views/views.ts'
+import { WriteRates } from './write-rates.ts'
 
 /** The outside world: real ones from start.ts, virtual ones from the simulator. */
 export interface NodePorts {
@@ -110,7 +117,8 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   await identities.load()
   const schemas = new Schemas(store)
   const hosting = await Hosting.open(store)
-  const ingest = new Ingest({ crypto, clock, store, identities, schemas, hosting, ahead: ports.ahead })
+  const rates = new WriteRates(clock, hosting, config.hosting.leaseBytesPerDay)
+  const ingest = new Ingest({ crypto, clock, store, identities, schemas, hosting, rates, ahead: ports.ahead })
 
   // Who is around, and who holds what.
   const roles = (): string[] => [
@@ -127,13 +135,30 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     clockMs: clock.nowMs(),
   })
   const base = { rpc, routing, crypto, clock, log, store, identities, hosting, seed, config: config.hosting }
-  const leases = await Leases.open(base)
-  const neighbours = new Neighbours({
+  const invitations = await Invitations.open({ store, clock, crypto, random })
+  const pacts = await Pacts.open({ ...base, name: config.name, invitations })
+  const offers = await Offers.open(store, config.hosting, pacts)
+  const taken = new TakenLeases(store, clock)
+  const leases = await Leases.open({
+    ...base,
+    ...{ offers, pacts, taken },
+    regionOf: (node) => neighbours.get(node)?.hello.region,
+  })
+  const neighbours: Neighbours = new Neighbours({
     ...base,
     heartbeatMs: config.hosting.heartbeatMs,
     suspectAfterMs: config.hosting.suspectAfterMs,
     describe: (to) => ({ ...describe(), offeredBytes: leases.offeredBytes(to) }),
+    isTrusted: (node) => pacts.get(node) !== undefined,
   })
+  const meet = ({ node, addresses: at }: Agreement): void => {
+    routing.learn({ node, addresses: at }).catch((error: unknown) => {
+      log.debug('pact.address', { node, error: String(error) })
+    })
+    neighbours.watch(node)
+  }
+  for (const agreement of pacts.list()) meet(agreement)
+  pacts.onMade(meet)
   const denyList = await DenyList.open(store, network)
   const revokedDevices = new RevokedDevices({ identities, hosting, denyList, log })
   const replicaSets = new ReplicaSets(store, crypto, identities)
@@ -147,6 +172,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     leases,
     distribution: placement.distribution,
   })
+  const renewals = new LeaseRenewals({ ...base, replicaSets, neighbours, placement, leases, taken })
   const provides = createProvideQueue({
     routing,
     clock,
@@ -286,6 +312,22 @@ export async function createNode(ports: NodePorts): Promise<Node> {
       ...{ identities, finder, neighbours, placement, replication },
       self: rpc.self,
     }),
+    ...neighbourOperations({
+      ...base,
+      ...{
+        config,
+        neighbours,
+        replicaSets,
+        replication,
+        pacts,
+        invitations,
+        offers,
+        leases,
+        taken,
+        renewals,
+      },
+      addresses,
+    }),
     ...adminOperations({
       ...base,
       version: ports.version,
@@ -297,6 +339,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
       replicaSets,
       neighbours,
       replication,
+      renewals,
       provides,
       addresses,
       roles,
@@ -342,6 +385,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   tasks.start('streams', (signal) => streams.run(signal))
   tasks.start('search', (signal) => search.run(signal))
   tasks.start('repair', (signal) => repair.run(signal))
+  tasks.start('lease-renewals', (signal) => renewals.run(signal))
 
   const close = (): Promise<void> => closeAll(pairing, provides, tasks, network, blobs, store)
   return {

@@ -10,12 +10,14 @@ export const contexts = {
   possession: 'onehop/possession/1',
   replicaSet: 'onehop/replica-set/1',
   lease: 'onehop/lease/1',
+  leaseAsk: 'onehop/lease-ask/1',
   session: 'onehop/session/1',
   pairing: 'onehop/pairing/1',
   advert: 'onehop/advert/1',
   logHead: 'onehop/log-head/1',
   scope: 'onehop/scope/1',
   appToken: 'onehop/app-token/1',
+  pact: 'onehop/pact/1',
 } as const
 
 export type Context = (typeof contexts)[keyof typeof contexts]

@@ -13,8 +13,8 @@ export type Method = `${string}/${string}`
  * - `anyone`: every node. What is told is public; what is brought is signed by others, or about the asker alone.
  * - `holder`: who has a seat in the shard, by its signed replica set; for questions also who had one in this epoch.
  * - `source`: the node that the author's posts come from at present; of a shard that is held here, the other holders.
- * - `invited`: whom `hosting.offerTo` names; of a shard that is held under a lease already, every node, as the next home of
- *   its owner may be one that nobody here knows.
+ * - `invited`: whom an offer or a pact names, and for `shard/pact` who has the secret of an open invitation; of a shard that is
+ *   held under a lease already, every node, as the next home of its owner may be one that nobody here knows.
  * - `registered`: who registered before, about its own log alone.
  */
 export type Asker = 'anyone' | 'holder' | 'source' | 'invited' | 'registered'
@@ -66,6 +66,7 @@ export const methods = {
   'shard/lease': rule('invited', 'blank', 'promise', 'renewed'),
   'shard/locate': rule('anyone'),
   'shard/numbers': rule('holder', 'FORBIDDEN'),
+  'shard/pact': rule('invited', 'FORBIDDEN', 'promise'),
   'shard/push': rule('anyone', undefined, 'signed'),
   'shard/reconcile': rule('holder', 'FORBIDDEN'),
   'shard/recover': rule('anyone'),

@@ -10,7 +10,11 @@ import { groups, groupsAdd, groupsCreate, groupsForget, groupsRemove, groupsRole
 import { help } from './help.ts'
 import { importFile } from './import.ts'
 import { init } from './init.ts'
+import { invite, inviteAccept, inviteCancel } from './invite.ts'
+import { lease, leaseEnd } from './lease.ts'
+import { neighbours, neighboursEnd } from './neighbours.ts'
 import { node, nodeAllow, nodeRevoke } from './node.ts'
+import { offer, offerMake, offerWithdraw } from './offer.ts'
 import { pair } from './pair.ts'
 import { passphraseRemove, passphraseSet } from './passphrase.ts'
 import { paths } from './paths.ts'
@@ -34,6 +38,16 @@ export const commands: readonly Command[] = [
   start,
   stop,
   status,
+  neighbours,
+  neighboursEnd,
+  invite,
+  inviteAccept,
+  inviteCancel,
+  offer,
+  offerMake,
+  offerWithdraw,
+  lease,
+  leaseEnd,
   place,
   pair,
   devices,

@@ -1,15 +1,14 @@
 import { revoke } from '../../client/identity/revocation.ts'
-import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts'
+import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import type { Call, Command } from '../command.ts'
 import type { Daemon } from '../daemon.ts'
 import { exitCodes } from '../exit-code.ts'
-import { UsageError } from '../failure.ts'
+import { pickId, prefixMin } from '../node-name.ts'
 import { requireIdentity } from '../owner.ts'
 import { ownShards, takeSeats, type Shard } from '../seats.ts'
 import { counted, shortId } from '../units.ts'
 
-const prefixMin = 8
 const nodeNotes = `NODE is its id as onehop status prints it, or the first digits of that (${prefixMin} at least).`
 
 export const node: Command = {
@@ -102,7 +101,7 @@ export const nodeAllow: Command = {
   async run({ operands: [text = ''], context, output }) {
     const { signal } = context
     const { call } = await context.daemon()
-    const found = await findDenied(call, text.toLowerCase(), signal)
+    const found = await findDenied(call, text, signal)
     const { denied } = await call('admin.deny.remove', { nodes: [found] }, { signal })
     if (output.json) output.line({ node: found, denied })
     else output.words(`This node speaks with ${shortId(found)} again, should they meet.`)
@@ -112,50 +111,29 @@ export const nodeAllow: Command = {
 
 const listsDenied = 'onehop node lists those that are denied.'
 
-/** A whole id is taken as it is: to allow one that nobody denies changes nothing. */
-async function findDenied(call: Daemon['call'], typed: string, signal: AbortSignal): Promise<Uint8Array> {
-  const whole = fromHex(typed, 32)
-  if (whole !== undefined) return whole
-  if (!isPrefix(typed)) throw notNamed(typed, listsDenied)
-  const { nodes } = await call('admin.deny.list', {}, { signal })
-  return only(nodes.map(toHex), typed, 'node that is denied here', listsDenied)
+/** To allow one that nobody denies changes nothing. */
+function findDenied(call: Daemon['call'], typed: string, signal: AbortSignal): Promise<Uint8Array> {
+  return pickId(typed, { what: 'node that is denied here', help: listsDenied }, async () => {
+    const { nodes } = await call('admin.deny.list', {}, { signal })
+    return nodes.map(toHex)
+  })
 }
 
-function isPrefix(typed: string): boolean {
-  return typed.length >= prefixMin && /^[0-9a-f]+$/.test(typed)
-}
-
-function notNamed(typed: string, help: string): UsageError {
-  const digits = `the first digits of its id, ${prefixMin} at least`
-  return new UsageError(`a node is named by ${digits}, not ${JSON.stringify(typed)}`, help)
-}
-
-function only(known: readonly string[], typed: string, what: string, help: string): Uint8Array {
-  const found = known.filter((name) => name.startsWith(typed))
-  const [first, ...more] = found
-  if (first !== undefined && more.length === 0) return fromHex(first, 32) as Uint8Array
-  const how = first === undefined ? `no ${what} begins` : `more than one ${what} begins`
-  throw new OnehopError('NOT_FOUND', `${how} with ${typed}`, { help })
-}
-
-async function findNode(
+function findNode(
   { context }: Call,
   { call }: Daemon,
   text: string,
   shards: readonly Shard[],
   devices: readonly string[],
 ): Promise<Uint8Array> {
-  const typed = text.toLowerCase()
-  const whole = fromHex(typed, 32)
-  if (whole !== undefined) return whole
-  if (!isPrefix(typed)) throw notNamed(typed, 'onehop status lists neighbours.')
-  const { peers, node: self } = await call(
-    'admin.status',
-    { limit: 1, brief: true },
-    { signal: context.signal },
-  )
-  const seated = shards.flatMap(({ set }) => [...(set?.members ?? []), ...(set?.standby ?? [])])
-  const known = new Set([...[...seated, ...peers, { node: self }].map((one) => toHex(one.node)), ...devices])
   const help = 'onehop status lists neighbours; the whole id, of 64 digits, is always taken.'
-  return only([...known], typed, 'node that is known here', help)
+  return pickId(text, { what: 'node that is known here', help }, async () => {
+    const { peers, node: self } = await call(
+      'admin.status',
+      { limit: 1, brief: true },
+      { signal: context.signal },
+    )
+    const seated = shards.flatMap(({ set }) => [...(set?.members ?? []), ...(set?.standby ?? [])])
+    return [...[...seated, ...peers, { node: self }].map((one) => toHex(one.node)), ...devices]
+  })
 }

@@ -3,6 +3,7 @@ import { asOnehopError } from '../../protocol/errors.ts'
 import type { OnehopError } from '../../protocol/errors.ts'
 import type { IdentityId } from '../../protocol/record/types.ts'
 import type { Command } from '../command.ts'
+import type { Daemon } from '../daemon.ts'
 import { exitCodes } from '../exit-code.ts'
 import { columns, safeText } from '../output.ts'
 import { requireIdentity } from '../owner.ts'
@@ -23,7 +24,7 @@ export const place: Command = {
   examples: [['onehop place', 'after new neighbours came who offer space']],
   notes: [
     'At the node where you live. Apps and the phone page do the same by themselves, when they are opened and when something is written.',
-    'How many there should be says hosting.copies in the config; neighbours offer space by hosting.offerTo in theirs.',
+    'How many there should be says hosting.copies in the config; neighbours offer space by a pact (onehop invite), or onehop offer.',
   ].join('\n'),
   async run({ context, output }) {
     const { signal } = context
@@ -56,14 +57,19 @@ export const place: Command = {
     else {
       output.data(columns(rows.map(({ name, filled, error }) => [name, wordsOf(filled, error)])))
       if (rows.some(({ filled }) => filled !== undefined && filled.members < filled.wanted))
-        output.words(
-          'No more neighbours offer space now (hosting.offerTo on their boxes). onehop status shows who is connected.',
-        )
+        output.words(await whyFew({ call }, signal))
     }
     const [failed] = rows.flatMap(({ error }) => error ?? [])
     if (failed !== undefined) throw failed
     return exitCodes.ok
   },
+}
+
+/** As the node sees it: nobody offers space, or whoever does would fail together with one that holds them. */
+export async function whyFew({ call }: Pick<Daemon, 'call'>, signal: AbortSignal): Promise<string> {
+  const { problems } = await call('admin.status', { limit: 1, brief: true }, { signal })
+  const few = problems.find(({ code }) => code === 'FEW_COPIES')
+  return few?.help ?? 'onehop neighbours shows who keeps copies.'
 }
 
 function wordsOf(filled: Filled | undefined, error: OnehopError | undefined): string {

@@ -15,6 +15,7 @@ import type { Identities } from '../identities.ts'
 import type { ProvideQueue } from '../net/provide-queue.ts'
 import type { Network } from '../net/rpc.ts'
 import { shardKey } from '../placement/find.ts'
+import type { LeaseRenewals } from '../placement/lease-renewals.ts'
 import type { Neighbours } from '../placement/neighbours.ts'
 import type { ReplicaSets } from '../placement/replica-sets.ts'
 import type { Replication } from '../replication/replication.ts'
@@ -40,6 +41,7 @@ export interface AdminOperationsParts {
   readonly replicaSets: ReplicaSets
   readonly neighbours: Neighbours
   readonly replication: Replication
+  readonly renewals: Pick<LeaseRenewals, 'refused'>
   readonly provides: ProvideQueue
   readonly addresses: () => readonly string[]
   readonly roles: () => readonly string[]

@@ -9,6 +9,7 @@ import type { Config } from '../config.ts'
 import type { Hosted } from '../hosting.ts'
 import type { Identities } from '../identities.ts'
 import type { Network } from '../net/rpc.ts'
+import type { LeaseRenewals } from '../placement/lease-renewals.ts'
 import { candidateOf, type Neighbours } from '../placement/neighbours.ts'
 import type { ReplicaSets } from '../placement/replica-sets.ts'
 
@@ -21,7 +22,8 @@ export interface ProblemParts {
   readonly replicaSets: ReplicaSets
   readonly hosted: readonly Hosted[]
   readonly identities: Pick<Identities, 'get'>
-  readonly clock: Pick<Clock, 'monotonicMs'>
+  readonly clock: Pick<Clock, 'monotonicMs' | 'nowMs'>
+  readonly renewals: Pick<LeaseRenewals, 'refused'>
   readonly store: Pick<Store, 'stats'>
   /** Of the disk that holds the state; undefined where nobody can tell. */
   readonly freeBytes: number | undefined
@@ -43,13 +45,20 @@ const shortMax = 64
 const residentsMax = 64
 
 /** A box works as it should though somebody has few copies, as a first box in a street always begins, or lives here no more. */
-const harmless: readonly string[] = ['FEW_COPIES', 'SHUT_OUT']
+const harmless: readonly string[] = ['FEW_COPIES', 'SHUT_OUT', 'LEASE_ENDS']
 
 /** What a person should do something about, in words. Nothing that mends itself within a heartbeat or two. */
 export function findProblems(parts: ProblemParts): Problem[] {
-  const all = [failingStore, littleSpace, alone, noRelay, shutOut, fewCopies, awayReplicas].flatMap((find) =>
-    find(parts),
-  )
+  const all = [
+    failingStore,
+    littleSpace,
+    alone,
+    noRelay,
+    shutOut,
+    fewCopies,
+    leaseEnds,
+    awayReplicas,
+  ].flatMap((find) => find(parts))
   return all.slice(0, apiLimits.problemsMax)
 }
 
@@ -97,6 +106,24 @@ function shutOut({ hosted, identities, network }: ProblemParts): Problem[] {
       'SHUT_OUT',
       `${who} revoked the key of this node in their identity, for good.`,
       'To live at this box again, start it with another --state folder: that makes it another node.',
+    ),
+  ]
+}
+
+/** A copy that will go: its owner signs another in its place. */
+function leaseEnds({ hosted, renewals, clock }: ProblemParts): Problem[] {
+  const residents = new Set(hosted.filter(({ person }) => person).map(({ owner }) => toHex(owner)))
+  const ending = renewals.refused.filter(({ owner }) => residents.has(toHex(owner)))
+  if (ending.length === 0) return []
+  const nodes = [...new Set(ending.map(({ host }) => host.slice(0, 12)))]
+  const firstMs = Math.min(...ending.map(({ expiresMs }) => expiresMs))
+  const days = Math.max(0, Math.floor((firstMs - clock.nowMs()) / 86_400_000))
+  const when = days === 0 ? 'within a day' : `in ${days} ${days === 1 ? 'day' : 'days'}`
+  return [
+    problem(
+      'LEASE_ENDS',
+      `Node ${nodes.slice(0, 4).join(', ')} renews no more what it promised: the first copy ends ${when}.`,
+      'Find another neighbour (onehop invite), then onehop place. Until then the copy is there.',
     ),
   ]
 }
@@ -161,7 +188,7 @@ function moreCopies(neighbours: Neighbours, sets: readonly (readonly Seat[])[], 
     return `${willing} connected ${willing === 1 ? 'neighbour offers' : 'neighbours offer'} space: ${asks(willing === 1 ? 'it' : 'them')}`
   const who = offering.some(isNew)
     ? 'Neighbours who offer space have the operator or the network of one that holds them: copies there would go with it'
-    : 'No other neighbour who is connected offers space (hosting.offerTo on their boxes)'
+    : 'No other neighbour who is connected offers space (onehop invite asks a friend for some)'
   return `${who}. Once another one does, ${asks('it')}`
 }
 

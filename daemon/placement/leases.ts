@@ -1,7 +1,15 @@
-import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts'
+import { emptyBytes, equalBytes, fromHex, toHex } from '../../protocol/bytes.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import { limits } from '../../protocol/limits.ts'
-import { signLease, verifyLease, type SignedLease } from '../../protocol/placement/lease.ts'
+import {
+  isAskedBy,
+  readLease,
+  signLease,
+  signLeaseAsk,
+  verifyLease,
+  type LeaseTerms,
+  type SignedLease,
+} from '../../protocol/placement/lease.ts'
 import {
   decodeLeaseAsks,
   decodeLeases,
@@ -15,14 +23,21 @@ import type { Store } from '../../storage/types.ts'
 import type { Config } from '../config.ts'
 import type { Hosting } from '../hosting.ts'
 import type { NodeId, Rpc } from '../net/rpc.ts'
+import { grantedKind, Ledger } from './ledger.ts'
+import type { Offers } from './offers.ts'
+import type { Pacts } from './pacts.ts'
 import { Promises } from './promises.ts'
+import type { TakenLeases } from './taken-leases.ts'
 
-const granted = 'lease-granted'
+/** Empty documents by owner: shards whose leases are not renewed. */
+const noticeKind = 'lease-notice'
 /** Leases of our own kept in the form that is asked for again and again while a shard arrives. */
 const keptMax = 4_096
 
 /** Promises that wait to be taken up: an import of ten thousand people fits. */
 const promisesMax = 16_384
+
+export type Ask = Omit<LeaseAsk, 'signature'>
 
 export interface LeasesParts {
   readonly rpc: Rpc
@@ -33,6 +48,11 @@ export interface LeasesParts {
   readonly hosting: Hosting
   readonly seed: Uint8Array
   readonly config: Config['hosting']
+  readonly offers: Pick<Offers, 'for' | 'list'>
+  readonly pacts: Pick<Pacts, 'list'>
+  readonly taken: Pick<TakenLeases, 'keep'>
+  /** What a node says of where it stands; undefined of one that was not heard. */
+  readonly regionOf: (node: NodeId) => string | undefined
 }
 
 /** Promises of bytes and time: those that this node gives, and those that it asks of others. */
@@ -40,31 +60,53 @@ export class Leases {
   readonly #parts: LeasesParts
   readonly #promises: Promises
   readonly #kept = new Map<string, SignedLease>()
+  readonly #ledger: Ledger
 
-  private constructor(parts: LeasesParts, promises: Promises) {
+  private constructor(parts: LeasesParts, promises: Promises, ledger: Ledger) {
     this.#parts = parts
     this.#promises = promises
+    this.#ledger = ledger
     parts.rpc.handle('shard/lease', async ({ from, body }) =>
       encodeLeases(await this.#grant(from, decodeLeaseAsks(body))),
     )
   }
 
   static async open(parts: LeasesParts): Promise<Leases> {
-    return new Leases(parts, await Promises.open(parts))
+    return new Leases(parts, await Promises.open(parts), await Ledger.open(parts))
+  }
+
+  /** What is leased to each neighbour, and what each leased to this node. */
+  get ledger(): Pick<Ledger, 'given' | 'givenTo' | 'shardsOf' | 'entries'> {
+    return this.#ledger
   }
 
   /** What this node would still promise to that one. */
   offeredBytes(to: NodeId): number {
-    const { offerBytes } = this.#parts.config
+    const { config, hosting, offers, pacts, regionOf } = this.#parts
     this.#dropLapsed()
-    return this.#isInvited(to)
-      ? Math.max(0, offerBytes - this.#parts.hosting.leasedBytes() - this.#promises.bytes)
-      : 0
+    const offer = offers.for(to, regionOf(to))
+    if (offer === undefined) return 0
+    const room = config.offerBytes - hosting.leasedBytes() - this.#promises.bytes
+    const unused = pacts
+      .list()
+      .reduce((sum, { node, givesBytes }) => sum + Math.max(0, givesBytes - this.#ledger.givenTo(node)), 0)
+    // What is promised by pacts is there for these, whoever else asks.
+    const own = offer.source === 'pact' ? room : room - unused
+    const used = offer.to === to ? this.#ledger.givenTo(to) : this.#sharedBytes()
+    return Math.max(0, Math.min(offer.bytes - used, own))
+  }
+
+  /** Leased to all whom no pact and no offer names. */
+  #sharedBytes(): number {
+    const { offers, pacts } = this.#parts
+    const named = new Set([...pacts.list().map(({ node }) => node), ...offers.list().map(({ to }) => to)])
+    let sum = 0
+    for (const [node, bytes] of this.#ledger.given()) if (!named.has(node)) sum += bytes
+    return sum
   }
 
   #isInvited(node: NodeId): boolean {
-    const { offerTo } = this.#parts.config
-    return offerTo === 'anyone' || (offerTo !== 'nobody' && offerTo.includes(node))
+    return this.#parts.offers.for(node, this.#parts.regionOf(node)) !== undefined
   }
 
   /** The lease that this node gave for a shard and that has not run out. */
@@ -79,8 +121,8 @@ export class Leases {
   }
 
   #stored(owner: IdentityId): SignedLease | undefined {
-    const bytes = this.#parts.store.documents.get(granted, owner)
-    return bytes && verifyLease(this.#parts.crypto, bytes)
+    const bytes = this.#parts.store.documents.get(grantedKind, owner)
+    return bytes && readLease(bytes)
   }
 
   /** The promise became a shard: its bytes are counted as leased from now on. */
@@ -89,19 +131,22 @@ export class Leases {
   }
 
   /** One answer per ask, in order; undefined where the host refused or signed something else. */
-  async ask(
-    host: NodeId,
-    asks: readonly LeaseAsk[],
-    signal: AbortSignal,
-  ): Promise<(Uint8Array | undefined)[]> {
+  async ask(host: NodeId, asks: readonly Ask[], signal: AbortSignal): Promise<(Uint8Array | undefined)[]> {
     const leases: (Uint8Array | undefined)[] = []
     for (let start = 0; start < asks.length; start += limits.placementShardsMax) {
       const part = asks.slice(start, start + limits.placementShardsMax)
-      const reply = await this.#parts.rpc.request(host, 'shard/lease', encodeLeaseAsks(part), { signal })
+      const signed = part.map((ask) => this.#signed(host, ask))
+      const reply = await this.#parts.rpc.request(host, 'shard/lease', encodeLeaseAsks(signed), { signal })
       const answers = decodeLeases(reply)
-      leases.push(...part.map((ask, i) => this.#check(host, ask, answers[i])))
+      leases.push(...signed.map((ask, i) => this.#check(host, ask, answers[i])))
     }
+    await this.#parts.taken.keep(host, asks, leases)
     return leases
+  }
+
+  #signed(host: NodeId, ask: Ask): LeaseAsk {
+    const { crypto, rpc, seed } = this.#parts
+    return { ...ask, signature: signLeaseAsk(crypto, termsOf(host, rpc.self, ask), seed) }
   }
 
   #check(host: NodeId, ask: LeaseAsk, packed: Uint8Array | undefined): Uint8Array | undefined {
@@ -109,10 +154,23 @@ export class Leases {
     const fits =
       lease !== undefined &&
       toHex(lease.host) === host &&
+      toHex(lease.home) === this.#parts.rpc.self &&
       equalBytes(lease.owner, ask.owner) &&
       equalBytes(lease.shard, ask.shard) &&
       lease.bytes >= ask.bytes
     return fits ? packed : undefined
+  }
+
+  /** Not renewed from now on: what was promised holds until it runs out. */
+  async giveNotice(owners: readonly IdentityId[]): Promise<void> {
+    const { store } = this.#parts
+    await store.write((batch) => {
+      for (const owner of owners) store.documents.putIn(batch, noticeKind, owner, emptyBytes)
+    })
+  }
+
+  hasNotice(owner: IdentityId): boolean {
+    return this.#parts.store.documents.get(noticeKind, owner) !== undefined
   }
 
   async #grant(to: NodeId, asks: readonly LeaseAsk[]): Promise<(Uint8Array | undefined)[]> {
@@ -123,11 +181,16 @@ export class Leases {
       for (const [i, lease] of leases.entries()) {
         if (lease === undefined) continue
         const { owner } = asks[i] as LeaseAsk
-        store.documents.putIn(batch, granted, owner, lease)
+        store.documents.putIn(batch, grantedKind, owner, lease)
         this.#promises.stage(batch, owner)
         this.#kept.delete(toHex(owner))
       }
     })
+    for (const [i, ask] of asks.entries()) {
+      // Whoever asks for a shard that is held takes none of what others have a pact about.
+      const isTheirs = this.#isInvited(to) || !this.#ledger.has(ask.owner)
+      if (leases[i] !== undefined && isTheirs) this.#ledger.gave(ask.owner, to, this.#counted(ask))
+    }
     return leases
   }
 
@@ -138,7 +201,9 @@ export class Leases {
   }
 
   #mayPromise(to: NodeId, ask: LeaseAsk): boolean {
-    const { config, hosting } = this.#parts
+    const { config, hosting, crypto, rpc } = this.#parts
+    if (this.hasNotice(ask.owner) || !isAskedBy(crypto, termsOf(rpc.self, to, ask), ask.signature))
+      return false
     const counted = this.#counted(ask)
     const offered = this.offeredBytes(to)
     // What waits to be taken up is between this node and whom it invited; a shard that is held may get another home.
@@ -158,15 +223,13 @@ export class Leases {
     const bytes = Math.max(ask.bytes, this.#counted(ask))
     if (!hosting.has(ask.owner)) this.#promises.add(ask.owner, bytes)
     const lease = {
-      host: fromHex(rpc.self, 32) as Uint8Array,
-      owner: ask.owner,
-      shard: ask.shard,
-      home: fromHex(to, 32) as Uint8Array,
+      ...termsOf(rpc.self, to, ask),
       bytes,
       largestRecordBytes: limits.recordBytesMax,
+      bytesPerDay: config.leaseBytesPerDay,
       expiresMs: clock.nowMs() + config.leaseMs,
     }
-    return signLease(crypto, lease, seed)
+    return signLease(crypto, lease, ask.signature, seed)
   }
 
   /** Withdraws what was never taken up, or strangers who ask and never come would fill the disk with promises. */
@@ -174,12 +237,23 @@ export class Leases {
     const { store } = this.#parts
     const lapsed = this.#promises.dropLapsed()
     if (lapsed.length === 0) return
+    for (const owner of lapsed) this.#ledger.ended(owner)
     const withdrawn = store.write((batch) => {
       for (const owner of lapsed) {
-        store.documents.deleteIn(batch, granted, owner)
+        store.documents.deleteIn(batch, grantedKind, owner)
         this.#promises.unstage(batch, owner)
       }
     })
     withdrawn.catch((error: unknown) => this.#parts.log.warn('lease.not-withdrawn', { error: String(error) }))
+  }
+}
+
+function termsOf(host: NodeId, home: NodeId, { owner, shard, bytes }: Ask): LeaseTerms {
+  return {
+    host: fromHex(host, 32) as Uint8Array,
+    owner,
+    shard,
+    home: fromHex(home, 32) as Uint8Array,
+    askedBytes: bytes,
   }
 }

@@ -2,20 +2,17 @@
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import type { ReplicaSet, Seat } from '../../protocol/placement/replica-set.ts'
 import type { Log } from '../../protocol/ports.ts'
-import type { NodeId, Routing } from '../net/rpc.ts'
+import type { Routing } from '../net/rpc.ts'
 
-/**
- * From these the records have to come, so each that answers keeps its seat, whatever its place among the candidates.
- * Where the shard lived here already the choice is made anew, save for `sources`, that have some still to bring.
- */
-export function seatsToKeep(
-  before: ReplicaSet | undefined,
-  self: Uint8Array,
-  sources: readonly NodeId[] = [],
-): readonly Seat[] {
-  const seats = before?.members ?? []
-  const isHome = seats[0] === undefined || equalBytes(seats[0].node, self)
-  return seats.filter(({ node }) => (isHome ? sources.includes(toHex(node)) : !equalBytes(node, self)))
+/** Whoever holds a copy keeps its seat, as long as it answers and promises the bytes anew: a copy that moves is one more to make. */
+export function seatsToKeep(before: ReplicaSet | undefined, self: Uint8Array): readonly Seat[] {
+  return (before?.members ?? []).filter(({ node }) => !equalBytes(node, self))
+}
+
+/** By the set as it stands, or as nobody has signed one yet. */
+export function isHomeOf(before: ReplicaSet | undefined, self: Uint8Array): boolean {
+  const home = before?.members[0]
+  return home === undefined || equalBytes(home.node, self)
 }
 
 /** Who is to bring the records to a new home, which held no seat: those who held one before and have one now. */

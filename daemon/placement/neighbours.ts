@@ -24,7 +24,12 @@ export interface NeighboursParts {
   readonly suspectAfterMs: number
   /** What is said of this node to that one; the offer differs with who asks. */
   readonly describe: (to: NodeId) => Hello
+  /** Friends come before strangers who offer as much. */
+  readonly isTrusted?: (node: NodeId) => boolean
 }
+
+/** As a stranger with so many times the logarithm of its space: three of four shards go to the friend. */
+const trustWeight = 4
 
 const neighboursMax = 1_024
 const helloTimeoutMs = 5_000
@@ -97,7 +102,11 @@ export class Neighbours {
   candidates(bytes: number): Candidate[] {
     return this.list()
       .filter(({ node, hello }) => this.awayMs(node) === 0 && hello.offeredBytes >= bytes)
-      .map((neighbour) => candidateOf(neighbour.node, neighbour.hello, neighbour.hello.offeredBytes))
+      .map(({ node, hello }) => {
+        const candidate = candidateOf(node, hello, hello.offeredBytes)
+        const isTrusted = this.#parts.isTrusted?.(node) === true
+        return isTrusted ? { ...candidate, weight: candidate.weight * trustWeight } : candidate
+      })
   }
 
   /** From now on this peer is dialled when it is away. */

@@ -19,7 +19,7 @@ import type { Identities } from '../identities.ts'
 import type { NodeId, Routing, Rpc } from '../net/rpc.ts'
 import { Distribution } from './distribution.ts'
 import type { Leases } from './leases.ts'
-import { broughtBy, learnSeats, seatsToKeep } from './moving-in.ts'
+import { broughtBy, isHomeOf, learnSeats, seatsToKeep } from './moving-in.ts'
 import { candidateOf, type Neighbours } from './neighbours.ts'
 import type { ReplicaSets } from './replica-sets.ts'
 
@@ -106,21 +106,32 @@ export class Placement {
     const barred = new Set(except.map(toHex))
     const isWelcome = ({ node }: Pick<Candidate, 'node'>): boolean => !barred.has(toHex(node))
     const candidates = neighbours.candidates(leaseBytes).filter(isWelcome)
-    const seats = owners.map((owner) =>
-      seatsToKeep(this.#parts.replicaSets.get(owner)?.newest, home.node, sourcesOf(owner)).filter(isWelcome),
-    )
+    const sets = owners.map((owner) => this.#parts.replicaSets.get(owner)?.newest)
+    const seats = owners.map((owner, i) => {
+      // A new home may not have heard of them yet: its records have to come from there.
+      const isAsked = isHomeOf(sets[i], home.node)
+        ? ({ node }: Seat) => neighbours.awayMs(toHex(node)) === 0 || sourcesOf(owner).includes(toHex(node))
+        : () => true
+      return seatsToKeep(sets[i], home.node).filter((seat) => isWelcome(seat) && isAsked(seat))
+    })
     await learnSeats(this.#parts.routing, this.#parts.log, seats.flat())
     const former = seats.map((held) => held.map((seat) => candidateOf(toHex(seat.node), seat)))
     const kept = await this.#gatherLeases(owners, former, leaseBytes, signal)
-    const staying = owners.map((owner, i) =>
-      (former[i] as Candidate[])
-        .filter((one) => kept.has(leaseName(owner, one)))
-        .slice(0, limits.replicaSetMembersMax - 1),
-    )
+    const near = home.region
+    const staying = owners.map((owner, i) => {
+      const promised = (former[i] as Candidate[]).filter((one) => kept.has(leaseName(owner, one)))
+      const brings = sourcesOf(owner)
+      if (!isHomeOf(sets[i], home.node)) return promised.slice(0, limits.replicaSetMembersMax - 1)
+      // Fewer copies may be wanted than there were, but none goes that has something still to bring.
+      const needed = promised.filter(({ node }) => brings.includes(toHex(node)))
+      const held = [home, ...needed]
+      const count = Math.max(0, copies - needed.length)
+      return [...needed, ...chooseHolders(crypto.sha256, owner, promised, { count, held, near })]
+    })
     const chosen = owners.map((owner, i) => {
       const held = [home, ...(staying[i] as Candidate[])]
       const count = Math.max(0, copies - held.length + 1)
-      return chooseHolders(crypto.sha256, owner, candidates, { count, held, near: home.region })
+      return chooseHolders(crypto.sha256, owner, candidates, { count, held, near })
     })
     const leases = new Map([...kept, ...(await this.#gatherLeases(owners, chosen, leaseBytes, signal))])
     return owners.map((owner, i) => {

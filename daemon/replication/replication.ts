@@ -363,6 +363,7 @@ const passing: ReadonlySet<ErrorCode> = new Set([
   'NOT_HOSTED',
   'NO_QUOTA',
   'STORE_FULL',
+  'STORE_UNWRITABLE',
   'BUSY',
 ])
 

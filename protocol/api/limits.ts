@@ -19,6 +19,8 @@ export const apiLimits = {
   groupsPerListMax: 256,
   peersPerStatusMax: 256,
   problemsMax: 64,
+  neighboursMax: 1_024,
+  offersMax: 512,
   denyMax: 4096,
   /** Text, filters and, between nodes, the statistics of a scope. */
   searchQueryBytesMax: 64 * 1024,

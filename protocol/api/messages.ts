@@ -75,6 +75,60 @@ export const hosted = fields({
   copiesWanted: uint(),
 })
 
+/** What one side keeps for the other. */
+const keeping = fields({
+  shards: uint(),
+  /** Of records and files that are there. */
+  bytes: uint(),
+  /** By leases. */
+  reservedBytes: uint(),
+  /** Shards whose copy is not known to be current. */
+  behind: uint(),
+})
+
+export const neighbour = fields({
+  node: key32(),
+  /** What this node calls it; empty where nobody said. */
+  label: text(limits.nameBytesMax),
+  region: orNull(text(limits.scopeBytesMax)),
+  connected: boolean(),
+  /** 0 while it is heard. */
+  awayMs: uint(),
+  latencyMs: orNull(uint()),
+  pact: orNull(fields({ givesBytes: uint(), getsBytes: uint(), madeMs: uint() })),
+  /** What it keeps for those who live here. */
+  keeps: keeping,
+  /** What this node keeps for shards that it brought. */
+  kept: keeping,
+  /** What it says that it would still take. */
+  offersBytes: uint(),
+})
+
+/** What was promised for one shard. */
+export const leased = fields({
+  owner: key32(),
+  person: boolean(),
+  label: orNull(text(limits.nameBytesMax)),
+  /** By this node; null for who lives here. */
+  given: orNull(
+    fields({
+      home: key32(),
+      bytes: uint(),
+      usedBytes: uint(),
+      largestRecordBytes: uint(),
+      bytesPerDay: uint(),
+      expiresMs: uint(),
+      /** Not renewed any more. */
+      notice: boolean(),
+    }),
+  ),
+  /** By others, to this node. `refused`: the host will not renew it. */
+  taken: list(
+    fields({ host: key32(), bytes: uint(), expiresMs: uint(), refused: boolean() }),
+    limits.replicaSetMembersMax,
+  ),
+})
+
 export const pairingStatus = fields({
   state: anyOf(
     'closed',

@@ -6,6 +6,7 @@
 import { blobChunksMax } from '../blob-manifest.ts'
 import { limits } from '../limits.ts'
 import { pairingLimits } from '../pairing/limits.ts'
+import { invitationLimits } from '../placement/invitation.ts'
 import {
   anyOf,
   bigUint,
@@ -29,7 +30,9 @@ import {
   document,
   hosted,
   item,
+  leased,
   log,
+  neighbour,
   pairingStatus,
   people,
   position,
@@ -493,6 +496,58 @@ export const operations = {
   'admin.deny.list': unary('admin', {}, { nodes: list(key32(), apiLimits.denyMax) }),
   /** Replaces a list of more such peers, which a restart forgets. */
   'admin.deny.set': unary('admin', { nodes: list(key32(), apiLimits.denyMax) }, {}),
+  // ---- neighbours: who keeps what for whom
+  /** Those with whom something is agreed, or who keep or leave shards: the closest first. */
+  'admin.neighbours': unary(
+    'admin',
+    {},
+    {
+      neighbours: list(neighbour, apiLimits.neighboursMax),
+      offers: list(
+        fields({ to: text(limits.scopeBytesMax), bytes: uint(), source: anyOf('config', 'offer') }),
+        apiLimits.offersMax,
+      ),
+      /** What this node keeps for others at most, and what of it is leased. */
+      offerBytes: uint(),
+      leasedBytes: uint(),
+      /** Written here and taken up by nobody yet. */
+      invitations: uint(),
+    },
+  ),
+  /** Offers to `anyone`, to a place (`/geo/africa/ng`), or to a node by its id. None: 0 bytes. */
+  'admin.offer.set': unary('admin', { to: text(limits.scopeBytesMax), bytes: uint() }, {}),
+  /** An invitation for a friend's node, good once: what this one keeps for it, and it for this one. */
+  'admin.invite': unary(
+    'admin',
+    {
+      givesBytes: uint(),
+      getsBytes: uint(),
+      lifetimeS: optional(uint(invitationLimits.lifetimeSMax)),
+      /** Who it is for. */
+      label: optional(text(limits.nameBytesMax)),
+    },
+    { link: text(invitationLimits.linkLengthMax), lifetimeS: uint() },
+  ),
+  'admin.invite.accept': unary(
+    'admin',
+    { link: text(invitationLimits.linkLengthMax * 2), label: optional(text(limits.nameBytesMax)) },
+    { node: key32(), label: text(limits.nameBytesMax), givesBytes: uint(), getsBytes: uint() },
+  ),
+  /** Takes back all that nobody came with yet. */
+  'admin.invite.cancel': unary('admin', {}, { cancelled: uint() }),
+  /** What was promised holds until it runs out; nothing is promised anew. `shards`: how many are given notice. */
+  'admin.pact.end': unary('admin', { node: key32() }, { ended: boolean(), shards: uint() }),
+  'admin.leases': unary(
+    'admin',
+    { after: optional(key32()), limit: optional(uint(apiLimits.hostedPerStatusMax)) },
+    { leases: list(leased, apiLimits.hostedPerStatusMax), total: uint(), next: orNull(key32()) },
+  ),
+  /** Not renewed from now on. */
+  'admin.lease.end': unary(
+    'admin',
+    { owners: list(key32(), apiLimits.hostsPerRequestMax) },
+    { ended: uint() },
+  ),
   /** Puts shards held here at the head of the queue that announces them in the DHT. `queued`: those not announced yet. */
   'admin.provide': unary(
     'admin',

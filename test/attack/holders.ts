@@ -27,6 +27,7 @@ import {
 } from '../../protocol/placement/replica-set.ts'
 import { clockOf } from '../../protocol/record/clock.ts'
 import { encodeMaybe } from '../../protocol/replication/messages.ts'
+import { leaseAsk } from '../support/lease-ask.ts'
 import { createSimPerson } from '../sim/writer.ts'
 import type { MeshNode } from '../support/mesh.ts'
 import { Resident } from '../support/resident.ts'
@@ -195,12 +196,16 @@ export const holderAttacks: readonly Scenario[] = [
           host,
           home: fromHex(from, 32) as Uint8Array,
           largestRecordBytes: 1,
+          bytesPerDay: 1,
           expiresMs: 2 ** 42,
         }
         const asks = decodeLeaseAsks(body)
         asked += asks.length
         return encodeLeases(
-          asks.map((one) => signLease(mesh.crypto, { ...one, ...terms }, mesh.crypto.random(32))),
+          asks.map(({ signature, bytes, ...one }) => {
+            const lease = { ...one, ...terms, bytes, askedBytes: bytes }
+            return signLease(mesh.crypto, lease, signature, mesh.crypto.random(32))
+          }),
         )
       })
       await ask('shard/hello', hello)
@@ -218,10 +223,10 @@ export const holderAttacks: readonly Scenario[] = [
     'thousand-leases',
     'a peer asks for the same lease a thousand times, and takes up none',
     'one shard is promised once, and what nobody takes up is free again after an hour',
-    async ({ mesh, home, ask }) => {
+    async ({ mesh, home, strangerSeed, ask }) => {
       const asks = (n: number): Uint8Array => {
         const owner = new Uint8Array(32).fill(n)
-        return encode([[owner, owner, 1_000_000]])
+        return leaseAsk(mesh.crypto, { host: home.id, owner, bytes: 1_000_000 }, strangerSeed)
       }
       const granted = async () => (await home.store.documents.list('lease-granted')).length
       const offered = async (): Promise<number> =>

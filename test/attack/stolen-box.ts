@@ -12,7 +12,7 @@ import { packReplicaSet, signReplicaSet } from '../../protocol/placement/replica
 import { clockOf } from '../../protocol/record/clock.ts'
 import { signRecord } from '../../protocol/record/sign.ts'
 import { encodeRecord } from '../../protocol/record/wire.ts'
-import { createMesh, seedOf, type MeshNode } from '../support/mesh.ts'
+import { createMesh, meshNodeSeed, type MeshNode } from '../support/mesh.ts'
 import { createPerson } from '../support/people.ts'
 import { Resident } from '../support/resident.ts'
 import { draftOf, setOf } from '../support/street.ts'
@@ -32,7 +32,7 @@ export const stolenBoxAttacks: readonly Scenario[] = [
       await mesh.clock.advance(3_000)
       // As pairing leaves it: the box is in her log, with the role of a node.
       const { device, state: alone } = createPerson(crypto)
-      const boxKeys = deviceFromSeed(crypto, seedOf(crypto, 0))
+      const boxKeys = deviceFromSeed(crypto, meshNodeSeed(crypto, 0))
       const { key, boxKey } = boxKeys
       const admission = { key, boxKey, role: 'node' as const, capabilities: [], probation: false }
       const possession = provePossession(crypto, alone.id, boxKeys, 'node')

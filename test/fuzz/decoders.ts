@@ -29,7 +29,15 @@ import { decodePairingMessage, encodePairingMessage } from '../../protocol/pairi
 import { readTypedCode } from '../../protocol/pairing/typed-code.ts'
 import { unpackChain } from '../../protocol/placement/chain.ts'
 import { verifyLease } from '../../protocol/placement/lease.ts'
+import { parseInvitation } from '../../protocol/placement/invitation.ts'
 import * as placement from '../../protocol/placement/messages.ts'
+import {
+  decodePactAnswer,
+  decodePactAsk,
+  encodePactAnswer,
+  encodePactAsk,
+  verifyPact,
+} from '../../protocol/placement/pact.ts'
 import {
   decodeReplicaSet,
   encodeReplicaSet,
@@ -63,6 +71,7 @@ import { seededCrypto } from '../support/people.ts'
 import { nodeCrypto } from '../../daemon/crypto/node-crypto.ts'
 import { Fault, type Target } from './fuzzer.ts'
 import type { OperationVectors } from '../vectors/api-operations.ts'
+import type { PactVectors } from '../vectors/pact.ts'
 import { readVectors, type Spelled, unhex, unspell } from '../vectors/wire.ts'
 import { documentsOf, seedsOf } from './seeds.ts'
 
@@ -254,7 +263,9 @@ export const decoders: readonly DecoderEntry[] = [
     ({ document, signatures }) => packReplicaSet(document, signatures),
   ),
   decoder('placement/replica-set.ts:decodeReplicaSet', documents, decodeReplicaSet, encodeReplicaSet),
-  decoder('placement/lease.ts:verifyLease', seedsOf('lease'), (bytes) => verifyLease(believing, bytes)),
+  decoder(['placement/lease.ts:verifyLease', 'placement/lease.ts:readLease'], seedsOf('lease'), (bytes) =>
+    verifyLease(believing, bytes),
+  ),
   decoder(
     `${p}:decodeHello`,
     seedsOf('placement-messages', 'hello'),
@@ -272,6 +283,24 @@ export const decoders: readonly DecoderEntry[] = [
     seedsOf('placement-messages', 'leases'),
     placement.decodeLeases,
     placement.encodeLeases,
+  ),
+  decoder(
+    'placement/pact.ts:decodePactAsk',
+    seedsOf('placement-messages', 'pactAsk'),
+    decodePactAsk,
+    encodePactAsk,
+  ),
+  decoder(
+    'placement/pact.ts:decodePactAnswer',
+    seedsOf('placement-messages', 'pactAnswer'),
+    decodePactAnswer,
+    encodePactAnswer,
+  ),
+  decoder(['placement/pact.ts:verifyPact', 'placement/pact.ts:decodePact'], seedsOf('pact'), (bytes) =>
+    verifyPact(believing, bytes),
+  ),
+  decoder('placement/invitation.ts:parseInvitation', invitations(), (bytes) =>
+    parseInvitation(textOf(bytes)),
   ),
   decoder(
     `${p}:decodePlaced`,
@@ -613,6 +642,11 @@ function seen(): Uint8Array[] {
     [7, 2 ** 40],
   ]
   return [encode([]), encode(keys.map((key, i) => [key, runs[i]]))]
+}
+
+function invitations(): Uint8Array[] {
+  const { valid, invalid } = (readVectors('pact.json') as PactVectors).invitations
+  return [...valid, ...invalid].map(({ link }) => utf8(link))
 }
 
 function links(): Uint8Array[] {

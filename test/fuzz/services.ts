@@ -40,6 +40,7 @@ const messages: Readonly<Record<NodeMethod, () => Uint8Array[]>> = {
   'shard/lease': () => seedsOf('placement-messages', 'leaseAsks'),
   'shard/locate': () => seedsOf('placement-messages', 'ids'),
   'shard/numbers': () => seedsOf('replication-messages', 'numbersAsk'),
+  'shard/pact': () => seedsOf('placement-messages', 'pactAsk'),
   'shard/push': () => seedsOf('replication-messages', 'push'),
   'shard/reconcile': () => seedsOf('replication-messages', 'reconcile'),
   'shard/recover': () => seedsOf('placement-messages', 'ids'),
@@ -91,6 +92,8 @@ export interface Services extends AsyncDisposable {
 /** What takes a nonce of the moment, a hash that fits, or two that know each other: refused, with whatever is made here. */
 export const neverTaken: readonly string[] = [
   'node/stream/push',
+  'node/shard/pact',
+  'api/admin.invite.accept',
   'node/search/register',
   'node/search/append',
   'api/search.query',

@@ -2,7 +2,9 @@
 import { expect, test } from 'vitest'
 import { microblog } from '../../client/microblog.ts'
 import { encode } from '../../protocol/codec.ts'
-import { decodeHello, decodeLeases, encodeLeaseAsks } from '../../protocol/placement/messages.ts'
+import { toHex } from '../../protocol/bytes.ts'
+import { decodeHello, decodeLeases } from '../../protocol/placement/messages.ts'
+import { leaseAsk } from '../support/lease-ask.ts'
 import { createMesh, type MeshNode } from '../support/mesh.ts'
 import { Resident } from '../support/resident.ts'
 import { helloOf } from '../support/street.ts'
@@ -15,7 +17,8 @@ async function openHost() {
     config: () => ({ hosting: { offerBytes: 2.5 * mb, leaseBytes: 2 * mb, heartbeatMs: 600_000 } }),
   })
   const host = (): MeshNode => mesh.nodes[0] as MeshNode
-  const stranger = mesh.network.join('ab'.repeat(32))
+  const seed = mesh.crypto.random(32)
+  const stranger = mesh.network.join(toHex(mesh.crypto.signingPublicKey(seed)))
   const { signal } = new AbortController()
   const ask = (method: 'shard/hello' | 'shard/lease', body: Uint8Array): Promise<Uint8Array> =>
     mesh.wait(stranger.rpc.request(host().id, method, body, { signal }))
@@ -26,7 +29,7 @@ async function openHost() {
     async lease(n: number, bytes: number): Promise<boolean> {
       const owner = new Uint8Array(32).fill(n)
       const [lease] = decodeLeases(
-        await ask('shard/lease', encodeLeaseAsks([{ owner, shard: owner, bytes }])),
+        await ask('shard/lease', leaseAsk(mesh.crypto, { host: host().id, owner, bytes }, seed)),
       )
       return lease !== undefined
     },
@@ -100,8 +103,9 @@ test('whoever lives at a node that offers space to nobody takes their records fr
   // Somebody who does not live there is promised nothing still.
   const { signal } = new AbortController()
   const stranger = mesh.crypto.random(32)
-  const asked = encodeLeaseAsks([{ owner: stranger, shard: stranger, bytes: mb }])
-  const of = mesh.network.join('cd'.repeat(32))
+  const seed = mesh.crypto.random(32)
+  const asked = leaseAsk(mesh.crypto, { host: before.id, owner: stranger, bytes: mb }, seed)
+  const of = mesh.network.join(toHex(mesh.crypto.signingPublicKey(seed)))
   const answer = await mesh.wait(of.rpc.request(before.id, 'shard/lease', asked, { signal }))
   expect(decodeLeases(answer)).toEqual([undefined])
 

@@ -4,10 +4,11 @@ import type { MemoryNode } from '../../daemon/net/rpc-memory.ts'
 import { fromHex, toHex, utf8 } from '../../protocol/bytes.ts'
 import { methods, type MethodRule, type NodeMethod } from '../../protocol/methods.ts'
 import { verifyLease } from '../../protocol/placement/lease.ts'
-import { decodeLeases, encodeLeaseAsks } from '../../protocol/placement/messages.ts'
+import { decodeLeases } from '../../protocol/placement/messages.ts'
 import { decodePush, decodePushed, encodePush } from '../../protocol/stream/wire.ts'
 import type { MeshNode } from '../support/mesh.ts'
 import { openCrossing, type Crossing } from '../support/crossing.ts'
+import { leaseAsk } from '../support/lease-ask.ts'
 import { nodeRequests } from '../support/node-requests.ts'
 
 const names = Object.keys(methods) as NodeMethod[]
@@ -120,7 +121,9 @@ test('who asks again and again for one byte takes no room from a shard that was 
   const at = await openCrossing()
   await using _ = at.mesh
   const lease = async (bytes: number, owner: Uint8Array, from: MeshNode | MemoryNode) => {
-    const answer = await at.ask(from, 'shard/lease', encodeLeaseAsks([{ owner, shard: owner, bytes }]))
+    const asked = { host: at.home.id, owner, bytes }
+    const body = leaseAsk(at.mesh.crypto, asked, at.seedOf(idOf(from)))
+    const answer = await at.ask(from, 'shard/lease', body)
     const [packed] = decodeLeases(answer as Uint8Array)
     return packed && verifyLease(at.mesh.crypto, packed)?.bytes
   }

@@ -17,7 +17,7 @@ import {
   type ReplicaSet,
 } from '../../protocol/placement/replica-set.ts'
 import { encodeList } from '../../protocol/stream/listing.ts'
-import { createMesh, meshNodeId, type Mesh, type MeshNode } from './mesh.ts'
+import { createMesh, meshNodeId, meshNodeSeed, type Mesh, type MeshNode } from './mesh.ts'
 import { Resident } from './resident.ts'
 
 const app = microblog.id
@@ -45,6 +45,8 @@ export interface Crossing {
   sent(): number
   /** Somebody who only just came, with a key of their own. */
   stranger(): MemoryNode
+  /** Of a node's key, by its id. */
+  seedOf(id: string): Uint8Array
   /** Asks `home`; answers what it said, or the code of its refusal. */
   ask(from: MeshNode | MemoryNode, method: NodeMethod, body: Uint8Array): Promise<Uint8Array | string>
 }
@@ -53,6 +55,7 @@ export async function openCrossing(budgets?: Partial<RpcBudgets>): Promise<Cross
   const crypto = await loadCrypto()
   const places: MemoryNode[] = []
   const handled: string[] = []
+  const seeds = new Map([0, 1, 2].map((index) => [meshNodeId(crypto, index), meshNodeSeed(crypto, index)]))
   const mesh = await createMesh(3, {
     ...(budgets && { budgets }),
     config: (index) => ({
@@ -96,7 +99,13 @@ export async function openCrossing(budgets?: Partial<RpcBudgets>): Promise<Cross
   return {
     ...{ mesh, home, near, far, ada, ben, recoveryKey: words.key, post, blob, chunk, set, handled },
     sent: () => (places[0] as MemoryNode).stats().sent,
-    stranger: () => mesh.network.join(toHex(mesh.crypto.signingPublicKey(mesh.crypto.random(32)))),
+    stranger() {
+      const seed = mesh.crypto.random(32)
+      const id = toHex(mesh.crypto.signingPublicKey(seed))
+      seeds.set(id, seed)
+      return mesh.network.join(id)
+    },
+    seedOf: (id) => seeds.get(id) as Uint8Array,
     ask(from, method, body) {
       const { rpc } = 'index' in from ? (places[from.index] as MemoryNode) : from
       const answer = rpc.request(home.id, method, body, { signal }).catch((error: OnehopError) => error.code)

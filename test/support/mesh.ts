@@ -148,7 +148,7 @@ export async function createMesh(count: number, options: MeshOptions = {}): Prom
   const openNode = async (index: number): Promise<MeshNode> => {
     const disk = disks.get(index) ?? { kv: new KeptKv(), blobs: new MemoryBlobFolder() }
     disks.set(index, disk)
-    const seed = seedOf(crypto, index)
+    const seed = meshNodeSeed(crypto, index)
     const place = network.join(toHex(crypto.signingPublicKey(seed)), {
       ...(options.budgets && { budgets: options.budgets }),
     })
@@ -259,7 +259,7 @@ export async function createMesh(count: number, options: MeshOptions = {}): Prom
 }
 
 /** What a thief of the i-th box of any mesh has. */
-export function seedOf(crypto: Pick<CryptoProvider, 'sha256'>, index: number): Uint8Array {
+export function meshNodeSeed(crypto: Pick<CryptoProvider, 'sha256'>, index: number): Uint8Array {
   return crypto.sha256(concatBytes(utf8('mesh'), Uint8Array.of(index)))
 }
 
@@ -268,7 +268,7 @@ export function meshNodeId(
   crypto: Pick<CryptoProvider, 'sha256' | 'signingPublicKey'>,
   index: number,
 ): NodeId {
-  return toHex(crypto.signingPublicKey(seedOf(crypto, index)))
+  return toHex(crypto.signingPublicKey(meshNodeSeed(crypto, index)))
 }
 
 async function callNode<N extends UnaryName>(

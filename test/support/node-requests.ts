@@ -11,10 +11,11 @@ import {
   decodePlaced,
   decodeStepSignatures,
   encodeIds,
-  encodeLeaseAsks,
   encodePlaced,
   encodeSteps,
 } from '../../protocol/placement/messages.ts'
+import { parseInvitation } from '../../protocol/placement/invitation.ts'
+import { decodePactAnswer, encodePact, encodePactAsk, signPact } from '../../protocol/placement/pact.ts'
 import { encodeReplicaSet, unpackReplicaSet } from '../../protocol/placement/replica-set.ts'
 import { clockOf } from '../../protocol/record/clock.ts'
 import { decodeRecord } from '../../protocol/record/wire.ts'
@@ -54,6 +55,7 @@ import {
   encodeStop,
 } from '../../protocol/stream/wire.ts'
 import { seatOf, signedBy, listOf, upload, type Crossing } from './crossing.ts'
+import { leaseAsk } from './lease-ask.ts'
 import { createPerson, type Person } from './people.ts'
 import { helloOf } from './street.ts'
 
@@ -195,7 +197,8 @@ export const nodeRequests: Readonly<Record<NodeMethod, NodeRequest>> = {
     inMemory: true,
   },
   'shard/lease': {
-    body: () => encodeLeaseAsks([{ owner: nobody, shard: nobody, bytes: 1_000_000 }]),
+    body: (at) =>
+      leaseAsk(at.mesh.crypto, { host: at.home.id, owner: nobody, bytes: 1_000_000 }, at.seedOf(at.near.id)),
     isTold: (answer) => decodeLeases(answer)[0] !== undefined,
     blank: () => encode([null]),
   },
@@ -206,6 +209,22 @@ export const nodeRequests: Readonly<Record<NodeMethod, NodeRequest>> = {
   'shard/numbers': {
     body: ({ ada }) => encodeNumbersAsk({ owner: ada.id, device: ada.person.device.key, after: 0 }),
     isTold: (answer) => decodeNumbers(answer).length > 2,
+  },
+  'shard/pact': {
+    async body(at) {
+      const wanted = { givesBytes: 1_000, getsBytes: 2_000 }
+      const { link } = await at.mesh.wait(at.home.call('admin.invite', wanted))
+      const { secret } = parseInvitation(link)
+      const invited = fromHex(at.near.id, 32) as Uint8Array
+      const inviter = fromHex(at.home.id, 32) as Uint8Array
+      const document = encodePact({
+        ...{ inviter, invited, inviterBytes: 1_000, invitedBytes: 2_000 },
+        madeMs: at.mesh.clock.nowMs(),
+      })
+      const signature = signPact(at.mesh.crypto, document, at.seedOf(at.near.id))
+      return encodePactAsk({ secret, label: 'near', document, signature })
+    },
+    isTold: (answer) => decodePactAnswer(answer).length === 64,
   },
   'shard/push': {
     body: ({ ada }) => encodePush([ada.sign('posts', { title: 'pushed' })]),

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { utf8 } from '../../protocol/bytes.ts'
 import { portableCrypto } from '../../protocol/crypto/portable.ts'
-import { signLease, verifyLease } from '../../protocol/placement/lease.ts'
+import { signLease, signLeaseAsk, verifyLease } from '../../protocol/placement/lease.ts'
 import { chooseHolders, failTogether, type Candidate } from '../../protocol/placement/rendezvous.ts'
 import {
   checkReplicaSet,
@@ -123,18 +123,24 @@ describe('replica set', () => {
   })
 })
 
-test('a lease stands only as its host signed it', () => {
+test('a lease stands only as its host and its home signed it', () => {
   const lease = {
     host: key(2),
     owner: seed(1),
     shard: seed(1),
     home: key(1),
+    askedBytes: 900_000,
     bytes: 1_000_000,
     largestRecordBytes: 100_000,
+    bytesPerDay: 1_000_000,
     expiresMs: 2_000_000_000_000,
   }
-  expect(verifyLease(crypto, signLease(crypto, lease, seed(2)))).toMatchObject({ bytes: 1_000_000 })
-  expect(verifyLease(crypto, signLease(crypto, lease, seed(3)))).toBeUndefined()
+  const asked = signLeaseAsk(crypto, lease, seed(1))
+  expect(verifyLease(crypto, signLease(crypto, lease, asked, seed(2)))).toMatchObject({ bytes: 1_000_000 })
+  expect(verifyLease(crypto, signLease(crypto, lease, asked, seed(3)))).toBeUndefined()
+  // What the home asked for is its own to say.
+  const other = signLeaseAsk(crypto, { ...lease, askedBytes: 1 }, seed(1))
+  expect(verifyLease(crypto, signLease(crypto, lease, other, seed(2)))).toBeUndefined()
 })
 
 describe('choice of holders', () => {

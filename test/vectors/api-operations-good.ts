@@ -456,6 +456,91 @@ export const goodMessages: Messages = {
     request: { 'one peer': { nodes: [source] }, nobody: { nodes: [] } },
     reply: { 'nothing to say': {} },
   },
+  'admin.neighbours': {
+    request: { 'nothing to say': {} },
+    reply: {
+      'a friend, and a stranger': {
+        neighbours: [
+          {
+            ...{ node, label: 'Ben', region: '/geo/africa/ng', connected: true, awayMs: 0, latencyMs: 12 },
+            pact: { givesBytes: 10_000_000_000, getsBytes: 10_000_000_000, madeMs: 1_760_000_000_000 },
+            keeps: { shards: 2, bytes: 1_000_000, reservedBytes: 128_000_000, behind: 1 },
+            kept: { shards: 1, bytes: 5_000, reservedBytes: 64_000_000, behind: 0 },
+            offersBytes: 9_000_000_000,
+          },
+          {
+            ...{ node: source, label: '', region: null, connected: false, awayMs: 90_000, latencyMs: null },
+            pact: null,
+            keeps: { shards: 0, bytes: 0, reservedBytes: 0, behind: 0 },
+            kept: { shards: 0, bytes: 0, reservedBytes: 0, behind: 0 },
+            offersBytes: 0,
+          },
+        ],
+        offers: [
+          { to: '/geo/africa/ng', bytes: 1_000_000_000, source: 'offer' },
+          { to: 'anyone', bytes: 10_000_000, source: 'config' },
+        ],
+        ...{ offerBytes: 10_737_418_240, leasedBytes: 64_000_000, invitations: 1 },
+      },
+      'nobody yet': { neighbours: [], offers: [], offerBytes: 0, leasedBytes: 0, invitations: 0 },
+    },
+  },
+  'admin.offer.set': {
+    request: {
+      'to a place': { to: '/geo/africa/ng', bytes: 1_000_000_000 },
+      'to anyone, no more': { to: 'anyone', bytes: 0 },
+    },
+    reply: { 'nothing to say': {} },
+  },
+  'admin.invite': {
+    request: {
+      'each for the other': { givesBytes: 1_000_000, getsBytes: 1_000_000 },
+      'a gift, for a day': { givesBytes: 1_000_000, getsBytes: 0, lifetimeS: 86_400, label: 'Ben' },
+    },
+    reply: { 'a link': { link: 'onehop-invitation:iAFYIA', lifetimeS: 604_800 } },
+  },
+  'admin.invite.accept': {
+    request: {
+      'as it came': { link: 'onehop-invitation:iAFYIA' },
+      'under a name': { link: 'onehop-invitation:iAFYIA', label: 'Ada' },
+    },
+    reply: { 'a pact': { node, label: 'Ada', givesBytes: 1_000_000, getsBytes: 1_000_000 } },
+  },
+  'admin.invite.cancel': {
+    request: { 'nothing to say': {} },
+    reply: { 'two were open': { cancelled: 2 } },
+  },
+  'admin.pact.end': {
+    request: { 'a neighbour': { node } },
+    reply: { 'three shards of theirs': { ended: true, shards: 3 }, 'there was none': { ended: false, shards: 0 } },
+  },
+  'admin.leases': {
+    request: { 'the first page': {}, 'the next': { after: owner, limit: 10 } },
+    reply: {
+      'kept, and kept for': {
+        leases: [
+          {
+            ...{ owner, person: true, label: 'Ada', given: null },
+            taken: [{ host: node, bytes: 64_000_000, expiresMs: 1_790_000_000_000, refused: true }],
+          },
+          {
+            ...{ owner: id, person: false, label: null, taken: [] },
+            given: {
+              ...{ home: node, bytes: 64_000_000, usedBytes: 5_000, largestRecordBytes: 65_536 },
+              ...{ bytesPerDay: 268_435_456, expiresMs: 1_790_000_000_000, notice: false },
+            },
+          },
+        ],
+        total: 3,
+        next: id,
+      },
+      'nobody yet': { leases: [], total: 0, next: null },
+    },
+  },
+  'admin.lease.end': {
+    request: { 'one shard': { owners: [owner] } },
+    reply: { 'it was kept here': { ended: 1 } },
+  },
   'admin.provide': {
     request: { 'two shards': { owners: [owner, source] } },
     reply: { 'both wait': { queued: 2 } },

@@ -5,7 +5,7 @@ import { concatBytes, toHex } from '../../protocol/bytes.ts'
 import { encode } from '../../protocol/codec.ts'
 import { contexts, signedMessage } from '../../protocol/context.ts'
 import { limits } from '../../protocol/limits.ts'
-import { signLease, type Lease } from '../../protocol/placement/lease.ts'
+import { signLease, signLeaseAsk, type Lease } from '../../protocol/placement/lease.ts'
 import { writtenMs } from '../support/people.ts'
 import { createSeededRandom } from '../support/seeded-random.ts'
 import { plain } from './record.ts'
@@ -34,17 +34,23 @@ export function leaseVectors(): LeaseVectors {
     owner,
     shard: owner,
     home,
+    askedBytes: 40_000_000,
     bytes: 50_000_000,
     largestRecordBytes: limits.recordBytesMax,
+    bytesPerDay: 100_000_000,
     expiresMs: writtenMs,
   }
   const most = Number.MAX_SAFE_INTEGER
+  const none = { askedBytes: 0, bytes: 0, largestRecordBytes: 0, bytesPerDay: 0 }
   const valid: Record<string, Lease> = {
     'fifty megabytes': lease,
-    'nothing, and long over its time': { ...lease, bytes: 0, largestRecordBytes: 0, expiresMs: 0 },
-    'the largest numbers': { ...lease, bytes: most, largestRecordBytes: most, expiresMs: most },
-    'a host for itself': { ...lease, home: host },
+    'nothing, and long over its time': { ...lease, ...none, expiresMs: 0 },
+    'the largest numbers': {
+      ...lease,
+      ...{ askedBytes: most, bytes: most, largestRecordBytes: most, bytesPerDay: most, expiresMs: most },
+    },
   }
+  const asked = signLeaseAsk(crypto, lease, homeSeed)
   const items: readonly unknown[] = [
     contexts.lease,
     1,
@@ -52,17 +58,27 @@ export function leaseVectors(): LeaseVectors {
     owner,
     owner,
     home,
+    lease.askedBytes,
+    asked,
     lease.bytes,
     lease.largestRecordBytes,
+    lease.bytesPerDay,
     lease.expiresMs,
   ]
   const document = encode(items)
   const signature = crypto.sign(signedMessage(contexts.lease, document), seed)
   const unsigned: Record<string, Uint8Array> = {
-    'the home signs for the host': signLease(crypto, lease, homeSeed),
+    'the home signs for the host': signLease(crypto, lease, asked, homeSeed),
+    'the host asks itself': signLease(crypto, lease, signLeaseAsk(crypto, lease, seed), seed),
+    'the home asked for less': signLease(
+      crypto,
+      lease,
+      signLeaseAsk(crypto, { ...lease, askedBytes: 1 }, homeSeed),
+      seed,
+    ),
     'a signature of zeros': encode([document, new Uint8Array(64)]),
-    'one byte more than was signed': encode([encode(items.with(6, lease.bytes + 1)), signature]),
-    'a longer time than was signed': encode([encode(items.with(8, most)), signature]),
+    'one byte more than was signed': encode([encode(items.with(8, lease.bytes + 1)), signature]),
+    'a longer time than was signed': encode([encode(items.with(11, most)), signature]),
     'another host than signed': encode([encode(items.with(2, home)), signature]),
     'signed for another purpose': encode([
       document,
@@ -79,24 +95,28 @@ export function leaseVectors(): LeaseVectors {
       'Whether a lease is over its time is for whoever has a clock',
     valid: Object.entries(valid).map(([name, value]) => ({
       name,
-      bytes: toHex(signLease(crypto, value, seed)),
+      bytes: toHex(signLease(crypto, value, signLeaseAsk(crypto, value, homeSeed), seed)),
       seed: toHex(seed),
       value: plain(value),
     })),
     unsigned: Object.entries(unsigned).map(([name, bytes]) => ({ name, bytes: toHex(bytes) })),
     invalid: invalidCases({
-      ...framing(signLease(crypto, lease, seed)),
+      ...framing(signLease(crypto, lease, asked, seed)),
       'another context': changed(0, contexts.replicaSet),
       'version of tomorrow': changed(1, 2),
       'a host of 31 bytes': changed(2, host.subarray(1)),
       'no owner': changed(3, null),
       'a shard of 33 bytes': changed(4, new Uint8Array(33)),
       'a home in hex': changed(5, toHex(home)),
-      'fewer than no bytes': changed(6, -1),
-      'half a byte': changed(6, 0.5),
-      'bytes beyond 2^53': changed(6, 2n ** 53n),
-      'no largest record': changed(7, null),
-      'an expiry in words': changed(8, '2026'),
+      'half a byte asked': changed(6, 0.5),
+      'an ask that nobody signed': changed(7, null),
+      'an ask signed with 63 bytes': changed(7, asked.subarray(1)),
+      'fewer than no bytes': changed(8, -1),
+      'half a byte': changed(8, 0.5),
+      'bytes beyond 2^53': changed(8, 2n ** 53n),
+      'no largest record': changed(9, null),
+      'no bytes per day': changed(10, null),
+      'an expiry in words': changed(11, '2026'),
       'one item too many': signed(encode([...items, null])),
       'one item too few': signed(encode(items.slice(0, -1))),
       'a document that is not the shortest CBOR': signed(

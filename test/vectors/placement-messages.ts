@@ -3,6 +3,12 @@ import { writeFileSync } from 'node:fs'
 import { concatBytes } from '../../protocol/bytes.ts'
 import { encode } from '../../protocol/codec.ts'
 import { limits } from '../../protocol/limits.ts'
+import {
+  decodePactAnswer,
+  decodePactAsk,
+  encodePactAnswer,
+  encodePactAsk,
+} from '../../protocol/placement/pact.ts'
 import * as placement from '../../protocol/placement/messages.ts'
 import { seededCrypto } from '../support/people.ts'
 import { messageKind, messageVectors, type MessageVectors } from './message-kinds.ts'
@@ -83,20 +89,22 @@ export const placementKinds = {
   leaseAsks: messageKind(placement.encodeLeaseAsks, placement.decodeLeaseAsks, {
     good: {
       'two shards': [
-        { owner, shard: owner, bytes: 50_000_000 },
-        { owner, shard, bytes: 0 },
+        { owner, shard: owner, bytes: 50_000_000, signature },
+        { owner, shard, bytes: 0, signature },
       ],
       'no shard': [],
     },
-    full: { 'as many shards as fit': arrayOf(shards, [owner, shard, 1]) },
+    full: { 'as many shards as fit': arrayOf(shards, [owner, shard, 1, signature]) },
     refused: {
-      'one shard too many': arrayOf(shards + 1, [owner, shard, 1]),
-      'an owner of 31 bytes': [[owner.subarray(1), shard, 1]],
-      'a shard of 33 bytes': [[owner, new Uint8Array(33), 1]],
-      'an owner in hex': [['00'.repeat(16), shard, 1]],
-      'fewer than no bytes': [[owner, shard, -1]],
-      'bytes left out': [[owner, shard]],
-      'an ask that is not in a list': [owner, shard, 1],
+      'one shard too many': arrayOf(shards + 1, [owner, shard, 1, signature]),
+      'an owner of 31 bytes': [[owner.subarray(1), shard, 1, signature]],
+      'a shard of 33 bytes': [[owner, new Uint8Array(33), 1, signature]],
+      'an owner in hex': [['00'.repeat(16), shard, 1, signature]],
+      'fewer than no bytes': [[owner, shard, -1, signature]],
+      'bytes left out': [[owner, shard, signature]],
+      'nobody signed': [[owner, shard, 1]],
+      'a signature of 63 bytes': [[owner, shard, 1, signature.subarray(1)]],
+      'an ask that is not in a list': [owner, shard, 1, signature],
     },
   }),
   leases: messageKind(placement.encodeLeases, placement.decodeLeases, {
@@ -109,6 +117,27 @@ export const placementKinds = {
       'false for a refusal': [false],
       'a lease that is not wrapped in bytes': [[chain, signature]],
     },
+  }),
+  pactAsk: messageKind(encodePactAsk, decodePactAsk, {
+    good: {
+      'a friend with a name': { secret: owner.subarray(0, 16), label: 'Ben’s box', document: chain, signature },
+      'a label and a pact as long as they may be': {
+        ...{ secret: owner.subarray(0, 16), label: 'x'.repeat(64), document: new Uint8Array(256), signature },
+      },
+      'nobody in particular': { secret: owner.subarray(0, 16), label: '', document: chain, signature },
+    },
+    refused: {
+      'a secret of 15 bytes': [owner.subarray(0, 15), '', chain, signature],
+      'a label of 65 bytes': [owner.subarray(0, 16), 'x'.repeat(65), chain, signature],
+      'a pact of no bytes': [owner.subarray(0, 16), '', new Uint8Array(), signature],
+      'a pact of 257 bytes': [owner.subarray(0, 16), '', new Uint8Array(257), signature],
+      'no signature': [owner.subarray(0, 16), '', chain],
+      'null for a signature': [owner.subarray(0, 16), '', chain, null],
+    },
+  }),
+  pactAnswer: messageKind(encodePactAnswer, decodePactAnswer, {
+    good: { 'the inviter’s signature': signature },
+    refused: { 'a signature of 63 bytes': signature.subarray(1), 'a refusal': null },
   }),
   placed: messageKind(placement.encodePlaced, placement.decodePlaced, {
     good: {

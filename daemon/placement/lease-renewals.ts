@@ -1,0 +1,118 @@
+import { toHex } from '../../protocol/bytes.ts'
+import type { Clock, Log } from '../../protocol/ports.ts'
+import type { IdentityId } from '../../protocol/record/types.ts'
+import type { Config } from '../config.ts'
+import type { Hosting } from '../hosting.ts'
+import type { NodeId, Rpc } from '../net/rpc.ts'
+import type { Ask, Leases } from './leases.ts'
+import type { Neighbours } from './neighbours.ts'
+import type { Placement } from './placement.ts'
+import type { ReplicaSets } from './replica-sets.ts'
+import type { TakenLeases } from './taken-leases.ts'
+
+/** A look in so many parts of a lease's time: one that half ran out is asked for anew many times before it ends. */
+const looksPerLease = 64
+
+export interface LeaseRenewalsParts {
+  readonly rpc: Pick<Rpc, 'self'>
+  readonly clock: Clock
+  readonly log: Log
+  readonly config: Config['hosting']
+  readonly hosting: Hosting
+  readonly replicaSets: ReplicaSets
+  readonly neighbours: Pick<Neighbours, 'awayMs'>
+  readonly placement: Pick<Placement, 'leads'>
+  readonly leases: Pick<Leases, 'ask'>
+  readonly taken: TakenLeases
+}
+
+/** A holder that will not renew: its copy is there until the lease ends. */
+export interface Refusal {
+  readonly owner: IdentityId
+  readonly host: NodeId
+  readonly expiresMs: number
+}
+
+/** Whoever speaks for a shard has its leases renewed while half of their time is left. */
+export class LeaseRenewals {
+  readonly #parts: LeaseRenewalsParts
+  readonly #refused = new Map<string, Refusal>()
+
+  constructor(parts: LeaseRenewalsParts) {
+    this.#parts = parts
+  }
+
+  get refused(): readonly Refusal[] {
+    const { hosting, replicaSets } = this.#parts
+    const isSeated = ({ owner, host }: Refusal): boolean =>
+      hosting.has(owner) && replicaSets.members(owner).includes(host)
+    return [...this.#refused.values()].filter(isSeated)
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, config, log } = this.#parts
+    const everyMs = Math.max(config.heartbeatMs, config.leaseMs / looksPerLease)
+    // Soon after a start, once neighbours were heard: a box that is switched off each night would never get to it.
+    let waitMs = Math.min(everyMs, config.heartbeatMs * 3)
+    while (!signal.aborted) {
+      await clock.sleep(waitMs, signal)
+      waitMs = everyMs
+      try {
+        await this.#look(signal)
+      } catch (error) {
+        if (!signal.aborted) log.warn('leases.not-renewed', { error: String(error) })
+      }
+    }
+  }
+
+  async #look(signal: AbortSignal): Promise<void> {
+    const byHost = new Map<NodeId, Ask[]>()
+    for (const { owner } of this.#parts.hosting.list()) {
+      if (!this.#parts.placement.leads(owner)) continue
+      for (const host of this.#parts.replicaSets.members(owner)) {
+        if (!this.#isDue(owner, host)) continue
+        byHost.set(host, [
+          ...(byHost.get(host) ?? []),
+          { owner, shard: owner, bytes: this.#bytesOf(owner, host) },
+        ])
+      }
+    }
+    await Promise.all([...byHost].map(([host, asks]) => this.#renew(host, asks, signal)))
+  }
+
+  #isDue(owner: IdentityId, host: NodeId): boolean {
+    const { rpc, clock, config, neighbours, taken } = this.#parts
+    if (host === rpc.self || neighbours.awayMs(host) > 0) return false
+    const known = taken.get(owner, host)
+    if (known === undefined) return true
+    const nowMs = clock.nowMs()
+    const halfMs = config.leaseMs / 2
+    // By both clocks, and a clock that was set back counts as well: asking once too often costs one message.
+    return Math.abs(nowMs - known.takenMs) > halfMs || known.lease.expiresMs - nowMs < halfMs
+  }
+
+  #bytesOf(owner: IdentityId, host: NodeId): number {
+    const { config, hosting, taken } = this.#parts
+    const most = Math.min(hosting.get(owner)?.quotaBytes ?? 0, config.leaseBytes)
+    return Math.max(1, taken.get(owner, host)?.lease.bytes ?? most)
+  }
+
+  async #renew(host: NodeId, asks: readonly Ask[], signal: AbortSignal): Promise<void> {
+    const { leases, log, taken } = this.#parts
+    try {
+      const answers = await leases.ask(host, asks, signal)
+      for (const [i, { owner }] of asks.entries()) {
+        const name = `${toHex(owner)} ${host}`
+        if (answers[i] !== undefined) this.#refused.delete(name)
+        else {
+          const expiresMs = taken.get(owner, host)?.lease.expiresMs ?? 0
+          this.#refused.set(name, { owner, host, expiresMs })
+        }
+      }
+      const refused = answers.filter((one) => one === undefined).length
+      if (refused > 0) log.info('leases.refused', { host, refused })
+    } catch (error) {
+      if (!signal.aborted) log.debug('leases.unasked', { host, error: String(error) })
+    }
+  }
+}
