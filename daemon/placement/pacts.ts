@@ -132,7 +132,8 @@ export class Pacts {
     if (signed === undefined)
       throw new OnehopError('BAD_SIGNATURE', 'the inviter did not sign what its invitation says')
     const { addresses } = invitation
-    return this.#keep(signed, { label: label || invitation.name, addresses, secretHash: undefined })
+    const called = label || invitation.name || this.#kept.get(inviter)?.label || ''
+    return this.#keep(signed, { label: called, addresses, secretHash: undefined })
   }
 
   /** Keeps what was promised until it runs out, and promises nothing more. False where there was no pact. */
@@ -161,7 +162,7 @@ export class Pacts {
     const own = signPact(crypto, document, seed)
     const signed = verifyPact(crypto, packPact(document, own, signature)) as SignedPact
     await this.#keep(signed, {
-      label: isAgain ? before.label : invited?.label || label,
+      label: isAgain ? before.label : invited?.label || label || before?.label || '',
       addresses: [],
       secretHash: hash,
     })

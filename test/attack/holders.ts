@@ -28,6 +28,8 @@ import {
 import { clockOf } from '../../protocol/record/clock.ts'
 import { encodeMaybe } from '../../protocol/replication/messages.ts'
 import { leaseAsk } from '../support/lease-ask.ts'
+import { parseInvitation } from '../../protocol/placement/invitation.ts'
+import { encodePact, encodePactAsk, signPact, type Pact } from '../../protocol/placement/pact.ts'
 import { createSimPerson } from '../sim/writer.ts'
 import type { MeshNode } from '../support/mesh.ts'
 import { Resident } from '../support/resident.ts'
@@ -217,6 +219,61 @@ export const holderAttacks: readonly Scenario[] = [
         members.some(({ node }) => toHex(node) === stranger.rpc.self),
         false,
       )
+    },
+  ),
+  inStreet(
+    'richer-pact',
+    'who has an invitation signs a pact that gives more than it says, or one in the name of another node',
+    'the inviter signs the terms that it wrote, for the node at the other end of the connection',
+    async ({ mesh, home, stranger, strangerSeed, ask }) => {
+      const wanted = { givesBytes: 1_000, getsBytes: 1_000 }
+      const { link } = await mesh.wait(home.call('admin.invite', wanted))
+      const { secret, node: inviter } = parseInvitation(link)
+      const self = fromHex(stranger.rpc.self, 32) as Uint8Array
+      const honest = { inviter, invited: self, inviterBytes: 1_000, invitedBytes: 1_000, madeMs: 1 }
+      const come = (pact: Pact, seed = strangerSeed, by = secret): Promise<Uint8Array | string> => {
+        const document = encodePact(pact)
+        const signature = signPact(mesh.crypto, document, seed)
+        return ask('shard/pact', encodePactAsk({ secret: by, label: 'Ben', document, signature }))
+      }
+      const otherSeed = mesh.crypto.random(32)
+      const other = mesh.crypto.signingPublicKey(otherSeed)
+      for (const answer of [
+        await come({ ...honest, inviterBytes: 1_000_000 }),
+        await come({ ...honest, invitedBytes: 0 }),
+        await come({ ...honest, invited: other }, otherSeed),
+        await come({ ...honest, inviter: self, invited: inviter }),
+        await come(honest, otherSeed),
+        await come(honest, strangerSeed, mesh.crypto.random(16)),
+      ])
+        assert.equal(answer, 'FORBIDDEN')
+      assert.equal((await home.store.documents.list('pact')).length, 0)
+      // It is good still, for who comes honestly; and not for the next.
+      assert.equal(typeof (await come(honest)), 'object')
+      assert.equal(await come({ ...honest, madeMs: 2, inviterBytes: 2_000 }), 'FORBIDDEN')
+    },
+  ),
+  inStreet(
+    'another-friends-space',
+    'a stranger asks for the lease of a shard that a friend left, to use up the friend’s space and be noted as its home',
+    'a shard that is held stays the friend’s in the ledger, and who is offered nothing gets nothing',
+    async ({ mesh, home, stranger, strangerSeed, ask }) => {
+      await mesh.wait(home.call('admin.offer.set', { to: 'anyone', bytes: 1_000_000 }))
+      const friendSeed = mesh.crypto.random(32)
+      const friend = mesh.network.join(toHex(mesh.crypto.signingPublicKey(friendSeed)))
+      const owner = new Uint8Array(32).fill(9)
+      const asked = { host: home.id, owner, bytes: 600_000 }
+      const signal = new AbortController().signal
+      const byFriend = leaseAsk(mesh.crypto, asked, friendSeed)
+      await mesh.wait(friend.rpc.request(home.id, 'shard/lease', byFriend, { signal }))
+      // Signed by the friend, and brought by somebody else: the home that asks is who is at the other end.
+      assert.deepEqual(await ask('shard/lease', byFriend), encode([null]))
+      const more = { ...asked, owner: new Uint8Array(32).fill(8) }
+      assert.deepEqual(await ask('shard/lease', leaseAsk(mesh.crypto, more, strangerSeed)), encode([null]))
+      const { neighbours } = await mesh.wait(home.call('admin.neighbours', {}))
+      const keptFor = (node: string): number =>
+        neighbours.find((one) => toHex(one.node) === node)?.kept.reservedBytes ?? 0
+      assert.deepEqual([keptFor(friend.rpc.self), keptFor(stranger.rpc.self)], [600_000, 0])
     },
   ),
   inStreet(

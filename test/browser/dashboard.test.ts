@@ -52,6 +52,38 @@ describe.skipIf(missing !== undefined)('the dashboard of a node with a neighbour
     expect(await row.getByRole('img').count()).toBe(1)
   })
 
+  test('a friend is invited by a line, and one of theirs is taken up: who keeps what is shown', async () => {
+    const { page } = laptop
+    const panel = page.locator('section').filter({ has: page.getByRole('heading', { name: 'Neighbours' }) })
+    const other = daemons.all[1]
+    const ben = connectAdmin({ address: other?.local ?? '', token: other?.adminToken ?? '' })
+    await panel.getByText('Invite a friend', { exact: true }).click()
+    await panel.getByLabel('Who').fill('Ben')
+    await panel.getByLabel('How much').selectOption('5 GB each way')
+    await panel.getByRole('button', { name: 'Make an invitation' }).click()
+    await panel.getByText('Send this line to Ben').waitFor()
+    const link = await panel.locator('output').textContent()
+    expect(await ben.call('admin.invite.accept', { link: link ?? '' })).toMatchObject({
+      givesBytes: 5 * 2 ** 30,
+      getsBytes: 5 * 2 ** 30,
+    })
+    const row = panel.getByRole('listitem').filter({ hasText: 'Ben' })
+    await row.getByText('5.0 GB for 5.0 GB').waitFor()
+    await row.getByText('keeps 1 shard').waitFor()
+    await row.getByText('you keep nothing').waitFor()
+
+    await panel.getByText('I was invited', { exact: true }).click()
+    const take = panel.getByRole('button', { name: 'Take it up' })
+    await panel.getByLabel('Their line').fill('http://192.0.2.1/phone/')
+    await take.click()
+    await panel.getByText('this is no invitation').waitFor()
+    const theirs = await ben.call('admin.invite', { givesBytes: 2 ** 30, getsBytes: 0, label: 'Amina' })
+    await panel.getByLabel('Their line').fill(theirs.link)
+    await take.click()
+    await panel.getByText('they keep up to 1.0 GB for you, you 0 bytes for them').waitFor()
+    await ben.close()
+  })
+
   test('the other node is listed where it stands, and storage as it is', async () => {
     const { page } = laptop
     const nodes = page.locator('section').filter({ has: page.getByRole('heading', { name: 'Other nodes' }) })

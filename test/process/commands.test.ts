@@ -368,3 +368,41 @@ test('a phone is paired by the digits that are typed, and revoked by the beginni
   expect(onehop(ada, 'devices', 'revoke', '--help').said).toContain('what is not named never does')
   expect(shown()).toMatchObject({ revoked: true })
 })
+
+test('two friends keep copies for each other: invite, accept, neighbours, lease, offer, end', async () => {
+  const wrong = onehop(ada, 'invite', '--gives', 'plenty')
+  expect([wrong.status, wrong.said]).toEqual([2, expect.stringContaining('500MB')])
+  const tooMuch = onehop(ada, 'invite', '--gives', '100GB')
+  expect(tooMuch.said).toContain('hosting.offerBytes')
+  const [made] = onehop(ada, 'invite', '--gives', '2GB', '--gets', '1GB', '--for', 'Ben').lines()
+  const accepted = onehop(ben, 'invite', 'accept', made?.['link'] as string, '--as', 'Ada')
+  expect(accepted.status, accepted.said).toBe(0)
+  expect(accepted.lines()).toMatchObject([{ label: 'Ada', givesBytes: 2 ** 30, getsBytes: 2 * 2 ** 30 }])
+  const again = onehop(ada, 'invite', 'accept', made?.['link'] as string)
+  expect(again.said).toContain('wrote the invitation itself')
+
+  expect(onehop(ada, 'neighbours').lines()).toMatchObject([
+    { node: ben.at.node, label: 'Ben', pact: { givesBytes: 2 * 2 ** 30, getsBytes: 2 ** 30 } },
+  ])
+  const shown = inWords(ben, 'neighbours')
+  expect(shown).toMatch(/Ada +[0-9a-f]{12} .* 2\.0 GB for 1\.0 GB/)
+
+  expect(onehop(ada, 'offer', 'make', 'Lagos', '1GB').said).toContain('/geo/africa/ng')
+  expect(onehop(ada, 'offer', 'make', '/geo/africa/ng', '1GB').status).toBe(0)
+  expect(onehop(ada, 'offer').lines()).toContainEqual({
+    to: '/geo/africa/ng',
+    bytes: 2 ** 30,
+    source: 'offer',
+  })
+  expect(onehop(ada, 'offer', 'withdraw', '/geo/africa/ng').lines()).toEqual([
+    { to: '/geo/africa/ng', bytes: 0 },
+  ])
+
+  expect(onehop(ada, 'lease').status).toBe(0)
+  expect(onehop(ada, 'lease', 'end', adasId).said).toContain('"ended":false')
+  expect(onehop(ada, 'invite', '--for', 'Chidi').status).toBe(0)
+  expect(onehop(ada, 'invite', 'cancel').lines()).toEqual([{ cancelled: 1 }])
+  const ended = onehop(ada, 'neighbours', 'end', ben.at.node.slice(0, 12))
+  expect(ended.lines()).toMatchObject([{ ended: true }])
+  expect(inWords(ada, 'neighbours')).not.toContain('Ben')
+})

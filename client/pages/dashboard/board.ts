@@ -7,6 +7,7 @@ import { element, fill } from '../parts/element.ts'
 import { failureNotice } from '../parts/notice.ts'
 import { shortId, spanInWords } from '../parts/words.ts'
 import { copiesPanel, peoplePanel } from './hosted-panel.ts'
+import { neighboursPanel } from './neighbours-panel.ts'
 import { pairingPanel } from './pairing-panel.ts'
 import { peersPanel, queuesPanel, searchPanel, storagePanel } from './node-panels.ts'
 import { problemsPanel } from './problems-panel.ts'
@@ -30,6 +31,7 @@ export async function showBoard(page: HTMLElement, token: string): Promise<Oneho
   const trouble = element('div', {})
   const pairing = pairingPanel(admin)
   const tokens = tokensPanel(admin)
+  const neighbours = neighboursPanel(admin)
   const ask = (request: RequestOf<'admin.status'>): Promise<Status> => admin.call('admin.status', request)
   const people = peoplePanel(() => void refresh().catch(show))
   const panels: readonly Panel[] = [
@@ -54,7 +56,14 @@ export async function showBoard(page: HTMLElement, token: string): Promise<Oneho
         'div',
         { class: 'columns' },
         element('div', { class: 'aside' }, pairing.element),
-        element('div', { class: 'panels' }, ...others, tokens.element),
+        element(
+          'div',
+          { class: 'panels' },
+          others[0],
+          neighbours.element,
+          ...others.slice(1),
+          tokens.element,
+        ),
       ),
     ),
   )
@@ -65,6 +74,7 @@ export async function showBoard(page: HTMLElement, token: string): Promise<Oneho
     drawHead(head, status)
     for (const panel of panels) panel.update(status)
     await pairing.refresh(status)
+    await neighbours.refresh(status.clockMs)
     await tokens.refresh(status.clockMs)
   }
   const show = (error: unknown): void => fill(trouble, failureNotice(error))
