@@ -1,6 +1,7 @@
 /** Who keeps copies of whom; a friend is invited, and an invitation taken up. */
 import type { ReplyOf } from '../../../protocol/api/operations.ts'
 import { toHex } from '../../../protocol/bytes.ts'
+import { systemClock } from '../../clock.ts'
 import { actionButton, element, field, fill } from '../parts/element.ts'
 import { noticePlace } from '../parts/notice.ts'
 import { bytesInWords, countInWords, shortId, spanInWords } from '../parts/words.ts'
@@ -110,7 +111,7 @@ function accepting(
       const who = made.label === '' ? shortId(toHex(made.node)) : made.label
       done.textContent = `Agreed with ${who}: they keep up to ${bytesInWords(made.getsBytes)} for you, you ${bytesInWords(made.givesBytes)} for them. Copies are made when you next open your app.`
       done.hidden = false
-      await refresh(Date.now())
+      await refresh(systemClock.nowMs())
     },
     problems.show,
   )
