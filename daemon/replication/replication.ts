@@ -64,6 +64,8 @@ export class Replication {
   readonly #joining: Joining
   /** Which others said of them that they are filling as well. */
   readonly #filling = new Map<string, Set<NodeId>>()
+  /** Holders that a shard which joined was found equal to, by owner. */
+  readonly #equal = new Map<string, Set<NodeId>>()
   /** When this node and that one were last found equal; monotonic. */
   readonly #comparedMs = new Map<NodeId, number>()
   /** Nodes that are compared with once more, as the last time something moved. */
@@ -244,6 +246,7 @@ export class Replication {
     const nowMs = clock.monotonicMs()
     this.#comparedMs.set(node, isToBeSeen ? nowMs - config.reconcileEveryMs + joinCompareMsMax : nowMs)
     for (const owner of result.filling) if (this.isJoining(owner)) this.#fillingOf(owner).add(node)
+    for (const owner of result.equal) if (this.isJoining(owner)) this.#equalOf(owner).add(node)
     const whole = [
       ...result.equal.filter((owner) => this.isJoining(owner) && this.#provesWhole(node, owner)),
       ...result.filling.filter((owner) => this.isJoining(owner) && this.#nobodyIsWhole(owner)),
@@ -281,12 +284,19 @@ export class Replication {
   }
 
   /**
-   * The leader's copy tells; where this node leads, as a new home does, any that is whole. Equal to a copy that is itself
-   * still filling proves nothing: two that are empty are equal.
+   * The leader's copy tells; where this node leads, as a new home does, all that are heard of those who are to bring the
+   * records: of one, it would be enough to say so of nothing. Equal to a copy that is itself still filling proves nothing either:
+   * two that are empty are equal.
    */
   #provesWhole(node: NodeId, owner: IdentityId): boolean {
-    const leader = this.#parts.placement.leader(owner)
-    return leader === node || leader === this.#parts.rpc.self
+    const { neighbours, placement, rpc } = this.#parts
+    const leader = placement.leader(owner)
+    if (leader === node) return true
+    // Whoever is filling waits for the same records.
+    const answered = [this.#equalOf(owner), this.#fillingOf(owner)]
+    const isAwaited = (source: NodeId): boolean =>
+      neighbours.awayMs(source) === 0 && !answered.some((nodes) => nodes.has(source))
+    return leader === rpc.self && !this.sourcesLeft(owner).some(isAwaited)
   }
 
   /**
@@ -312,6 +322,13 @@ export class Replication {
     this.#completed([owner]).catch((error: unknown) =>
       log.warn('replication.not-noted', { error: String(error) }),
     )
+  }
+
+  #equalOf(owner: IdentityId): Set<NodeId> {
+    const name = toHex(owner)
+    const known = this.#equal.get(name) ?? new Set()
+    this.#equal.set(name, known)
+    return known
   }
 
   #fillingOf(owner: IdentityId): Set<NodeId> {
@@ -341,6 +358,7 @@ export class Replication {
     if (owners.length === 0) return
     for (const owner of await this.#joining.complete(owners)) {
       this.#filling.delete(toHex(owner))
+      this.#equal.delete(toHex(owner))
       this.#parts.onComplete(owner)
     }
   }

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { microblog } from '../../client/microblog.ts'
 import { toHex } from '../../protocol/bytes.ts'
+import { decodeComparison, encodeCompared } from '../../protocol/replication/messages.ts'
 import { createMesh, type Mesh, type MeshNode } from '../support/mesh.ts'
 import { Resident } from '../support/resident.ts'
 
@@ -10,13 +11,24 @@ const node = (mesh: Mesh, index: number): MeshNode => mesh.nodes[index] as MeshN
 /** With so many copies beside the home; `more` come to be asked for by the next. */
 async function story(copies: number, more = 0, offers: { readonly offerTo?: 'nobody' } = {}) {
   const hosting = { reconcileEveryMs: 24 * 3_600_000 }
+  const liars = new Set<number>()
   const mesh = await createMesh(4, {
+    onJoin(place, index) {
+      const handle = place.rpc.handle.bind(place.rpc)
+      place.rpc.handle = (method, handler) =>
+        handle(method, async (request) => {
+          if (method !== 'shard/compare' || !liars.has(index)) return handler(request)
+          const { shards } = decodeComparison(request.body)
+          return encodeCompared(shards.map(() => ({ records: 'equal' as const, sameSet: true })))
+        })
+    },
     config: (index) => ({ hosting: index === 0 ? { ...hosting, ...offers } : hosting }),
   })
   await mesh.clock.advance(3_000) // everybody has greeted everybody
   const ada = new Resident(mesh, microblog)
   await mesh.wait(ada.moveIn(node(mesh, 0)))
   await mesh.wait(ada.place(node(mesh, 0), copies))
+  await mesh.clock.advance(1_000) // whoever has a seat sits
   const holds = async (index: number, count: number): Promise<boolean> =>
     (await node(mesh, index).store.records.refs(ada.id)).length === count
   // None of hers so far: it has nothing but what it is brought.
@@ -26,7 +38,9 @@ async function story(copies: number, more = 0, offers: { readonly offerTo?: 'nob
     await mesh.wait(node(mesh, fresh).call('replica-set.get', { owner: ada.id }))
     await mesh.wait(ada.place(node(mesh, fresh), copies + 1 + more))
   }
-  return { mesh, ada, fresh, move, holds }
+  /** From now on it answers that everything is equal. */
+  const liesOf = (index: number): void => void liars.add(index)
+  return { mesh, ada, fresh, move, holds, liesOf }
 }
 
 test('what was written the moment before comes along', async () => {
@@ -166,4 +180,30 @@ test('whom it waits for and who is away is put out by name alone', async () => {
   expect(await holds(fresh, 0)).toBe(true)
   await expect(mesh.wait(ada.place(node(mesh, fresh), 2))).rejects.toMatchObject({ code: 'LAGGING' })
   expect(await mesh.wait(ada.place(node(mesh, fresh), 2, [node(mesh, 0).id]))).toBe(3)
+})
+
+test('one holder who says that nothing is everything does not make it whole, while others have the records', async () => {
+  const { mesh, ada, fresh, move, holds, liesOf } = await story(2)
+  await using _ = mesh
+  for (let i = 0; i < 5; i++) await mesh.wait(ada.put(node(mesh, 0), 'posts', { text: `post ${i}` }))
+  await mesh.clock.advance(30_000)
+  const liar = [1, 2, 3].find((index) => index !== fresh) as number
+  liesOf(liar)
+  // The honest ones answer, and are slow to hand the records over.
+  const { id } = node(mesh, fresh)
+  mesh.holdBack(
+    (from, to, method) =>
+      (method === 'shard/push' && to === id) || (method === 'shard/reconcile' && [from, to].includes(id)),
+  )
+  await move()
+  await mesh.clock.advance(20_000)
+  const isWhole = async (): Promise<boolean> => {
+    const { hosted } = await mesh.wait(node(mesh, fresh).call('admin.status', {}))
+    const current = hosted[0]?.replicas.filter(({ state }) => state === 'current').length ?? 0
+    return (hosted[0]?.copies ?? 0) > current
+  }
+  expect([await holds(fresh, 0), await isWhole()]).toEqual([true, false])
+  mesh.holdBack(undefined)
+  await mesh.until(() => holds(fresh, 5), 20_000)
+  await mesh.until(isWhole, 20_000)
 })
