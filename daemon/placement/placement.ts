@@ -69,6 +69,7 @@ export class Placement {
   readonly #leaders = new Map<string, NodeId>()
   #suspicions = -1
   #changes = 0
+  readonly #joining = new Set<(owner: IdentityId, sources: readonly NodeId[]) => Promise<void>>()
   readonly #joined = new Set<(owner: IdentityId, sources: readonly NodeId[]) => void>()
 
   constructor(parts: PlacementParts) {
@@ -151,16 +152,24 @@ export class Placement {
     if (set.step !== 0) throw new OnehopError('BAD_REQUEST', 'an owner signs the first set of an epoch')
     const { hosting, replicaSets, rpc } = this.#parts
     const before = replicaSets.get(set.owner)?.newest
+    const self = fromHex(rpc.self, 32) as Uint8Array
+    const bringing = hosting.has(set.owner) ? broughtBy(before, set, self).map(toHex) : []
+    // On the disk before the set: a box that crashes in between would count as whole with nothing.
+    if (bringing.length > 0) for (const listener of this.#joining) await listener(set.owner, bringing)
     const { chain, isNews } = await replicaSets.accept(makeChain([set]))
     if (!isNews && toHex(chain.newest.hash) !== toHex(set.hash)) {
       throw new OnehopError('STALE', `a newer replica set of ${toHex(set.owner)} is known`)
     }
     this.distribution.announce(chain)
-    const self = fromHex(rpc.self, 32) as Uint8Array
     for (const { node } of seatsToKeep(before, self)) this.distribution.announceTo(toHex(node), set.owner)
-    const sources = isNews && hosting.has(set.owner) ? broughtBy(before, set, self).map(toHex) : []
-    if (sources.length > 0) for (const listener of this.#joined) listener(set.owner, sources)
+    if (isNews && bringing.length > 0) for (const listener of this.#joined) listener(set.owner, bringing)
     return chain
+  }
+
+  /** Calls back, and waits, before a set is taken by which others have to bring a shard's records. Returns the way to stop. */
+  onJoining(listener: (owner: IdentityId, sources: readonly NodeId[]) => Promise<void>): () => void {
+    this.#joining.add(listener)
+    return () => this.#joining.delete(listener)
   }
 
   /**

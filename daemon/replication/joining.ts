@@ -1,7 +1,6 @@
 import { fromHex, toHex } from '../../protocol/bytes.ts'
 import { encode } from '../../protocol/codec.ts'
 import { limits } from '../../protocol/limits.ts'
-import type { Log } from '../../protocol/ports.ts'
 import type { IdentityId } from '../../protocol/record/types.ts'
 import { array, bytes, decodeAs } from '../../protocol/shape.ts'
 import type { Store } from '../../storage/types.ts'
@@ -21,12 +20,10 @@ interface Joined {
 /** Shards that joined and were not yet found equal to another copy; over a restart, too. */
 export class Joining {
   readonly #store: Store
-  readonly #log: Log
   readonly #joined = new Map<string, Joined>()
 
-  constructor({ store, hosting, log }: { store: Store; hosting: Pick<Hosting, 'list'>; log: Log }) {
+  constructor({ store, hosting }: { store: Store; hosting: Pick<Hosting, 'list'> }) {
     this.#store = store
-    this.#log = log
     for (const { owner, person } of hosting.list()) {
       const noted = store.documents.get(kind, owner)
       // A home has all that is written there, save what it had to be brought when its person came to live there.
@@ -48,14 +45,13 @@ export class Joining {
     return this.#joined.get(toHex(owner))?.sources ?? []
   }
 
-  /** What a new home was not brought yet nobody would bring any more after a restart, were it not noted. */
   add(owner: IdentityId, sources: readonly NodeId[]): void {
     this.#joined.set(toHex(owner), { owner, sources })
-    if (sources.length === 0) return
-    const noted = encode(sources.map((node) => fromHex(node, 32)))
-    this.#store
-      .write((batch) => this.#store.documents.putIn(batch, kind, owner, noted))
-      .catch((error: unknown) => this.#log.warn('replication.not-noted', { error: String(error) }))
+  }
+
+  /** What a new home was not brought yet nobody would bring any more after a restart, were it not noted. */
+  async note(owner: IdentityId, sources: readonly NodeId[]): Promise<void> {
+    await this.#store.documents.put(kind, owner, encode(sources.map((node) => fromHex(node, 32))))
   }
 
   /** On disk first: a copy that was still filling when the power went is not announced. Answers those that had joined. */

@@ -123,6 +123,7 @@ export class Replication {
       placement.distribution.onTold((node, owner) => {
         if (this.holders.others(owner).includes(node)) this.push.to(node, owner)
       }),
+      placement.onJoining((owner, sources) => this.#joining.note(owner, sources)),
       placement.onJoined((owner, sources) => {
         this.holders.refresh(owner)
         this.#joining.add(owner, sources)

@@ -57,21 +57,24 @@ test('what was written the moment before comes along', async () => {
   }, 8_000)
 })
 
-test('a box that restarts before all has come is brought the rest', async () => {
-  const { mesh, ada, fresh, move, holds } = await story(1)
-  await using _ = mesh
-  for (let i = 0; i < 5; i++) await mesh.wait(ada.put(node(mesh, 0), 'posts', { text: `post ${i}` }))
-  await mesh.clock.advance(30_000)
-  await move()
-  expect(await holds(fresh, 0)).toBe(true)
-  await mesh.close(fresh)
-  await mesh.open(fresh)
-  // Nor is it taken for a copy meanwhile: what a recovery then named of a lost device would be nothing.
-  const { hosted } = await mesh.wait(node(mesh, fresh).call('admin.status', {}))
-  const [shown] = hosted
-  expect(shown?.copies).toBe(shown?.replicas.filter((one) => one.state === 'current').length)
-  await mesh.until(() => holds(fresh, 5), 20_000)
-})
+test.for(['closed', 'crashed'] as const)(
+  'a box that is %s before all has come is brought the rest',
+  async (how) => {
+    const { mesh, ada, fresh, move, holds } = await story(1)
+    await using _ = mesh
+    for (let i = 0; i < 5; i++) await mesh.wait(ada.put(node(mesh, 0), 'posts', { text: `post ${i}` }))
+    await mesh.clock.advance(30_000)
+    await move()
+    expect(await holds(fresh, 0)).toBe(true)
+    await mesh.close(fresh, how)
+    await mesh.open(fresh)
+    // Nor is it taken for a copy meanwhile: what a recovery then named of a lost device would be nothing.
+    const { hosted } = await mesh.wait(node(mesh, fresh).call('admin.status', {}))
+    const [shown] = hosted
+    expect(shown?.copies).toBe(shown?.replicas.filter((one) => one.state === 'current').length)
+    await mesh.until(() => holds(fresh, 5), 20_000)
+  },
+)
 
 test('an empty newcomer beside it does not make it a copy', async () => {
   const { mesh, ada, fresh, move, holds } = await story(1, 1)
