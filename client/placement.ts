@@ -18,6 +18,8 @@ export interface PlaceOptions extends CallOptions {
   readonly bytes?: number | undefined
   /** Nodes that get no seat, and keep none: one that was stolen. */
   readonly except?: readonly Uint8Array[] | undefined
+  /** Nodes that get a copy beside the others for a while. */
+  readonly guest?: { readonly nodes: readonly Uint8Array[]; readonly forS: number } | undefined
 }
 
 export interface Placed {
@@ -60,7 +62,7 @@ export async function proposeSet(
   crypto: CryptoProvider,
   options: PlaceOptions = {},
 ): Promise<Proposed> {
-  const { copies, bytes, except, owner = identity.id, ...callOptions } = options
+  const { copies, bytes, except, guest, owner = identity.id, ...callOptions } = options
   if (identity.role === undefined) throw deviceShutOut()
   if (identity.role !== 'owner') {
     throw new OnehopError('FORBIDDEN', "only an owner's device says which nodes hold a shard")
@@ -72,6 +74,7 @@ export async function proposeSet(
       ...(copies === undefined ? {} : { copies }),
       ...(bytes === undefined ? {} : { bytes }),
       ...(except === undefined ? {} : { except: [...except] }),
+      ...(guest === undefined ? {} : { guests: [...guest.nodes], guestS: guest.forS }),
     },
     callOptions,
   )

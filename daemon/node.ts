@@ -37,6 +37,7 @@ import { tokenOperations } from './operations/token-operations.ts'
 import { createPairing, type Pairing } from './pairing/pairing.ts'
 import { Finder, shardKey } from './placement/find.ts'
 import { Invitations } from './placement/invitations.ts'
+import { LeaseEnds } from './placement/lease-ends.ts'
 import { LeaseRenewals } from './placement/lease-renewals.ts'
 import { Leases } from './placement/leases.ts'
 import { Neighbours } from './placement/neighbours.ts'
@@ -164,7 +165,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   const replicaSets = new ReplicaSets(store, crypto, identities)
   const finder = new Finder({ ...base, replicaSets, signal: tasks.signal })
   const recoveries = await Recoveries.open({ ...base, replicaSets, signal: tasks.signal })
-  const placement = new Placement({ ...base, replicaSets, neighbours, leases, describe })
+  const placement = new Placement({ ...base, replicaSets, neighbours, leases, taken, describe })
   const repair = new Repair({
     ...base,
     replicaSets,
@@ -198,6 +199,11 @@ export async function createNode(ports: NodePorts): Promise<Node> {
       announce(owner)
       revocations.look(owner)
     },
+  })
+  const leaseEnds = new LeaseEnds({
+    ...base,
+    ...{ replicaSets, neighbours, leases },
+    isBehind: (node, owner) => replication.isBehind(node, owner),
   })
   const revocations = new Revocations({ ...base, ingest, holders: replication.holders })
   const blobCopies = new BlobCopies({ ...base, blobs, holders: replication.holders })
@@ -386,6 +392,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   tasks.start('search', (signal) => search.run(signal))
   tasks.start('repair', (signal) => repair.run(signal))
   tasks.start('lease-renewals', (signal) => renewals.run(signal))
+  tasks.start('lease-ends', (signal) => leaseEnds.run(signal))
 
   const close = (): Promise<void> => closeAll(pairing, provides, tasks, network, blobs, store)
   return {

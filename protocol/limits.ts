@@ -81,6 +81,7 @@ export const limits = {
   blobChunkBytes: 256 * 1024,
   previewBytesMax: 32 * 1024,
   replicaSetMembersMax: 16,
+  guestsMax: 4,
   /** Sixteen members and as many on standby, with eight addresses each. */
   replicaSetBytesMax: 64 * 1024,
   /** Steps within an epoch; then the owner has to sign again. */

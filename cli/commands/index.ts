@@ -11,7 +11,7 @@ import { help } from './help.ts'
 import { importFile } from './import.ts'
 import { init } from './init.ts'
 import { invite, inviteAccept, inviteCancel } from './invite.ts'
-import { lease, leaseEnd } from './lease.ts'
+import { lease, leaseEnd, leaseGuest } from './lease.ts'
 import { neighbours, neighboursEnd } from './neighbours.ts'
 import { node, nodeAllow, nodeRevoke } from './node.ts'
 import { offer, offerMake, offerWithdraw } from './offer.ts'
@@ -48,6 +48,7 @@ export const commands: readonly Command[] = [
   offerWithdraw,
   lease,
   leaseEnd,
+  leaseGuest,
   place,
   pair,
   devices,

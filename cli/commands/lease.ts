@@ -1,5 +1,9 @@
 import type { ReplyOf } from '../../protocol/api/operations.ts'
 import { toHex } from '../../protocol/bytes.ts'
+import { beGuest, guestHosts } from '../../client/guest.ts'
+import { OnehopError } from '../../protocol/errors.ts'
+import { UsageError } from '../failure.ts'
+import { requireIdentity } from '../owner.ts'
 import type { Command, Context } from '../command.ts'
 import type { Daemon } from '../daemon.ts'
 import { exitCodes } from '../exit-code.ts'
@@ -11,6 +15,7 @@ import { counted, formatBytes, formatDuration, shortId } from '../units.ts'
 type Lease = ReplyOf<'admin.leases'>['leases'][number]
 
 const pageSize = 200
+const guestDays = 14
 
 export const lease: Command = {
   name: 'lease',
@@ -54,6 +59,57 @@ export const leaseEnd: Command = {
     if (output.json) output.line({ owner, ended: ended > 0 })
     else if (ended === 0) output.words(`${shortId(owner)} is not kept here for somebody else.`)
     else output.words(`${output.green('Noted')}: the lease of ${shortId(owner)} is not renewed.`)
+    return exitCodes.ok
+  },
+}
+
+export const leaseGuest: Command = {
+  name: 'lease guest',
+  summary: 'have a copy near where you are for some days',
+  operands: ['[NODE]'],
+  options: {
+    near: {
+      type: 'string',
+      value: 'PLACE',
+      help: 'the first that says it stands there: /geo/europe/de/berlin',
+    },
+    days: { type: 'string', value: 'DAYS', help: `for how long (${guestDays})` },
+  },
+  examples: [
+    [
+      'onehop lease guest --near /geo/europe/de',
+      'from Lagos to Berlin: pages come from Berlin within a minute',
+    ],
+    ['onehop lease guest 5f0c9a31 --days 3', 'at a friend’s box'],
+  ],
+  notes: [
+    'Your app moves to whichever holder answers first. The copy is one beside the others; it goes by itself when its time',
+    'is over, once the others have all that was written there. An app measures which node is near by itself.',
+  ].join('\n'),
+  async run({ operands: [text], flags, context, output }) {
+    const { signal } = context
+    const days = flags.count('days') ?? guestDays
+    if (days < 1 || days > 365) throw new UsageError('--days is 1 to 365')
+    const near = flags.text('near')
+    if ((text === undefined) === (near === undefined))
+      throw new UsageError('name a node, or say --near PLACE', 'onehop neighbours --all lists nodes.')
+    const identity = await requireIdentity(context)
+    const { call } = await context.daemon()
+    const hosts = await guestHosts({ call, identity }, { signal })
+    const naming = { what: 'node that takes guests', help: 'onehop neighbours --all shows who offers space.' }
+    const node =
+      text === undefined
+        ? hosts.find(({ region }) => region === near || region.startsWith(`${near}/`))?.node
+        : await pickId(text, naming, async () => hosts.map((host) => toHex(host.node)))
+    if (node === undefined)
+      throw new OnehopError('NOT_FOUND', `no node that says it stands in ${near} takes guests now`, naming)
+    const crypto = await context.crypto()
+    const { members } = await beGuest({ call, identity, crypto }, node, { days, signal })
+    if (output.json) output.line({ node, days, copies: members.length })
+    else
+      output.words(
+        `${output.green('Agreed')}: ${shortId(node)} keeps a copy for ${counted(days, 'day')}, beside ${counted(members.length - 1, 'other', 'others')}.`,
+      )
     return exitCodes.ok
   },
 }

@@ -1,4 +1,5 @@
-import { toHex } from '../../protocol/bytes.ts'
+import { apiLimits } from '../../protocol/api/limits.ts'
+import { fromHex, toHex } from '../../protocol/bytes.ts'
 import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
 import type { IdentityState } from '../../protocol/identity/types.ts'
 import type { IdentityId } from '../../protocol/record/types.ts'
@@ -17,13 +18,13 @@ export interface PlacementOperationsParts {
   readonly config: Config['hosting']
   readonly identities: Identities
   readonly finder: Finder
-  readonly neighbours: Pick<Neighbours, 'get' | 'awayMs'>
+  readonly neighbours: Pick<Neighbours, 'get' | 'awayMs' | 'list'>
   readonly placement: Placement
   readonly replication: Pick<Replication, 'sourcesLeft'>
   readonly self: NodeId
 }
 
-type Names = 'replica-set.get' | 'placement.propose' | 'placement.commit'
+type Names = 'replica-set.get' | 'placement.propose' | 'placement.guests' | 'placement.commit'
 
 export function placementOperations(parts: PlacementOperationsParts): Pick<Operations, Names> {
   const { config, identities, finder, neighbours, placement, replication, self } = parts
@@ -41,7 +42,7 @@ export function placementOperations(parts: PlacementOperationsParts): Pick<Opera
     },
 
     async 'placement.propose'(
-      { owners, copies = config.copies, bytes = config.leaseBytes, except = [] },
+      { owners, copies = config.copies, bytes = config.leaseBytes, except = [], guests = [], guestS = 0 },
       { caller, signal },
     ) {
       for (const owner of owners) requireOwnersDevice(identities, caller, owner)
@@ -49,10 +50,27 @@ export function placementOperations(parts: PlacementOperationsParts): Pick<Opera
       const elsewhere = owners.filter((owner) => mayLiveElsewhere(identities.get(owner), self))
       await Promise.all(elsewhere.map((owner) => finder.find(owner, signal)))
       const sourcesOf = (owner: IdentityId): readonly NodeId[] => replication.sourcesLeft(owner)
-      const proposals = await placement.propose(owners, { copies, bytes, except, sourcesOf }, signal)
+      const visits = { guests, guestMs: guestS * 1_000 }
+      const wanted = { copies, bytes, except, sourcesOf, ...visits }
+      const proposals = await placement.propose(owners, wanted, signal)
       for (const { owner, unsigned } of proposals)
         requireSources(decodeReplicaSet(unsigned), sourcesOf(owner), except)
       return { proposals }
+    },
+
+    async 'placement.guests'({ owner }, { caller }) {
+      requireOwnersDevice(identities, caller, owner)
+      const willing = neighbours
+        .list()
+        .filter(({ node, hello }) => neighbours.awayMs(node) === 0 && hello.offeredBytes >= config.leaseBytes)
+      return {
+        nodes: willing.slice(0, apiLimits.peersPerStatusMax).map(({ node, hello }) => ({
+          node: fromHex(node, 32) as Uint8Array,
+          addresses: hello.addresses,
+          region: hello.region,
+          offersBytes: hello.offeredBytes,
+        })),
+      }
     },
 
     async 'placement.commit'({ replicaSets }) {

@@ -69,11 +69,13 @@ export class LeaseRenewals {
     const byHost = new Map<NodeId, Ask[]>()
     for (const { owner } of this.#parts.hosting.list()) {
       if (!this.#parts.placement.leads(owner)) continue
-      for (const host of this.#parts.replicaSets.members(owner)) {
-        if (!this.#isDue(owner, host)) continue
+      for (const { node, role } of this.#parts.replicaSets.get(owner)?.newest.members ?? []) {
+        const host = toHex(node)
+        // A guest goes when its time is over.
+        if (role === 'guest' || !this.#isDue(owner, host)) continue
         byHost.set(host, [
           ...(byHost.get(host) ?? []),
-          { owner, shard: owner, bytes: this.#bytesOf(owner, host) },
+          { owner, shard: owner, bytes: this.#bytesOf(owner, host), lastsMs: 0 },
         ])
       }
     }

@@ -120,6 +120,21 @@ export class Leases {
     return lease
   }
 
+  /** There was one, and its time is over. */
+  ended(owner: IdentityId): boolean {
+    const lease = this.#stored(owner)
+    return lease !== undefined && lease.expiresMs <= this.#parts.clock.nowMs()
+  }
+
+  /** Of a shard that is held here no more. */
+  async forget(owner: IdentityId): Promise<void> {
+    const { store } = this.#parts
+    this.#kept.delete(toHex(owner))
+    await store.write((batch) => {
+      for (const kind of [grantedKind, noticeKind]) store.documents.deleteIn(batch, kind, owner)
+    })
+  }
+
   #stored(owner: IdentityId): SignedLease | undefined {
     const bytes = this.#parts.store.documents.get(grantedKind, owner)
     return bytes && readLease(bytes)
@@ -227,7 +242,7 @@ export class Leases {
       bytes,
       largestRecordBytes: limits.recordBytesMax,
       bytesPerDay: config.leaseBytesPerDay,
-      expiresMs: clock.nowMs() + config.leaseMs,
+      expiresMs: Math.floor(clock.nowMs()) + Math.min(config.leaseMs, ask.lastsMs || config.leaseMs),
     }
     return signLease(crypto, lease, ask.signature, seed)
   }
@@ -248,12 +263,13 @@ export class Leases {
   }
 }
 
-function termsOf(host: NodeId, home: NodeId, { owner, shard, bytes }: Ask): LeaseTerms {
+function termsOf(host: NodeId, home: NodeId, { owner, shard, bytes, lastsMs }: Ask): LeaseTerms {
   return {
     host: fromHex(host, 32) as Uint8Array,
     owner,
     shard,
     home: fromHex(home, 32) as Uint8Array,
     askedBytes: bytes,
+    askedMs: lastsMs,
   }
 }

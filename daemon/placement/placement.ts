@@ -18,10 +18,11 @@ import type { Hosting } from '../hosting.ts'
 import type { Identities } from '../identities.ts'
 import type { NodeId, Routing, Rpc } from '../net/rpc.ts'
 import { Distribution } from './distribution.ts'
-import type { Leases } from './leases.ts'
+import type { Ask, Leases } from './leases.ts'
 import { broughtBy, isHomeOf, learnSeats, seatsToKeep } from './moving-in.ts'
 import { candidateOf, type Neighbours } from './neighbours.ts'
 import type { ReplicaSets } from './replica-sets.ts'
+import type { TakenLeases } from './taken-leases.ts'
 
 export interface PlacementParts {
   readonly rpc: Rpc
@@ -35,6 +36,7 @@ export interface PlacementParts {
   readonly replicaSets: ReplicaSets
   readonly neighbours: Neighbours
   readonly leases: Leases
+  readonly taken: Pick<TakenLeases, 'get'>
   /** What this node says of itself: the seat that it takes. */
   readonly describe: () => Pick<Hello, 'region' | 'operator' | 'addresses'>
 }
@@ -51,6 +53,9 @@ export interface Wanted {
   readonly bytes: number
   /** Nodes that get no seat, and keep none. */
   readonly except?: readonly Uint8Array[] | undefined
+  /** Nodes that are to have a copy beside the others for a while, near where the person is, and for how long. */
+  readonly guests?: readonly Uint8Array[] | undefined
+  readonly guestMs?: number | undefined
   /** Who has records still to bring to this node, and so keeps the seat. */
   readonly sourcesOf?: ((owner: IdentityId) => readonly NodeId[]) | undefined
 }
@@ -90,7 +95,7 @@ export class Placement {
    */
   async propose(
     owners: readonly IdentityId[],
-    { copies, bytes, except = [], sourcesOf = () => [] }: Wanted,
+    { copies, bytes, except = [], sourcesOf = () => [], guests = [], guestMs = 0 }: Wanted,
     signal: AbortSignal,
   ): Promise<Proposal[]> {
     const { neighbours, crypto, config, hosting } = this.#parts
@@ -113,11 +118,14 @@ export class Placement {
       const isAsked = isHomeOf(sets[i], home.node)
         ? ({ node }: Seat) => neighbours.awayMs(toHex(node)) === 0 || sourcesOf(owner).includes(toHex(node))
         : () => true
-      return seatsToKeep(sets[i], home.node).filter((seat) => isWelcome(seat) && isAsked(seat))
+      return seatsToKeep(sets[i], home.node).filter(
+        (seat) => seat.role !== 'guest' && isWelcome(seat) && isAsked(seat),
+      )
     })
     await learnSeats(this.#parts.routing, this.#parts.log, seats.flat())
     const former = seats.map((held) => held.map((seat) => candidateOf(toHex(seat.node), seat)))
-    const kept = await this.#gatherLeases(owners, former, leaseBytes, signal)
+    const asked = { bytes: leaseBytes, lastsMs: 0 }
+    const kept = await this.#gatherLeases(owners, former, asked, signal)
     const near = home.region
     const staying = owners.map((owner, i) => {
       const promised = (former[i] as Candidate[]).filter((one) => kept.has(leaseName(owner, one)))
@@ -134,14 +142,30 @@ export class Placement {
       const count = Math.max(0, copies - held.length + 1)
       return chooseHolders(crypto.sha256, owner, candidates, { count, held, near })
     })
-    const leases = new Map([...kept, ...(await this.#gatherLeases(owners, chosen, leaseBytes, signal))])
+    const leases = new Map([...kept, ...(await this.#gatherLeases(owners, chosen, asked, signal))])
+    const come = guests.filter((node) => isWelcome({ node })).map((node) => this.#guest(node))
+    const invited = owners.map((_, i) => come.filter((one) => !isAmong(one, staying[i], chosen[i])))
+    const stays = await this.#gatherLeases(owners, invited, { bytes: leaseBytes, lastsMs: guestMs }, signal)
     return owners.map((owner, i) => {
       const fresh = (chosen[i] as Candidate[]).filter((one) => leases.has(leaseName(owner, one)))
       const members = [...(staying[i] as Candidate[]), ...fresh]
+      const visits = [
+        ...(invited[i] as Candidate[]).flatMap((one) => {
+          const lease = stays.get(leaseName(owner, one))
+          return lease === undefined ? [] : [{ one, lease }]
+        }),
+        ...this.#guestsThatStay(owner, sets[i], [...members, ...(invited[i] as Candidate[])]).filter(
+          ({ one }) => isWelcome(one),
+        ),
+      ].slice(0, limits.replicaSetMembersMax - 1 - members.length)
+      const seated = { members, guests: visits.map(({ one }) => one) }
       return {
         owner,
-        unsigned: encodeReplicaSet(this.#firstSet(owner, members, candidates, copies, said)),
-        leases: members.map((one) => leases.get(leaseName(owner, one)) as Uint8Array),
+        unsigned: encodeReplicaSet(this.#firstSet(owner, seated, candidates, copies, said)),
+        leases: [
+          ...members.map((one) => leases.get(leaseName(owner, one)) as Uint8Array),
+          ...visits.map(({ lease }) => lease),
+        ],
       }
     })
   }
@@ -215,16 +239,43 @@ export class Placement {
     this.#leaders.clear()
   }
 
+  /** Throws NOT_FOUND for one that is not heard. */
+  #guest(node: Uint8Array): Candidate {
+    const { neighbours } = this.#parts
+    const known = neighbours.get(toHex(node))
+    if (known !== undefined && neighbours.awayMs(toHex(node)) === 0)
+      return candidateOf(known.node, known.hello, known.hello.offeredBytes)
+    throw new OnehopError('NOT_FOUND', `node ${toHex(node).slice(0, 12)} is not heard here now`, {
+      help: 'onehop neighbours --all lists those that are.',
+    })
+  }
+
+  /** Until what they promised runs out: a guest's lease is not renewed. */
+  #guestsThatStay(
+    owner: IdentityId,
+    set: ReplicaSet | undefined,
+    others: readonly Candidate[],
+  ): readonly { readonly one: Candidate; readonly lease: Uint8Array }[] {
+    const { clock, taken } = this.#parts
+    const seats = set?.members.filter(({ role }) => role === 'guest') ?? []
+    return seats.flatMap((seat) => {
+      const one = candidateOf(toHex(seat.node), seat)
+      const known = taken.get(owner, toHex(seat.node))
+      if (known === undefined || known.lease.expiresMs <= clock.nowMs() || isAmong(one, others)) return []
+      return [{ one, lease: known.packed }]
+    })
+  }
+
   #firstSet(
     owner: IdentityId,
-    members: readonly Candidate[],
+    { members, guests }: { readonly members: readonly Candidate[]; readonly guests: readonly Candidate[] },
     candidates: readonly Candidate[],
     copies: number,
     said: Pick<Hello, 'region' | 'operator' | 'addresses'>,
   ): ReplicaSet {
     const { crypto, clock, config, replicaSets, rpc } = this.#parts
     const known = replicaSets.get(owner)?.newest
-    const seated = new Set(members.map(({ node }) => toHex(node)))
+    const seated = new Set([...members, ...guests].map(({ node }) => toHex(node)))
     const others = candidates.filter(({ node }) => !seated.has(toHex(node)))
     const standby = chooseHolders(crypto.sha256, owner, others, {
       count: standbyMax,
@@ -241,6 +292,7 @@ export class Placement {
       members: [
         { node: fromHex(rpc.self, 32) as Uint8Array, role: 'home', region, operator, addresses },
         ...members.map((candidate) => this.#seat(candidate, known?.members)),
+        ...guests.map((candidate) => this.#seat(candidate, known?.members, 'guest')),
       ],
       standby: standby.map((candidate) => this.#seat(candidate)),
       copies,
@@ -248,19 +300,19 @@ export class Placement {
     }
   }
 
-  #seat(candidate: Candidate, former: readonly Seat[] = []): Seat {
+  #seat(candidate: Candidate, former: readonly Seat[] = [], role: Seat['role'] = 'replica'): Seat {
     const { region, operator } = candidate
     const before = former.find(({ node }) => equalBytes(node, candidate.node))
     const addresses =
       this.#parts.neighbours.get(toHex(candidate.node))?.hello.addresses ?? before?.addresses ?? []
-    return { node: candidate.node, role: 'replica', addresses, operator, region }
+    return { node: candidate.node, role, addresses, operator, region }
   }
 
   /** By owner and host. A host that refuses or does not answer is simply missing. */
   async #gatherLeases(
     owners: readonly IdentityId[],
     chosen: readonly Candidate[][],
-    bytes: number,
+    terms: Pick<Ask, 'bytes' | 'lastsMs'>,
     signal: AbortSignal,
   ): Promise<Map<string, Uint8Array>> {
     const asks = new Map<NodeId, IdentityId[]>()
@@ -274,7 +326,7 @@ export class Placement {
     await Promise.all(
       [...asks].map(async ([node, wanted]) => {
         try {
-          const asked = wanted.map((owner) => ({ owner, shard: owner, bytes }))
+          const asked = wanted.map((owner) => ({ owner, shard: owner, ...terms }))
           const answers = await this.#parts.leases.ask(node, asked, signal)
           for (const [i, lease] of answers.entries()) {
             if (lease !== undefined) leases.set(`${toHex(wanted[i] as IdentityId)} ${node}`, lease)
@@ -345,6 +397,10 @@ export class Placement {
       for (const listener of this.#joined) listener(lease.owner, [])
     }
   }
+}
+
+function isAmong(one: Candidate, ...lists: readonly (readonly Candidate[] | undefined)[]): boolean {
+  return lists.some((list) => list?.some(({ node }) => equalBytes(node, one.node)) === true)
 }
 
 function leaseName(owner: IdentityId, candidate: Candidate): string {

@@ -116,7 +116,7 @@ export class Repair {
       const coordinator = members.find((node) => awayMs(node) < config.suspectAfterMs)
       if (coordinator !== rpc.self) continue
       const isWhole = members.every((node) => awayMs(node) < config.replaceAfterMs)
-      if (isWhole && members.length > newest.copies) continue
+      if (isWhole && newest.members.filter(stays).length > newest.copies) continue
       portion.push(chain)
       if (portion.length < limits.placementShardsMax) continue
       await this.#mend(portion, signal)
@@ -176,7 +176,7 @@ export class Repair {
     if (!canRemove && heard < Math.min(2, set.members.length)) return undefined
     const dead = canRemove ? this.#dead(set) : undefined
     const staying = set.members.filter((member) => member !== dead)
-    const alive = staying.filter((member) => !this.#isDead(member)).length
+    const alive = staying.filter((member) => stays(member) && !this.#isDead(member)).length
     const isFull = alive > set.copies || staying.length >= limits.replicaSetMembersMax
     const newcomer = isFull ? undefined : this.#newcomer(set, staying)
     // A dead member is better than an empty seat: it may come back.
@@ -234,6 +234,7 @@ export class Repair {
           owner,
           shard,
           bytes: this.#bytesOf(owner),
+          lastsMs: 0,
         }))
         const leases = await this.#parts.leases.ask(host, asks, signal).catch((error: unknown) => {
           this.#parts.log.info('repair.no-lease', { host, error: String(error) })
@@ -335,6 +336,11 @@ export class Repair {
     const ageMs = Math.abs(clock.nowMs() - signedMs) // a clock that was set back must not bind for ever
     return ageMs < config.replaceAfterMs * promiseReplaceTimes ? document : undefined
   }
+}
+
+/** A guest's copy is one beside those that there should be. */
+function stays({ role }: Seat): boolean {
+  return role !== 'guest'
 }
 
 function newcomerOf({ step, before }: Draft): Seat | undefined {

@@ -13,6 +13,7 @@ const shape = struct({ packed: bytes(1, 1_024), takenMs: uint() })
 
 export interface Taken {
   readonly lease: SignedLease
+  readonly packed: Uint8Array
   /** By this node's clock, which the host's need not agree with. */
   readonly takenMs: number
 }
@@ -31,7 +32,7 @@ export class TakenLeases {
     const stored = this.#store.documents.get(kind, keyOf(owner, host))
     if (stored === undefined) return undefined
     const { packed, takenMs } = decodeAs(shape, stored, kind)
-    return { lease: readLease(packed), takenMs }
+    return { lease: readLease(packed), packed, takenMs }
   }
 
   /** In the order asked; what was refused changes nothing. */

@@ -303,6 +303,9 @@ export const operations = {
       bytes: optional(uint()),
       /** Nodes that get no seat, and keep none. */
       except: optional(list(key32(), limits.replicaSetMembersMax)),
+      /** Nodes that get a copy beside the others, near where the person is, and for how long. */
+      guests: optional(list(key32(), limits.guestsMax)),
+      guestS: optional(uint()),
     },
     {
       proposals: list(
@@ -312,6 +315,17 @@ export const operations = {
           leases: list(bytesMax(4096), limits.replicaSetMembersMax),
         }),
         limits.placementShardsMax,
+      ),
+    },
+  ),
+  /** Nodes that would take a copy for a while, for the app to measure which is near. */
+  'placement.guests': unary(
+    'session',
+    { owner: key32() },
+    {
+      nodes: list(
+        fields({ node: key32(), addresses, region: text(limits.scopeBytesMax), offersBytes: uint() }),
+        apiLimits.peersPerStatusMax,
       ),
     },
   ),

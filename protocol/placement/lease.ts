@@ -11,6 +11,8 @@ export interface LeaseTerms {
   /** The node that asks: the home, or another holder that mends. */
   readonly home: Uint8Array
   readonly askedBytes: number
+  /** No longer than this, as for a guest who stays some days; 0: as long as the host gives. */
+  readonly askedMs: number
 }
 
 /** A host's promise of bytes and time, signed by both: a record within it never fails for space. */
@@ -38,6 +40,7 @@ const documentShape = struct({
   shard: key,
   home: key,
   askedBytes: uint(),
+  askedMs: uint(),
   asked: bytes(64),
   bytes: uint(),
   largestRecordBytes: uint(),
@@ -70,6 +73,7 @@ export function signLease(
     lease.shard,
     lease.home,
     lease.askedBytes,
+    lease.askedMs,
     asked,
     lease.bytes,
     lease.largestRecordBytes,
@@ -94,9 +98,9 @@ export function readLease(packed: Uint8Array): SignedLease & { readonly asked: U
   return { ...lease, document, signature }
 }
 
-function askMessage({ host, owner, shard, home, askedBytes }: LeaseTerms): Uint8Array {
+function askMessage({ host, owner, shard, home, askedBytes, askedMs }: LeaseTerms): Uint8Array {
   return signedMessage(
     contexts.leaseAsk,
-    encode([contexts.leaseAsk, 1, host, owner, shard, home, askedBytes]),
+    encode([contexts.leaseAsk, 1, host, owner, shard, home, askedBytes, askedMs]),
   )
 }

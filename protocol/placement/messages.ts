@@ -28,11 +28,11 @@ export function decodeHello(body: Uint8Array): Hello {
 }
 
 /** With the home's signature under it: see lease.ts. */
-const leaseAsk = struct({ owner: id, shard: id, bytes: uint(), signature: bytes(64) })
+const leaseAsk = struct({ owner: id, shard: id, bytes: uint(), lastsMs: uint(), signature: bytes(64) })
 export type LeaseAsk = Typed<typeof leaseAsk>
 
 export function encodeLeaseAsks(asks: readonly LeaseAsk[]): Uint8Array {
-  return encode(asks.map((ask) => [ask.owner, ask.shard, ask.bytes, ask.signature]))
+  return encode(asks.map((ask) => [ask.owner, ask.shard, ask.bytes, ask.lastsMs, ask.signature]))
 }
 
 export function decodeLeaseAsks(body: Uint8Array): LeaseAsk[] {

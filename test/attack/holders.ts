@@ -204,8 +204,8 @@ export const holderAttacks: readonly Scenario[] = [
         const asks = decodeLeaseAsks(body)
         asked += asks.length
         return encodeLeases(
-          asks.map(({ signature, bytes, ...one }) => {
-            const lease = { ...one, ...terms, bytes, askedBytes: bytes }
+          asks.map(({ signature, bytes, lastsMs, ...one }) => {
+            const lease = { ...one, ...terms, bytes, askedBytes: bytes, askedMs: lastsMs }
             return signLease(mesh.crypto, lease, signature, mesh.crypto.random(32))
           }),
         )

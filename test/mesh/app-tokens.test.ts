@@ -227,6 +227,7 @@ describe('a token that a person granted', () => {
       'identity.groups': { owner: ada.owner },
       'identity.host': { identity: ada.owner, log: Uint8Array.of(1), people: [] },
       'placement.propose': { owners: [ada.owner] },
+      'placement.guests': { owner: ada.owner },
       'token.grant': { grant: grantOf() },
       'token.revoke': { owner: ada.owner, id: note.slice(0, 32) },
     }

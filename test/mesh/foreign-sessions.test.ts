@@ -187,6 +187,7 @@ const rows: Readonly<Record<Exclude<UnaryName, `admin.${string}`>, Row>> = {
   'blob.get': { hears: 'as a stranger', request: () => of({ blob, offset: 0, length: 100 }) },
   'replica-set.get': { hears: 'as a stranger', request: () => of() },
   'placement.propose': { hears: 'FORBIDDEN', request: () => ({ owners: [owner()] }) },
+  'placement.guests': { hears: 'FORBIDDEN', request: () => ({ owner: owner() }) },
   'placement.commit': {
     hears: 'FORBIDDEN',
     request() {

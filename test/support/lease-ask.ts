@@ -17,6 +17,9 @@ export function leaseAsk(
   homeSeed: Uint8Array,
 ): Uint8Array {
   const home = crypto.signingPublicKey(homeSeed)
-  const terms = { host: fromHex(host, 32) as Uint8Array, owner, shard: owner, home, askedBytes: bytes }
-  return encodeLeaseAsks([{ owner, shard: owner, bytes, signature: signLeaseAsk(crypto, terms, homeSeed) }])
+  const asked = { askedBytes: bytes, askedMs: 0 }
+  const terms = { host: fromHex(host, 32) as Uint8Array, owner, shard: owner, home, ...asked }
+  return encodeLeaseAsks([
+    { owner, shard: owner, bytes, lastsMs: 0, signature: signLeaseAsk(crypto, terms, homeSeed) },
+  ])
 }

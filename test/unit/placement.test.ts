@@ -130,6 +130,7 @@ test('a lease stands only as its host and its home signed it', () => {
     shard: seed(1),
     home: key(1),
     askedBytes: 900_000,
+    askedMs: 0,
     bytes: 1_000_000,
     largestRecordBytes: 100_000,
     bytesPerDay: 1_000_000,

@@ -279,10 +279,22 @@ export const goodMessages: Messages = {
       'as the node is set': { owners: [owner, source] },
       'as the owner wants': { owners: [owner], copies: 3, bytes: 50_000_000 },
       'without a stolen box': { owners: [owner], except: [node] },
+      'with a guest for two weeks': { owners: [owner], guests: [node], guestS: 1_209_600 },
     },
     reply: {
       'one shard': { proposals: [{ owner, unsigned: document, leases: [record, log] }] },
       'nobody asked': { proposals: [] },
+    },
+  },
+  'placement.guests': {
+    request: { 'by the owner': { owner } },
+    reply: {
+      'one in Berlin': {
+        nodes: [
+          { node, addresses: ['/ip4/192.0.2.7/tcp/4180/http'], region: '/geo/europe/de/berlin', offersBytes: 64_000_000 },
+        ],
+      },
+      nobody: { nodes: [] },
     },
   },
   'placement.commit': {

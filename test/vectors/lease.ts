@@ -35,19 +35,20 @@ export function leaseVectors(): LeaseVectors {
     shard: owner,
     home,
     askedBytes: 40_000_000,
+    askedMs: 0,
     bytes: 50_000_000,
     largestRecordBytes: limits.recordBytesMax,
     bytesPerDay: 100_000_000,
     expiresMs: writtenMs,
   }
   const most = Number.MAX_SAFE_INTEGER
-  const none = { askedBytes: 0, bytes: 0, largestRecordBytes: 0, bytesPerDay: 0 }
+  const none = { askedBytes: 0, askedMs: 0, bytes: 0, largestRecordBytes: 0, bytesPerDay: 0 }
   const valid: Record<string, Lease> = {
     'fifty megabytes': lease,
     'nothing, and long over its time': { ...lease, ...none, expiresMs: 0 },
     'the largest numbers': {
       ...lease,
-      ...{ askedBytes: most, bytes: most, largestRecordBytes: most, bytesPerDay: most, expiresMs: most },
+      ...{ askedBytes: most, askedMs: most, bytes: most, largestRecordBytes: most, bytesPerDay: most, expiresMs: most },
     },
   }
   const asked = signLeaseAsk(crypto, lease, homeSeed)
@@ -59,6 +60,7 @@ export function leaseVectors(): LeaseVectors {
     owner,
     home,
     lease.askedBytes,
+    lease.askedMs,
     asked,
     lease.bytes,
     lease.largestRecordBytes,
@@ -70,6 +72,12 @@ export function leaseVectors(): LeaseVectors {
   const unsigned: Record<string, Uint8Array> = {
     'the home signs for the host': signLease(crypto, lease, asked, homeSeed),
     'the host asks itself': signLease(crypto, lease, signLeaseAsk(crypto, lease, seed), seed),
+    'the home asked for days': signLease(
+      crypto,
+      lease,
+      signLeaseAsk(crypto, { ...lease, askedMs: 86_400_000 }, homeSeed),
+      seed,
+    ),
     'the home asked for less': signLease(
       crypto,
       lease,
@@ -77,8 +85,8 @@ export function leaseVectors(): LeaseVectors {
       seed,
     ),
     'a signature of zeros': encode([document, new Uint8Array(64)]),
-    'one byte more than was signed': encode([encode(items.with(8, lease.bytes + 1)), signature]),
-    'a longer time than was signed': encode([encode(items.with(11, most)), signature]),
+    'one byte more than was signed': encode([encode(items.with(9, lease.bytes + 1)), signature]),
+    'a longer time than was signed': encode([encode(items.with(12, most)), signature]),
     'another host than signed': encode([encode(items.with(2, home)), signature]),
     'signed for another purpose': encode([
       document,
@@ -109,14 +117,15 @@ export function leaseVectors(): LeaseVectors {
       'a shard of 33 bytes': changed(4, new Uint8Array(33)),
       'a home in hex': changed(5, toHex(home)),
       'half a byte asked': changed(6, 0.5),
-      'an ask that nobody signed': changed(7, null),
-      'an ask signed with 63 bytes': changed(7, asked.subarray(1)),
-      'fewer than no bytes': changed(8, -1),
-      'half a byte': changed(8, 0.5),
-      'bytes beyond 2^53': changed(8, 2n ** 53n),
-      'no largest record': changed(9, null),
-      'no bytes per day': changed(10, null),
-      'an expiry in words': changed(11, '2026'),
+      'no time asked': changed(7, null),
+      'an ask that nobody signed': changed(8, null),
+      'an ask signed with 63 bytes': changed(8, asked.subarray(1)),
+      'fewer than no bytes': changed(9, -1),
+      'half a byte': changed(9, 0.5),
+      'bytes beyond 2^53': changed(9, 2n ** 53n),
+      'no largest record': changed(10, null),
+      'no bytes per day': changed(11, null),
+      'an expiry in words': changed(12, '2026'),
       'one item too many': signed(encode([...items, null])),
       'one item too few': signed(encode(items.slice(0, -1))),
       'a document that is not the shortest CBOR': signed(

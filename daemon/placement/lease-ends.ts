@@ -1,0 +1,77 @@
+import { toHex } from '../../protocol/bytes.ts'
+import type { Clock, Log } from '../../protocol/ports.ts'
+import type { IdentityId } from '../../protocol/record/types.ts'
+import type { Config } from '../config.ts'
+import type { Hosted, Hosting } from '../hosting.ts'
+import type { NodeId, Rpc } from '../net/rpc.ts'
+import type { Leases } from './leases.ts'
+import type { Neighbours } from './neighbours.ts'
+import type { ReplicaSets } from './replica-sets.ts'
+
+const looksPerLease = 64
+
+export interface LeaseEndsParts {
+  readonly rpc: Pick<Rpc, 'self'>
+  readonly clock: Clock
+  readonly log: Log
+  readonly config: Config['hosting']
+  readonly hosting: Hosting
+  readonly replicaSets: ReplicaSets
+  readonly neighbours: Pick<Neighbours, 'awayMs'>
+  readonly leases: Pick<Leases, 'ended' | 'hasNotice' | 'forget'>
+  /** Whether that node is not known to have all that is here. */
+  readonly isBehind: (node: NodeId, owner: IdentityId) => boolean
+}
+
+/**
+ * A copy goes when its lease is over and nobody wants it renewed: a guest's, and one that was given notice. Not before another
+ * holder is known to have all of it: nothing that this node alone acknowledged may go with it.
+ */
+export class LeaseEnds {
+  readonly #parts: LeaseEndsParts
+
+  constructor(parts: LeaseEndsParts) {
+    this.#parts = parts
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, config, log } = this.#parts
+    const everyMs = Math.max(config.heartbeatMs, config.leaseMs / looksPerLease)
+    while (!signal.aborted) {
+      await clock.sleep(everyMs, signal)
+      try {
+        await this.#look()
+      } catch (error) {
+        if (!signal.aborted) log.warn('leases.not-ended', { error: String(error) })
+      }
+    }
+  }
+
+  async #look(): Promise<void> {
+    const { hosting, leases, log } = this.#parts
+    for (const hosted of [...hosting.list()].filter((one) => this.#isOver(one))) {
+      const { owner } = hosted
+      if (!this.#isElsewhere(owner)) continue
+      await hosting.remove(owner)
+      await leases.forget(owner)
+      log.info('lease.ended', { owner: toHex(owner) })
+    }
+  }
+
+  #isOver({ owner, person }: Hosted): boolean {
+    const { leases, replicaSets, rpc } = this.#parts
+    if (person || !leases.ended(owner)) return false
+    const seat = replicaSets.get(owner)?.newest.members.find(({ node }) => toHex(node) === rpc.self)
+    return seat?.role === 'guest' || leases.hasNotice(owner)
+  }
+
+  /** Another holder that is heard has all of it. */
+  #isElsewhere(owner: IdentityId): boolean {
+    const { isBehind, neighbours, replicaSets, rpc } = this.#parts
+    const others = replicaSets.get(owner)?.newest.members ?? []
+    return others.some(({ node, role }) => {
+      const name = toHex(node)
+      return name !== rpc.self && role !== 'guest' && neighbours.awayMs(name) === 0 && !isBehind(name, owner)
+    })
+  }
+}
