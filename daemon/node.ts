@@ -49,6 +49,7 @@ import { Repair } from './placement/repair.ts'
 import { ReplicaSets } from './placement/replica-sets.ts'
 import { TakenLeases } from './placement/taken-leases.ts'
 import { BlobCopies } from './replication/blob-copies.ts'
+import { HandOver } from './replication/hand-over.ts'
 import { Replication } from './replication/replication.ts'
 import { Revocations } from './replication/revocations.ts'
 import { RevokedDevices } from './revoked-devices.ts'
@@ -195,14 +196,23 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     replicaSets,
     placement,
     neighbours,
+    // A box that lost what it had promised does not let itself be told of its seat: it promises anew first.
+    onNotHeld: (host, owner) => renewals.lost(owner, host),
     onComplete(owner) {
       announce(owner)
       revocations.look(owner)
     },
   })
+  const handOver = new HandOver({
+    ...base,
+    ...{ replicaSets, neighbours },
+    heartbeatMs: config.hosting.heartbeatMs,
+    announceTo: (node, owner) => placement.distribution.announceTo(node, owner),
+  })
   const leaseEnds = new LeaseEnds({
     ...base,
     ...{ replicaSets, neighbours, leases },
+    isHandedOver: (owner) => handOver.isDone(owner),
     isBehind: (node, owner) => replication.isBehind(node, owner),
   })
   const revocations = new Revocations({ ...base, ingest, holders: replication.holders })
@@ -393,6 +403,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   tasks.start('repair', (signal) => repair.run(signal))
   tasks.start('lease-renewals', (signal) => renewals.run(signal))
   tasks.start('lease-ends', (signal) => leaseEnds.run(signal))
+  tasks.start('hand-over', (signal) => handOver.run(signal))
 
   const close = (): Promise<void> => closeAll(pairing, provides, tasks, network, blobs, store)
   return {

@@ -5,7 +5,6 @@ import type { Log } from '../protocol/ports.ts'
 import { openBlobs } from '../storage/blobs.ts'
 import { openBlobFolder } from '../storage/blobs-disk.ts'
 import { MemoryBlobFolder } from '../storage/blobs-memory.ts'
-import { openLevelKv } from '../storage/kv-level.ts'
 import { MemoryKv } from '../storage/kv-memory.ts'
 import { openStore } from '../storage/store.ts'
 import { openAdminToken } from './api/auth.ts'
@@ -16,9 +15,12 @@ import { loadCrypto } from './crypto/index.ts'
 import { secondThread } from './crypto/second-thread.ts'
 import { createLog } from './log.ts'
 import { createLibp2pNetwork, providerValidityMs } from './net/libp2p.ts'
+import { mendIndexes, noteMended } from './mended.ts'
 import { createNode, type Node } from './node.ts'
+import { Quarantine } from './quarantine.ts'
 import { systemRandom } from './random.ts'
 import { openStateFolder, writeSecretFile, type KeyFileSeal } from './state-folder.ts'
+import { openOrMend } from './verify.ts'
 
 export interface StartOptions {
   readonly config: Config
@@ -68,9 +70,14 @@ export async function startDaemon(options: StartOptions): Promise<Daemon> {
   opened.use(ahead)
   const isMemory = config.store === 'memory'
 
-  const kv = isMemory ? new MemoryKv() : await openLevelKv(folder.store, { clock: systemClock })
+  const quarantine = new Quarantine(folder.path)
+  const { kv, kept } = isMemory
+    ? { kv: new MemoryKv(), kept: undefined }
+    : await openOrMend(folder.store, systemClock, quarantine)
   opened.defer(() => kv.close())
+  if (kept !== undefined) await mendIndexes(kv, { crypto, log, kept, quarantine })
   const store = await openStore(kv, { clock: systemClock })
+  if (kept !== undefined) await noteMended(store, systemClock, kept)
   const blobs = openBlobs(isMemory ? new MemoryBlobFolder() : await openBlobFolder(folder.blobs))
   const network = await createLibp2pNetwork({
     config,

@@ -94,7 +94,11 @@ export const errorTable = {
     retryable: false,
     help: 'Give this user the right to write the state folder.',
   },
-  STORE_CORRUPT: { http: 500, retryable: false, help: 'Move the store aside; the replicas hold copies.' },
+  STORE_CORRUPT: {
+    http: 500,
+    retryable: false,
+    help: 'Stop the node and run onehop verify: it mends what can be mended, and other holders bring the rest.',
+  },
   STORE_VERSION: {
     http: 500,
     retryable: false,

@@ -23,8 +23,10 @@ export const tags = {
   cursor: 0x70, // p
   order: 0x72, // r
   table: 0x74, // t
+  aside: 0x75, // u
   winner: 0x77, // w
   removing: 0x78, // x
+  rebuilding: 0x79, // y
   dropped: 0x7a, // z
 } as const
 

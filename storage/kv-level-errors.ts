@@ -27,7 +27,8 @@ export function asStoreError(cause: unknown, location: string, holderPid?: numbe
   if (/EACCES|EPERM|ENOTDIR|EEXIST|Permission denied|not permitted|Not a directory/i.test(text)) {
     return fail('STORE_UNWRITABLE', 'the store cannot be written')
   }
-  if (/LEVEL_CORRUPTION|Corruption|does not exist|missing files/i.test(text)) {
+  // A file of the database itself that is not there: its manifest, a table.
+  if (/LEVEL_CORRUPTION|Corruption|does not exist|missing files|\/level\/[^:]*: No such file/i.test(text)) {
     return fail('STORE_CORRUPT', 'the store is damaged')
   }
   if (/LEVEL_DATABASE_NOT_OPEN|LEVEL_ITERATOR_NOT_OPEN|LEVEL_BATCH_NOT_OPEN/.test(text)) {

@@ -6,6 +6,7 @@ import { CachedKv } from './kv-cache.ts'
 import { uintPart } from './keys.ts'
 import type { Kv } from './kv.ts'
 import { formatVersion, migrate, versionKey } from './migrations.ts'
+import { resumeRebuilds } from './rebuild-shard.ts'
 import { KvRecords } from './records.ts'
 import { ShardStates } from './shard-state.ts'
 import { KvShards } from './shards.ts'
@@ -24,6 +25,7 @@ export interface StoreOptions {
 /** Brings the format up to date and returns a store that is ready. Closing the store closes `kv`. */
 export async function openStore(kv: Kv, options: StoreOptions): Promise<Store> {
   await migrate(kv)
+  await resumeRebuilds(kv)
   const store = new KvStore(new CachedKv(kv), options)
   await store.shards.resumeRemovals()
   return store

@@ -207,7 +207,7 @@ export interface Cursor {
 }
 
 export interface CursorName {
-  /** What it is for: 'push', 'stream', 'search'. */
+  /** What it is for: 'push', 'handed-over', 'stream', 'search'. */
   readonly kind: string
   /** Whom it is about: a node's key, an aggregator's, any bytes up to 255. */
   readonly peer: Uint8Array

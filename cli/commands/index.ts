@@ -31,6 +31,7 @@ import { start } from './start.ts'
 import { status } from './status.ts'
 import { stop } from './stop.ts'
 import { tokens, tokensGrant, tokensRevoke } from './tokens.ts'
+import { verify } from './verify.ts'
 import { view } from './view.ts'
 
 export const commands: readonly Command[] = [
@@ -85,6 +86,7 @@ export const commands: readonly Command[] = [
   search,
   explain,
   importFile,
+  verify,
   configShow,
   paths,
   help,

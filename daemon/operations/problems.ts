@@ -5,6 +5,7 @@ import { failTogether, type Candidate } from '../../protocol/placement/rendezvou
 import type { Seat } from '../../protocol/placement/replica-set.ts'
 import type { Clock } from '../../protocol/ports.ts'
 import type { Store } from '../../storage/types.ts'
+import { recentlyMended } from '../mended.ts'
 import type { Config } from '../config.ts'
 import type { Hosted } from '../hosting.ts'
 import type { Identities } from '../identities.ts'
@@ -24,7 +25,7 @@ export interface ProblemParts {
   readonly identities: Pick<Identities, 'get'>
   readonly clock: Pick<Clock, 'monotonicMs' | 'nowMs'>
   readonly renewals: Pick<LeaseRenewals, 'refused'>
-  readonly store: Pick<Store, 'stats'>
+  readonly store: Pick<Store, 'stats' | 'documents'>
   /** Of the disk that holds the state; undefined where nobody can tell. */
   readonly freeBytes: number | undefined
 }
@@ -45,12 +46,13 @@ const shortMax = 64
 const residentsMax = 64
 
 /** A box works as it should though somebody has few copies, as a first box in a street always begins, or lives here no more. */
-const harmless: readonly string[] = ['FEW_COPIES', 'SHUT_OUT', 'LEASE_ENDS']
+const harmless: readonly string[] = ['FEW_COPIES', 'SHUT_OUT', 'LEASE_ENDS', 'STORE_MENDED']
 
 /** What a person should do something about, in words. Nothing that mends itself within a heartbeat or two. */
 export function findProblems(parts: ProblemParts): Problem[] {
   const all = [
     failingStore,
+    mendedStore,
     littleSpace,
     alone,
     noRelay,
@@ -73,6 +75,20 @@ function failingStore({ store, clock }: ProblemParts): Problem[] {
   const sinceMs = Math.floor(clock.monotonicMs() - failure.sinceMs)
   const text = `Nothing can be written: ${message}.`.slice(0, 1024)
   return [problem(code, text, help, sinceMs)]
+}
+
+/** What could not be read comes back from the other holders; who has none of these should know. */
+function mendedStore({ store, clock }: ProblemParts): Problem[] {
+  const kept = recentlyMended(store, clock)
+  if (kept === undefined) return []
+  const text = `The database was damaged and has been mended. What it was is in ${kept}.`
+  return [
+    problem(
+      'STORE_MENDED',
+      text.slice(0, 1024),
+      'Other holders bring back what could not be read: see the copies below. Look at the disk (dmesg), and delete that folder once all is there.',
+    ),
+  ]
 }
 
 function littleSpace({ config, freeBytes }: ProblemParts): Problem[] {

@@ -21,11 +21,13 @@ export interface LeaseEndsParts {
   readonly leases: Pick<Leases, 'ended' | 'hasNotice' | 'forget'>
   /** Whether that node is not known to have all that is here. */
   readonly isBehind: (node: NodeId, owner: IdentityId) => boolean
+  /** Where this node has no seat: all that is here was brought to one that has. */
+  readonly isHandedOver: (owner: IdentityId) => boolean
 }
 
 /**
- * A copy goes when its lease is over and nobody wants it renewed: a guest's, and one that was given notice. Not before another
- * holder is known to have all of it: nothing that this node alone acknowledged may go with it.
+ * A copy goes when its lease is over and nobody wants it renewed: a guest's, one that was given notice, one whose seat went to somebody
+ * else. Not before another holder is known to have all of it: nothing that this node alone acknowledged may go with it.
  */
 export class LeaseEnds {
   readonly #parts: LeaseEndsParts
@@ -61,14 +63,17 @@ export class LeaseEnds {
   #isOver({ owner, person }: Hosted): boolean {
     const { leases, replicaSets, rpc } = this.#parts
     if (person || !leases.ended(owner)) return false
-    const seat = replicaSets.get(owner)?.newest.members.find(({ node }) => toHex(node) === rpc.self)
-    return seat?.role === 'guest' || leases.hasNotice(owner)
+    const members = replicaSets.get(owner)?.newest.members ?? []
+    const seat = members.find(({ node }) => toHex(node) === rpc.self)
+    const isSeatless = members.length > 0 && seat === undefined
+    return isSeatless || seat?.role === 'guest' || leases.hasNotice(owner)
   }
 
   /** Another holder that is heard has all of it. */
   #isElsewhere(owner: IdentityId): boolean {
-    const { isBehind, neighbours, replicaSets, rpc } = this.#parts
+    const { isBehind, isHandedOver, neighbours, replicaSets, rpc } = this.#parts
     const others = replicaSets.get(owner)?.newest.members ?? []
+    if (!others.some(({ node }) => toHex(node) === rpc.self)) return isHandedOver(owner)
     return others.some(({ node, role }) => {
       const name = toHex(node)
       return name !== rpc.self && role !== 'guest' && neighbours.awayMs(name) === 0 && !isBehind(name, owner)

@@ -12,6 +12,8 @@ import type { TakenLeases } from './taken-leases.ts'
 
 /** A look in so many parts of a lease's time: one that half ran out is asked for anew many times before it ends. */
 const looksPerLease = 64
+/** Asked at a time; the others say so again when they are compared. */
+const lostMax = 4_096
 
 export interface LeaseRenewalsParts {
   readonly rpc: Pick<Rpc, 'self'>
@@ -37,6 +39,7 @@ export interface Refusal {
 export class LeaseRenewals {
   readonly #parts: LeaseRenewalsParts
   readonly #refused = new Map<string, Refusal>()
+  readonly #lost = new Map<string, Pick<Refusal, 'owner' | 'host'>>()
 
   constructor(parts: LeaseRenewalsParts) {
     this.#parts = parts
@@ -49,20 +52,40 @@ export class LeaseRenewals {
     return [...this.#refused.values()].filter(isSeated)
   }
 
+  /** The host says that it does not hold a shard that it promised to: it is asked anew, whatever time is left. */
+  lost(owner: IdentityId, host: NodeId): void {
+    if (this.#lost.size < lostMax && this.#parts.placement.leads(owner))
+      this.#lost.set(`${toHex(owner)} ${host}`, { owner, host })
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     const { clock, config, log } = this.#parts
     const everyMs = Math.max(config.heartbeatMs, config.leaseMs / looksPerLease)
     // Soon after a start, once neighbours were heard: a box that is switched off each night would never get to it.
-    let waitMs = Math.min(everyMs, config.heartbeatMs * 3)
+    let dueMs = clock.monotonicMs() + Math.min(everyMs, config.heartbeatMs * 3)
     while (!signal.aborted) {
-      await clock.sleep(waitMs, signal)
-      waitMs = everyMs
+      await clock.sleep(config.heartbeatMs, signal)
+      const nowMs = clock.monotonicMs()
       try {
-        await this.#look(signal)
+        if (nowMs >= dueMs) {
+          dueMs = nowMs + everyMs
+          await this.#look(signal)
+        }
+        await this.#askLost(signal)
       } catch (error) {
         if (!signal.aborted) log.warn('leases.not-renewed', { error: String(error) })
       }
     }
+  }
+
+  async #askLost(signal: AbortSignal): Promise<void> {
+    const byHost = new Map<NodeId, Ask[]>()
+    for (const { owner, host } of this.#lost.values()) {
+      const ask = { owner, shard: owner, bytes: this.#bytesOf(owner, host), lastsMs: 0 }
+      byHost.set(host, [...(byHost.get(host) ?? []), ask])
+    }
+    this.#lost.clear()
+    await Promise.all([...byHost].map(([host, asks]) => this.#renew(host, asks, signal)))
   }
 
   async #look(signal: AbortSignal): Promise<void> {

@@ -53,6 +53,8 @@ export interface ReconcileParts {
   /** This node is itself still waiting for records of the shard. */
   readonly isFilling: (owner: IdentityId) => boolean
   /** The node was found to hold everything up to this place of the own arrival log. */
+  /** A member says that it does not hold the shard: it never sat, or lost what it had. */
+  readonly onNotHeld?: ((node: NodeId, owner: IdentityId) => void) | undefined
   readonly onEqual: (node: NodeId, owner: IdentityId, logHead: number) => void
 }
 
@@ -91,7 +93,7 @@ export class Reconcile {
     signal: AbortSignal,
     owners = this.#parts.holders.shared(node),
   ): Promise<Reconciled> {
-    const { rpc, digests, replicaSets, clock, announceTo, onEqual } = this.#parts
+    const { rpc, digests, replicaSets, clock, announceTo, onEqual, onNotHeld } = this.#parts
     const result = {
       equal: [] as IdentityId[],
       filling: [] as IdentityId[],
@@ -119,6 +121,7 @@ export class Reconcile {
         const verdict = compared[i]
         // It may have heard of no seat of its own, or of this node's, as the one that was to tell it restarted.
         if (verdict?.sameSet === false || verdict?.records === 'notHeld') announceTo(node, owner)
+        if (verdict?.records === 'notHeld') onNotHeld?.(node, owner)
         if (verdict?.records === 'equal' || verdict?.records === 'filling') {
           result[verdict.records].push(owner)
           const head = heads[i]

@@ -44,6 +44,8 @@ export interface ReplicationParts {
   readonly neighbours: Neighbours
   /** A shard is held here in full: from now on it may be announced in the DHT. */
   readonly onComplete: (owner: IdentityId) => void
+  /** A member says that it does not hold the shard. */
+  readonly onNotHeld?: ((node: NodeId, owner: IdentityId) => void) | undefined
 }
 
 /** What joined is compared this soon, and again until it is equal: ever more seldom as long as nothing becomes so. */

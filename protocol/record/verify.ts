@@ -38,7 +38,8 @@ export function verifyRecord(
   )
 }
 
-function checkBytes(crypto: CryptoProvider, record: SignedRecord): Refusal | undefined {
+/** What is wrong with a record by itself, whoever's log: its sections, and its device's signature. */
+export function checkBytes(crypto: CryptoProvider, record: SignedRecord): Refusal | undefined {
   const { header, sections } = record
   if (sections.length !== header.sections.length) return refuse('BAD_MESSAGE', 'sections and header differ')
   for (let i = 0; i < sections.length; i++) {

@@ -17,7 +17,12 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** The only command that runs a node in its own process; the choice of the crypto provider; how the config is read. */
-const mayImportDaemon = new Set(['cli/commands/start.ts', 'cli/config.ts', 'cli/crypto.ts'])
+const mayImportDaemon = new Set([
+  'cli/commands/start.ts',
+  'cli/commands/verify.ts',
+  'cli/config.ts',
+  'cli/crypto.ts',
+])
 
 /** Rooms that run in browsers too. */
 const portable = new Set(['protocol', 'client'])

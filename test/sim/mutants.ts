@@ -240,7 +240,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a joiner counts as whole at once',
     file: 'daemon/replication/replication.ts',
-    find: 'return leader === node || leader === this.#parts.rpc.self\n',
-    replace: 'return leader !== undefined || node === undefined\n',
+    find: 'if (leader === node) return true\n',
+    replace: 'if (leader !== undefined) return true\n',
   },
 ]

@@ -65,7 +65,7 @@ function inviting(admin: Admin, problems: ReturnType<typeof noticePlace>): HTMLE
     ...sizes.map((each) => element('option', { value: each }, `${each} GB each way`)),
   )
   const name = element('input', { type: 'text', maxlength: 40, autocomplete: 'off', placeholder: 'Ben' })
-  const link = element('output', { class: 'link small mono', hidden: true })
+  const link = element('output', { class: 'invitation small mono', hidden: true })
   const words = element('p', { class: 'soft small', hidden: true })
   const make = actionButton(
     'Make an invitation',

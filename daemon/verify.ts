@@ -1,0 +1,118 @@
+/** Checks what lies on the disk of a node that is stopped, and makes anew what can be. */
+import { join } from 'node:path'
+import type { CryptoProvider } from '../protocol/crypto/provider.ts'
+import { asOnehopError } from '../protocol/errors.ts'
+import type { Clock } from '../protocol/ports.ts'
+import { checkBytes } from '../protocol/record/verify.ts'
+import type { SignedRecord } from '../protocol/record/types.ts'
+import { shardFaults } from '../storage/check-shard.ts'
+import { openLevelKv } from '../storage/kv-level.ts'
+import type { Kv } from '../storage/kv.ts'
+import { mendLevel } from '../storage/mend-level.ts'
+import { migrate } from '../storage/migrations.ts'
+import type { OnDamaged } from '../storage/rebuild-shard.ts'
+import { verifyBlobs, type BlobsReport } from '../storage/verify-blobs.ts'
+import { verifyStore, type StoreReport } from '../storage/verify-store.ts'
+import { Quarantine } from './quarantine.ts'
+import { statePaths } from './state-folder.ts'
+
+export interface VerifyStateOptions {
+  readonly state: string
+  readonly clock: Clock
+  readonly crypto: CryptoProvider
+  /** Looks, and changes nothing. */
+  readonly looksOnly: boolean
+  readonly onShard?: (done: number, records: number) => void
+  readonly signal?: AbortSignal
+}
+
+export interface StateReport {
+  readonly store: StoreReport
+  readonly blobs: BlobsReport
+  /** Faults in words, with how many there are of each. */
+  readonly faults: readonly (readonly [what: string, count: number])[]
+  /** Where the damaged database was copied to, if it could not be opened. */
+  readonly damagedStore: string | undefined
+  /** What was taken out of the way, and where it is. */
+  readonly quarantined: number
+  readonly quarantine: string
+}
+
+/** Throws STORE_LOCKED while a node runs on it, and STORE_CORRUPT where it cannot be read and nothing may be changed. */
+export async function verifyState(options: VerifyStateOptions): Promise<StateReport> {
+  const { state, clock, looksOnly, signal } = options
+  const paths = statePaths(state)
+  const quarantine = new Quarantine(state)
+  const { store, kept } = await verifyOpened(
+    await openOrMend(paths.store, clock, looksOnly ? undefined : quarantine),
+    options,
+    quarantine,
+  )
+  const blobs = await verifyBlobs(
+    paths.blobs,
+    async (file, name) => {
+      if (!looksOnly) await quarantine.move(file, name)
+    },
+    signal,
+  )
+  const faults = [...store.faults].map(([fault, count]) => [shardFaults[fault], count] as const)
+  return {
+    ...{ store, blobs },
+    faults: blobs.damaged === 0 ? faults : [...faults, ['damaged pieces of files', blobs.damaged]],
+    damagedStore: kept,
+    quarantined: quarantine.kept,
+    quarantine: quarantine.path,
+  }
+}
+
+/** A table that is damaged inside shows as it is read, not as the database is opened: it is mended then, and looked at once more. */
+async function verifyOpened(
+  { kv, kept }: OpenedStore,
+  options: VerifyStateOptions,
+  quarantine: Quarantine,
+): Promise<{ readonly store: StoreReport; readonly kept: string | undefined }> {
+  const { state, clock, crypto, looksOnly, onShard, signal } = options
+  const repair = looksOnly
+    ? undefined
+    : { onDamaged: (...damaged: Parameters<OnDamaged>) => quarantine.keep(...damaged) }
+  try {
+    await migrate(kv)
+    return { store: await verifyStore(kv, { isSigned: signedBy(crypto), repair, onShard, signal }), kept }
+  } catch (cause) {
+    if (looksOnly || kept !== undefined || asOnehopError(cause).code !== 'STORE_CORRUPT') throw cause
+  } finally {
+    await kv.close()
+  }
+  return verifyOpened(await mend(statePaths(state).store, clock, quarantine), options, quarantine)
+}
+
+export function signedBy(crypto: CryptoProvider): (record: SignedRecord) => boolean {
+  return (record) => checkBytes(crypto, record) === undefined
+}
+
+export interface OpenedStore {
+  readonly kv: Kv
+  /** Where the damaged one is. */
+  readonly kept: string | undefined
+}
+
+/** Without a quarantine what cannot be opened stays as it is. */
+export async function openOrMend(
+  location: string,
+  clock: Clock,
+  quarantine: Quarantine | undefined,
+): Promise<OpenedStore> {
+  try {
+    return { kv: await openLevelKv(location, { clock }), kept: undefined }
+  } catch (cause) {
+    if (quarantine === undefined || asOnehopError(cause).code !== 'STORE_CORRUPT') throw cause
+  }
+  return mend(location, clock, quarantine)
+}
+
+async function mend(location: string, clock: Clock, quarantine: Quarantine): Promise<OpenedStore> {
+  const kept = join(quarantine.path, `store-${Math.floor(clock.nowMs())}`)
+  await quarantine.open()
+  await mendLevel(location, kept)
+  return { kv: await openLevelKv(location, { clock }), kept }
+}

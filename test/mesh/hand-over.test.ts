@@ -1,0 +1,67 @@
+/** A box that lost its seat while it was cut off, and has what nobody else has. */
+import { expect, test } from 'vitest'
+import { microblog } from '../../client/microblog.ts'
+import { createMesh, type Mesh, type MeshNode } from '../support/mesh.ts'
+import { Resident } from '../support/resident.ts'
+
+const hourMs = 3_600_000
+const at = (mesh: Mesh, index: number): MeshNode => mesh.nodes[index] as MeshNode
+
+/** Ada's shard at 0, 1 and 2; 2 is cut off, takes a record, and the owner signs a set with 3 in its place. */
+async function cutOff() {
+  const mesh = await createMesh(4, {
+    config: () => ({ hosting: { heartbeatMs: 120_000, suspectAfterMs: 600_000, leaseMs: 6 * hourMs } }),
+  })
+  await mesh.clock.advance(3_000)
+  const ada = new Resident(mesh, microblog)
+  await mesh.wait(ada.moveIn(at(mesh, 0)))
+  expect(await mesh.wait(ada.place(at(mesh, 0), 2, [at(mesh, 3).id]))).toBe(3)
+  for (let i = 0; i < 5; i++) await mesh.wait(ada.put(at(mesh, 0), 'posts', { text: `post ${i}` }))
+  await mesh.clock.advance(300_000)
+  const { id } = at(mesh, 2)
+  mesh.holdBack((from, to) => from === id || to === id)
+  await mesh.wait(ada.put(at(mesh, 2), 'posts', { text: 'on the island' }))
+  await mesh.clock.advance(600_000)
+  expect(await mesh.wait(ada.place(at(mesh, 0), 2))).toBe(3)
+  await mesh.clock.advance(300_000)
+  const records = (index: number): number | undefined => at(mesh, index).store.shards.get(ada.id)?.records
+  return { mesh, records }
+}
+
+test('hands it to those who have a seat now, whatever epoch they are in, and then its copy goes when its lease ends', async () => {
+  const { mesh, records } = await cutOff()
+  await using _ = mesh
+  expect([0, 1, 2, 3].map(records)).toEqual([5, 5, 6, 5])
+  mesh.holdBack(undefined)
+  await mesh.until(() => [0, 1, 3].every((index) => records(index) === 6), 30 * 60_000)
+  await mesh.until(() => records(2) === undefined, 8 * hourMs)
+  expect([0, 1, 3].map(records)).toEqual([6, 6, 6])
+})
+
+test('keeps it for as long as nobody takes it', async () => {
+  const { mesh, records } = await cutOff()
+  await using _ = mesh
+  mesh.holdBack((from, to, method) => method === 'shard/push' && from === at(mesh, 2).id && to !== from)
+  await mesh.clock.advance(8 * hourMs)
+  expect([0, 1, 2, 3].map(records)).toEqual([5, 5, 6, 5])
+  mesh.holdBack(undefined)
+  await mesh.until(() => records(0) === 6, 30 * 60_000)
+})
+
+test('a box that lost what it promised is asked to promise anew, and has its copy again', async () => {
+  await using mesh = await createMesh(2, { config: () => ({ hosting: { reconcileEveryMs: 60_000 } }) })
+  await mesh.clock.advance(3_000)
+  const ada = new Resident(mesh, microblog)
+  await mesh.wait(ada.moveIn(at(mesh, 0)))
+  await mesh.wait(ada.place(at(mesh, 0), 1))
+  for (let i = 0; i < 5; i++) await mesh.wait(ada.put(at(mesh, 0), 'posts', { text: `post ${i}` }))
+  const records = (): number | undefined => at(mesh, 1).store.shards.get(ada.id)?.records
+  await mesh.until(() => records() === 5)
+  await mesh.wait(at(mesh, 1).call('admin.host.remove', { identities: [ada.id] }))
+  for (const kind of ['lease-granted', 'replica-set', 'identity'])
+    await mesh.wait(at(mesh, 1).store.documents.delete(kind, ada.id))
+  await mesh.close(1)
+  await mesh.open(1)
+  expect(records()).toBeUndefined()
+  await mesh.until(() => records() === 5, 30 * 60_000)
+})

@@ -1,0 +1,112 @@
+/** A box whose database was damaged: it says so, starts again, and has from the others what it lost. */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { loadCrypto } from '../../daemon/crypto/index.ts'
+import { Box } from '../crash/box.ts'
+import { moveIn } from '../crash/crashes.ts'
+import { createSimPerson, type Writer } from '../sim/writer.ts'
+import { until } from '../support/until.ts'
+
+const bin = resolve(import.meta.dirname, '../../dist/cli/bin.js')
+const posts = 40
+const folder = mkdtempSync(join(tmpdir(), 'onehop-damaged-'))
+let home: Box
+let other: Box
+
+function verify(box: Box, ...args: readonly string[]) {
+  const command = [bin, 'verify', '--state', box.state, ...args]
+  const { status, stdout, stderr } = spawnSync(process.execPath, command, {
+    encoding: 'utf8',
+    env: { PATH: process.env['PATH'], HOME: folder },
+  })
+  return { status, said: stdout + stderr, json: () => JSON.parse(stdout) as Record<string, unknown> }
+}
+
+async function recordsAt(box: Box): Promise<number> {
+  const { hosted } = await box.call('admin.status', {})
+  return hosted[0]?.records ?? 0
+}
+
+const level = (box: Box): string => join(box.state, 'store', 'level')
+const filesOf = (box: Box, end: string): string[] =>
+  readdirSync(level(box))
+    .filter((file) => file.endsWith(end))
+    .map((file) => join(level(box), file))
+
+/** Every so many bytes of a file another one, as a worn card would. */
+function damage(file: string, every: number): void {
+  const bytes = readFileSync(file)
+  for (let at = Math.floor(every / 2); at < bytes.length; at += every)
+    bytes[at] = (bytes[at] as number) ^ 0xff
+  writeFileSync(file, bytes)
+}
+
+beforeAll(async () => {
+  expect(statSync(bin).isFile(), 'npm run build comes first').toBe(true)
+  const crypto = await loadCrypto()
+  home = await Box.make(folder, 0)
+  await home.start()
+  other = await Box.make(folder, 1, home)
+  await other.start()
+  await until(async () => (await home.call('admin.status', {})).peers.some((peer) => peer.connected), 30_000)
+  const person = createSimPerson(crypto)
+  await moveIn(home, person, 1)
+  const [writer] = person.writers as [Writer]
+  const records = Array.from(
+    { length: posts },
+    (_, i) => writer.sign('posts', new Uint8Array(0), 'put', { text: `post ${i}` }, Date.now()).bytes,
+  )
+  await home.call('record.put', { records })
+  await until(async () => (await recordsAt(other)) === posts, 30_000)
+}, 120_000)
+
+afterAll(async () => {
+  for (const box of [home, other]) await box?.end('SIGTERM')
+  rmSync(folder, { recursive: true, force: true })
+})
+
+test('while the node runs it is not looked at; stopped and well, it is told so', async () => {
+  const running = verify(other)
+  expect([running.status, running.said]).toEqual([1, expect.stringContaining('STORE_LOCKED')])
+  await other.end('SIGTERM')
+  const well = verify(other)
+  expect([well.status, well.said]).toEqual([
+    0,
+    expect.stringMatching(/Checked 40 records .*\nAll is well\./s),
+  ])
+}, 60_000)
+
+test('records that a worn card changed are found; once the node runs again the other brings them back', async () => {
+  for (const file of [...filesOf(other, '.log'), ...filesOf(other, '.ldb')]) damage(file, 3_000)
+  const looked = verify(other, '--look-only', '--json')
+  // Damage that LevelDB itself refuses is for the start to mend.
+  expect([4, 1]).toContain(looked.status)
+  const mended = verify(other, '--json')
+  expect(mended.status, mended.said).toBe(0)
+  expect(mended.json()).toMatchObject({ healthy: false })
+  const again = verify(other, '--json')
+  expect(again.json()).toMatchObject({ healthy: true })
+  expect(again.json()['records']).toBeLessThan(posts)
+  await other.start()
+  await until(async () => (await recordsAt(other)) === posts, 60_000)
+  await other.end('SIGTERM')
+  expect(verify(other, '--json').json()).toMatchObject({ healthy: true, records: posts })
+}, 120_000)
+
+test('a database that cannot be opened is kept, mended and said; what it lost comes back', async () => {
+  for (const file of filesOf(other, '').filter((each) => /MANIFEST/.test(each))) rmSync(file)
+  expect(verify(other, '--look-only').said).toContain('STORE_CORRUPT')
+  await other.start()
+  const { problems, healthy } = await other.call('admin.status', {})
+  expect(healthy).toBe(true)
+  const told = problems.find(({ code }) => code === 'STORE_MENDED')
+  const kept = readdirSync(join(other.state, 'quarantine'))
+    .filter((name) => name.startsWith('store-'))
+    .toSorted()
+    .at(-1)
+  expect(told?.message).toContain(kept)
+  await until(async () => (await recordsAt(other)) === posts, 60_000)
+}, 120_000)
