@@ -49,6 +49,7 @@ import { Repair } from './placement/repair.ts'
 import { ReplicaSets } from './placement/replica-sets.ts'
 import { TakenLeases } from './placement/taken-leases.ts'
 import { BlobCopies } from './replication/blob-copies.ts'
+import { BlobLists } from './replication/blob-lists.ts'
 import { HandOver } from './replication/hand-over.ts'
 import { Replication } from './replication/replication.ts'
 import { Revocations } from './replication/revocations.ts'
@@ -145,6 +146,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     ...base,
     ...{ offers, pacts, taken },
     regionOf: (node) => neighbours.get(node)?.hello.region,
+    isHolder: (owner, node) => replicaSets.members(owner).includes(node),
   })
   const neighbours: Neighbours = new Neighbours({
     ...base,
@@ -160,7 +162,11 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     neighbours.watch(node)
   }
   for (const agreement of pacts.list()) meet(agreement)
-  pacts.onMade(meet)
+  pacts.onMade((agreement) => {
+    meet(agreement)
+    const owners = leases.ledger.shardsOf(agreement.node).map((owner) => fromHex(owner) as IdentityId)
+    leases.takeBackNotice(owners).catch((error: unknown) => log.warn('pact.notice', { error: String(error) }))
+  })
   const denyList = await DenyList.open(store, network)
   const revokedDevices = new RevokedDevices({ identities, hosting, denyList, log })
   const replicaSets = new ReplicaSets(store, crypto, identities)
@@ -217,6 +223,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   })
   const revocations = new Revocations({ ...base, ingest, holders: replication.holders })
   const blobCopies = new BlobCopies({ ...base, blobs, holders: replication.holders })
+  const blobLists = new BlobLists({ ...base, replicaSets, holders: replication.holders, copies: blobCopies })
   const uploads = new Uploads({ clock, log, blobs, hosting, copies: blobCopies })
 
   // Posts of others, and pages.
@@ -397,6 +404,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   tasks.start('replication', (signal) => replication.run(signal))
   tasks.start('revocations', (signal) => revocations.run(signal))
   tasks.start('blobs', (signal) => blobCopies.run(signal))
+  tasks.start('blob-lists', (signal) => blobLists.run(signal))
   tasks.start('uploads', (signal) => uploads.run(signal))
   tasks.start('streams', (signal) => streams.run(signal))
   tasks.start('search', (signal) => search.run(signal))

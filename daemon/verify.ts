@@ -1,7 +1,8 @@
 /** Checks what lies on the disk of a node that is stopped, and makes anew what can be. */
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
-import { asOnehopError } from '../protocol/errors.ts'
+import { asOnehopError, OnehopError } from '../protocol/errors.ts'
 import type { Clock } from '../protocol/ports.ts'
 import { checkBytes } from '../protocol/record/verify.ts'
 import type { SignedRecord } from '../protocol/record/types.ts'
@@ -42,6 +43,11 @@ export interface StateReport {
 export async function verifyState(options: VerifyStateOptions): Promise<StateReport> {
   const { state, clock, looksOnly, signal } = options
   const paths = statePaths(state)
+  // Opening would make one.
+  if (!existsSync(paths.store))
+    throw new OnehopError('NOT_FOUND', `no node has kept anything in ${state}`, {
+      help: 'Name its folder: --state DIR. onehop paths shows which one is meant.',
+    })
   const quarantine = new Quarantine(state)
   const { store, kept } = await verifyOpened(
     await openOrMend(paths.store, clock, looksOnly ? undefined : quarantine),

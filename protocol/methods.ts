@@ -60,6 +60,7 @@ export const methods = {
   'shard/blob-chunk': rule('anyone'),
   'shard/blob-manifest': rule('anyone'),
   'shard/blob-offer': rule('holder', 'FORBIDDEN', 'signed'),
+  'shard/blobs': rule('holder', 'blank'),
   'shard/compare': rule('holder', 'blank'),
   'shard/fetch': rule('holder', 'FORBIDDEN'),
   'shard/hello': rule('anyone', undefined, 'own', 'renewed'),

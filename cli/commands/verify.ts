@@ -11,10 +11,7 @@ export const verify: Command = {
   operands: [],
   options: { 'look-only': { type: 'boolean', help: 'tell what is wrong, and change nothing' } },
   examples: [
-    [
-      'onehop stop && onehop verify && onehop start',
-      'after a power cut, or when the disk was full of errors',
-    ],
+    ['onehop verify', 'after onehop stop: a power cut, or a disk that reported errors'],
     ['onehop verify --look-only --json', 'for programs; exits 4 when something is wrong'],
   ],
   notes: [

@@ -53,6 +53,8 @@ export interface LeasesParts {
   readonly taken: Pick<TakenLeases, 'keep'>
   /** What a node says of where it stands; undefined of one that was not heard. */
   readonly regionOf: (node: NodeId) => string | undefined
+  /** Has a seat in the shard. */
+  readonly isHolder: (owner: IdentityId, node: NodeId) => boolean
 }
 
 /** Promises of bytes and time: those that this node gives, and those that it asks of others. */
@@ -184,6 +186,14 @@ export class Leases {
     })
   }
 
+  /** Friends again. */
+  async takeBackNotice(owners: readonly IdentityId[]): Promise<void> {
+    const { store } = this.#parts
+    await store.write((batch) => {
+      for (const owner of owners) store.documents.deleteIn(batch, noticeKind, owner)
+    })
+  }
+
   hasNotice(owner: IdentityId): boolean {
     return this.#parts.store.documents.get(noticeKind, owner) !== undefined
   }
@@ -217,8 +227,8 @@ export class Leases {
 
   #mayPromise(to: NodeId, ask: LeaseAsk): boolean {
     const { config, hosting, crypto, rpc } = this.#parts
-    if (this.hasNotice(ask.owner) || !isAskedBy(crypto, termsOf(rpc.self, to, ask), ask.signature))
-      return false
+    if (!isAskedBy(crypto, termsOf(rpc.self, to, ask), ask.signature)) return false
+    if (this.hasNotice(ask.owner) && this.#isRenewal(to, ask.owner)) return false
     const counted = this.#counted(ask)
     const offered = this.offeredBytes(to)
     // What waits to be taken up is between this node and whom it invited; a shard that is held may get another home.
@@ -233,7 +243,7 @@ export class Leases {
   }
 
   #promise(to: NodeId, ask: LeaseAsk): Uint8Array {
-    const { clock, config, crypto, hosting, rpc, seed } = this.#parts
+    const { config, crypto, hosting, rpc, seed } = this.#parts
     // Never less than before: else whoever asks for one byte leaves the shard without room for its records.
     const bytes = Math.max(ask.bytes, this.#counted(ask))
     if (!hosting.has(ask.owner)) this.#promises.add(ask.owner, bytes)
@@ -242,9 +252,25 @@ export class Leases {
       bytes,
       largestRecordBytes: limits.recordBytesMax,
       bytesPerDay: config.leaseBytesPerDay,
-      expiresMs: Math.floor(clock.nowMs()) + Math.min(config.leaseMs, ask.lastsMs || config.leaseMs),
+      expiresMs: this.#until(to, ask),
     }
     return signLease(crypto, lease, ask.signature, seed)
+  }
+
+  /** By whom it was leased to, or who has a seat; else it is a node where the person may live next. */
+  #isRenewal(to: NodeId, owner: IdentityId): boolean {
+    const home = this.#ledger.entries().get(toHex(owner))?.home
+    return this.granted(owner) === undefined || home === to || this.#parts.isHolder(owner, to)
+  }
+
+  /** Whoever asks, it ends no sooner than was promised; and no later for one who only says to be the next home, or after notice. */
+  #until(to: NodeId, ask: LeaseAsk): number {
+    const { clock, config } = this.#parts
+    const asked = Math.floor(clock.nowMs()) + Math.min(config.leaseMs, ask.lastsMs || config.leaseMs)
+    const before = this.granted(ask.owner)?.expiresMs
+    if (before === undefined) return asked
+    const mayExtend = !this.hasNotice(ask.owner) && (this.#isInvited(to) || this.#isRenewal(to, ask.owner))
+    return mayExtend ? Math.max(before, asked) : before
   }
 
   /** Withdraws what was never taken up, or strangers who ask and never come would fill the disk with promises. */

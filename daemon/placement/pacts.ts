@@ -161,12 +161,13 @@ export class Pacts {
     this.#requireRoomFor(from)
     const own = signPact(crypto, document, seed)
     const signed = verifyPact(crypto, packPact(document, own, signature)) as SignedPact
+    // At once: another who comes with it while this is written finds it taken. What a failing disk kept of it is still open after a restart.
+    invitations.taken(hash)
     await this.#keep(signed, {
       label: isAgain ? before.label : invited?.label || label || before?.label || '',
       addresses: [],
       secretHash: hash,
     })
-    invitations.taken(hash)
     return own
   }
 

@@ -178,9 +178,10 @@ export class Placement {
     const before = replicaSets.get(set.owner)?.newest
     const self = fromHex(rpc.self, 32) as Uint8Array
     const bringing = hosting.has(set.owner) ? broughtBy(before, set, self).map(toHex) : []
-    // On the disk before the set: a box that crashes in between would count as whole with nothing.
-    if (bringing.length > 0) for (const listener of this.#joining) await listener(set.owner, bringing)
-    const { chain, isNews } = await replicaSets.accept(makeChain([set]))
+    const { chain, isNews } = await replicaSets.accept(makeChain([set]), async () => {
+      // On the disk before the set: a box that crashes in between would count as whole with nothing.
+      if (bringing.length > 0) for (const listener of this.#joining) await listener(set.owner, bringing)
+    })
     if (!isNews && toHex(chain.newest.hash) !== toHex(set.hash)) {
       throw new OnehopError('STALE', `a newer replica set of ${toHex(set.owner)} is known`)
     }

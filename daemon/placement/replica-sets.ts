@@ -66,9 +66,13 @@ export class ReplicaSets {
 
   /**
    * Keeps the chain if it is newer than the one known. Throws UNKNOWN_IDENTITY (its owner's log must
-   * come first) or FORBIDDEN when a signature that it needs is missing.
+   * come first) or FORBIDDEN when a signature that it needs is missing. `before` is waited for once it is known to stand, and is not
+   * on the disk yet.
    */
-  async accept(chain: ReplicaSetChain): Promise<{ chain: ReplicaSetChain; isNews: boolean }> {
+  async accept(
+    chain: ReplicaSetChain,
+    before: () => Promise<void> = async () => undefined,
+  ): Promise<{ chain: ReplicaSetChain; isNews: boolean }> {
     const owner = chain.newest.owner
     const known = this.get(owner)
     if (known !== undefined && compareReplicaSets(chain.newest, known.newest) >= 0) {
@@ -84,6 +88,7 @@ export class ReplicaSets {
       throw new OnehopError('FORBIDDEN', `replica set of ${toHex(owner)}: ${problem}`)
 
     if (this.#identities.isKept(owner)) {
+      await before()
       if (!(await this.#put(owner, chain))) return { chain: this.get(owner) ?? chain, isNews: false }
     } else {
       this.#visitors.set(toHex(owner), this.#spelt(chain), chain.bytes.length)

@@ -1,4 +1,4 @@
-import { concatBytes, fromHex, toHex } from '../../protocol/bytes.ts'
+import { concatBytes, fromHex } from '../../protocol/bytes.ts'
 import { encode } from '../../protocol/codec.ts'
 import { readLease, type SignedLease } from '../../protocol/placement/lease.ts'
 import type { Clock } from '../../protocol/ports.ts'
@@ -48,16 +48,6 @@ export class TakenLeases {
         if (packed !== undefined)
           this.#store.documents.putIn(batch, kind, keyOf(owner, host), encode([packed, takenMs]))
       }
-    })
-  }
-
-  /** Of those who hold it no more. */
-  async forget(owner: IdentityId, except: ReadonlySet<NodeId>): Promise<void> {
-    const rows = await this.#store.documents.list(kind, { prefix: owner })
-    const gone = rows.filter(({ key }) => !except.has(toHex(key.subarray(32))))
-    if (gone.length === 0) return
-    await this.#store.write((batch) => {
-      for (const { key } of gone) this.#store.documents.deleteIn(batch, kind, key)
     })
   }
 }

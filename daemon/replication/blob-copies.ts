@@ -31,6 +31,7 @@ export interface BlobCopiesParts {
 
 /** Offers sent and blobs fetched at once; what is refused beyond is offered again when the holder is next filled. */
 const tasksMax = 10_000
+const keysAtOnce = 1_000
 
 /** (owner, blob) pairs: whose shard a blob is counted in. A blob that two people posted is kept once. */
 const table = 'blob-owner'
@@ -51,7 +52,7 @@ export class BlobCopies {
       if (!parts.holders.isHolder(owner, from))
         throw new OnehopError('FORBIDDEN', `${from} holds no seat of the shard of ${toHex(owner)}`)
       if (this.#tasks.size >= tasksMax) throw new OnehopError('BUSY', 'too many blobs are on their way')
-      this.#start(this.#fetch(from, owner, blob))
+      this.#start(this.bring(from, owner, blob))
       return encodeMaybe(undefined)
     })
     parts.rpc.handle('shard/blob-manifest', async ({ body }) => {
@@ -109,13 +110,25 @@ export class BlobCopies {
     )
   }
 
-  /** All blobs of a shard to one holder: after it joined or came back. */
-  async offerAll(node: NodeId, owner: IdentityId): Promise<void> {
-    const keys = await this.#parts.store.table(table).keys({ prefix: owner, limit: 10_000 })
-    for (const key of keys) this.offer(node, owner, key.subarray(32))
+  /** Names of the files of a shard that are whole here, ascending. */
+  async wholeOf(owner: IdentityId): Promise<readonly Uint8Array[]> {
+    const { blobs, store } = this.#parts
+    const whole: Uint8Array[] = []
+    let after: Uint8Array | undefined
+    for (;;) {
+      const range = { prefix: owner, ...(after && { gt: after }), limit: keysAtOnce }
+      const keys = await store.table(table).keys(range)
+      for (const key of keys) {
+        const blob = key.slice(32)
+        if ((await blobs.missing(blob))?.length === 0) whole.push(blob)
+      }
+      after = keys.at(-1)
+      if (keys.length < keysAtOnce) return whole
+    }
   }
 
-  async #fetch(from: NodeId, owner: IdentityId, blob: Uint8Array): Promise<void> {
+  /** Fetches what is missing of a file from a node that has it. */
+  async bring(from: NodeId, owner: IdentityId, blob: Uint8Array): Promise<void> {
     const { rpc, blobs, hosting, log } = this.#parts
     const signal = this.#signal
     if (signal === undefined) return

@@ -48,6 +48,12 @@ import * as query from '../../protocol/query/query.ts'
 import { decodeViewAnswer, encodeViewAnswer } from '../../protocol/query/view-answer.ts'
 import { decodeReaders, encodeReaders } from '../../protocol/readers/page.ts'
 import { respond } from '../../protocol/reconcile/machine.ts'
+import {
+  decodeBlobListAsks,
+  decodeBlobLists,
+  encodeBlobListAsks,
+  encodeBlobLists,
+} from '../../protocol/replication/blob-lists.ts'
 import { decodeRanges } from '../../protocol/reconcile/message.ts'
 import { reconcileVector } from '../../protocol/reconcile/vector.ts'
 import { encodeProof, verifyProof } from '../../protocol/record/equivocation.ts'
@@ -392,6 +398,18 @@ export const decoders: readonly DecoderEntry[] = [
     seedsOf('replication-messages', 'blobOffer'),
     replication.decodeBlobOffer,
     replication.encodeBlobOffer,
+  ),
+  decoder(
+    'replication/blob-lists.ts:decodeBlobListAsks',
+    seedsOf('replication-messages', 'blobListAsks'),
+    decodeBlobListAsks,
+    encodeBlobListAsks,
+  ),
+  decoder(
+    'replication/blob-lists.ts:decodeBlobLists',
+    seedsOf('replication-messages', 'blobLists'),
+    decodeBlobLists,
+    encodeBlobLists,
   ),
   decoder(
     `${r}:decodeMaybe`,

@@ -33,6 +33,7 @@ const messages: Readonly<Record<NodeMethod, () => Uint8Array[]>> = {
   'search/statistics': () => seedsOf('search-messages', 'statisticsRequest'),
   'shard/blob-chunk': () => seedsOf('replication-messages', 'chunkRequest'),
   'shard/blob-manifest': () => seedsOf('replication-messages', 'hash'),
+  'shard/blobs': () => seedsOf('replication-messages', 'blobListAsks'),
   'shard/blob-offer': () => seedsOf('replication-messages', 'blobOffer'),
   'shard/compare': () => seedsOf('replication-messages', 'comparison'),
   'shard/fetch': () => seedsOf('replication-messages', 'fetch'),

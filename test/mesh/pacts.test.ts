@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest'
 import { microblog } from '../../client/microblog.ts'
 import { fromHex, toHex } from '../../protocol/bytes.ts'
 import { parseInvitation } from '../../protocol/placement/invitation.ts'
+import { signLeaseAsk } from '../../protocol/placement/lease.ts'
+import { decodeLeases, encodeLeaseAsks } from '../../protocol/placement/messages.ts'
 import { createMesh, type Mesh, type MeshConfig, type MeshNode } from '../support/mesh.ts'
 import { Resident } from '../support/resident.ts'
 
@@ -237,4 +239,73 @@ describe('a lease', () => {
     await mesh.wait(ada.put(at(mesh, 0), 'posts', { text: 'kept till then' }))
     await mesh.until(() => at(mesh, 1).store.shards.get(ada.id)?.records === 1, 600_000)
   }, 120_000)
+})
+
+describe('who may change what was promised', () => {
+  async function kept() {
+    const hosting = { leaseMs: dayMs, heartbeatMs: 600_000, suspectAfterMs: 3_600_000 }
+    const mesh = await openHouses(3, hosting)
+    const ada = new Resident(mesh, microblog)
+    await mesh.wait(ada.moveIn(at(mesh, 0)))
+    await befriend(mesh, 0, 1)
+    await mesh.wait(ada.place(at(mesh, 0), 1))
+    await mesh.until(() => at(mesh, 1).store.shards.get(ada.id) !== undefined)
+    const given = async () =>
+      (await mesh.wait(at(mesh, 1).call('admin.leases', {}))).leases.find((one) => one.given !== null)?.given
+    /** As a node that nobody knows, and that may be where she lives next. */
+    const ask = async (lastsMs: number) => {
+      const seed = mesh.crypto.random(32)
+      const stranger = mesh.network.join(toHex(mesh.crypto.signingPublicKey(seed)))
+      const home = mesh.crypto.signingPublicKey(seed)
+      const terms = { host: keyOf(at(mesh, 1)), owner: ada.id, shard: ada.id, home }
+      const asked = { ...terms, askedBytes: 1, askedMs: lastsMs }
+      const signature = signLeaseAsk(mesh.crypto, asked, seed)
+      const body = encodeLeaseAsks([{ owner: ada.id, shard: ada.id, bytes: 1, lastsMs, signature }])
+      const { signal } = new AbortController()
+      const answer = await mesh.wait(stranger.rpc.request(at(mesh, 1).id, 'shard/lease', body, { signal }))
+      return decodeLeases(answer)[0] !== undefined
+    }
+    return { mesh, ada, given, ask }
+  }
+
+  test('a stranger gets a lease of a shard that is held, and makes it end neither sooner nor later', async () => {
+    const { mesh, given, ask } = await kept()
+    await using _ = mesh
+    const before = await given()
+    await mesh.clock.advance(dayMs / 10)
+    for (const lastsMs of [1, 0, 0]) {
+      expect(await ask(lastsMs)).toBe(true)
+      expect((await given())?.expiresMs).toBe(before?.expiresMs)
+    }
+    const { kept: ledger } = await row(mesh, 1, 0)
+    expect(ledger).toMatchObject({ shards: 1, reservedBytes: mb })
+  })
+
+  test('after notice the next home still gets what was promised, and the home no more', async () => {
+    const { mesh, ada, given, ask } = await kept()
+    await using _ = mesh
+    await mesh.wait(at(mesh, 1).call('admin.lease.end', { owners: [ada.id] }))
+    const before = await given()
+    expect([await ask(0), (await given())?.expiresMs]).toEqual([true, before?.expiresMs])
+    // Her home finds nobody else, and nobody who promises anew.
+    expect(await mesh.wait(ada.place(at(mesh, 0), 1))).toBe(1)
+  })
+
+  test('friends again, what is kept for them is renewed as before', async () => {
+    const { mesh, given } = await kept()
+    await using _ = mesh
+    await mesh.wait(at(mesh, 1).call('admin.pact.end', { node: keyOf(at(mesh, 0)) }))
+    expect((await given())?.notice).toBe(true)
+    await befriend(mesh, 0, 1)
+    expect((await given())?.notice).toBe(false)
+  })
+})
+
+test('of two who come at once with one invitation one is taken', async () => {
+  await using mesh = await openHouses(3)
+  const { link } = await mesh.wait(at(mesh, 0).call('admin.invite', { givesBytes: mb, getsBytes: mb }))
+  const both = [1, 2].map((index) => at(mesh, index).call('admin.invite.accept', { link }))
+  const results = await mesh.wait(Promise.allSettled(both))
+  expect(results.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected'])
+  expect((await at(mesh, 0).store.documents.list('pact')).length).toBe(1)
 })

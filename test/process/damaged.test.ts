@@ -16,7 +16,7 @@ const folder = mkdtempSync(join(tmpdir(), 'onehop-damaged-'))
 let home: Box
 let other: Box
 
-function verify(box: Box, ...args: readonly string[]) {
+function verify(box: Pick<Box, 'state'>, ...args: readonly string[]) {
   const command = [bin, 'verify', '--state', box.state, ...args]
   const { status, stdout, stderr } = spawnSync(process.execPath, command, {
     encoding: 'utf8',
@@ -72,6 +72,8 @@ test('while the node runs it is not looked at; stopped and well, it is told so',
   const running = verify(other)
   expect([running.status, running.said]).toEqual([1, expect.stringContaining('STORE_LOCKED')])
   await other.end('SIGTERM')
+  const nowhere = verify({ state: join(folder, 'nowhere') })
+  expect([nowhere.status, nowhere.said]).toEqual([1, expect.stringContaining('NOT_FOUND')])
   const well = verify(other)
   expect([well.status, well.said]).toEqual([
     0,

@@ -1,6 +1,6 @@
 /** A good request of every method between nodes, as the one who may ask sends it, and what others hear. */
 import { microblog } from '../../client/microblog.ts'
-import { fromHex, toHex } from '../../protocol/bytes.ts'
+import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts'
 import { encode } from '../../protocol/codec.ts'
 import { encodeLog } from '../../protocol/identity/entry.ts'
 import type { NodeMethod } from '../../protocol/methods.ts'
@@ -21,6 +21,7 @@ import { clockOf } from '../../protocol/record/clock.ts'
 import { decodeRecord } from '../../protocol/record/wire.ts'
 import { createInitiator } from '../../protocol/reconcile/machine.ts'
 import { reconcileVector } from '../../protocol/reconcile/vector.ts'
+import { decodeBlobLists, encodeBlobListAsks } from '../../protocol/replication/blob-lists.ts'
 import {
   decodeCompared,
   decodeFetched,
@@ -177,6 +178,11 @@ export const nodeRequests: Readonly<Record<NodeMethod, NodeRequest>> = {
       return encodeBlobOffer({ owner: ada.id, blob })
     },
     isTold: (answer) => toHex(answer) === toHex(encodeMaybe(undefined)),
+  },
+  'shard/blobs': {
+    body: ({ ada }) => encodeBlobListAsks([{ owner: ada.id, digest: nobody }]),
+    isTold: (answer, { blob }) => decodeBlobLists(answer)[0]?.some((one) => equalBytes(one, blob)) === true,
+    blank: () => encode([null]),
   },
   'shard/compare': {
     body: ({ mesh, ada, set }) =>

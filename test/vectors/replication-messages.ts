@@ -4,6 +4,13 @@ import { blobChunksMax, encodeManifest, readManifest } from '../../protocol/blob
 import { concatBytes } from '../../protocol/bytes.ts'
 import { encode } from '../../protocol/codec.ts'
 import { limits } from '../../protocol/limits.ts'
+import {
+  blobListsMax,
+  decodeBlobListAsks,
+  decodeBlobLists,
+  encodeBlobListAsks,
+  encodeBlobLists,
+} from '../../protocol/replication/blob-lists.ts'
 import * as replication from '../../protocol/replication/messages.ts'
 import { seededCrypto } from '../support/people.ts'
 import { messageKind, messageVectors, type MessageVectors } from './message-kinds.ts'
@@ -198,6 +205,26 @@ export const replicationKinds = {
       'a name of 33 bytes': [owner, new Uint8Array(33)],
       'no blob': [owner, null],
       'one thing more': [owner, blob, 0],
+    },
+  }),
+  blobListAsks: messageKind(encodeBlobListAsks, decodeBlobListAsks, {
+    good: { 'two shards': [{ owner, digest: blob }, { owner: blob, digest: owner }], 'no shard': [] },
+    full: { 'as many shards as fit': arrayOf(blobListsMax, [owner, blob]) },
+    refused: {
+      'one shard too many': arrayOf(blobListsMax + 1, [owner, blob]),
+      'an owner of 31 bytes': [[owner.subarray(1), blob]],
+      'no digest': [[owner]],
+      'a digest in hex': [[owner, '00'.repeat(16)]],
+    },
+  }),
+  blobLists: messageKind(encodeBlobLists, decodeBlobLists, {
+    good: { 'two files, and what is the same': [[blob, owner], undefined], 'none there': [[]], 'none asked': [] },
+    full: { 'nothing of any shard': arrayOf(blobListsMax, null) },
+    refused: {
+      'one answer too many': arrayOf(blobListsMax + 1, null),
+      'a name of 33 bytes': [[new Uint8Array(33)]],
+      'a name that is not in a list': [blob],
+      'false for the same': [false],
     },
   }),
   maybe: messageKind(replication.encodeMaybe, replication.decodeMaybe, {
