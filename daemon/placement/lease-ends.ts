@@ -9,6 +9,8 @@ import type { Neighbours } from './neighbours.ts'
 import type { ReplicaSets } from './replica-sets.ts'
 
 const looksPerLease = 64
+/** So many are looked at before others get a turn. */
+const turnShards = 256
 
 export interface LeaseEndsParts {
   readonly rpc: Pick<Rpc, 'self'>
@@ -42,18 +44,20 @@ export class LeaseEnds {
     while (!signal.aborted) {
       await clock.sleep(everyMs, signal)
       try {
-        await this.#look()
+        await this.#look(signal)
       } catch (error) {
         if (!signal.aborted) log.warn('leases.not-ended', { error: String(error) })
       }
     }
   }
 
-  async #look(): Promise<void> {
-    const { hosting, leases, log } = this.#parts
-    for (const hosted of [...hosting.list()].filter((one) => this.#isOver(one))) {
+  async #look(signal: AbortSignal): Promise<void> {
+    const { clock, hosting, leases, log } = this.#parts
+    let looked = 0
+    for (const hosted of [...hosting.list()]) {
+      if (++looked % turnShards === 0) await clock.sleep(0, signal)
       const { owner } = hosted
-      if (!this.#isElsewhere(owner)) continue
+      if (!this.#isOver(hosted) || !this.#isElsewhere(owner)) continue
       await hosting.remove(owner)
       await leases.forget(owner)
       log.info('lease.ended', { owner: toHex(owner) })

@@ -12,6 +12,8 @@ import type { TakenLeases } from './taken-leases.ts'
 
 /** A look in so many parts of a lease's time: one that half ran out is asked for anew many times before it ends. */
 const looksPerLease = 64
+/** So many are looked at before others get a turn: some milliseconds. */
+const turnShards = 256
 /** Asked at a time; the others say so again when they are compared. */
 const lostMax = 4_096
 
@@ -90,7 +92,9 @@ export class LeaseRenewals {
 
   async #look(signal: AbortSignal): Promise<void> {
     const byHost = new Map<NodeId, Ask[]>()
-    for (const { owner } of this.#parts.hosting.list()) {
+    let looked = 0
+    for (const { owner } of [...this.#parts.hosting.list()]) {
+      if (++looked % turnShards === 0) await this.#parts.clock.sleep(0, signal)
       if (!this.#parts.placement.leads(owner)) continue
       for (const { node, role } of this.#parts.replicaSets.get(owner)?.newest.members ?? []) {
         const host = toHex(node)

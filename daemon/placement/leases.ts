@@ -3,7 +3,6 @@ import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import { limits } from '../../protocol/limits.ts'
 import {
   isAskedBy,
-  readLease,
   signLease,
   signLeaseAsk,
   verifyLease,
@@ -23,7 +22,7 @@ import type { Store } from '../../storage/types.ts'
 import type { Config } from '../config.ts'
 import type { Hosting } from '../hosting.ts'
 import type { NodeId, Rpc } from '../net/rpc.ts'
-import { grantedKind, Ledger } from './ledger.ts'
+import { grantedKind, Ledger, readGranted } from './ledger.ts'
 import type { Offers } from './offers.ts'
 import type { Pacts } from './pacts.ts'
 import { Promises } from './promises.ts'
@@ -139,7 +138,7 @@ export class Leases {
 
   #stored(owner: IdentityId): SignedLease | undefined {
     const bytes = this.#parts.store.documents.get(grantedKind, owner)
-    return bytes && readLease(bytes)
+    return bytes && readGranted(bytes)
   }
 
   /** The promise became a shard: its bytes are counted as leased from now on. */

@@ -1,5 +1,6 @@
 import { toHex } from '../../protocol/bytes.ts'
-import { readLease } from '../../protocol/placement/lease.ts'
+import { asOnehopError } from '../../protocol/errors.ts'
+import { readLease, type SignedLease } from '../../protocol/placement/lease.ts'
 import type { IdentityId } from '../../protocol/record/types.ts'
 import type { Store } from '../../storage/types.ts'
 import type { Hosting } from '../hosting.ts'
@@ -7,6 +8,16 @@ import type { NodeId } from '../net/rpc.ts'
 
 /** Signed leases by owner; whoever asked for one is in it. */
 export const grantedKind = 'lease-granted'
+
+/** Undefined for one of a form that no release has any more: it is given anew when it is asked for. */
+export function readGranted(bytes: Uint8Array): SignedLease | undefined {
+  try {
+    return readLease(bytes)
+  } catch (cause) {
+    if (asOnehopError(cause).code !== 'BAD_MESSAGE') throw cause
+    return undefined
+  }
+}
 
 export interface LedgerParts {
   readonly store: Pick<Store, 'documents'>
@@ -33,10 +44,10 @@ export class Ledger {
     do {
       const page = await store.documents.list(grantedKind, { ...(after && { gt: after }), limit: 1_000 })
       for (const { key: owner, bytes } of page) {
-        const lease = readLease(bytes)
+        const lease = readGranted(bytes)
         const hosted = hosting.get(owner)
         // Of a person who lives here nothing is reserved for others; of a shard that went nothing is left.
-        if (hosted?.person === true) continue
+        if (lease === undefined || hosted?.person === true) continue
         const isPromised = store.documents.get('lease-promised', owner) !== undefined
         if (hosted !== undefined || isPromised) ledger.gave(owner, toHex(lease.home), lease.bytes)
       }

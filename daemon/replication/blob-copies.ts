@@ -39,7 +39,7 @@ const table = 'blob-owner'
 /** Blobs travel to the other holders of a shard as soon as they are whole here: offered, then fetched by chunk. */
 export class BlobCopies {
   readonly #parts: BlobCopiesParts
-  readonly #tasks = new Set<Promise<void>>()
+  readonly #tasks = new Set<Promise<unknown>>()
   #signal: AbortSignal | undefined
 
   constructor(parts: BlobCopiesParts) {
@@ -113,6 +113,8 @@ export class BlobCopies {
   /** Names of the files of a shard that are whole here, ascending. */
   async wholeOf(owner: IdentityId): Promise<readonly Uint8Array[]> {
     const { blobs, store } = this.#parts
+    // Nearly all shards: at no cost.
+    if ((store.shards.get(owner)?.blobBytes ?? 0) === 0) return []
     const whole: Uint8Array[] = []
     let after: Uint8Array | undefined
     for (;;) {
@@ -127,17 +129,17 @@ export class BlobCopies {
     }
   }
 
-  /** Fetches what is missing of a file from a node that has it. */
-  async bring(from: NodeId, owner: IdentityId, blob: Uint8Array): Promise<void> {
+  /** Fetches what is missing of a file from a node that has it. True when it is whole here then. */
+  async bring(from: NodeId, owner: IdentityId, blob: Uint8Array): Promise<boolean> {
     const { rpc, blobs, hosting, log } = this.#parts
     const signal = this.#signal
-    if (signal === undefined) return
+    if (signal === undefined) return false
     try {
       if ((await blobs.manifest(blob)) === undefined) {
         const encoded = decodeMaybe(
           await rpc.request(from, 'shard/blob-manifest', encodeHash(blob), { signal }),
         )
-        if (encoded === undefined) return
+        if (encoded === undefined) return false
         await blobs.putManifest(blob, encoded)
       }
       const size = (await blobs.manifest(blob))?.size ?? 0
@@ -151,15 +153,17 @@ export class BlobCopies {
         const chunk = decodeMaybe(
           await rpc.request(from, 'shard/blob-chunk', body, { signal, timeoutMs: 30_000 }),
         )
-        if (chunk === undefined) return
+        if (chunk === undefined) return false
         await blobs.putChunk(blob, index, chunk)
       }
+      return true
     } catch (error) {
       if (!signal.aborted) log.warn('blob.fetch-failed', { from, blob: toHex(blob), error: String(error) })
+      return false
     }
   }
 
-  #start(task: Promise<void>): void {
+  #start(task: Promise<unknown>): void {
     const tracked = task.finally(() => this.#tasks.delete(tracked))
     this.#tasks.add(tracked)
   }

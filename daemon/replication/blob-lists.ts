@@ -17,6 +17,9 @@ import type { ReplicaSets } from '../placement/replica-sets.ts'
 import type { BlobCopies } from './blob-copies.ts'
 import type { Holders } from './holders.ts'
 
+/** Records are compared so many times as often: files are few, and offered as they come. */
+const comparedTimes = 24
+
 export interface BlobListsParts {
   readonly rpc: Rpc
   readonly crypto: Pick<CryptoProvider, 'sha256'>
@@ -31,7 +34,7 @@ export interface BlobListsParts {
 
 /**
  * Files that a holder lacks: it was away when they came, or joined later. It asks each other holder which it has, when they meet, when
- * it joins, and as often as records are compared; where the lists differ it fetches what it lacks.
+ * it joins, and once a day; where the lists differ it fetches what it lacks.
  */
 export class BlobLists {
   readonly #parts: BlobListsParts
@@ -73,6 +76,13 @@ export class BlobLists {
     for (const node of this.#parts.holders.others(owner)) this.#add(node, owner)
   }
 
+  /** Something did not come: a line that broke, or nobody has it. */
+  #again(node: NodeId): void {
+    const { clock, config } = this.#parts
+    const waitMs = config.reconcileEveryMs * (comparedTimes - 1)
+    this.#askedMs.set(node, clock.monotonicMs() - waitMs)
+  }
+
   #add(node: NodeId, owner: IdentityId): void {
     const owners = this.#due.get(node) ?? new Map<string, IdentityId>()
     this.#due.set(node, owners.set(toHex(owner), owner))
@@ -84,7 +94,7 @@ export class BlobLists {
     const connected = new Set(rpc.connected())
     for (const node of holders.nodes()) {
       if (!connected.has(node)) continue
-      if (nowMs - (this.#askedMs.get(node) ?? -Infinity) >= config.reconcileEveryMs) {
+      if (nowMs - (this.#askedMs.get(node) ?? -Infinity) >= config.reconcileEveryMs * comparedTimes) {
         this.#askedMs.set(node, nowMs)
         for (const owner of holders.shared(node)) this.#add(node, owner)
       }
@@ -112,7 +122,8 @@ export class BlobLists {
         )
         for (const [i, owner] of part.entries()) {
           const here = new Set((await copies.wholeOf(owner)).map(toHex))
-          for (const blob of lists[i] ?? []) if (!here.has(toHex(blob))) await copies.bring(node, owner, blob)
+          for (const blob of lists[i] ?? [])
+            if (!here.has(toHex(blob)) && !(await copies.bring(node, owner, blob))) this.#again(node)
         }
       }
     } catch (error) {

@@ -67,8 +67,8 @@ test('equal lists cost one small answer; a list of files that nobody has does no
   await mesh.until(() => has(2, blob))
   asked.length = 0
   await mesh.clock.advance(60_000)
-  // Three holders, asked by two each, as often as records are compared.
-  expect(asked.length).toBeLessThan(30)
+  // As long as something does not come, as often as records are compared.
+  expect(asked.length).toBeLessThan(15)
   const { bytes } = (await mesh.wait(at(mesh, 0).call('admin.status', {}))).storage
   expect(bytes).toBeLessThan(10_000)
 })

@@ -116,3 +116,24 @@ test('whoever lives at a node that offers space to nobody takes their records fr
   await mesh.wait(ada.put(next, 'posts', { text: 'three' }))
   await mesh.until(() => before.store.shards.get(ada.id)?.records === 3, 60_000)
 })
+
+test('a lease of a form of before keeps no node from starting, and is given anew', async () => {
+  await using mesh = await createMesh(2, { config: () => ({ hosting: { heartbeatMs: 60_000 } }) })
+  await mesh.clock.advance(3_000)
+  const ada = new Resident(mesh, microblog)
+  await mesh.wait(ada.moveIn(mesh.nodes[0] as MeshNode))
+  expect(await mesh.wait(ada.place(mesh.nodes[0] as MeshNode, 1))).toBe(2)
+  const host = mesh.nodes[1] as MeshNode
+  await mesh.until(() => host.store.shards.get(ada.id) !== undefined)
+  const before = encode([
+    encode(['onehop/lease/1', 1, ada.id, ada.id, ada.id, ada.id, mb, mb, 2 ** 42]),
+    new Uint8Array(64),
+  ])
+  await mesh.wait(host.store.documents.put('lease-granted', ada.id, before))
+  await mesh.close(1, 'crashed')
+  const again = await mesh.open(1)
+  await mesh.clock.advance(120_000)
+  expect(await mesh.wait(ada.place(mesh.nodes[0] as MeshNode, 1))).toBe(2)
+  const { leases } = await mesh.wait(again.call('admin.leases', {}))
+  expect(leases[0]?.given).toMatchObject({ bytes: 64 * 2 ** 20 })
+})
