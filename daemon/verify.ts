@@ -9,7 +9,7 @@ import type { SignedRecord } from '../protocol/record/types.ts'
 import { shardFaults } from '../storage/check-shard.ts'
 import { openLevelKv } from '../storage/kv-level.ts'
 import type { Kv } from '../storage/kv.ts'
-import { mendLevel } from '../storage/mend-level.ts'
+import { endsWhoOpens, mendLevel } from '../storage/mend-level.ts'
 import { migrate } from '../storage/migrations.ts'
 import type { OnDamaged } from '../storage/rebuild-shard.ts'
 import { verifyBlobs, type BlobsReport } from '../storage/verify-blobs.ts'
@@ -49,8 +49,12 @@ export async function verifyState(options: VerifyStateOptions): Promise<StateRep
       help: 'Name its folder: --state DIR. onehop paths shows which one is meant.',
     })
   const quarantine = new Quarantine(state)
+  const isFatal = await endsWhoOpens(paths.store)
+  if (isFatal && looksOnly) throw new OnehopError('STORE_CORRUPT', `the store is damaged: ${paths.store}`)
   const { store, kept } = await verifyOpened(
-    await openOrMend(paths.store, clock, looksOnly ? undefined : quarantine),
+    isFatal
+      ? await mend(paths.store, clock, quarantine)
+      : await openOrMend(paths.store, clock, looksOnly ? undefined : quarantine),
     options,
     quarantine,
   )
