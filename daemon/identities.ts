@@ -16,7 +16,7 @@ import { Memberships } from './memberships.ts'
 import { authorsIn, namedIn } from './named-people.ts'
 import { Probation } from './probation.ts'
 
-const kind = 'identity'
+export const identityKind = 'identity'
 /** Empty documents by identity. */
 const unsettledKind = 'unsettled'
 /** Empty documents by group. */
@@ -57,7 +57,7 @@ export class Identities {
     this.#probation = new Probation(store, clock)
     this.#rate = new EntryRate(store, clock)
     this.#memberships = new Memberships(store)
-    this.#known = new KnownIdentities(crypto, (id) => store.documents.get(kind, id))
+    this.#known = new KnownIdentities(crypto, (id) => store.documents.get(identityKind, id))
   }
 
   /** Once, before anything is asked: what earlier runs of the node noted. */
@@ -71,14 +71,14 @@ export class Identities {
 
   /** The log as it travels. */
   log(id: IdentityId): Uint8Array | undefined {
-    const stored = this.#store.documents.get(kind, id)
+    const stored = this.#store.documents.get(identityKind, id)
     const visitor = stored === undefined ? this.#known.visitor(id) : undefined
     return visitor === undefined ? stored : encodeLog(visitor.entries)
   }
 
   /** Whether it is on the disk; else it was looked up at most, and is forgotten in time. */
   isKept(id: IdentityId): boolean {
-    return this.#store.documents.get(kind, id) !== undefined
+    return this.#store.documents.get(identityKind, id) !== undefined
   }
 
   /**
@@ -294,7 +294,7 @@ export class Identities {
     { id, before, after }: Judged,
     people: People,
   ): { before: IdentityState | undefined; after: IdentityState } {
-    const stored = this.#store.documents.getIn(batch, kind, id)
+    const stored = this.#store.documents.getIn(batch, identityKind, id)
     if (stored === undefined) return { before: undefined, after }
     if (before !== undefined && equalBytes(stored, encodeLog(before.entries))) return { before, after }
     const now = replay(this.#crypto, decodeLog(this.#crypto, stored), people)
@@ -310,7 +310,7 @@ export class Identities {
   #putIn(batch: StoreBatch, before: IdentityState | undefined, after: IdentityState): void {
     this.#probation.note(batch, before, after)
     if (mayShutOut(after)) this.#store.documents.putIn(batch, unsettledKind, after.id, emptyBytes)
-    this.#store.documents.putIn(batch, kind, after.id, encodeLog(after.entries))
+    this.#store.documents.putIn(batch, identityKind, after.id, encodeLog(after.entries))
     for (const key of recoveryKeysIn(after))
       this.#store.documents.putIn(batch, recoveryKind, concatBytes(key, after.id), emptyBytes)
   }

@@ -10,6 +10,7 @@ import type { Store } from '../storage/types.ts'
 import { verifyStore } from '../storage/verify-store.ts'
 import type { Quarantine } from './quarantine.ts'
 import { signedBy } from './verify.ts'
+import { verifyDocuments } from './verify-documents.ts'
 
 const kind = 'mended'
 const key = utf8('store')
@@ -32,6 +33,7 @@ export async function mendIndexes(kv: Kv, { crypto, log, kept, quarantine }: Men
     isSigned: signedBy(crypto),
     repair: { onDamaged: (shard, at, bytes) => quarantine.keep(shard, at, bytes) },
   })
+  await verifyDocuments(kv, crypto, quarantine.keepDocument.bind(quarantine))
   log.warn('store.mended', { records, rebuilt, quarantined: quarantine.kept })
 }
 

@@ -55,6 +55,7 @@ import { Replication } from './replication/replication.ts'
 import { Revocations } from './replication/revocations.ts'
 import { RevokedDevices } from './revoked-devices.ts'
 import { Schemas } from './schemas.ts'
+import type { Scrub } from './scrub.ts'
 import { Search } from './search/search.ts'
 import { Streams } from './streams/streams.ts'
 import { Tasks } from './tasks.ts'
@@ -79,6 +80,8 @@ export interface NodePorts {
   readonly blobs: BlobStore
   readonly network: Network
   readonly freeBytes?: () => Promise<number | undefined>
+  /** Of a database on a disk, which may rot. */
+  readonly scrub?: Pick<Scrub, 'run' | 'damaged'>
   /** A second thread that verifies beside this one. Owned by whoever hands it in. */
   readonly ahead?: Pick<VerifiesAhead, 'verify' | 'isRunning'> | undefined
   /** How long provider records last in the DHT. */
@@ -369,6 +372,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
       search,
       counters: () => dispatch.counters(),
       freeBytes: ports.freeBytes ?? (async () => undefined),
+      scrub: ports.scrub,
       stop: () => stopping.abort(),
     }),
   }
@@ -411,6 +415,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   tasks.start('repair', (signal) => repair.run(signal))
   tasks.start('lease-renewals', (signal) => renewals.run(signal))
   tasks.start('lease-ends', (signal) => leaseEnds.run(signal))
+  if (ports.scrub !== undefined) tasks.start('scrub', ports.scrub.run.bind(ports.scrub))
   tasks.start('hand-over', (signal) => handOver.run(signal))
 
   const close = (): Promise<void> => closeAll(pairing, provides, tasks, network, blobs, store)

@@ -6,6 +6,7 @@ import { openBlobs } from '../storage/blobs.ts'
 import { openBlobFolder } from '../storage/blobs-disk.ts'
 import { MemoryBlobFolder } from '../storage/blobs-memory.ts'
 import { MemoryKv } from '../storage/kv-memory.ts'
+import { isMended, openOrMend } from '../storage/mend-store.ts'
 import { openStore } from '../storage/store.ts'
 import { openAdminToken } from './api/auth.ts'
 import { openHttpServer } from './api/http.ts'
@@ -19,8 +20,8 @@ import { mendIndexes, noteMended } from './mended.ts'
 import { createNode, type Node } from './node.ts'
 import { Quarantine } from './quarantine.ts'
 import { systemRandom } from './random.ts'
+import { Scrub } from './scrub.ts'
 import { openStateFolder, writeSecretFile, type KeyFileSeal } from './state-folder.ts'
-import { openOrMend } from './verify.ts'
 
 export interface StartOptions {
   readonly config: Config
@@ -71,13 +72,24 @@ export async function startDaemon(options: StartOptions): Promise<Daemon> {
   const isMemory = config.store === 'memory'
 
   const quarantine = new Quarantine(folder.path)
+  const scrub = new Scrub({ location: folder.store, clock: systemClock, log })
   const { kv, kept } = isMemory
     ? { kv: new MemoryKv(), kept: undefined }
-    : await openOrMend(folder.store, systemClock, quarantine)
+    : await openOrMend(folder.store, {
+        clock: systemClock,
+        keepIn: quarantine.path,
+        onCorrupt: () =>
+          void scrub
+            .found('met by a reader')
+            .catch((error: unknown) => log.error('store.not-noted', { error: String(error) })),
+      })
   opened.defer(() => kv.close())
   if (kept !== undefined) await mendIndexes(kv, { crypto, log, kept, quarantine })
   const store = await openStore(kv, { clock: systemClock })
-  if (kept !== undefined) await noteMended(store, systemClock, kept)
+  if (kept !== undefined) {
+    await noteMended(store, systemClock, kept)
+    await isMended(folder.store)
+  }
   const blobs = openBlobs(isMemory ? new MemoryBlobFolder() : await openBlobFolder(folder.blobs))
   const network = await createLibp2pNetwork({
     config,
@@ -103,6 +115,7 @@ export async function startDaemon(options: StartOptions): Promise<Daemon> {
     network,
     ahead,
     freeBytes: () => freeBytes(folder.path),
+    ...(isMemory ? {} : { scrub }),
     providerValidityMs,
   })
   opened.use(node)

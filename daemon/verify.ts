@@ -1,20 +1,18 @@
 /** Checks what lies on the disk of a node that is stopped, and makes anew what can be. */
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { asOnehopError, OnehopError } from '../protocol/errors.ts'
 import type { Clock } from '../protocol/ports.ts'
 import { checkBytes } from '../protocol/record/verify.ts'
 import type { SignedRecord } from '../protocol/record/types.ts'
 import { shardFaults } from '../storage/check-shard.ts'
-import { openLevelKv } from '../storage/kv-level.ts'
-import type { Kv } from '../storage/kv.ts'
-import { endsWhoOpens, mendLevel } from '../storage/mend-level.ts'
-import { migrate } from '../storage/migrations.ts'
+import { isMended, mendStore, openOrMend, type OpenedStore } from '../storage/mend-store.ts'
+import { migrate, requireVersion } from '../storage/migrations.ts'
 import type { OnDamaged } from '../storage/rebuild-shard.ts'
 import { verifyBlobs, type BlobsReport } from '../storage/verify-blobs.ts'
 import { verifyStore, type StoreReport } from '../storage/verify-store.ts'
 import { Quarantine } from './quarantine.ts'
+import { verifyDocuments } from './verify-documents.ts'
 import { statePaths } from './state-folder.ts'
 
 export interface VerifyStateOptions {
@@ -49,15 +47,13 @@ export async function verifyState(options: VerifyStateOptions): Promise<StateRep
       help: 'Name its folder: --state DIR. onehop paths shows which one is meant.',
     })
   const quarantine = new Quarantine(state)
-  const isFatal = await endsWhoOpens(paths.store)
-  if (isFatal && looksOnly) throw new OnehopError('STORE_CORRUPT', `the store is damaged: ${paths.store}`)
-  const { store, kept } = await verifyOpened(
-    isFatal
-      ? await mend(paths.store, clock, quarantine)
-      : await openOrMend(paths.store, clock, looksOnly ? undefined : quarantine),
+  const keepIn = looksOnly ? undefined : quarantine.path
+  const { store, documents, kept } = await verifyOpened(
+    await openOrMend(paths.store, { clock, keepIn, checksAll: true, signal }),
     options,
     quarantine,
   )
+  if (!looksOnly) await isMended(paths.store)
   const blobs = await verifyBlobs(
     paths.blobs,
     async (file, name) => {
@@ -65,10 +61,14 @@ export async function verifyState(options: VerifyStateOptions): Promise<StateRep
     },
     signal,
   )
-  const faults = [...store.faults].map(([fault, count]) => [shardFaults[fault], count] as const)
+  const faults: (readonly [string, number])[] = [
+    ...[...store.faults].map(([fault, count]) => [shardFaults[fault], count] as const),
+    ['identities, replica sets, leases and pacts that nobody signed so', documents],
+    ['damaged pieces of files', blobs.damaged],
+  ]
   return {
     ...{ store, blobs },
-    faults: blobs.damaged === 0 ? faults : [...faults, ['damaged pieces of files', blobs.damaged]],
+    faults: faults.filter(([, count]) => count > 0),
     damagedStore: kept,
     quarantined: quarantine.kept,
     quarantine: quarantine.path,
@@ -80,49 +80,30 @@ async function verifyOpened(
   { kv, kept }: OpenedStore,
   options: VerifyStateOptions,
   quarantine: Quarantine,
-): Promise<{ readonly store: StoreReport; readonly kept: string | undefined }> {
+): Promise<{ readonly store: StoreReport; readonly documents: number; readonly kept: string | undefined }> {
   const { state, clock, crypto, looksOnly, onShard, signal } = options
   const repair = looksOnly
     ? undefined
     : { onDamaged: (...damaged: Parameters<OnDamaged>) => quarantine.keep(...damaged) }
   try {
-    await migrate(kv)
-    return { store: await verifyStore(kv, { isSigned: signedBy(crypto), repair, onShard, signal }), kept }
+    if (looksOnly) requireVersion(kv)
+    else await migrate(kv)
+    const store = await verifyStore(kv, { isSigned: signedBy(crypto), repair, onShard, signal })
+    const documents = await verifyDocuments(
+      kv,
+      crypto,
+      looksOnly ? undefined : quarantine.keepDocument.bind(quarantine),
+    )
+    return { store, documents, kept }
   } catch (cause) {
     if (looksOnly || kept !== undefined || asOnehopError(cause).code !== 'STORE_CORRUPT') throw cause
   } finally {
     await kv.close()
   }
-  return verifyOpened(await mend(statePaths(state).store, clock, quarantine), options, quarantine)
+  const mended = await mendStore(statePaths(state).store, { clock, keepIn: quarantine.path })
+  return verifyOpened(mended, options, quarantine)
 }
 
 export function signedBy(crypto: CryptoProvider): (record: SignedRecord) => boolean {
   return (record) => checkBytes(crypto, record) === undefined
-}
-
-export interface OpenedStore {
-  readonly kv: Kv
-  /** Where the damaged one is. */
-  readonly kept: string | undefined
-}
-
-/** Without a quarantine what cannot be opened stays as it is. */
-export async function openOrMend(
-  location: string,
-  clock: Clock,
-  quarantine: Quarantine | undefined,
-): Promise<OpenedStore> {
-  try {
-    return { kv: await openLevelKv(location, { clock }), kept: undefined }
-  } catch (cause) {
-    if (quarantine === undefined || asOnehopError(cause).code !== 'STORE_CORRUPT') throw cause
-  }
-  return mend(location, clock, quarantine)
-}
-
-async function mend(location: string, clock: Clock, quarantine: Quarantine): Promise<OpenedStore> {
-  const kept = join(quarantine.path, `store-${Math.floor(clock.nowMs())}`)
-  await quarantine.open()
-  await mendLevel(location, kept)
-  return { kv: await openLevelKv(location, { clock }), kept }
 }

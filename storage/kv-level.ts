@@ -15,6 +15,8 @@ export interface LevelOptions {
   readonly cacheBytes?: number
   /** How long a handle that ran into a full disk rests before a write tries to open it anew. */
   readonly reopenAfterMs?: number
+  /** A read met something that cannot be what was written. */
+  readonly onCorrupt?: ((error: OnehopError) => void) | undefined
 }
 
 type Level = ClassicLevel<Uint8Array, Uint8Array>
@@ -39,7 +41,7 @@ export async function openLevelKv(location: string, options: LevelOptions): Prom
   } catch (cause) {
     throw asStoreError(cause, location)
   }
-  const kv = new LevelKv(location, options, await openLevel(location, options))
+  const kv = new LevelKv(location, options, await openFirst(location, options))
   try {
     await writeFile(pidPath(location), `${process.pid}\n`)
   } catch (cause) {
@@ -67,7 +69,7 @@ class LevelKv implements Kv {
     try {
       return plain(level.getSync(key))
     } catch (cause) {
-      throw asStoreError(cause, this.#location)
+      throw this.#readError(cause)
     }
   }
 
@@ -151,8 +153,14 @@ class LevelKv implements Kv {
     try {
       return await read(level)
     } catch (cause) {
-      throw asStoreError(cause, this.#location)
+      throw this.#readError(cause)
     }
+  }
+
+  #readError(cause: unknown): OnehopError {
+    const error = asStoreError(cause, this.#location)
+    if (error.code === 'STORE_CORRUPT') this.#options.onCorrupt?.(error)
+    return error
   }
 
   /** LevelDB cuts off what is under way when it closes; we wait for it. */
@@ -202,6 +210,20 @@ class LevelKv implements Kv {
     }
     if (this.#state.state !== 'closed') this.#state = next
     else if (next.state === 'open' || next.state === 'failed') await next.level.close()
+  }
+}
+
+/** LevelDB writes as it opens: nothing of the store can be read before there is room. */
+async function openFirst(location: string, options: LevelOptions): Promise<Level> {
+  try {
+    return await openLevel(location, options)
+  } catch (cause) {
+    const { code, message } = asStoreError(cause, location)
+    if (code !== 'STORE_FULL') throw cause
+    throw new OnehopError(code, message, {
+      cause,
+      help: 'Free some space on this disk, then start the node again.',
+    })
   }
 }
 

@@ -1,7 +1,7 @@
 import { OnehopError } from '../protocol/errors.ts'
 import { utf8 } from '../protocol/bytes.ts'
 import { buildTrees } from './build-trees.ts'
-import { keyOf, readUint, tags, uintPart } from './keys.ts'
+import { keyOf, prefixEnd, readUint, tags, uintPart } from './keys.ts'
 import type { Kv } from './kv.ts'
 
 export const formatVersion = 2
@@ -38,4 +38,40 @@ export async function migrate(
     await step(kv)
     await kv.batch([{ type: 'put', key: versionKey, value: uintPart(version + 1) }])
   }
+}
+
+const knownTags: ReadonlySet<number> = new Set(Object.values(tags))
+
+/** Everything in it is what a store has, save which version of it: damage took that. */
+export async function hasLostVersion(kv: Kv): Promise<boolean> {
+  if (kv.get(versionKey) !== undefined) return false
+  let from: Uint8Array | undefined = new Uint8Array(0)
+  let found = false
+  while (from !== undefined) {
+    const [key]: Uint8Array[] = await kv.keys({ gte: from, limit: 1 })
+    if (key === undefined) break
+    if (!knownTags.has(key[0] as number)) return false
+    found = true
+    from = prefixEnd(key.subarray(0, 1))
+  }
+  return found
+}
+
+/** What an older version lacks shows as it is looked through, and is made anew. */
+export async function restoreVersion(kv: Kv): Promise<void> {
+  if (await hasLostVersion(kv))
+    await kv.batch([{ type: 'put', key: versionKey, value: uintPart(formatVersion) }])
+}
+
+/** For whoever changes nothing. */
+export function requireVersion(kv: Kv): void {
+  const bytes = kv.get(versionKey)
+  if (bytes === undefined || readUint(bytes, 0) === formatVersion) return
+  throw new OnehopError(
+    'STORE_VERSION',
+    `the store has format ${readUint(bytes, 0)}, and this release ${formatVersion}`,
+    {
+      help: 'onehop start brings an older one up to date. For a newer one install the release that wrote it.',
+    },
+  )
 }

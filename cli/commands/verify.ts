@@ -15,9 +15,10 @@ export const verify: Command = {
     ['onehop verify --look-only --json', 'for programs; exits 4 when something is wrong'],
   ],
   notes: [
-    'Each record against the signature of its device, lists, counts and fingerprints against the records, each piece of a file against',
-    'its hash. What is derived from records is made anew from them. What is damaged is put into the folder quarantine beside the store,',
-    'never thrown away; once the node runs again, the other holders bring it back.',
+    'The files of the database against their own sums, each record, identity, replica set, lease and pact against its signature, lists,',
+    'counts and fingerprints against the records, each piece of a file against its hash. What is derived from records is made anew from',
+    'them. What is damaged is put into the folder quarantine beside the store, never thrown away; once the node runs again, the other',
+    'holders bring it back. It runs on a node that is stopped, as indexes can be made anew only while nobody writes.',
   ].join('\n'),
   async run({ flags, context, output }) {
     const { signal, clock } = context

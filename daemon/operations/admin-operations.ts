@@ -22,7 +22,7 @@ import type { Replication } from '../replication/replication.ts'
 import type { Search } from '../search/search.ts'
 import { scopeHierarchy } from '../../protocol/scope.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
-import { findProblems, isHealthy } from './problems.ts'
+import { findProblems, isHealthy, type ProblemParts } from './problems.ts'
 
 type Status = ReplyOf<'admin.status'>
 
@@ -48,6 +48,7 @@ export interface AdminOperationsParts {
   readonly search: Search
   readonly counters: () => Status['counters']
   readonly freeBytes: () => Promise<number | undefined>
+  readonly scrub: ProblemParts['scrub']
   readonly stop: () => void
 }
 

@@ -8,6 +8,7 @@ import type { Store } from '../../storage/types.ts'
 import { recentlyMended } from '../mended.ts'
 import type { Config } from '../config.ts'
 import type { Hosted } from '../hosting.ts'
+import type { Scrub } from '../scrub.ts'
 import type { Identities } from '../identities.ts'
 import type { Network } from '../net/rpc.ts'
 import type { LeaseRenewals } from '../placement/lease-renewals.ts'
@@ -26,6 +27,7 @@ export interface ProblemParts {
   readonly clock: Pick<Clock, 'monotonicMs' | 'nowMs'>
   readonly renewals: Pick<LeaseRenewals, 'refused'>
   readonly store: Pick<Store, 'stats' | 'documents'>
+  readonly scrub: Pick<Scrub, 'damaged'> | undefined
   /** Of the disk that holds the state; undefined where nobody can tell. */
   readonly freeBytes: number | undefined
 }
@@ -52,6 +54,7 @@ const harmless: readonly string[] = ['FEW_COPIES', 'SHUT_OUT', 'LEASE_ENDS', 'ST
 export function findProblems(parts: ProblemParts): Problem[] {
   const all = [
     failingStore,
+    damagedStore,
     mendedStore,
     littleSpace,
     alone,
@@ -75,6 +78,18 @@ function failingStore({ store, clock }: ProblemParts): Problem[] {
   const sinceMs = Math.floor(clock.monotonicMs() - failure.sinceMs)
   const text = `Nothing can be written: ${message}.`.slice(0, 1024)
   return [problem(code, text, help, sinceMs)]
+}
+
+/** Bytes that rotted on the disk: what a restart mends nobody should have to find out by chance. */
+function damagedStore({ scrub }: ProblemParts): Problem[] {
+  if (scrub?.damaged === undefined) return []
+  return [
+    problem(
+      'STORE_CORRUPT',
+      `The database has a damaged file (${scrub.damaged}).`,
+      'Look at the disk (dmesg), then onehop stop and onehop start: what can be read is gathered, and the other holders bring the rest.',
+    ),
+  ]
 }
 
 /** What could not be read comes back from the other holders; who has none of these should know. */

@@ -19,13 +19,13 @@ import {
   type SignedPact,
 } from '../../protocol/placement/pact.ts'
 import type { Clock } from '../../protocol/ports.ts'
-import { array, bytes, decodeAs, nullable, struct, text } from '../../protocol/shape.ts'
+import { array, bytes, decodeAs, nullable, struct, text, type Typed } from '../../protocol/shape.ts'
 import type { Store, StoreBatch } from '../../storage/types.ts'
 import type { NodeId, Routing, Rpc } from '../net/rpc.ts'
 import type { Invitations } from './invitations.ts'
 
 /** By the other's node key. */
-const kind = 'pact'
+export const pactKind = 'pact'
 const shape = struct({
   packed: bytes(1, 512),
   label: text(limits.nameBytesMax),
@@ -33,6 +33,10 @@ const shape = struct({
   /** Of the invitation: whoever did not hear the answer comes with it again. */
   secretHash: nullable(bytes(32)),
 })
+
+export function readPactRow(bytes: Uint8Array): Typed<typeof shape> {
+  return decodeAs(shape, bytes, pactKind, { bytesMax: 8_192 })
+}
 
 const pactsMax = 1_024
 const joinTimeoutMs = 20_000
@@ -81,8 +85,8 @@ export class Pacts {
 
   static async open(parts: PactsParts): Promise<Pacts> {
     const pacts = new Pacts(parts)
-    for (const { bytes: stored } of await parts.store.documents.list(kind, { limit: pactsMax })) {
-      const { packed, ...rest } = decodeAs(shape, stored, kind, { bytesMax: 8_192 })
+    for (const { bytes: stored } of await parts.store.documents.list(pactKind, { limit: pactsMax })) {
+      const { packed, ...rest } = readPactRow(stored)
       const signed = verifyPact(parts.crypto, packed)
       if (signed !== undefined) pacts.#set(signed, rest)
     }
@@ -139,7 +143,7 @@ export class Pacts {
   /** Keeps what was promised until it runs out, and promises nothing more. False where there was no pact. */
   async end(node: NodeId): Promise<boolean> {
     const { store } = this.#parts
-    await store.documents.delete(kind, fromHex(node, 32) as Uint8Array)
+    await store.documents.delete(pactKind, fromHex(node, 32) as Uint8Array)
     return this.#kept.delete(node)
   }
 
@@ -187,7 +191,7 @@ export class Pacts {
     const { label, addresses, secretHash } = kept
     await store.write((batch: StoreBatch) => {
       const row = encode([signed.packed, label, addresses, secretHash ?? null])
-      store.documents.putIn(batch, kind, this.#otherOf(signed), row)
+      store.documents.putIn(batch, pactKind, this.#otherOf(signed), row)
       if (secretHash !== undefined) invitations.takeIn(batch, secretHash)
     })
     const agreement = this.#set(signed, kept)

@@ -10,7 +10,7 @@ import type { Identities } from '../identities.ts'
 import type { NodeId } from '../net/rpc.ts'
 import { Visitors } from '../visitors.ts'
 
-const kind = 'replica-set'
+export const replicaSetKind = 'replica-set'
 /** Decoded chains kept in memory: those of the shards held here and of the people followed from here. */
 const chainsMax = 32_768
 /** Sets of people who were only looked up: those of some thousand, about 2 KB each. */
@@ -60,7 +60,7 @@ export class ReplicaSets {
     if (known !== undefined) return known
     const visitor = this.#visitors.get(name)
     if (visitor !== undefined) return visitor
-    const bytes = this.#store.documents.get(kind, owner)
+    const bytes = this.#store.documents.get(replicaSetKind, owner)
     return bytes === undefined ? undefined : this.#remember(name, unpackChain(this.#crypto, bytes))
   }
 
@@ -100,9 +100,9 @@ export class ReplicaSets {
   /** False where another, newer one came in while this one was checked. */
   async #put(owner: IdentityId, chain: ReplicaSetChain): Promise<boolean> {
     const isNews = await this.#store.write((batch) => {
-      const stored = this.#store.documents.getIn(batch, kind, owner)
+      const stored = this.#store.documents.getIn(batch, replicaSetKind, owner)
       if (stored !== undefined && !isNewer(chain, unpackChain(this.#crypto, stored))) return false
-      this.#store.documents.putIn(batch, kind, owner, chain.bytes)
+      this.#store.documents.putIn(batch, replicaSetKind, owner, chain.bytes)
       return true
     })
     if (isNews) this.#remember(toHex(owner), chain)
