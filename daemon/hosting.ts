@@ -12,6 +12,8 @@ const kind = 'hosted'
 const broughtKind = 'hosted-by'
 /** Documents that mark shards of others which were found whole here; see replication. */
 export const wholeKind = 'whole'
+/** Of shards that are being fetched from their beginning: from whom, and how far. */
+export const snapshotKind = 'snapshot'
 
 /** Why and up to which size this node holds somebody's shard. */
 export interface Hosted {
@@ -150,6 +152,7 @@ export class Hosting {
     for (const listener of this.#removeListeners) listener(owner)
     await this.#store.documents.delete(kind, owner)
     await this.#store.documents.delete(wholeKind, owner)
+    await this.#store.documents.delete(snapshotKind, owner)
     await forgetWork(this.#store, owner)
     await this.#store.shards.remove(owner)
     return true

@@ -72,6 +72,7 @@ export const methods = {
   'shard/reconcile': rule('holder', 'FORBIDDEN'),
   'shard/recover': rule('anyone'),
   'shard/schema': rule('anyone'),
+  'shard/snapshot': rule('holder', 'FORBIDDEN'),
   'shard/sign-step': rule('holder', 'blank', 'promise'),
   'shard/take': rule('anyone', undefined, 'signed'),
   'stream/end': rule('source', 'blank', 'own'),

@@ -23,6 +23,7 @@ import { LatestCache } from './latest-cache.ts'
 import { stageRecords } from './record-writer.ts'
 import { RefTree, type RefOrder } from './ref-tree.ts'
 import { pageSlots, readPages, slotRef, takenSlots } from './ref-pages.ts'
+import { itemsOf, placesOf, unlistedOf } from './snapshot-order.ts'
 import { orderLive, readCounts, readHead, type ShardStates } from './shard-state.ts'
 import type { StagedBatch } from './staged-batch.ts'
 import { decodeStored } from './stored-record.ts'
@@ -37,6 +38,7 @@ import type {
   LogEntry,
   OrderBound,
   OrderRange,
+  Place,
   PutOptions,
   PutOutcome,
   Records,
@@ -201,6 +203,18 @@ export class KvRecords implements Records {
 
   count(shard: Uint8Array, app: string, collection: string): number {
     return readCounts(this.#kv, shard, placePart(app, collection)).live
+  }
+
+  places(shard: Uint8Array): Promise<Place[]> {
+    return placesOf(this.#kv, shard)
+  }
+
+  items(shard: Uint8Array, place: Place, limit: number, before?: RecordRef): Promise<StoredRecord[]> {
+    return itemsOf(this.#kv, shard, place, limit, before)
+  }
+
+  unlisted(shard: Uint8Array, limit: number, after?: RecordRef): ReturnType<typeof unlistedOf> {
+    return unlistedOf(this.#kv, shard, limit, after)
   }
 
   async refs(shard: Uint8Array, range: OrderRange = {}): Promise<RecordRef[]> {

@@ -64,6 +64,11 @@ export interface Drop {
   readonly rightful?: { readonly ref: RecordRef | undefined }
 }
 
+export interface Place {
+  readonly app: string
+  readonly collection: string
+}
+
 export interface ItemName {
   readonly app: string
   readonly collection: string
@@ -139,6 +144,17 @@ export interface Records {
   latest(shard: IdentityId, app: string, collection: string, options?: LatestOptions): Promise<StoredRecord[]>
   /** Number of live items (expired ones count until they are swept). */
   count(shard: IdentityId, app: string, collection: string): number
+
+  /** Collections that ever had an item here, by name. */
+  places(shard: IdentityId): Promise<Place[]>
+  /** As `latest`, with what has expired, and never from memory: for whoever goes through all of it. */
+  items(shard: IdentityId, place: Place, limit: number, before?: RecordRef): Promise<StoredRecord[]>
+  /** What no list shows, in order: `limit` places are looked at. `last`: where to go on; undefined at the end. */
+  unlisted(
+    shard: IdentityId,
+    limit: number,
+    after?: RecordRef,
+  ): Promise<{ readonly records: StoredRecord[]; readonly last: RecordRef | undefined }>
 
   /** Every record held, superseded and tombstones included, in (clock, id) order; 10,000 at most. */
   refs(shard: IdentityId, range?: OrderRange): Promise<RecordRef[]>

@@ -31,6 +31,8 @@ export interface PushParts {
 }
 
 const cursorKind = 'push'
+/** A newcomer is sent a shard of no more records, many shards in a message; a larger one it fetches itself (`snapshots.ts`). */
+const fillRecordsMax = 256
 const pushBytesMax = limits.frameBytesMax - 16_384
 const retryMs = 1_000
 
@@ -188,9 +190,12 @@ export class Push {
     return portions.filter(({ from, position }) => position > from)
   }
 
-  /** A newcomer is filled by one member, whatever the origin; for the others (undefined) it begins where the log stands. */
+  /** Of a small shard a newcomer is filled by one member, whatever the origin; else (undefined) it begins where the log stands. */
   #from(node: NodeId, owner: IdentityId): number | undefined {
-    return this.#cursor(node, owner)?.position ?? (this.#parts.leads(owner) ? 0 : undefined)
+    const position = this.#cursor(node, owner)?.position
+    if (position !== undefined) return position
+    const isSmall = (this.#parts.store.shards.get(owner)?.records ?? 0) <= fillRecordsMax
+    return isSmall && this.#parts.leads(owner) ? 0 : undefined
   }
 
   async #portion(

@@ -33,6 +33,7 @@ import type { Digests } from './digests.ts'
 import { findRefs } from './find-refs.ts'
 import type { Holders } from './holders.ts'
 import type { Receipts } from './receipts.ts'
+import type { Snapshots } from './snapshots.ts'
 
 export interface ReconcileParts {
   readonly rpc: Rpc
@@ -52,9 +53,11 @@ export interface ReconcileParts {
   readonly isComing: (node: NodeId, owner: IdentityId) => boolean
   /** This node is itself still waiting for records of the shard. */
   readonly isFilling: (owner: IdentityId) => boolean
-  /** The node was found to hold everything up to this place of the own arrival log. */
   /** A member says that it does not hold the shard: it never sat, or lost what it had. */
   readonly onNotHeld?: ((node: NodeId, owner: IdentityId) => void) | undefined
+  /** Fetches all of a shard of which nothing is here yet. */
+  readonly snapshots: Pick<Snapshots, 'fetch' | 'isComing'>
+  /** The node was found to hold everything up to this place of the own arrival log. */
   readonly onEqual: (node: NodeId, owner: IdentityId, logHead: number) => void
 }
 
@@ -70,8 +73,8 @@ export interface Reconciled {
 }
 
 const messageBytesMax = limits.frameBytesMax - 16_384
-/** Rounds for one shard: a million records need four. */
-const roundsMax = 32
+/** Rounds for one shard in which nothing moved: equal parts of a million records need four. */
+const idleRoundsMax = 32
 /** What was listed a moment ago is about to be asked for. More than one message lists. */
 const listedMax = 32_768
 
@@ -93,7 +96,7 @@ export class Reconcile {
     signal: AbortSignal,
     owners = this.#parts.holders.shared(node),
   ): Promise<Reconciled> {
-    const { rpc, digests, replicaSets, clock, announceTo, onEqual, onNotHeld } = this.#parts
+    const { rpc, digests, replicaSets, clock, announceTo, onEqual, onNotHeld, snapshots } = this.#parts
     const result = {
       equal: [] as IdentityId[],
       filling: [] as IdentityId[],
@@ -129,6 +132,7 @@ export class Reconcile {
         }
         if (verdict?.records !== 'differs') continue
         result.differed++
+        if (this.#parts.isFilling(owner)) result.received += await snapshots.fetch(node, owner, signal)
         const moved = await this.shard(node, owner, until, signal)
         result.received += moved.received
         result.sent += moved.sent
@@ -137,7 +141,10 @@ export class Reconcile {
     return result
   }
 
-  /** One shard: finds the difference, sends what the other lacks, fetches what this node lacks. */
+  /**
+   * One shard: finds the difference, sends what the other lacks, fetches what this node lacks. A message lists so many ids, and what
+   * it lists is moved before the next: the memory is bounded, a cut loses little, and whoever leads on must bring something each time.
+   */
   async shard(
     node: NodeId,
     owner: IdentityId,
@@ -150,16 +157,12 @@ export class Reconcile {
     roundTrips: number
     messageBytes: number
   }> {
-    const { rpc, digests } = this.#parts
+    const { rpc, digests, store } = this.#parts
     const initiator = createInitiator({ messageBytes: messageBytesMax })
-    // By id: what arrives between two messages may be listed twice.
-    const have = new Map<string, RecordRef>()
-    const need = new Map<string, RecordId>()
     let message: Uint8Array | undefined = await digests.over(owner, until, (set) => initiator.initiate(set))
-    let roundTrips = 0
-    let messageBytes = 0
+    let [roundTrips, idleRounds, messageBytes, listed, received, sent] = [0, 0, 0, 0, 0, 0]
     while (message !== undefined) {
-      if (++roundTrips > roundsMax) throw new OnehopError('BAD_MESSAGE', `${node} does not converge`)
+      if (idleRounds > idleRoundsMax) throw new OnehopError('BAD_MESSAGE', `${node} does not converge`)
       const reply: Uint8Array = await rpc.request(
         node,
         'shard/reconcile',
@@ -169,21 +172,22 @@ export class Reconcile {
           timeoutMs: 30_000,
         },
       )
+      roundTrips++
       messageBytes += message.length + reply.length
       const step = await digests.over(owner, until, (set) => initiator.reconcile(set, reply))
-      for (const ref of step.have) have.set(toHex(ref.id), ref)
-      for (const id of step.need) need.set(toHex(id), id)
+      const [out, into] = await Promise.all([
+        this.#send(node, owner, step.have, signal),
+        this.#receive(node, owner, step.need, signal),
+      ])
+      listed += step.have.length + step.need.length
+      sent += out
+      received += into
+      if (out + into === 0) idleRounds++
+      // Each of ours is sent once at most, however often it is said to lack there.
+      if (sent > (store.shards.get(owner)?.records ?? 0)) idleRounds = Infinity
       message = step.reply
     }
-    const sent = await this.#send(node, owner, [...have.values()], signal)
-    const received = await this.#receive(node, owner, [...need.values()], signal)
-    return {
-      received,
-      sent,
-      complete: sent === have.size && received === need.size,
-      roundTrips,
-      messageBytes,
-    }
+    return { received, sent, complete: sent + received === listed, roundTrips, messageBytes }
   }
 
   async #send(
@@ -252,7 +256,7 @@ export class Reconcile {
   }
 
   async #compare(from: NodeId, body: Uint8Array): Promise<Uint8Array> {
-    const { digests, replicaSets, hosting, announceTo, answer, isComing, isFilling } = this.#parts
+    const { digests, replicaSets, hosting, announceTo, answer, isComing, isFilling, snapshots } = this.#parts
     const { until, shards } = decodeComparison(body)
     const compared: Compared[] = []
     for (const { owner, set, fingerprint } of shards) {
@@ -268,7 +272,7 @@ export class Reconcile {
       if (!sameSet) announceTo(from, owner)
       const { fingerprint: own } = await digests.of(owner, until)
       const same = isFilling(owner) ? 'filling' : 'equal'
-      const otherwise = isComing(from, owner) ? 'coming' : 'differs'
+      const otherwise = isComing(from, owner) || snapshots.isComing(owner) ? 'coming' : 'differs'
       compared.push({ records: equalBytes(own, fingerprint) ? same : otherwise, sameSet })
     }
     return encodeCompared(compared)

@@ -19,6 +19,7 @@ import type { Placement } from '../placement/placement.ts'
 import type { Neighbours } from '../placement/neighbours.ts'
 import type { ReplicaSets } from '../placement/replica-sets.ts'
 import type { Schemas } from '../schemas.ts'
+import { Wake } from '../wake.ts'
 import { Copies } from './copies.ts'
 import { Digests } from './digests.ts'
 import { Holders } from './holders.ts'
@@ -28,6 +29,7 @@ import { Push } from './push.ts'
 import { QuietShards } from './quiet-shards.ts'
 import { Receipts } from './receipts.ts'
 import { Reconcile, type Reconciled } from './reconcile.ts'
+import { Snapshots } from './snapshots.ts'
 
 export interface ReplicationParts {
   readonly rpc: Rpc
@@ -79,6 +81,8 @@ export class Replication {
   /** After how long what joined is compared with a node again. */
   readonly #joinPauseMs = new Map<NodeId, number>()
   readonly #missingSchemas: MissingSchemas
+  readonly #snapshots: Snapshots
+  readonly #joinedNow = new Wake()
 
   constructor(parts: ReplicationParts) {
     this.#parts = parts
@@ -98,7 +102,9 @@ export class Replication {
     const isComing = this.push.isComing.bind(this.push)
     const answer = parts.placement.distribution.answer.bind(parts.placement.distribution)
     const isFilling = this.isJoining.bind(this)
-    this.reconcile = new Reconcile({ ...shared, digests, isComing, isFilling, onEqual, answer })
+    const snapshots = new Snapshots(shared)
+    this.#snapshots = snapshots
+    this.reconcile = new Reconcile({ ...shared, digests, isComing, isFilling, snapshots, onEqual, answer })
     this.#joining = new Joining(parts)
     this.#missingSchemas = new MissingSchemas(parts)
     parts.rpc.handle('shard/push', async ({ from, body }) =>
@@ -125,12 +131,15 @@ export class Replication {
       placement.distribution.onTold((node, owner) => {
         if (this.holders.others(owner).includes(node)) this.push.to(node, owner)
       }),
+      this.#parts.hosting.onRemoved((owner) => this.#snapshots.ended(owner)),
       placement.onJoining((owner, sources) => this.#joining.note(owner, sources)),
       placement.onJoined((owner, sources) => {
         this.holders.refresh(owner)
         this.#joining.add(owner, sources)
+        this.#snapshots.joined(owner)
         this.#joinPauseMs.clear()
         this.#joinedMs = this.#parts.clock.monotonicMs()
+        this.#joinedNow.set()
         // Sets a cursor for each holder while the log is empty: what is written here later goes to all of them.
         this.push.shard(owner)
       }),
@@ -213,7 +222,7 @@ export class Replication {
         const quiet = this.#quiet.take(nowMs, (owner) => this.holders.others(owner), isReady)
         for (const [node, owners] of quiet) void this.#alone(node, this.#compareQuiet(node, owners, signal))
         await this.#missingSchemas.fetch(signal)
-        await clock.sleep(joinCompareMs, signal)
+        await this.#joinedNow.wait(clock, signal, joinCompareMs)
       }
     } catch (error) {
       if (!signal.aborted) throw error
@@ -360,6 +369,7 @@ export class Replication {
   async #completed(owners: readonly IdentityId[]): Promise<void> {
     if (owners.length === 0) return
     for (const owner of await this.#joining.complete(owners)) {
+      this.#snapshots.ended(owner)
       this.#filling.delete(toHex(owner))
       this.#equal.delete(toHex(owner))
       this.#parts.onComplete(owner)

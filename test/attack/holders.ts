@@ -101,6 +101,9 @@ export const holderAttacks: readonly Scenario[] = [
   strangerAsks('stranger-fetches', 'a stranger fetches records by their ids', 'shard/fetch', ({ ada }, id) =>
     encode([ada.owner, [id]]),
   ),
+  strangerAsks('stranger-takes-snapshot', 'a stranger asks for a whole shard', 'shard/snapshot', ({ ada }) =>
+    encode([ada.owner, null]),
+  ),
   strangerAsks(
     'stranger-lists-numbers',
     'a stranger asks for the list of a device’s numbers',

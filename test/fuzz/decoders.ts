@@ -54,6 +54,12 @@ import {
   encodeBlobListAsks,
   encodeBlobLists,
 } from '../../protocol/replication/blob-lists.ts'
+import {
+  decodeSnapshotAsk,
+  decodeSnapshotPage,
+  encodeSnapshotAsk,
+  encodeSnapshotPage,
+} from '../../protocol/replication/snapshot.ts'
 import { decodeRanges } from '../../protocol/reconcile/message.ts'
 import { reconcileVector } from '../../protocol/reconcile/vector.ts'
 import { encodeProof, verifyProof } from '../../protocol/record/equivocation.ts'
@@ -410,6 +416,18 @@ export const decoders: readonly DecoderEntry[] = [
     seedsOf('replication-messages', 'blobLists'),
     decodeBlobLists,
     encodeBlobLists,
+  ),
+  decoder(
+    'replication/snapshot.ts:decodeSnapshotAsk',
+    seedsOf('replication-messages', 'snapshotAsk'),
+    decodeSnapshotAsk,
+    encodeSnapshotAsk,
+  ),
+  decoder(
+    'replication/snapshot.ts:decodeSnapshotPage',
+    seedsOf('replication-messages', 'snapshotPage'),
+    decodeSnapshotPage,
+    encodeSnapshotPage,
   ),
   decoder(
     `${r}:decodeMaybe`,

@@ -45,6 +45,7 @@ const messages: Readonly<Record<NodeMethod, () => Uint8Array[]>> = {
   'shard/push': () => seedsOf('replication-messages', 'push'),
   'shard/reconcile': () => seedsOf('replication-messages', 'reconcile'),
   'shard/recover': () => seedsOf('placement-messages', 'ids'),
+  'shard/snapshot': () => seedsOf('replication-messages', 'snapshotAsk'),
   'shard/schema': () => seedsOf('replication-messages', 'hash'),
   'shard/sign-step': () => seedsOf('placement-messages', 'steps'),
   'shard/take': () => seedsOf('placement-messages', 'placed'),

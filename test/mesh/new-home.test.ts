@@ -85,7 +85,8 @@ test('an empty newcomer beside it does not make it a copy', async () => {
   const { id } = node(mesh, fresh)
   mesh.holdBack(
     (from, to, method) =>
-      (method === 'shard/push' && to === id) || (method === 'shard/reconcile' && from === id),
+      (method === 'shard/push' && to === id) ||
+      (['shard/reconcile', 'shard/snapshot'].includes(method) && from === id),
   )
   await move()
   await mesh.clock.advance(20_000)
@@ -196,7 +197,8 @@ test('one holder who says that nothing is everything does not make it whole, whi
   const { id } = node(mesh, fresh)
   mesh.holdBack(
     (from, to, method) =>
-      (method === 'shard/push' && to === id) || (method === 'shard/reconcile' && [from, to].includes(id)),
+      (method === 'shard/push' && to === id) ||
+      (['shard/reconcile', 'shard/snapshot'].includes(method) && [from, to].includes(id)),
   )
   await move()
   await mesh.clock.advance(20_000)

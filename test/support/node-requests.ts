@@ -37,6 +37,7 @@ import {
   encodePush,
   encodeReconcile,
 } from '../../protocol/replication/messages.ts'
+import { decodeSnapshotPage, encodeSnapshotAsk } from '../../protocol/replication/snapshot.ts'
 import {
   decodeAnnouncements,
   decodeIdentityLogs,
@@ -252,6 +253,10 @@ export const nodeRequests: Readonly<Record<NodeMethod, NodeRequest>> = {
   'shard/schema': {
     body: () => encodeHash(microblog.hash),
     isTold: (answer) => decodeMaybe(answer) !== undefined,
+  },
+  'shard/snapshot': {
+    body: ({ ada }) => encodeSnapshotAsk({ owner: ada.id, cursor: undefined }),
+    isTold: (answer) => decodeSnapshotPage(answer).records.length > 0,
   },
   'shard/sign-step': {
     body: ({ set, far }) => {

@@ -121,6 +121,7 @@ async function openReplica({
     answer: nothing,
     isComing: () => false,
     isFilling: () => false,
+    snapshots: { fetch: async () => 0, isComing: () => false },
     onEqual: nothing,
   })
   rpc.handle('shard/push', async ({ from, body }) => {

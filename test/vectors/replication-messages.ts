@@ -12,6 +12,7 @@ import {
   encodeBlobLists,
 } from '../../protocol/replication/blob-lists.ts'
 import * as replication from '../../protocol/replication/messages.ts'
+import * as snapshot from '../../protocol/replication/snapshot.ts'
 import { seededCrypto } from '../support/people.ts'
 import { messageKind, messageVectors, type MessageVectors } from './message-kinds.ts'
 import { arrayOf, raw, zeros } from './wire.ts'
@@ -27,6 +28,30 @@ const one = Uint8Array.of(0x81)
 const chunk = limits.blobChunkBytes
 
 export const replicationKinds = {
+  snapshotAsk: messageKind(snapshot.encodeSnapshotAsk, snapshot.decodeSnapshotAsk, {
+    good: {
+      'from the beginning': { owner, cursor: undefined },
+      'from where a page ended': { owner, cursor: message },
+      'the longest cursor': { owner, cursor: new Uint8Array(1_024) },
+    },
+    refused: {
+      'an owner of 31 bytes': [owner.subarray(1), null],
+      'an empty cursor': [owner, new Uint8Array(0)],
+      'a cursor of 1,025 bytes': [owner, new Uint8Array(1_025)],
+      'no cursor': [owner],
+    },
+  }),
+  snapshotPage: messageKind(snapshot.encodeSnapshotPage, snapshot.decodeSnapshotPage, {
+    good: {
+      'an empty last one': { records: [], next: undefined },
+      'two records and more to come': { records: [record, message], next: fingerprint },
+    },
+    refused: {
+      'an empty record': [[new Uint8Array(0)], null],
+      'too many records': arrayOf(pushRecordsMax + 1, record, pair),
+      'no cursor': [[record]],
+    },
+  }),
   numbersAsk: messageKind(replication.encodeNumbersAsk, replication.decodeNumbersAsk, {
     good: {
       'from the first': { owner, device: other, after: 0 },

@@ -223,6 +223,7 @@ async function openHolder(crypto: CryptoProvider, folder: string, host: string) 
     answer: () => {},
     isComing: () => false,
     isFilling: () => false,
+    snapshots: { fetch: async () => 0, isComing: () => false },
     onEqual: () => {},
   })
   rpc.handle('shard/push', async ({ from, body }) => {

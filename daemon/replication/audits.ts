@@ -1,0 +1,242 @@
+import { equalBytes, toHex } from '../../protocol/bytes.ts'
+import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
+import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
+import type { Clock, Log, Random } from '../../protocol/ports.ts'
+import { clockOf } from '../../protocol/record/clock.ts'
+import type { IdentityId } from '../../protocol/record/types.ts'
+import {
+  auditIndex,
+  auditStart,
+  auditStep,
+  auditSteps,
+  decodeAuditAnswer,
+  decodeAuditAsk,
+  encodeAuditAnswer,
+  encodeAuditAsk,
+  type AuditAnswer,
+  type AuditAsk,
+} from '../../protocol/replication/audit.ts'
+import { decodeStored } from '../../storage/stored-record.ts'
+import type { Store } from '../../storage/types.ts'
+import type { Config } from '../config.ts'
+import type { Hosting } from '../hosting.ts'
+import type { NodeId, Rpc } from '../net/rpc.ts'
+import type { Neighbours } from '../placement/neighbours.ts'
+import type { Digests } from './digests.ts'
+import type { Holders } from './holders.ts'
+
+export interface AuditsParts {
+  readonly rpc: Rpc
+  readonly crypto: CryptoProvider
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly store: Store
+  readonly config: Config['hosting']
+  readonly hosting: Pick<Hosting, 'has'>
+  readonly holders: Holders
+  readonly neighbours: Pick<Neighbours, 'get' | 'awayMs'>
+  readonly digests: Digests
+  /** This node is itself still waiting for records. */
+  readonly isJoining: (owner: IdentityId) => boolean
+}
+
+/** What is younger may still be on its way to one of the two. */
+const settledMs = 600_000
+/** Beside twice the way there and back: a card in a small box reads so many records in half of it. */
+const walkMs = 1_000
+/** Read without letting anybody else have a turn. */
+const stepsAtOnce = 16
+const answersMax = 4
+/** Failures in a row, of one shard, until a node is taken for one that does not have it; an hour apart, of a day's audits. */
+const failuresToConvict = 3
+/** Told each time that it has another set than the one it is found equal by: that is one's right, but not for ever. */
+const evasionsToConvict = 12
+/** A failed one is done again after this part of the time between two. */
+const againParts = 24
+/** Shards of one node that are looked at together, once one of them failed. */
+const portion = 8
+const suspectsMax = 4_096
+
+interface Suspicion {
+  readonly node: NodeId
+  readonly owner: IdentityId
+  failures: number
+  evasions: number
+  nextMs: number
+}
+
+export type Verdict = 'passed' | 'failed' | 'evaded' | 'unheard'
+
+/** Each holder asks each other for proof that it has what it says, a shard at a time; who fails again and again loses its seat. */
+export class Audits {
+  readonly #parts: AuditsParts
+  readonly #suspicions = new Map<string, Suspicion>()
+  /** When a node is to be asked next; monotonic. */
+  readonly #nextMs = new Map<NodeId, number>()
+  #answering = 0
+
+  constructor(parts: AuditsParts) {
+    this.#parts = parts
+    parts.rpc.handle('shard/audit', async ({ from, body }) =>
+      encodeAuditAnswer(await this.#answer(from, decodeAuditAsk(body))),
+    )
+  }
+
+  /** By this node's own audits it does not have the shard. */
+  hasFailed(node: NodeId, owner: IdentityId): boolean {
+    const suspicion = this.#suspicions.get(nameOf(node, owner))
+    return (
+      suspicion !== undefined &&
+      (suspicion.failures >= failuresToConvict || suspicion.evasions >= evasionsToConvict)
+    )
+  }
+
+  /** Somebody else says so: this node looks for itself, soon. */
+  suspect(node: NodeId, owner: IdentityId): void {
+    this.#suspicion(node, owner)
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, config, log } = this.#parts
+    try {
+      while (!signal.aborted) {
+        await clock.sleep(Math.min(config.heartbeatMs * 10, this.#againMs), signal)
+        for (const { node, owner } of this.#due()) await this.audit(node, owner, signal)
+      }
+    } catch (error) {
+      if (!signal.aborted) log.warn('audit.ended', { error: String(error) })
+    }
+  }
+
+  /** Asks now, and notes what came of it. */
+  async audit(node: NodeId, owner: IdentityId, signal: AbortSignal): Promise<Verdict> {
+    const { log } = this.#parts
+    const verdict = await this.#ask(node, owner, signal)
+    const name = nameOf(node, owner)
+    if (verdict === 'passed') this.#suspicions.delete(name)
+    if (verdict === 'failed' || verdict === 'evaded') {
+      const suspicion = this.#suspicion(node, owner)
+      if (verdict === 'failed') suspicion.failures++
+      else suspicion.evasions++
+      suspicion.nextMs = this.#parts.clock.monotonicMs() + this.#againMs
+      log.warn('audit.failed', { node, owner: toHex(owner), verdict, failures: suspicion.failures })
+    }
+    return verdict
+  }
+
+  get #againMs(): number {
+    return this.#parts.config.auditEveryMs / againParts
+  }
+
+  #suspicion(node: NodeId, owner: IdentityId): Suspicion {
+    const name = nameOf(node, owner)
+    const known = this.#suspicions.get(name)
+    if (known !== undefined) return known
+    const suspicion = { node, owner, failures: 0, evasions: 0, nextMs: 0 }
+    this.#suspicions.set(name, suspicion)
+    if (this.#suspicions.size > suspectsMax)
+      this.#suspicions.delete(this.#suspicions.keys().next().value as string)
+    return suspicion
+  }
+
+  /** Of each node one shard that is drawn, more where one failed, and those that failed before. */
+  *#due(): Generator<{ readonly node: NodeId; readonly owner: IdentityId }> {
+    const { clock, config, holders, neighbours, random, isJoining } = this.#parts
+    const nowMs = clock.monotonicMs()
+    for (const [name, { node, owner }] of this.#suspicions)
+      if (!holders.isShared(node, owner)) this.#suspicions.delete(name)
+    const suspicions = [...this.#suspicions.values()]
+    yield* suspicions.filter(({ node, nextMs }) => nextMs <= nowMs && neighbours.awayMs(node) === 0)
+    for (const node of holders.nodes()) {
+      const isFailing = suspicions.some((one) => one.node === node && one.failures > 0)
+      const everyMs = isFailing ? this.#againMs : config.auditEveryMs
+      const dueMs = this.#nextMs.get(node)
+      // The first after a part of the time that is drawn: not everybody at once after a power cut.
+      this.#nextMs.set(node, nowMs + (dueMs === undefined ? everyMs * fraction(random) : everyMs))
+      if (dueMs === undefined || neighbours.awayMs(node) > 0) continue
+      if (dueMs > nowMs) {
+        this.#nextMs.set(node, Math.min(dueMs, nowMs + everyMs))
+        continue
+      }
+      const shared = holders.shared(node).filter((owner) => !isJoining(owner))
+      for (let i = 0; i < Math.min(shared.length, isFailing ? portion : 1); i++) {
+        const owner = shared[Math.floor(fraction(random) * shared.length)]
+        if (owner !== undefined && !this.#suspicions.has(nameOf(node, owner))) yield { node, owner }
+      }
+    }
+  }
+
+  async #ask(node: NodeId, owner: IdentityId, signal: AbortSignal): Promise<Verdict> {
+    const { rpc, clock, random, neighbours } = this.#parts
+    const until = clockOf(clock.nowMs() - settledMs)
+    const nonce = random.bytes(32)
+    const expected = await this.#walk(owner, until, nonce)
+    if (expected.size === 0 || expected.proof === undefined) return 'unheard'
+    const startMs = clock.monotonicMs()
+    let answer: AuditAnswer
+    try {
+      const body = encodeAuditAsk({ owner, until, nonce })
+      answer = decodeAuditAnswer(await rpc.request(node, 'shard/audit', body, { signal, timeoutMs: 30_000 }))
+    } catch (cause) {
+      signal.throwIfAborted()
+      // Whoever is away is judged by that; whoever is there and says that it has none of it, or nonsense, by this.
+      const { code } = asOnehopError(cause)
+      return code === 'NOT_HOSTED' || code === 'BAD_MESSAGE' || code === 'INTERNAL' ? 'failed' : 'unheard'
+    }
+    const tookMs = clock.monotonicMs() - startMs
+    const now = await this.#standing(owner, until)
+    const isSame = now.size === answer.size && equalBytes(now.fingerprint, answer.fingerprint)
+    if (!isSame || now.size !== expected.size) return isSame ? 'unheard' : 'evaded'
+    if (answer.proof === undefined || !equalBytes(answer.proof, expected.proof)) return 'failed'
+    return tookMs > walkMs + 2 * (neighbours.get(node)?.latencyMs ?? 0) ? 'failed' : 'passed'
+  }
+
+  async #answer(from: NodeId, { owner, until, nonce }: AuditAsk): Promise<AuditAnswer> {
+    const { hosting, holders } = this.#parts
+    if (!hosting.has(owner))
+      throw new OnehopError('NOT_HOSTED', `this node does not hold the shard of ${toHex(owner)}`)
+    if (!holders.isHolder(owner, from))
+      throw new OnehopError('FORBIDDEN', `${from} holds no seat of the shard of ${toHex(owner)}`)
+    if (this.#answering >= answersMax) throw new OnehopError('BUSY', 'too many audits at once')
+    this.#answering++
+    try {
+      return await this.#walk(owner, until, nonce)
+    } finally {
+      this.#answering--
+    }
+  }
+
+  #standing(owner: IdentityId, until: bigint): Promise<Omit<AuditAnswer, 'proof'>> {
+    return this.#parts.digests.over(owner, until, (set) => ({
+      size: set.size,
+      fingerprint: set.fingerprint(0, set.size),
+    }))
+  }
+
+  async #walk(owner: IdentityId, until: bigint, nonce: Uint8Array): Promise<AuditAnswer> {
+    const { crypto, digests, store } = this.#parts
+    const standing = await this.#standing(owner, until)
+    let at: Uint8Array | undefined = auditStart(crypto, nonce)
+    for (let step = 0; step < auditSteps && at !== undefined && standing.size > 0; step += stepsAtOnce) {
+      let next: Uint8Array | undefined = at
+      await digests.over(owner, until, (set) => {
+        for (let i = 0; i < stepsAtOnce && next !== undefined && set.size > 0; i++) {
+          const stored = store.records.get(owner, set.at(auditIndex(next, set.size)))
+          next = stored && auditStep(crypto, next, decodeStored(stored))
+        }
+      })
+      at = next
+    }
+    return { ...standing, proof: standing.size > 0 ? at : undefined }
+  }
+}
+
+function nameOf(node: NodeId, owner: IdentityId): string {
+  return `${node} ${toHex(owner)}`
+}
+
+function fraction(random: Random): number {
+  const [a = 0, b = 0] = random.bytes(2)
+  return (a * 256 + b) / 65_536
+}
