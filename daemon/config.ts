@@ -73,6 +73,8 @@ const ConfigSchema = v.strictObject({
       /** Away for this long: a standby takes its seat. */
       replaceAfterMs: milliseconds,
       reconcileEveryMs: milliseconds,
+      /** Each other holder proves so often that it has one shard, which is drawn. */
+      auditEveryMs: milliseconds,
     }),
     v.forward(
       v.check(
@@ -133,6 +135,7 @@ export function defaultConfig(environment: NodeJS.ProcessEnv = process.env): Con
       suspectAfterMs: 3_600_000,
       replaceAfterMs: 72 * 3_600_000,
       reconcileEveryMs: 3_600_000,
+      auditEveryMs: 6 * 3_600_000,
     },
     aggregate: [],
     search: { registerEveryMs: 60_000, batchMs: 50 },

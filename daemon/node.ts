@@ -48,8 +48,10 @@ import { Recoveries } from './placement/recoveries.ts'
 import { Repair } from './placement/repair.ts'
 import { ReplicaSets } from './placement/replica-sets.ts'
 import { TakenLeases } from './placement/taken-leases.ts'
+import { Audits } from './replication/audits.ts'
 import { BlobCopies } from './replication/blob-copies.ts'
 import { BlobLists } from './replication/blob-lists.ts'
+import { Digests } from './replication/digests.ts'
 import { HandOver } from './replication/hand-over.ts'
 import { Replication } from './replication/replication.ts'
 import { Revocations } from './replication/revocations.ts'
@@ -157,6 +159,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     suspectAfterMs: config.hosting.suspectAfterMs,
     describe: (to) => ({ ...describe(), offeredBytes: leases.offeredBytes(to) }),
     isTrusted: (node) => pacts.get(node) !== undefined,
+    isDistrusted: (node) => audits.isDistrusted(node),
   })
   const meet = ({ node, addresses: at }: Agreement): void => {
     routing.learn({ node, addresses: at }).catch((error: unknown) => {
@@ -176,13 +179,6 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   const finder = new Finder({ ...base, replicaSets, signal: tasks.signal })
   const recoveries = await Recoveries.open({ ...base, replicaSets, signal: tasks.signal })
   const placement = new Placement({ ...base, replicaSets, neighbours, leases, taken, describe })
-  const repair = new Repair({
-    ...base,
-    replicaSets,
-    neighbours,
-    leases,
-    distribution: placement.distribution,
-  })
   const renewals = new LeaseRenewals({ ...base, replicaSets, neighbours, placement, leases, taken })
   const provides = createProvideQueue({
     routing,
@@ -211,6 +207,22 @@ export async function createNode(ports: NodePorts): Promise<Node> {
       announce(owner)
       revocations.look(owner)
     },
+  })
+  const audits = new Audits({
+    ...base,
+    random,
+    holders: replication.holders,
+    neighbours,
+    digests: new Digests(store, crypto),
+    replication,
+  })
+  const repair = new Repair({
+    ...base,
+    replicaSets,
+    neighbours,
+    leases,
+    distribution: placement.distribution,
+    audits,
   })
   const handOver = new HandOver({
     ...base,
@@ -365,6 +377,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
       replicaSets,
       neighbours,
       replication,
+      audits,
       renewals,
       provides,
       addresses,
@@ -413,6 +426,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   tasks.start('streams', (signal) => streams.run(signal))
   tasks.start('search', (signal) => search.run(signal))
   tasks.start('repair', (signal) => repair.run(signal))
+  tasks.start('audits', (signal) => audits.run(signal))
   tasks.start('lease-renewals', (signal) => renewals.run(signal))
   tasks.start('lease-ends', (signal) => leaseEnds.run(signal))
   if (ports.scrub !== undefined) tasks.start('scrub', ports.scrub.run.bind(ports.scrub))

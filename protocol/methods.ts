@@ -57,6 +57,7 @@ export const methods = {
   'search/query': rule('anyone'),
   'search/register': rule('anyone', undefined, 'own', 'renewed'),
   'search/statistics': rule('anyone'),
+  'shard/audit': rule('holder', 'FORBIDDEN'),
   'shard/blob-chunk': rule('anyone'),
   'shard/blob-manifest': rule('anyone'),
   'shard/blob-offer': rule('holder', 'FORBIDDEN', 'signed'),

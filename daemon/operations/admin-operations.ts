@@ -18,6 +18,7 @@ import { shardKey } from '../placement/find.ts'
 import type { LeaseRenewals } from '../placement/lease-renewals.ts'
 import type { Neighbours } from '../placement/neighbours.ts'
 import type { ReplicaSets } from '../placement/replica-sets.ts'
+import type { Audits } from '../replication/audits.ts'
 import type { Replication } from '../replication/replication.ts'
 import type { Search } from '../search/search.ts'
 import { scopeHierarchy } from '../../protocol/scope.ts'
@@ -41,6 +42,7 @@ export interface AdminOperationsParts {
   readonly replicaSets: ReplicaSets
   readonly neighbours: Neighbours
   readonly replication: Replication
+  readonly audits: Pick<Audits, 'hasFailed'>
   readonly renewals: Pick<LeaseRenewals, 'refused'>
   readonly provides: ProvideQueue
   readonly addresses: () => readonly string[]
@@ -282,7 +284,8 @@ function replicaState(
   parts: AdminOperationsParts,
   owner: IdentityId,
   node: string,
-): 'current' | 'behind' | 'away' {
+): 'current' | 'behind' | 'away' | 'failed' {
   if (parts.neighbours.awayMs(node) > 0) return 'away'
+  if (parts.audits.hasFailed(node, owner)) return 'failed'
   return parts.replication.isBehind(node, owner) ? 'behind' : 'current'
 }

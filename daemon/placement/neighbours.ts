@@ -26,6 +26,8 @@ export interface NeighboursParts {
   readonly describe: (to: NodeId) => Hello
   /** Friends come before strangers who offer as much. */
   readonly isTrusted?: (node: NodeId) => boolean
+  /** Lost a seat not long ago, as it had not what it said. */
+  readonly isDistrusted?: (node: NodeId) => boolean
 }
 
 /** As a stranger with so many times the logarithm of its space: three of four shards go to the friend. */
@@ -102,6 +104,7 @@ export class Neighbours {
   candidates(bytes: number): Candidate[] {
     return this.list()
       .filter(({ node, hello }) => this.awayMs(node) === 0 && hello.offeredBytes >= bytes)
+      .filter(({ node }) => this.#parts.isDistrusted?.(node) !== true)
       .map(({ node, hello }) => {
         const candidate = candidateOf(node, hello, hello.offeredBytes)
         const isTrusted = this.#parts.isTrusted?.(node) === true

@@ -30,6 +30,7 @@ import type { Store } from '../../storage/types.ts'
 import type { Config } from '../config.ts'
 import type { Hosting } from '../hosting.ts'
 import type { NodeId, Rpc } from '../net/rpc.ts'
+import type { Audits } from '../replication/audits.ts'
 import type { Distribution } from './distribution.ts'
 import type { Leases } from './leases.ts'
 import { candidateOf, type Neighbours } from './neighbours.ts'
@@ -48,6 +49,7 @@ export interface RepairParts {
   readonly neighbours: Neighbours
   readonly leases: Leases
   readonly distribution: Distribution
+  readonly audits: Pick<Audits, 'hasFailed' | 'suspect'>
 }
 
 /** Predecessor's hash -> the one document that this node signed as its successor, and when. */
@@ -70,7 +72,7 @@ interface Draft {
 }
 
 /**
- * Puts a standby in the seat of a member that stayed away too long. The coordinator is computed, never stored: the
+ * Puts a standby in the seat of a member that stayed away too long, or could not show that it has the records. The coordinator is computed, never stored: the
  * first member, in the set's order, that is heard. It drafts the step, gets the newcomer's lease and the signatures
  * of a majority, and tells everybody. Each member signs one successor of a set and no other, on disk before it
  * answers, so that two coordinators cannot both win.
@@ -99,7 +101,7 @@ export class Repair {
 
   /** One look at all shards: those that miss a member, in portions. */
   async #round(signal: AbortSignal): Promise<void> {
-    const { hosting, replicaSets, neighbours, config, rpc } = this.#parts
+    const { hosting, replicaSets, neighbours, config, rpc, audits } = this.#parts
     // Thousands of shards have the same few members: each is looked at once.
     const away = new Map<NodeId, number>()
     const awayMs = (node: NodeId): number => {
@@ -113,9 +115,13 @@ export class Repair {
       if (chain === undefined) continue
       const { newest } = chain
       const members = replicaSets.members(owner)
-      const coordinator = members.find((node) => awayMs(node) < config.suspectAfterMs)
+      const coordinator = members.find(
+        (node) => awayMs(node) < config.suspectAfterMs && !audits.hasFailed(node, owner),
+      )
       if (coordinator !== rpc.self) continue
-      const isWhole = members.every((node) => awayMs(node) < config.replaceAfterMs)
+      const isWhole = members.every(
+        (node) => awayMs(node) < config.replaceAfterMs && !audits.hasFailed(node, owner),
+      )
       if (isWhole && newest.members.filter(stays).length > newest.copies) continue
       portion.push(chain)
       if (portion.length < limits.placementShardsMax) continue
@@ -126,13 +132,15 @@ export class Repair {
     if (portion.length > 0) await this.#mend(portion, signal)
   }
 
-  /** The first member that stayed away for longer than the configured time. */
-  #dead({ members }: ReplicaSet): Seat | undefined {
-    return members.find((member) => this.#isDead(member))
+  /** The first member that stayed away for longer than the configured time, or does not have what it says. */
+  #dead({ owner, members }: ReplicaSet): Seat | undefined {
+    return members.find((member) => this.#isDead(owner, member))
   }
 
-  #isDead({ node }: Seat): boolean {
-    return this.#parts.neighbours.awayMs(toHex(node)) >= this.#parts.config.replaceAfterMs
+  #isDead(owner: Uint8Array, { node }: Seat): boolean {
+    const { neighbours, audits, config } = this.#parts
+    const name = toHex(node)
+    return neighbours.awayMs(name) >= config.replaceAfterMs || audits.hasFailed(name, owner)
   }
 
   async #mend(chains: readonly ReplicaSetChain[], signal: AbortSignal): Promise<void> {
@@ -176,7 +184,7 @@ export class Repair {
     if (!canRemove && heard < Math.min(2, set.members.length)) return undefined
     const dead = canRemove ? this.#dead(set) : undefined
     const staying = set.members.filter((member) => member !== dead)
-    const alive = staying.filter((member) => stays(member) && !this.#isDead(member)).length
+    const alive = staying.filter((member) => stays(member) && !this.#isDead(set.owner, member)).length
     const isFull = alive > set.copies || staying.length >= limits.replicaSetMembersMax
     const newcomer = isFull ? undefined : this.#newcomer(set, staying)
     // A dead member is better than an empty seat: it may come back.
@@ -298,14 +306,18 @@ export class Repair {
   }
 
   #agrees(from: NodeId, step: ReplicaSet): boolean {
-    const { replicaSets, neighbours, config, rpc } = this.#parts
+    const { replicaSets, neighbours, config, rpc, audits } = this.#parts
     const known = replicaSets.get(step.owner)?.newest
     if (known === undefined || stepProblem(step, known) !== undefined) return false
     const seated = known.members.map((member) => toHex(member.node))
     if (!seated.includes(from) || !seated.includes(rpc.self)) return false
-    // Its own eyes: nobody is voted out because one node cannot hear it. Half the time, as clocks start apart.
+    // Its own eyes: nobody is voted out because one node cannot hear it, or says that it lies. Half the time, as clocks start apart.
     const { removed } = seatChanges(step, known)
-    return removed.every(({ node }) => neighbours.awayMs(toHex(node)) >= config.replaceAfterMs / 2)
+    const seen = removed.map(({ node }) => toHex(node))
+    const isGone = (node: NodeId): boolean =>
+      neighbours.awayMs(node) >= config.replaceAfterMs / 2 || audits.hasFailed(node, step.owner)
+    for (const node of seen) if (!isGone(node)) audits.suspect(node, step.owner)
+    return seen.every(isGone)
   }
 
   /** One successor per predecessor, whoever asks and however often; true where this is the one. */

@@ -24,6 +24,7 @@ import type { NodeId, Rpc } from '../net/rpc.ts'
 import type { Neighbours } from '../placement/neighbours.ts'
 import type { Digests } from './digests.ts'
 import type { Holders } from './holders.ts'
+import type { Replication } from './replication.ts'
 
 export interface AuditsParts {
   readonly rpc: Rpc
@@ -37,12 +38,12 @@ export interface AuditsParts {
   readonly holders: Holders
   readonly neighbours: Pick<Neighbours, 'get' | 'awayMs'>
   readonly digests: Digests
-  /** This node is itself still waiting for records. */
-  readonly isJoining: (owner: IdentityId) => boolean
+  /** This node is itself still waiting for records; the other is not known to have all of them. */
+  readonly replication: Pick<Replication, 'isJoining' | 'isBehind'>
 }
 
-/** What is younger may still be on its way to one of the two. */
-const settledMs = 600_000
+/** What is younger than this part of the time between two audits may still be on its way to one of the two. */
+const settledParts = 36
 /** Beside twice the way there and back: a card in a small box reads so many records in half of it. */
 const walkMs = 1_000
 /** Read without letting anybody else have a turn. */
@@ -57,16 +58,19 @@ const againParts = 24
 /** Shards of one node that are looked at together, once one of them failed. */
 const portion = 8
 const suspectsMax = 4_096
+const distrustMs = 30 * 86_400_000
 
 interface Suspicion {
   readonly node: NodeId
   readonly owner: IdentityId
   failures: number
   evasions: number
+  /** Since when it was never found to have all of it. */
+  behindSinceMs: number | undefined
   nextMs: number
 }
 
-export type Verdict = 'passed' | 'failed' | 'evaded' | 'unheard'
+export type Verdict = 'passed' | 'failed' | 'evaded' | 'behind' | 'unheard'
 
 /** Each holder asks each other for proof that it has what it says, a shard at a time; who fails again and again loses its seat. */
 export class Audits {
@@ -74,6 +78,7 @@ export class Audits {
   readonly #suspicions = new Map<string, Suspicion>()
   /** When a node is to be asked next; monotonic. */
   readonly #nextMs = new Map<NodeId, number>()
+  readonly #distrusted = new Map<NodeId, number>()
   #answering = 0
 
   constructor(parts: AuditsParts) {
@@ -86,10 +91,20 @@ export class Audits {
   /** By this node's own audits it does not have the shard. */
   hasFailed(node: NodeId, owner: IdentityId): boolean {
     const suspicion = this.#suspicions.get(nameOf(node, owner))
+    if (suspicion === undefined) return false
+    const { failures, evasions, behindSinceMs = Infinity } = suspicion
+    const behindMs = this.#parts.clock.monotonicMs() - behindSinceMs
     return (
-      suspicion !== undefined &&
-      (suspicion.failures >= failuresToConvict || suspicion.evasions >= evasionsToConvict)
+      failures >= failuresToConvict ||
+      evasions >= evasionsToConvict ||
+      behindMs >= this.#parts.config.replaceAfterMs
     )
+  }
+
+  /** It lost a seat by this, not long ago: it is offered no other. */
+  isDistrusted(node: NodeId): boolean {
+    const untilMs = this.#distrusted.get(node) ?? -Infinity
+    return this.#parts.clock.monotonicMs() < untilMs
   }
 
   /** Somebody else says so: this node looks for itself, soon. */
@@ -115,14 +130,24 @@ export class Audits {
     const verdict = await this.#ask(node, owner, signal)
     const name = nameOf(node, owner)
     if (verdict === 'passed') this.#suspicions.delete(name)
-    if (verdict === 'failed' || verdict === 'evaded') {
-      const suspicion = this.#suspicion(node, owner)
-      if (verdict === 'failed') suspicion.failures++
-      else suspicion.evasions++
-      suspicion.nextMs = this.#parts.clock.monotonicMs() + this.#againMs
-      log.warn('audit.failed', { node, owner: toHex(owner), verdict, failures: suspicion.failures })
-    }
+    if (verdict === 'passed' || verdict === 'unheard') return verdict
+    const nowMs = this.#parts.clock.monotonicMs()
+    const suspicion = this.#suspicion(node, owner)
+    if (verdict === 'failed') suspicion.failures++
+    if (verdict === 'evaded') suspicion.evasions++
+    suspicion.behindSinceMs = verdict === 'behind' ? (suspicion.behindSinceMs ?? nowMs) : undefined
+    suspicion.nextMs = nowMs + this.#againMs
+    if (verdict !== 'behind') log.warn('audit.failed', { node, owner: toHex(owner), verdict })
+    if (this.hasFailed(node, owner)) this.#distrust(node, nowMs)
     return verdict
+  }
+
+  #distrust(node: NodeId, nowMs: number): void {
+    if (!this.isDistrusted(node)) this.#parts.log.warn('audit.distrusted', { node })
+    this.#distrusted.delete(node)
+    this.#distrusted.set(node, nowMs + distrustMs)
+    if (this.#distrusted.size > suspectsMax)
+      this.#distrusted.delete(this.#distrusted.keys().next().value as string)
   }
 
   get #againMs(): number {
@@ -133,7 +158,7 @@ export class Audits {
     const name = nameOf(node, owner)
     const known = this.#suspicions.get(name)
     if (known !== undefined) return known
-    const suspicion = { node, owner, failures: 0, evasions: 0, nextMs: 0 }
+    const suspicion = { node, owner, failures: 0, evasions: 0, behindSinceMs: undefined, nextMs: 0 }
     this.#suspicions.set(name, suspicion)
     if (this.#suspicions.size > suspectsMax)
       this.#suspicions.delete(this.#suspicions.keys().next().value as string)
@@ -142,7 +167,7 @@ export class Audits {
 
   /** Of each node one shard that is drawn, more where one failed, and those that failed before. */
   *#due(): Generator<{ readonly node: NodeId; readonly owner: IdentityId }> {
-    const { clock, config, holders, neighbours, random, isJoining } = this.#parts
+    const { clock, config, holders, neighbours, random, replication } = this.#parts
     const nowMs = clock.monotonicMs()
     for (const [name, { node, owner }] of this.#suspicions)
       if (!holders.isShared(node, owner)) this.#suspicions.delete(name)
@@ -159,7 +184,7 @@ export class Audits {
         this.#nextMs.set(node, Math.min(dueMs, nowMs + everyMs))
         continue
       }
-      const shared = holders.shared(node).filter((owner) => !isJoining(owner))
+      const shared = holders.shared(node).filter((owner) => !replication.isJoining(owner))
       for (let i = 0; i < Math.min(shared.length, isFailing ? portion : 1); i++) {
         const owner = shared[Math.floor(fraction(random) * shared.length)]
         if (owner !== undefined && !this.#suspicions.has(nameOf(node, owner))) yield { node, owner }
@@ -168,8 +193,9 @@ export class Audits {
   }
 
   async #ask(node: NodeId, owner: IdentityId, signal: AbortSignal): Promise<Verdict> {
-    const { rpc, clock, random, neighbours } = this.#parts
-    const until = clockOf(clock.nowMs() - settledMs)
+    const { rpc, clock, config, random, neighbours, replication } = this.#parts
+    if (replication.isBehind(node, owner)) return 'behind'
+    const until = clockOf(clock.nowMs() - config.auditEveryMs / settledParts)
     const nonce = random.bytes(32)
     const expected = await this.#walk(owner, until, nonce)
     if (expected.size === 0 || expected.proof === undefined) return 'unheard'

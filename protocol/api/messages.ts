@@ -55,8 +55,11 @@ export const problem = fields({ code: text(64), message: text(1024), help: text(
 
 const replicaHealth = fields({
   node: key32(),
-  /** behind: heard, but not known to have all that this node has; away: no hello for over two heartbeats. */
-  state: anyOf('current', 'behind', 'away', 'joining'),
+  /**
+   * behind: heard, but not known to have all that this node has; away: no hello for over two heartbeats; failed: it could not show that
+   * it has the records, and another takes its seat.
+   */
+  state: anyOf('current', 'behind', 'away', 'joining', 'failed'),
   /** For how long it has been away; 0 when it is not. */
   lastSeenMs: orNull(uint()),
 })

@@ -101,6 +101,12 @@ export const holderAttacks: readonly Scenario[] = [
   strangerAsks('stranger-fetches', 'a stranger fetches records by their ids', 'shard/fetch', ({ ada }, id) =>
     encode([ada.owner, [id]]),
   ),
+  strangerAsks(
+    'stranger-audits',
+    'a stranger asks for proofs, to learn what a shard holds',
+    'shard/audit',
+    ({ ada }, id) => encode([ada.owner, 2n ** 63n, id]),
+  ),
   strangerAsks('stranger-takes-snapshot', 'a stranger asks for a whole shard', 'shard/snapshot', ({ ada }) =>
     encode([ada.owner, null]),
   ),

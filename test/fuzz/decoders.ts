@@ -55,6 +55,12 @@ import {
   encodeBlobLists,
 } from '../../protocol/replication/blob-lists.ts'
 import {
+  decodeAuditAnswer,
+  decodeAuditAsk,
+  encodeAuditAnswer,
+  encodeAuditAsk,
+} from '../../protocol/replication/audit.ts'
+import {
   decodeSnapshotAsk,
   decodeSnapshotPage,
   encodeSnapshotAsk,
@@ -416,6 +422,18 @@ export const decoders: readonly DecoderEntry[] = [
     seedsOf('replication-messages', 'blobLists'),
     decodeBlobLists,
     encodeBlobLists,
+  ),
+  decoder(
+    'replication/audit.ts:decodeAuditAsk',
+    seedsOf('replication-messages', 'auditAsk'),
+    decodeAuditAsk,
+    encodeAuditAsk,
+  ),
+  decoder(
+    'replication/audit.ts:decodeAuditAnswer',
+    seedsOf('replication-messages', 'auditAnswer'),
+    decodeAuditAnswer,
+    encodeAuditAnswer,
   ),
   decoder(
     'replication/snapshot.ts:decodeSnapshotAsk',

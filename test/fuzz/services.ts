@@ -31,6 +31,7 @@ const messages: Readonly<Record<NodeMethod, () => Uint8Array[]>> = {
   'search/query': () => seedsOf('search-messages', 'query'),
   'search/register': () => seedsOf('search-messages', 'registration'),
   'search/statistics': () => seedsOf('search-messages', 'statisticsRequest'),
+  'shard/audit': () => seedsOf('replication-messages', 'auditAsk'),
   'shard/blob-chunk': () => seedsOf('replication-messages', 'chunkRequest'),
   'shard/blob-manifest': () => seedsOf('replication-messages', 'hash'),
   'shard/blobs': () => seedsOf('replication-messages', 'blobListAsks'),

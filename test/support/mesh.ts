@@ -115,6 +115,7 @@ function meshConfig(index: number, changes: MeshConfig): Config {
       suspectAfterMs: 4_000,
       replaceAfterMs: 10_000,
       reconcileEveryMs: 20_000,
+      auditEveryMs: 48_000,
     },
     network: { ...base.network, providesPerS: 100 },
   }

@@ -37,6 +37,7 @@ import {
   encodePush,
   encodeReconcile,
 } from '../../protocol/replication/messages.ts'
+import { decodeAuditAnswer, encodeAuditAsk } from '../../protocol/replication/audit.ts'
 import { decodeSnapshotPage, encodeSnapshotAsk } from '../../protocol/replication/snapshot.ts'
 import {
   decodeAnnouncements,
@@ -163,6 +164,15 @@ export const nodeRequests: Readonly<Record<NodeMethod, NodeRequest>> = {
         terms: ['hello'],
       }),
     isTold: (answer) => decodeStatistics(answer).documents > 0,
+  },
+  'shard/audit': {
+    body: ({ mesh, ada }) =>
+      encodeAuditAsk({
+        owner: ada.id,
+        until: clockOf(mesh.clock.nowMs() + 60_000),
+        nonce: new Uint8Array(32),
+      }),
+    isTold: (answer) => decodeAuditAnswer(answer).size > 0,
   },
   'shard/blob-chunk': {
     body: ({ blob }) => encodeChunkRequest({ blob, index: 0 }),

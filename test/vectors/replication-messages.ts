@@ -12,6 +12,7 @@ import {
   encodeBlobLists,
 } from '../../protocol/replication/blob-lists.ts'
 import * as replication from '../../protocol/replication/messages.ts'
+import * as audit from '../../protocol/replication/audit.ts'
 import * as snapshot from '../../protocol/replication/snapshot.ts'
 import { seededCrypto } from '../support/people.ts'
 import { messageKind, messageVectors, type MessageVectors } from './message-kinds.ts'
@@ -28,6 +29,25 @@ const one = Uint8Array.of(0x81)
 const chunk = limits.blobChunkBytes
 
 export const replicationKinds = {
+  auditAsk: messageKind(audit.encodeAuditAsk, audit.decodeAuditAsk, {
+    good: { 'a shard up to a time': { owner, until, nonce: other } },
+    refused: {
+      'a nonce of 31 bytes': [owner, until, other.subarray(1)],
+      'no nonce': [owner, until],
+      'a negative time': [owner, -1, other],
+    },
+  }),
+  auditAnswer: messageKind(audit.encodeAuditAnswer, audit.decodeAuditAnswer, {
+    good: {
+      'with its proof': { size: 3, fingerprint, proof: other },
+      'a record was missing on the way': { size: 3, fingerprint, proof: undefined },
+    },
+    refused: {
+      'a fingerprint of 15 bytes': [3, fingerprint.subarray(1), null],
+      'a negative size': [-1, fingerprint, null],
+      'no proof': [3, fingerprint],
+    },
+  }),
   snapshotAsk: messageKind(snapshot.encodeSnapshotAsk, snapshot.decodeSnapshotAsk, {
     good: {
       'from the beginning': { owner, cursor: undefined },

@@ -12,6 +12,7 @@ const replicaWords = {
   behind: 'catching up',
   away: 'away',
   joining: 'joining',
+  failed: 'could not show it',
 } as const satisfies Record<Replica['state'], string>
 
 /** A screenful: what stands below must not be pushed out of sight by a full house. */
