@@ -15,6 +15,8 @@ export interface DamageOptions {
   readonly tableBytesMax?: number
   /** Left out where somebody writes to them. */
   readonly logs?: boolean
+  /** Also logs whose end is cut, as by a power cut: an opening knows what to do with these, a repair believes every byte. */
+  readonly cutLogs?: boolean
   /** Between two files. */
   readonly pause?: () => Promise<void>
   readonly signal?: AbortSignal | undefined
@@ -26,7 +28,9 @@ export async function* damagedFiles(level: string, options: DamageOptions = {}):
     options.signal?.throwIfAborted()
     const path = join(level, name)
     const bytes = await unlessMissing(readFile(path))
-    const found = bytes && (name.endsWith('.log') ? logDamage(path, bytes) : tableDamage(path, bytes))
+    const found =
+      bytes &&
+      (name.endsWith('.log') ? logDamage(path, bytes, options.cutLogs === true) : tableDamage(path, bytes))
     if (found !== undefined) yield { name, mend: found }
     await options.pause?.()
   }
@@ -52,9 +56,9 @@ async function filesOf(
   return [...logs, ...within]
 }
 
-function logDamage(path: string, bytes: Uint8Array): DamagedFile['mend'] | undefined {
-  const { batches, isDamaged } = readLog(bytes)
-  return isDamaged ? () => replace(path, writeLog(batches)) : undefined
+function logDamage(path: string, bytes: Uint8Array, withCut: boolean): DamagedFile['mend'] | undefined {
+  const { batches, isCut, isDamaged } = readLog(bytes)
+  return isDamaged || (withCut && isCut) ? () => replace(path, writeLog(batches)) : undefined
 }
 
 function tableDamage(path: string, bytes: Uint8Array): DamagedFile['mend'] | undefined {

@@ -12,6 +12,8 @@ const [full, first, middle, last] = [1, 2, 3, 4]
 export interface LogContent {
   /** Those whose every chunk is as it was written. */
   readonly batches: readonly Uint8Array[]
+  /** Not all of it is in `batches`: damaged, or cut short by a power cut as it was written. */
+  readonly isCut: boolean
   /** A batch that is whole lies behind bytes that are not: no power cut does that, which takes the end. */
   readonly isDamaged: boolean
 }
@@ -38,7 +40,7 @@ export function readLog(bytes: Uint8Array): LogContent {
     batches.push(concatBytes(...parts))
     parts = []
   }
-  return { batches, isDamaged }
+  return { batches, isCut: isBroken || parts.length > 0, isDamaged }
 }
 
 interface Chunk {
