@@ -5,13 +5,13 @@
 import { microblog } from '../../client/microblog.ts'
 import { loadCrypto } from '../../daemon/crypto/index.ts'
 import { fromHex, toHex } from '../../protocol/bytes.ts'
-import { asOnehopError } from '../../protocol/errors.ts'
 import { packReplicaSet, signReplicaSet } from '../../protocol/placement/replica-set.ts'
 import { compareVersions } from '../../protocol/record/merge.ts'
 import { decodeRecord } from '../../protocol/record/wire.ts'
-import { createDraw, type Draw } from '../sim/draw.ts'
+import { createDraw } from '../sim/draw.ts'
 import { History, type Issued } from '../sim/history.ts'
-import { createSimPerson, type SimPerson, type Writer } from '../sim/writer.ts'
+import { createSimPerson, type SimPerson } from '../sim/writer.ts'
+import { Lane } from '../support/lane.ts'
 import { createSeededRandom } from '../support/seeded-random.ts'
 import { until } from '../support/until.ts'
 import { Box } from './box.ts'
@@ -136,7 +136,11 @@ function acknowledged(history: History, shard: string): number {
 }
 
 /** `copies` beside the home. */
-export async function moveIn(home: Box, { log, owner, owning }: SimPerson, copies: number): Promise<void> {
+export async function moveIn(
+  home: Pick<Box, 'call'>,
+  { log, owner, owning }: SimPerson,
+  copies: number,
+): Promise<void> {
   const crypto = await loadCrypto()
   await home.call('schema.put', { schema: microblog.bytes })
   await home.call('admin.host.add', { hosts: [{ log }] })
@@ -145,54 +149,4 @@ export async function moveIn(home: Box, { log, owner, owning }: SimPerson, copie
   const replicaSets = [packReplicaSet(unsigned, [signReplicaSet(crypto, unsigned, owning.seed)])]
   const { results } = await home.call('placement.commit', { replicaSets })
   if (results[0]?.members.length !== copies + 1) throw new Error('the shard has other holders than it should')
-}
-
-/** One device that writes, edits and deletes, a few records at a time, at either box. */
-class Lane {
-  readonly #boxes: readonly Box[]
-  readonly #writer: Writer
-  readonly #history: History
-  readonly #draw: Draw
-  #isOver = false
-
-  constructor(boxes: readonly Box[], writer: Writer, history: History, draw: Draw) {
-    this.#boxes = boxes
-    this.#writer = writer
-    this.#history = history
-    this.#draw = draw
-  }
-
-  stop(): void {
-    this.#isOver = true
-  }
-
-  async run(): Promise<void> {
-    while (!this.#isOver) {
-      const box = this.#draw.pick(this.#boxes)
-      const written = Array.from({ length: Math.ceil(this.#draw.between(0, 8)) }, () => this.#write())
-      try {
-        const { results } = await box.call('record.put', { records: written.map(({ bytes }) => bytes) })
-        for (const [i, { outcome }] of results.entries())
-          if (outcome !== 'refused') written[i]?.issued.acknowledgedBy.add(this.#boxes.indexOf(box))
-      } catch (error) {
-        // Killed, or not there yet: nothing was promised.
-        if (asOnehopError(error).code === 'INTERNAL') throw error
-        await new Promise((resolve) => setTimeout(resolve, 20))
-      }
-    }
-  }
-
-  #write(): { readonly bytes: Uint8Array; readonly issued: Issued } {
-    const earlier = this.#history.of(toHex(this.#writer.owner)).slice(-200)
-    const target = earlier.length > 5 && this.#draw.chance(0.4) ? this.#draw.pick(earlier) : undefined
-    const operation = target !== undefined && this.#draw.chance(0.3) ? 'delete' : 'put'
-    const { record, bytes } = this.#writer.sign(
-      'posts',
-      target?.key ?? new Uint8Array(0),
-      operation,
-      { text: 'as it comes' },
-      Date.now(),
-    )
-    return { bytes, issued: this.#history.issue(record) }
-  }
 }
