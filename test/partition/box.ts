@@ -207,6 +207,7 @@ function rulesFor({ deafTo, refusedBy, lossPercent }: Hearing): string {
     'table inet cable {',
     'chain in {',
     'type filter hook input priority 0; policy accept;',
+    'iifname "lo" accept', // what refuses comes that way, in the other's name
     ...(deafTo.length > 0 ? [`ip saddr ${set(deafTo)} drop`] : []),
     ...(lossPercent > 0 ? [`iifname "eth0" numgen random mod 100 < ${lossPercent} drop`] : []),
     '}',

@@ -15,6 +15,8 @@ import { openWorld, type World } from './world.ts'
 
 export interface Played {
   readonly acknowledged: number
+  /** Before the cables were whole again holders differed: a schedule that cuts nothing shows nothing. */
+  readonly isApart: boolean
   readonly findings: Findings
   /** From the moment at which all cables were whole until all holders were equal; undefined where they never were. */
   readonly healS: number | undefined
@@ -49,6 +51,11 @@ export async function play(schedule: Schedule, { folder, signal, onWords }: Play
         pauseMsMax,
       )
     })
+    const watch = { world, findings, signal }
+    const differs = (seen: Seen): string | undefined => seen.differs
+    // A holder that has not heard yet that it is one takes no writes.
+    await lanes[0]?.write(boxes[0].app)
+    await untilSeen(watch, 'equal before anything is cut', spreadsWithinMs, differs)
     const writing = Promise.all(lanes.map((lane) => lane.run()))
     try {
       await Promise.race([act(schedule, world, signal), writing])
@@ -56,32 +63,35 @@ export async function play(schedule: Schedule, { folder, signal, onWords }: Play
       for (const lane of lanes) lane.stop()
       await writing
     }
-    const watch = { world, findings, signal }
-    const healS = await untilSeen(watch, 'equal after healing', healsWithinMs, ({ differs }) => differs)
+    const isApart = (await see(world)).differs !== undefined
+    await Promise.all(boxes.map((box) => box.heal()))
+    const healS = await untilSeen(watch, 'equal after healing', healsWithinMs, differs)
     if (healS !== undefined) {
       // That they became equal once does not say that what comes now still goes everywhere.
       for (const box of boxes) await lanes[0]?.write(box.app)
-      const settled = ({ differs, miscounts }: Seen): string | undefined => differs ?? miscounts
-      await untilSeen(watch, 'equal when written to afterwards', spreadsWithinMs, settled)
+      const wrong = (seen: Seen): string | undefined => seen.differs ?? seen.miscounts
+      await untilSeen(watch, 'equal when written to afterwards', spreadsWithinMs, wrong)
     }
     await checkShown(world, await see(world), findings)
     await Promise.all(boxes.map((box) => box.end('SIGTERM')))
     await checkDisks(world, findings)
     if (findings.all.length > 0) for (const { index, words } of boxes) onWords?.(index, words)
-    return { acknowledged: history.acknowledged(toHex(person.owner)).length, findings, healS }
+    const acknowledged = history.acknowledged(toHex(person.owner)).length
+    return { acknowledged, isApart, findings, healS }
   } finally {
     await rm(own, { recursive: true, force: true })
   }
 }
 
-/** Lets the schedule happen to the cables; in the end they are whole. */
+/** Lets the schedule happen to the cables, up to the moment at which they are to be whole. */
 async function act(schedule: Schedule, { boxes }: World, signal: AbortSignal): Promise<void> {
   const startMs = performance.now()
-  for (const ms of momentsOf(schedule)) {
+  const moments = momentsOf(schedule)
+  for (const ms of moments) {
     await sleep(Math.max(0, startMs + ms - performance.now()), undefined, { signal })
+    if (ms === moments.at(-1)) return
     await Promise.all(boxes.map((box) => box.hear(hearingAt(schedule, box.index, ms))))
   }
-  await Promise.all(boxes.map((box) => box.heal()))
 }
 
 interface Watch {

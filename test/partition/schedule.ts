@@ -42,25 +42,29 @@ export interface Schedule {
   readonly faults: readonly Fault[]
 }
 
-/** Longer than it takes to lose a seat (`replaceAfterMs` of an impatient world). */
-const impatientCutMs = [7_000, 9_000] as const
+/** The impatient one is longer than it takes to lose a seat (`replaceAfterMs` of such a world). */
+const lastingMs = { patient: [4_000, 7_000], impatient: [7_500, 9_500] } as const
 
+/** One cut lasts to the end, so that nothing which is written later carries along what was written while apart. */
 export function drawSchedule(seed: number, boxes: number): Schedule {
   const draw = createDraw(createSeededRandom(seed))
   const isImpatient = draw.chance(1 / 3)
-  const kinds = [...draw.shuffled(cutKinds).slice(0, isImpatient ? 1 : 2), draw.pick(weatherKinds)]
-  const faults: Fault[] = kinds.map((kind) => {
-    const fromMs = draw.between(0, 3_500)
-    return drawFault(draw, kind, boxes, fromMs, fromMs + draw.between(1_500, 4_000))
+  const [lasting, other] = draw.shuffled(isImpatient ? (['split', 'alone'] as const) : cutKinds)
+  const fromMs = draw.between(0, 1_500)
+  const [leastMs, mostMs] = lastingMs[isImpatient ? 'impatient' : 'patient']
+  const untilMs = fromMs + draw.between(leastMs, mostMs)
+  const passing = [other ?? 'split', draw.pick(weatherKinds)].map((kind) => {
+    const beginsMs = draw.between(0, untilMs / 2)
+    return drawFault(draw, kind, boxes, beginsMs, beginsMs + draw.between(1_500, untilMs / 2))
   })
-  if (isImpatient) {
-    const kind = draw.pick(['split', 'alone'] as const)
-    faults.unshift(drawFault(draw, kind, boxes, 0, draw.between(...impatientCutMs)))
+  return {
+    seed,
+    isImpatient,
+    faults: [drawFault(draw, lasting ?? 'split', boxes, fromMs, untilMs), ...passing],
   }
-  return { seed, isImpatient, faults }
 }
 
-/** When something changes, ascending; after the last everything is whole. */
+/** When something changes, ascending; at the last everything is whole. */
 export function momentsOf({ faults }: Schedule): number[] {
   const moments = new Set<number>()
   for (const fault of faults) {
@@ -107,7 +111,7 @@ function drawFault(draw: Draw, kind: Fault['kind'], boxes: number, fromMs: numbe
   const when = { fromMs: Math.round(fromMs), untilMs: Math.round(untilMs) }
   const sides = (at: number) => ({ one: sorted(order.slice(0, at)), other: sorted(order.slice(at)) })
   const somewhere = Math.floor(draw.between(1, boxes))
-  const cut = { isRefused: draw.chance(0.3), flapMs: Math.round(draw.between(300, 900)) }
+  const cut = { isRefused: draw.chance(0.5), flapMs: Math.round(draw.between(300, 900)) }
   switch (kind) {
     case 'split':
     case 'flapping':

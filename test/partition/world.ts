@@ -12,7 +12,7 @@ export const boxCount = 5
 export const copies = 3
 
 export interface World extends AsyncDisposable {
-  readonly boxes: readonly Box[]
+  readonly boxes: readonly [Box, ...Box[]]
   readonly person: SimPerson
   readonly history: History
 }
@@ -41,5 +41,10 @@ export async function openWorld(folder: string, isImpatient: boolean, signal: Ab
   const person = createSimPerson(await loadCrypto())
   await moveIn(home, person, copies)
   const running = opened.move()
-  return { boxes, person, history: new History(), [Symbol.asyncDispose]: () => running.disposeAsync() }
+  return {
+    boxes: [home, ...others],
+    person,
+    history: new History(),
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  }
 }
