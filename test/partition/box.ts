@@ -1,13 +1,14 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { httpTransport } from '../../client/http.ts'
 import type { Transport } from '../../client/transport.ts'
 import { fullAddress } from '../../daemon/net/node-id.ts'
-import { OnehopError, type ErrorCode } from '../../protocol/errors.ts'
-import type { ReplyOf, RequestOf, UnaryName } from '../../protocol/api/operations.ts'
+import { statePaths } from '../../daemon/state-folder.ts'
+import { fromHex } from '../../protocol/bytes.ts'
 import type { Answer, Question } from './door.ts'
 import type { Hearing } from './schedule.ts'
 
@@ -38,7 +39,9 @@ export class Box {
   readonly #asked = new Map<number, PromiseWithResolvers<Answer>>()
   /** As apps of the house use it: over the cable, with its weather. */
   readonly app: Transport
+  readonly #admin: Transport
   #lastId = 0
+  #token: Uint8Array = new Uint8Array()
   #child: ChildProcess | undefined
   #node = ''
   #hearing = everythingHeard
@@ -51,6 +54,10 @@ export class Box {
     this.app = httpTransport({
       address: `http://${addressOf(index)}:${httpPort}`,
       timeoutMs: clientPatienceMs,
+    })
+    this.#admin = httpTransport({
+      address: `http://127.0.0.1:${httpPort}`,
+      fetch: (url, init) => this.#throughDoor(url, init),
     })
     opened.on('message', (answer: Answer) => {
       this.#asked.get(answer.id)?.resolve(answer)
@@ -99,16 +106,8 @@ export class Box {
   }
 
   /** As whoever lives there and may read the admin token. */
-  readonly call = async <N extends UnaryName>(operation: N, request: RequestOf<N>): Promise<ReplyOf<N>> => {
-    const id = ++this.#lastId
-    const asked = Promise.withResolvers<Answer>()
-    this.#asked.set(id, asked)
-    const question: Question = { id, state: this.state, operation, request }
-    this.#door.send(question, (error) => error && asked.reject(error))
-    const { reply, error } = await asked.promise
-    if (error !== undefined) throw new OnehopError(error.code as ErrorCode, error.message)
-    return reply as ReplyOf<N>
-  }
+  readonly call: Transport['call'] = (operation, request, options) =>
+    this.#admin.call(operation, request, { ...options, token: this.#token })
 
   async start(settings: readonly string[]): Promise<void> {
     const all = [
@@ -145,6 +144,7 @@ export class Box {
     ])
     if (first === undefined) throw new Error(`the node did not start: ${this.#words}`)
     this.#node = (JSON.parse(String(first[0])) as { node: string }).node
+    this.#token = fromHex(readFileSync(statePaths(this.state).adminToken, 'utf8').trim()) ?? this.#token
   }
 
   async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
@@ -184,6 +184,18 @@ export class Box {
     const ended = once(this.#door, 'exit')
     this.#door.kill('SIGKILL')
     await ended
+  }
+
+  async #throughDoor(url: unknown, init?: RequestInit): Promise<Response> {
+    const id = ++this.#lastId
+    const asked = Promise.withResolvers<Answer>()
+    this.#asked.set(id, asked)
+    const headers = init?.headers as Record<string, string>
+    const question: Question = { id, url: String(url), headers, body: init?.body as Uint8Array }
+    this.#door.send(question, (error) => error && asked.reject(error))
+    const { reply } = await asked.promise
+    if (reply === undefined) throw new Error('nobody answers there')
+    return new Response(reply.body as BodyInit, { status: reply.status })
   }
 
   get #within(): string[] {

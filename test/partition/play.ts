@@ -38,7 +38,7 @@ export async function play(schedule: Schedule, { folder, signal, onWords }: Play
   const own = join(folder, `schedule-${schedule.seed}`)
   await mkdir(own)
   try {
-    await using world = await openWorld(own, schedule.isImpatient, signal)
+    await using world = await openWorld({ ...schedule, folder: own, signal })
     const { boxes, person, history } = world
     const findings = new Findings()
     const lanes = person.writers.map((writer, i) => {

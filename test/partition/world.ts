@@ -1,8 +1,10 @@
 /** Some boxes at a switch, and one person who lives at the first with copies at others. */
 import { loadCrypto } from '../../daemon/crypto/index.ts'
+import { openStateFolder } from '../../daemon/state-folder.ts'
 import { moveIn } from '../crash/crashes.ts'
 import { History } from '../sim/history.ts'
 import { createSimPerson, type SimPerson } from '../sim/writer.ts'
+import { createSeededRandom } from '../support/seeded-random.ts'
 import { until } from '../support/until.ts'
 import { Box } from './box.ts'
 
@@ -19,10 +21,20 @@ export interface World extends AsyncDisposable {
 
 const metWithinMs = 30_000
 
-export async function openWorld(folder: string, isImpatient: boolean, signal: AbortSignal): Promise<World> {
+export interface WorldOptions {
+  readonly folder: string
+  readonly isImpatient: boolean
+  readonly signal: AbortSignal
+  /** Of all keys: who holds what follows from these. */
+  readonly seed: number
+}
+
+export async function openWorld({ folder, isImpatient, signal, seed }: WorldOptions): Promise<World> {
   await using opened = new AsyncDisposableStack()
+  const random = createSeededRandom(seed)
   const indexes = Array.from({ length: boxCount }, (_, i) => i)
   const boxes = await Promise.all(indexes.map(async (index) => opened.use(await Box.open(folder, index))))
+  for (const { state } of boxes) await openStateFolder(state, random)
   const [home, ...others] = boxes as [Box, ...Box[]]
   const settings = [
     'hosting.offerTo="anyone"',
@@ -38,7 +50,7 @@ export async function openWorld(folder: string, isImpatient: boolean, signal: Ab
     const { peers } = await home.call('admin.status', { limit: 1 })
     return peers.filter(({ connected }) => connected).length === others.length
   }, metWithinMs)
-  const person = createSimPerson(await loadCrypto())
+  const person = createSimPerson(await loadCrypto({ random }))
   await moveIn(home, person, copies)
   const running = opened.move()
   return {

@@ -26,6 +26,7 @@ test('nodes that are cut apart and healed lose nothing, show nothing deleted and
   expect(child.exitCode, words).toBe(0)
   const told = JSON.parse(out) as Told
   if (told.skipped !== undefined) context.skip(told.skipped)
-  expect(told, words).toMatchObject({ schedules: 2, apart: 2, lost: 0, revived: 0, unequal: 0 })
+  expect(told, words).toMatchObject({ schedules: 2, lost: 0, revived: 0, unequal: 0 })
+  expect(told.apart).toBeGreaterThan(0)
   expect(told.acknowledged).toBeGreaterThan(100)
 }, 180_000)
