@@ -2,11 +2,11 @@
  * Whoever was made before there were neighbours has a set of one node, and nobody in waiting: as only a device of the owner's
  * signs who holds what, the node can add nobody by itself. So such a device has it look again now and then.
  */
-import { equalBytes } from '../protocol/bytes.ts'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { asOnehopError, OnehopError } from '../protocol/errors.ts'
 import { unpackChain } from '../protocol/placement/chain.ts'
 import type { ReplicaSet } from '../protocol/placement/replica-set.ts'
+import { hasEmptySeats, isMore } from '../protocol/placement/seating.ts'
 import type { Clock, Log } from '../protocol/ports.ts'
 import type { IdentityId } from '../protocol/record/types.ts'
 import { withDeadline } from './deadline.ts'
@@ -123,18 +123,6 @@ async function fill(
     return { members: known?.members.length ?? 0, wanted: proposed.set.copies + 1 }
   const { members } = await commitSet(parts, identity, crypto, proposed, options)
   return { members: members.length, wanted: proposed.set.copies + 1 }
-}
-
-/** Or nobody would take the seat of one that stays away. */
-function hasEmptySeats({ members, standby, copies }: ReplicaSet): boolean {
-  return copies > 0 && (members.length <= copies || standby.length === 0)
-}
-
-/** Nobody loses a seat for the sake of those in waiting. */
-function isMore(proposed: ReplicaSet, known: ReplicaSet): boolean {
-  if (proposed.members.length !== known.members.length) return proposed.members.length > known.members.length
-  const keeps = known.members.every(({ node }) => proposed.members.some((one) => equalBytes(one.node, node)))
-  return keeps && proposed.standby.length > known.standby.length
 }
 
 /** Nodes that the person has put out: a box that was stolen. */

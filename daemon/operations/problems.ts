@@ -1,6 +1,7 @@
 import { apiLimits } from '../../protocol/api/limits.ts'
 import type { ReplyOf } from '../../protocol/api/operations.ts'
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
+import { candidateOf } from '../../protocol/placement/candidate.ts'
 import { failTogether, type Candidate } from '../../protocol/placement/rendezvous.ts'
 import type { Seat } from '../../protocol/placement/replica-set.ts'
 import type { Clock } from '../../protocol/ports.ts'
@@ -12,7 +13,7 @@ import type { Scrub } from '../scrub.ts'
 import type { Identities } from '../identities.ts'
 import type { Network } from '../net/rpc.ts'
 import type { LeaseRenewals } from '../placement/lease-renewals.ts'
-import { candidateOf, type Neighbours } from '../placement/neighbours.ts'
+import type { Neighbours } from '../placement/neighbours.ts'
 import type { ReplicaSets } from '../placement/replica-sets.ts'
 
 type Problem = ReplyOf<'admin.status'>['problems'][number]
@@ -208,7 +209,7 @@ function fewCopies({ config, neighbours, replicaSets, hosted }: ProblemParts): P
 function moreCopies(neighbours: Neighbours, sets: readonly (readonly Seat[])[], bytes: number): string {
   const asks = (whom: string): string =>
     `onehop place asks ${whom}, as does the phone page when it is opened.`
-  const held = sets.map((seats) => seats.map((seat) => candidateOf(toHex(seat.node), seat)))
+  const held = sets.map((seats) => seats.map((seat) => candidateOf(seat)))
   const offering = neighbours.candidates(bytes)
   const isNew = (one: Candidate): boolean =>
     held.some((holders) => holders.every(({ node }) => !equalBytes(node, one.node)))

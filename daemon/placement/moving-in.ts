@@ -4,17 +4,6 @@ import type { ReplicaSet, Seat } from '../../protocol/placement/replica-set.ts'
 import type { Log } from '../../protocol/ports.ts'
 import type { Routing } from '../net/rpc.ts'
 
-/** Whoever holds a copy keeps its seat, as long as it answers and promises the bytes anew: a copy that moves is one more to make. */
-export function seatsToKeep(before: ReplicaSet | undefined, self: Uint8Array): readonly Seat[] {
-  return (before?.members ?? []).filter(({ node }) => !equalBytes(node, self))
-}
-
-/** By the set as it stands, or as nobody has signed one yet. */
-export function isHomeOf(before: ReplicaSet | undefined, self: Uint8Array): boolean {
-  const home = before?.members[0]
-  return home === undefined || equalBytes(home.node, self)
-}
-
 /** Who is to bring the records to a new home, which held no seat: those who held one before and have one now. */
 export function broughtBy(
   before: ReplicaSet | undefined,

@@ -1,6 +1,7 @@
+import { candidateOf } from '../../protocol/placement/candidate.ts'
+import { silenceMs } from '../../protocol/placement/mending.ts'
 import { decodeHello, encodeHello, type Hello } from '../../protocol/placement/messages.ts'
 import type { Candidate } from '../../protocol/placement/rendezvous.ts'
-import type { Seat } from '../../protocol/placement/replica-set.ts'
 import { fromHex } from '../../protocol/bytes.ts'
 import type { Clock, Log } from '../../protocol/ports.ts'
 import type { NodeId, Routing, Rpc } from '../net/rpc.ts'
@@ -76,8 +77,9 @@ export class Neighbours {
   /** 0 while the last heartbeat was answered; else for how long nothing was heard. */
   awayMs(node: NodeId): number {
     if (node === this.#parts.rpc.self) return 0
-    const silenceMs = this.#parts.clock.monotonicMs() - (this.#known.get(node)?.heardMs ?? this.#startedMs)
-    return silenceMs <= this.#parts.heartbeatMs * 2 ? 0 : silenceMs
+    const { clock, heartbeatMs } = this.#parts
+    const heardMs = this.#known.get(node)?.heardMs
+    return silenceMs({ nowMs: clock.monotonicMs(), heardMs, startedMs: this.#startedMs, heartbeatMs })
   }
 
   isSuspect(node: NodeId): boolean {
@@ -106,7 +108,7 @@ export class Neighbours {
       .filter(({ node, hello }) => this.awayMs(node) === 0 && hello.offeredBytes >= bytes)
       .filter(({ node }) => this.#parts.isDistrusted?.(node) !== true)
       .map(({ node, hello }) => {
-        const candidate = candidateOf(node, hello, hello.offeredBytes)
+        const candidate = candidateOf({ node: fromHex(node, 32) as Uint8Array, ...hello }, hello.offeredBytes)
         const isTrusted = this.#parts.isTrusted?.(node) === true
         return isTrusted ? { ...candidate, weight: candidate.weight * trustWeight } : candidate
       })
@@ -197,33 +199,4 @@ export class Neighbours {
       return
     }
   }
-}
-
-export function candidateOf(
-  node: NodeId,
-  seat: Pick<Seat, 'region' | 'operator' | 'addresses'>,
-  offeredBytes = 0,
-): Candidate {
-  return {
-    node: fromHex(node, 32) as Uint8Array,
-    weight: Math.max(1, Math.log2(1 + offeredBytes / 2 ** 20)),
-    operator: seat.operator,
-    prefixes: prefixesOf(seat.addresses),
-    region: seat.region,
-  }
-}
-
-/**
- * The /24 of IPv4 and the /48 of IPv6 addresses: what a power cut in one street takes with it. Where a relay stands says
- * nothing of the nodes behind it, and all of them would seem to live in one street.
- */
-function prefixesOf(addresses: readonly string[]): string[] {
-  const own = addresses.filter((address) => !address.includes('/p2p-circuit'))
-  const prefixes = own.map((address) => {
-    const [, family, host = ''] = address.split('/')
-    if (family === 'ip4') return host.split('.').slice(0, 3).join('.')
-    if (family === 'ip6') return host.split(':').slice(0, 3).join(':')
-    return host
-  })
-  return [...new Set(prefixes.filter((prefix) => prefix !== ''))]
 }

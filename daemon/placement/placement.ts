@@ -4,13 +4,21 @@ import { OnehopError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
 import { makeChain, unpackChain, type ReplicaSetChain } from '../../protocol/placement/chain.ts'
 import { decodePlaced, encodeTaken, type Hello, type Placed } from '../../protocol/placement/messages.ts'
-import { chooseHolders, type Candidate } from '../../protocol/placement/rendezvous.ts'
+import { candidateOf } from '../../protocol/placement/candidate.ts'
+import type { Candidate } from '../../protocol/placement/rendezvous.ts'
 import {
   encodeReplicaSet,
   unpackReplicaSet,
   type ReplicaSet,
   type Seat,
 } from '../../protocol/placement/replica-set.ts'
+import {
+  chooseNew,
+  chooseStandby,
+  chooseStaying,
+  seatsToAsk,
+  seatsToKeep,
+} from '../../protocol/placement/seating.ts'
 import type { Clock, Log } from '../../protocol/ports.ts'
 import type { IdentityId } from '../../protocol/record/types.ts'
 import type { Config } from '../config.ts'
@@ -19,8 +27,8 @@ import type { Identities } from '../identities.ts'
 import type { NodeId, Routing, Rpc } from '../net/rpc.ts'
 import { Distribution } from './distribution.ts'
 import type { Ask, Leases } from './leases.ts'
-import { broughtBy, isHomeOf, learnSeats, seatsToKeep } from './moving-in.ts'
-import { candidateOf, type Neighbours } from './neighbours.ts'
+import { broughtBy, learnSeats } from './moving-in.ts'
+import type { Neighbours } from './neighbours.ts'
 import type { ReplicaSets } from './replica-sets.ts'
 import type { TakenLeases } from './taken-leases.ts'
 
@@ -59,9 +67,6 @@ export interface Wanted {
   /** Who has records still to bring to this node, and so keeps the seat. */
   readonly sourcesOf?: ((owner: IdentityId) => readonly NodeId[]) | undefined
 }
-
-/** Willing nodes named beside the members, from which the members may fill a seat without the owner. */
-const standbyMax = 4
 
 /** Shards held here and authors followed from here, with room; beyond, all are computed anew. */
 const leadersMax = 65_536
@@ -108,39 +113,29 @@ export class Placement {
     const leaseBytes = Math.min(bytes, config.leaseBytes)
     // Once for all of them: libp2p makes its list of addresses anew each time.
     const said = this.#parts.describe()
-    const home = candidateOf(this.#parts.rpc.self, said)
+    const home = candidateOf({ node: fromHex(this.#parts.rpc.self, 32) as Uint8Array, ...said })
     const barred = new Set(except.map(toHex))
     const isWelcome = ({ node }: Pick<Candidate, 'node'>): boolean => !barred.has(toHex(node))
     const candidates = neighbours.candidates(leaseBytes).filter(isWelcome)
     const sets = owners.map((owner) => this.#parts.replicaSets.get(owner)?.newest)
     const seats = owners.map((owner, i) => {
-      // A new home may not have heard of them yet: its records have to come from there.
-      const isAsked = isHomeOf(sets[i], home.node)
-        ? ({ node }: Seat) => neighbours.awayMs(toHex(node)) === 0 || sourcesOf(owner).includes(toHex(node))
-        : () => true
-      return seatsToKeep(sets[i], home.node).filter(
-        (seat) => seat.role !== 'guest' && isWelcome(seat) && isAsked(seat),
-      )
+      const isHeard = ({ node }: Seat): boolean =>
+        neighbours.awayMs(toHex(node)) === 0 || sourcesOf(owner).includes(toHex(node))
+      return seatsToAsk(sets[i], home.node, isHeard).filter(isWelcome)
     })
     await learnSeats(this.#parts.routing, this.#parts.log, seats.flat())
-    const former = seats.map((held) => held.map((seat) => candidateOf(toHex(seat.node), seat)))
+    const former = seats.map((held) => held.map((seat) => candidateOf(seat)))
     const asked = { bytes: leaseBytes, lastsMs: 0 }
     const kept = await this.#gatherLeases(owners, former, asked, signal)
-    const near = home.region
     const staying = owners.map((owner, i) => {
       const promised = (former[i] as Candidate[]).filter((one) => kept.has(leaseName(owner, one)))
-      const brings = sourcesOf(owner)
-      if (!isHomeOf(sets[i], home.node)) return promised.slice(0, limits.replicaSetMembersMax - 1)
-      // Fewer copies may be wanted than there were, but none goes that has something still to bring.
-      const needed = promised.filter(({ node }) => brings.includes(toHex(node)))
-      const held = [home, ...needed]
-      const count = Math.max(0, copies - needed.length)
-      return [...needed, ...chooseHolders(crypto.sha256, owner, promised, { count, held, near })]
+      const sources = sourcesOf(owner)
+      const brings = ({ node }: Candidate): boolean => sources.includes(toHex(node))
+      return chooseStaying(crypto.sha256, { shard: owner, home, copies }, sets[i], promised, brings)
     })
     const chosen = owners.map((owner, i) => {
-      const held = [home, ...(staying[i] as Candidate[])]
-      const count = Math.max(0, copies - held.length + 1)
-      return chooseHolders(crypto.sha256, owner, candidates, { count, held, near })
+      const wanted = { shard: owner, home, copies }
+      return chooseNew(crypto.sha256, wanted, staying[i] as Candidate[], candidates)
     })
     const leases = new Map([...kept, ...(await this.#gatherLeases(owners, chosen, asked, signal))])
     const come = guests.filter((node) => isWelcome({ node })).map((node) => this.#guest(node))
@@ -245,7 +240,7 @@ export class Placement {
     const { neighbours } = this.#parts
     const known = neighbours.get(toHex(node))
     if (known !== undefined && neighbours.awayMs(toHex(node)) === 0)
-      return candidateOf(known.node, known.hello, known.hello.offeredBytes)
+      return candidateOf({ node, ...known.hello }, known.hello.offeredBytes)
     throw new OnehopError('NOT_FOUND', `node ${toHex(node).slice(0, 12)} is not heard here now`, {
       help: 'onehop neighbours --all lists those that are.',
     })
@@ -260,7 +255,7 @@ export class Placement {
     const { clock, taken } = this.#parts
     const seats = set?.members.filter(({ role }) => role === 'guest') ?? []
     return seats.flatMap((seat) => {
-      const one = candidateOf(toHex(seat.node), seat)
+      const one = candidateOf(seat)
       const known = taken.get(owner, toHex(seat.node))
       if (known === undefined || known.lease.expiresMs <= clock.nowMs() || isAmong(one, others)) return []
       return [{ one, lease: known.packed }]
@@ -276,13 +271,9 @@ export class Placement {
   ): ReplicaSet {
     const { crypto, clock, config, replicaSets, rpc } = this.#parts
     const known = replicaSets.get(owner)?.newest
-    const seated = new Set([...members, ...guests].map(({ node }) => toHex(node)))
-    const others = candidates.filter(({ node }) => !seated.has(toHex(node)))
-    const standby = chooseHolders(crypto.sha256, owner, others, {
-      count: standbyMax,
-      held: [candidateOf(rpc.self, said)],
-      near: said.region,
-    })
+    const self = fromHex(rpc.self, 32) as Uint8Array
+    const home = candidateOf({ node: self, ...said })
+    const standby = chooseStandby(crypto.sha256, { shard: owner, home }, [...members, ...guests], candidates)
     const { region, operator, addresses } = said
     return {
       owner,
@@ -291,7 +282,7 @@ export class Placement {
       step: 0,
       previous: known?.hash,
       members: [
-        { node: fromHex(rpc.self, 32) as Uint8Array, role: 'home', region, operator, addresses },
+        { node: self, role: 'home', region, operator, addresses },
         ...members.map((candidate) => this.#seat(candidate, known?.members)),
         ...guests.map((candidate) => this.#seat(candidate, known?.members, 'guest')),
       ],

@@ -11,7 +11,7 @@ import {
   encodeSteps,
   encodeStepSignatures,
 } from '../../protocol/placement/messages.ts'
-import { chooseHolders } from '../../protocol/placement/rendezvous.ts'
+import { agreesToStep, coordinatorOf, draftStep, isWhole, type AwayMs } from '../../protocol/placement/mending.ts'
 import {
   decodeReplicaSet,
   encodeReplicaSet,
@@ -22,7 +22,6 @@ import {
   stepProblem,
   unpackReplicaSet,
   type ReplicaSet,
-  type Seat,
 } from '../../protocol/placement/replica-set.ts'
 import type { Clock, Log } from '../../protocol/ports.ts'
 import { bytes, decodeAs, struct, uint } from '../../protocol/shape.ts'
@@ -33,7 +32,7 @@ import type { NodeId, Rpc } from '../net/rpc.ts'
 import type { Audits } from '../replication/audits.ts'
 import type { Distribution } from './distribution.ts'
 import type { Leases } from './leases.ts'
-import { candidateOf, type Neighbours } from './neighbours.ts'
+import type { Neighbours } from './neighbours.ts'
 import type { ReplicaSets } from './replica-sets.ts'
 
 export interface RepairParts {
@@ -72,14 +71,13 @@ interface Draft {
 }
 
 /**
- * Puts a standby in the seat of a member that stayed away too long, or could not show that it has the records. The coordinator is computed, never stored: the
- * first member, in the set's order, that is heard. It drafts the step, gets the newcomer's lease and the signatures
+ * Puts a standby in the seat of a member that stayed away too long, or could not show that it has the records. What is decided is in protocol/placement/mending.ts: the
+ * first member, in the set's order, that is heard drafts the step, gets the newcomer's lease and the signatures
  * of a majority, and tells everybody. Each member signs one successor of a set and no other, on disk before it
  * answers, so that two coordinators cannot both win.
  */
 export class Repair {
   readonly #parts: RepairParts
-
   constructor(parts: RepairParts) {
     this.#parts = parts
     parts.rpc.handle('shard/sign-step', async ({ from, body }) =>
@@ -99,6 +97,15 @@ export class Repair {
     }
   }
 
+  /** Who could not show that it has a shard is as good as away for ever, in that one. */
+  #awayFrom(owner: Uint8Array): AwayMs {
+    const { audits, neighbours } = this.#parts
+    return ({ node }) => {
+      const name = toHex(node)
+      return audits.hasFailed(name, owner) ? Infinity : neighbours.awayMs(name)
+    }
+  }
+
   /** One look at all shards: those that miss a member, in portions. */
   async #round(signal: AbortSignal): Promise<void> {
     const { hosting, replicaSets, neighbours, config, rpc, audits } = this.#parts
@@ -115,14 +122,10 @@ export class Repair {
       if (chain === undefined) continue
       const { newest } = chain
       const members = replicaSets.members(owner)
-      const coordinator = members.find(
-        (node) => awayMs(node) < config.suspectAfterMs && !audits.hasFailed(node, owner),
-      )
+      const awayFrom = (node: NodeId): number => (audits.hasFailed(node, owner) ? Infinity : awayMs(node))
+      const coordinator = coordinatorOf(members, awayFrom, config.suspectAfterMs)
       if (coordinator !== rpc.self) continue
-      const isWhole = members.every(
-        (node) => awayMs(node) < config.replaceAfterMs && !audits.hasFailed(node, owner),
-      )
-      if (isWhole && newest.members.filter(stays).length > newest.copies) continue
+      if (isWhole(newest, (_, place) => awayFrom(members[place] as NodeId) >= config.replaceAfterMs)) continue
       portion.push(chain)
       if (portion.length < limits.placementShardsMax) continue
       await this.#mend(portion, signal)
@@ -130,17 +133,6 @@ export class Repair {
       away.clear()
     }
     if (portion.length > 0) await this.#mend(portion, signal)
-  }
-
-  /** The first member that stayed away for longer than the configured time, or does not have what it says. */
-  #dead({ owner, members }: ReplicaSet): Seat | undefined {
-    return members.find((member) => this.#isDead(owner, member))
-  }
-
-  #isDead(owner: Uint8Array, { node }: Seat): boolean {
-    const { neighbours, audits, config } = this.#parts
-    const name = toHex(node)
-    return neighbours.awayMs(name) >= config.replaceAfterMs || audits.hasFailed(name, owner)
   }
 
   async #mend(chains: readonly ReplicaSetChain[], signal: AbortSignal): Promise<void> {
@@ -170,33 +162,14 @@ export class Repair {
     }
   }
 
-  /**
-   * The dead member out, the best standby in its seat. Where too few are left to vote it out, only the newcomer:
-   * two suffice for that, and with it there may be enough for the vote.
-   */
   #draft(before: ReplicaSetChain): Draft | undefined {
+    const { config, crypto } = this.#parts
     const set = before.newest
     if (before.sets.length >= limits.replicaSetStepsMax) return undefined // the owner has to sign again
     const promised = this.#promised(set.hash)
     if (promised !== undefined) return this.#again(before, promised)
-    const heard = set.members.filter(({ node }) => this.#parts.neighbours.awayMs(toHex(node)) === 0).length
-    const canRemove = heard > set.members.length / 2
-    if (!canRemove && heard < Math.min(2, set.members.length)) return undefined
-    const dead = canRemove ? this.#dead(set) : undefined
-    const staying = set.members.filter((member) => member !== dead)
-    const alive = staying.filter((member) => stays(member) && !this.#isDead(set.owner, member)).length
-    const isFull = alive > set.copies || staying.length >= limits.replicaSetMembersMax
-    const newcomer = isFull ? undefined : this.#newcomer(set, staying)
-    // A dead member is better than an empty seat: it may come back.
-    if (newcomer === undefined && (dead === undefined || alive <= set.copies)) return undefined
-    const step: ReplicaSet = {
-      ...set,
-      step: set.step + 1,
-      previous: set.hash,
-      members: newcomer === undefined ? staying : [...staying, newcomer],
-      standby: set.standby.filter((seat) => seat !== newcomer),
-    }
-    return { before, step, document: encodeReplicaSet(step), signatures: [] }
+    const step = draftStep(crypto.sha256, set, this.#awayFrom(set.owner), config.replaceAfterMs)
+    return step && { before, step, document: encodeReplicaSet(step), signatures: [] }
   }
 
   /** What this node promised to sign comes first, or it could never sign anything after that set. */
@@ -204,23 +177,6 @@ export class Repair {
     const step = decodeReplicaSet(document)
     if (stepProblem(step, before.newest) !== undefined) return undefined
     return { before, step, document, signatures: [] }
-  }
-
-  #newcomer(set: ReplicaSet, staying: readonly Seat[]): Seat | undefined {
-    const { crypto, neighbours } = this.#parts
-    const willing = set.standby.filter(({ node }) => neighbours.awayMs(toHex(node)) === 0)
-    const [home] = staying
-    const [chosen] = chooseHolders(
-      crypto.sha256,
-      set.shard,
-      willing.map((seat) => candidateOf(toHex(seat.node), seat)),
-      {
-        count: 1,
-        held: staying.map((seat) => candidateOf(toHex(seat.node), seat)),
-        near: home?.region ?? '/',
-      },
-    )
-    return willing.find(({ node }) => chosen !== undefined && equalBytes(node, chosen.node))
   }
 
   /** Drops the drafts whose newcomer does not promise the bytes. */
@@ -306,18 +262,15 @@ export class Repair {
   }
 
   #agrees(from: NodeId, step: ReplicaSet): boolean {
-    const { replicaSets, neighbours, config, rpc, audits } = this.#parts
+    const { replicaSets, config, rpc, audits } = this.#parts
     const known = replicaSets.get(step.owner)?.newest
     if (known === undefined || stepProblem(step, known) !== undefined) return false
     const seated = known.members.map((member) => toHex(member.node))
     if (!seated.includes(from) || !seated.includes(rpc.self)) return false
-    // Its own eyes: nobody is voted out because one node cannot hear it, or says that it lies. Half the time, as clocks start apart.
-    const { removed } = seatChanges(step, known)
-    const seen = removed.map(({ node }) => toHex(node))
-    const isGone = (node: NodeId): boolean =>
-      neighbours.awayMs(node) >= config.replaceAfterMs / 2 || audits.hasFailed(node, step.owner)
-    for (const node of seen) if (!isGone(node)) audits.suspect(node, step.owner)
-    return seen.every(isGone)
+    if (agreesToStep(step, known, this.#awayFrom(step.owner), config.replaceAfterMs)) return true
+    // Nobody is voted out because one node says that it lies: this one looks for itself.
+    for (const { node } of seatChanges(step, known).removed) audits.suspect(toHex(node), step.owner)
+    return false
   }
 
   /** One successor per predecessor, whoever asks and however often; true where this is the one. */
@@ -348,11 +301,6 @@ export class Repair {
     const ageMs = Math.abs(clock.nowMs() - signedMs) // a clock that was set back must not bind for ever
     return ageMs < config.replaceAfterMs * promiseReplaceTimes ? document : undefined
   }
-}
-
-/** A guest's copy is one beside those that there should be. */
-function stays({ role }: Seat): boolean {
-  return role !== 'guest'
 }
 
 function newcomerOf({ step, before }: Draft): Seat | undefined {

@@ -39,9 +39,12 @@ export function chooseHolders(
     .map((candidate) => ({ candidate, score: score(sha256, shard, candidate) }))
     .toSorted((a, b) => b.score - a.score)
     .map(({ candidate }) => candidate)
-  const near = ranked.filter((candidate) => isNear(candidate.region, rules.near))
-  const far = ranked.filter((candidate) => !isNear(candidate.region, rules.near))
-  const farIsHeld = rules.held.some((holder) => !isNear(holder.region, rules.near))
+  const home = vicinityOf(rules.near)
+  const isNear = ({ region }: Candidate): boolean => vicinityOf(region) === home
+  const near: Candidate[] = []
+  const far: Candidate[] = []
+  for (const candidate of ranked) (isNear(candidate) ? near : far).push(candidate)
+  const farIsHeld = rules.held.some((holder) => !isNear(holder))
 
   const chosen: Candidate[] = []
   const take = (from: readonly Candidate[], upTo: number): void => {
@@ -68,9 +71,13 @@ export function failTogether(a: Candidate, b: Candidate): boolean {
 }
 
 /** Near means the same scope one level below the root: for /geo, the same continent. */
-function isNear(region: string, home: string): boolean {
-  const top = (scope: string): string => scope.split('/').slice(0, 3).join('/')
-  return top(region) === top(home)
+function vicinityOf(region: string): string {
+  let end = -1
+  for (let slashes = 0; slashes < 3; slashes++) {
+    end = region.indexOf('/', end + 1)
+    if (end < 0) return region
+  }
+  return region.slice(0, end)
 }
 
 function sameNode(a: Uint8Array, b: Uint8Array): boolean {

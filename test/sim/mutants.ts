@@ -197,9 +197,9 @@ export const mutants: readonly Mutant[] = [
   // Who holds what
   {
     name: 'a member that is gone is never replaced',
-    file: 'daemon/placement/repair.ts',
-    find: '>= this.#parts.config.replaceAfterMs\n  }',
-    replace: '>= 1e12\n  }',
+    file: 'protocol/placement/mending.ts',
+    find: 'awayMs(seat) >= replaceAfterMs\n',
+    replace: 'awayMs(seat) >= 1e12\n',
   },
   {
     name: 'a member signs whatever it is asked to',

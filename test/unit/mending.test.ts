@@ -1,0 +1,134 @@
+import { describe, expect, test } from 'vitest'
+import { toHex } from '../../protocol/bytes.ts'
+import { portableCrypto } from '../../protocol/crypto/portable.ts'
+import { limits } from '../../protocol/limits.ts'
+import {
+  agreesToStep,
+  coordinatorOf,
+  draftStep,
+  isWhole,
+  silenceMs,
+  type AwayMs,
+  type KnownSet,
+} from '../../protocol/placement/mending.ts'
+import { signaturesNeeded, type ReplicaSet, type Seat } from '../../protocol/placement/replica-set.ts'
+import { chooseStandby, hasEmptySeats, isMore, seatsToAsk } from '../../protocol/placement/seating.ts'
+import { candidateOf } from '../../protocol/placement/candidate.ts'
+
+const { sha256 } = portableCrypto((length) => new Uint8Array(length))
+const hourMs = 3_600_000
+const replaceAfterMs = 72 * hourMs
+
+function seat(n: number, role: Seat['role'] = 'replica', region = '/geo/africa/ng'): Seat {
+  return {
+    node: new Uint8Array(32).fill(n),
+    role,
+    addresses: [`/ip4/10.0.${n}.1/tcp/1`],
+    operator: `operator ${n}`,
+    region,
+  }
+}
+
+const set: KnownSet = {
+  owner: new Uint8Array(32),
+  shard: new Uint8Array(32),
+  epoch: 1,
+  step: 0,
+  previous: undefined,
+  hash: new Uint8Array(32).fill(9),
+  members: [seat(1, 'home'), seat(2), seat(3), seat(4)],
+  standby: [seat(5), seat(6)],
+  copies: 3,
+  expiresMs: 0,
+}
+
+/** By the number of the node; the others are heard. */
+function away(hours: Readonly<Record<number, number>>): AwayMs {
+  return ({ node }) => (hours[node[0] as number] ?? 0) * hourMs
+}
+
+function numbers(seats: readonly Seat[] = []): number[] {
+  return seats.map(({ node }) => node[0] as number)
+}
+
+describe('mending', () => {
+  const draft = (hours: Readonly<Record<number, number>>, of: KnownSet = set): ReplicaSet | undefined =>
+    draftStep(sha256, of, away(hours), replaceAfterMs)
+
+  test('the first that is heard coordinates', () => {
+    expect(coordinatorOf(set.members, away({ 1: 2 }), hourMs)).toBe(set.members[1])
+    expect(coordinatorOf(set.members, away({ 1: 0.5 }), hourMs)).toBe(set.members[0])
+  })
+
+  test('a set is whole while nobody is dead and no seat is empty; a guest fills none', () => {
+    const isDead = ({ node }: Seat): boolean => node[0] === 4
+    expect(isWhole(set, () => false)).toBe(true)
+    expect(isWhole(set, isDead)).toBe(false)
+    expect(isWhole({ ...set, members: [...set.members.slice(0, 3), seat(7, 'guest')] }, () => false)).toBe(
+      false,
+    )
+  })
+
+  test('a standby takes the seat of one that is dead, and leaves the list', () => {
+    const step = draft({ 3: 72 })
+    expect(numbers(step?.members).slice(0, 3)).toEqual([1, 2, 4])
+    expect(step?.members).toHaveLength(4)
+    expect(step?.standby).toHaveLength(1)
+    expect(step?.previous).toBe(set.hash)
+    expect(step && signaturesNeeded(step, set)).toBe(3)
+    expect(draft({ 3: 71 })).toBeUndefined()
+  })
+
+  test('a dead member is better than an empty seat', () => {
+    expect(draft({ 3: 72, 5: 1, 6: 1 })).toBeUndefined()
+    expect(draft({ 3: 72, 4: 72 })?.members).toHaveLength(5)
+    expect(draft({ 2: 72, 3: 72, 4: 72 })).toBeUndefined()
+  })
+
+  test('after so many steps the owner has to sign', () => {
+    expect(draft({ 3: 72 }, { ...set, step: limits.replicaSetStepsMax - 1 })).toBeUndefined()
+  })
+
+  test('a member agrees with its own eyes, after half of the time', () => {
+    const step = draft({ 3: 72 }) as ReplicaSet
+    expect(agreesToStep(step, set, away({ 3: 36 }), replaceAfterMs)).toBe(true)
+    expect(agreesToStep(step, set, away({ 3: 35 }), replaceAfterMs)).toBe(false)
+  })
+
+  test('silence counts from the own start, and not within two heartbeats', () => {
+    const one = { nowMs: 100_000, startedMs: 10_000, heartbeatMs: 20_000 }
+    expect(silenceMs({ ...one, heardMs: undefined })).toBe(90_000)
+    expect(silenceMs({ ...one, heardMs: 40_000 })).toBe(60_000)
+    expect(silenceMs({ ...one, heardMs: 60_000 })).toBe(0)
+  })
+})
+
+describe('seating', () => {
+  test('a home asks whom it hears to stay, a new one everybody', () => {
+    const isHeard = ({ node }: Seat): boolean => node[0] !== 3
+    expect(numbers(seatsToAsk(set, seat(1).node, isHeard))).toEqual([2, 4])
+    expect(numbers(seatsToAsk(set, seat(8).node, isHeard))).toEqual([1, 2, 3, 4])
+    expect(seatsToAsk(undefined, seat(1).node, isHeard)).toEqual([])
+  })
+
+  test('nobody stands by who has a seat or would fail with the home', () => {
+    const home = candidateOf(seat(1))
+    const candidates = [2, 5, 6, 7].map((n) => candidateOf(seat(n)))
+    const neighbour = { ...candidateOf(seat(8)), operator: home.operator }
+    const seated = [candidateOf(seat(2))]
+    const chosen = chooseStandby(sha256, { shard: set.shard, home }, seated, [...candidates, neighbour])
+    expect(chosen.map(({ node }) => toHex(node)).toSorted()).toEqual(
+      [5, 6, 7].map((n) => toHex(seat(n).node)),
+    )
+  })
+
+  test('the owner is asked for more while a seat is empty or nobody stands by', () => {
+    expect(hasEmptySeats(set)).toBe(false)
+    expect(hasEmptySeats({ ...set, standby: [] })).toBe(true)
+    expect(hasEmptySeats({ ...set, members: set.members.slice(1) })).toBe(true)
+    expect(isMore({ ...set, standby: [seat(5), seat(6), seat(7)] }, set)).toBe(true)
+    expect(
+      isMore({ members: [...set.members.slice(1), seat(8)], standby: [seat(5), seat(6), seat(7)] }, set),
+    ).toBe(false)
+  })
+})
