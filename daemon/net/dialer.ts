@@ -10,7 +10,7 @@ import { nodeIdOf, peerIdOf } from './node-id.ts'
 import type { NodeId } from './rpc.ts'
 
 /** Peers found by chance are dialled up to here; who is needed is dialled in any case. */
-const peersEnough = 32
+export const peersEnough = 32
 const checkMs = 500
 const dialMs = 5_000
 

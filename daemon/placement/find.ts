@@ -35,12 +35,12 @@ export interface Found {
 }
 
 /** Neighbours are asked this long after the DHT: they mostly know their own street only. */
-const neighboursAfterMs = 300
+export const neighboursAfterMs = 300
 const findTimeoutMs = 10_000
 /** So long a node that has nobody in its DHT waits for the first, as just after a start; then it is alone, and says so. */
 const firstPeerMs = 3_000
 const firstPeerLookMs = 50
-const neighboursAskedMax = 8
+export const neighboursAskedMax = 8
 
 /** Under which key the holders of a shard provide it in the DHT. */
 export function shardKey(crypto: CryptoProvider, owner: IdentityId): Uint8Array {

@@ -11,7 +11,13 @@ import {
   encodeSteps,
   encodeStepSignatures,
 } from '../../protocol/placement/messages.ts'
-import { agreesToStep, coordinatorOf, draftStep, isWhole, type AwayMs } from '../../protocol/placement/mending.ts'
+import {
+  agreesToStep,
+  coordinatorOf,
+  draftStep,
+  isWhole,
+  type AwayMs,
+} from '../../protocol/placement/mending.ts'
 import {
   decodeReplicaSet,
   encodeReplicaSet,
@@ -22,6 +28,7 @@ import {
   stepProblem,
   unpackReplicaSet,
   type ReplicaSet,
+  type Seat,
 } from '../../protocol/placement/replica-set.ts'
 import type { Clock, Log } from '../../protocol/ports.ts'
 import { bytes, decodeAs, struct, uint } from '../../protocol/shape.ts'
