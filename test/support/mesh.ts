@@ -115,7 +115,8 @@ function meshConfig(index: number, changes: MeshConfig): Config {
       suspectAfterMs: 4_000,
       replaceAfterMs: 10_000,
       reconcileEveryMs: 20_000,
-      auditEveryMs: 48_000,
+      // With the heartbeat: who slows that down to play months means all of it.
+      auditEveryMs: 48 * (changes.hosting?.heartbeatMs ?? 1_000),
     },
     network: { ...base.network, providesPerS: 100 },
   }
