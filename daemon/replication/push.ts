@@ -105,6 +105,9 @@ export class Push {
 
   /** True while the holder is yet to be sent something of the shard: comparing would only find what is on its way. */
   isComing(node: NodeId, owner: IdentityId): boolean {
+    // Nothing of what there is will be sent where it begins at the end of the log, or all of it was.
+    const from = this.#from(node, owner) ?? Infinity
+    if (from >= this.#parts.store.records.logHead(owner)) return false
     const name = toHex(owner)
     return (
       this.#dirty.get(node)?.has(name) === true ||

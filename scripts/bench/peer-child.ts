@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { systemClock } from '../../daemon/clock.ts'
 import { defaultConfig, type Config } from '../../daemon/config.ts'
 import { loadCrypto } from '../../daemon/crypto/index.ts'
+import { secondThread } from '../../daemon/crypto/second-thread.ts'
 import { createLog } from '../../daemon/log.ts'
 import { createLibp2pNetwork, providerValidityMs } from '../../daemon/net/libp2p.ts'
 import { fullAddress } from '../../daemon/net/node-id.ts'
@@ -82,6 +83,8 @@ const store = watched(
   await openStore(await openLevelKv(folder.store, { clock: systemClock }), { clock: systemClock }),
 )
 const ports = { config, seed: folder.seed, clock: systemClock, random: systemRandom, log }
+// As a daemon has it.
+const ahead = secondThread(systemClock, log)
 const network = await createLibp2pNetwork({ ...ports, folder: join(folder.path, 'net') })
 const node = await createNode({
   ...ports,
@@ -90,6 +93,7 @@ const node = await createNode({
   store,
   blobs: openBlobs(await openBlobFolder(folder.blobs)),
   network,
+  ahead,
   providerValidityMs,
 })
 
