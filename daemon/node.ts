@@ -224,11 +224,18 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     distribution: placement.distribution,
     audits,
   })
+  const blobCopies = new BlobCopies({
+    ...base,
+    blobs,
+    holders: replication.holders,
+    wasAsked: (owner, node) => taken.get(owner, node) !== undefined,
+  })
   const handOver = new HandOver({
     ...base,
     ...{ replicaSets, neighbours },
     heartbeatMs: config.hosting.heartbeatMs,
     announceTo: (node, owner) => placement.distribution.announceTo(node, owner),
+    filesOf: blobCopies.wholeOf.bind(blobCopies),
   })
   const leaseEnds = new LeaseEnds({
     ...base,
@@ -237,7 +244,6 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     isBehind: (node, owner) => replication.isBehind(node, owner),
   })
   const revocations = new Revocations({ ...base, ingest, holders: replication.holders })
-  const blobCopies = new BlobCopies({ ...base, blobs, holders: replication.holders })
   const blobLists = new BlobLists({ ...base, replicaSets, holders: replication.holders, copies: blobCopies })
   const uploads = new Uploads({ clock, log, blobs, hosting, copies: blobCopies })
 

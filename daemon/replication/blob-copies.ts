@@ -27,11 +27,16 @@ export interface BlobCopiesParts {
   readonly blobs: BlobStore
   readonly hosting: Hosting
   readonly holders: Holders
+  /** This node took a lease of that one for the shard, whoever has a seat now. */
+  readonly wasAsked: (owner: IdentityId, node: NodeId) => boolean
 }
 
 /** Offers sent and blobs fetched at once; what is refused beyond is offered again when the holder is next filled. */
 const tasksMax = 10_000
 const keysAtOnce = 1_000
+
+/** Answers an offer of what is whole here already. */
+const hasIt = Uint8Array.of(1)
 
 /** (owner, blob) pairs: whose shard a blob is counted in. A blob that two people posted is kept once. */
 const table = 'blob-owner'
@@ -49,8 +54,9 @@ export class BlobCopies {
       if (!parts.hosting.has(owner))
         throw new OnehopError('NOT_HOSTED', `the shard of ${toHex(owner)} is not held here`)
       // A stranger's blobs would eat the owner's quota.
-      if (!parts.holders.isHolder(owner, from))
+      if (!parts.holders.isHolder(owner, from) && !parts.wasAsked(owner, from))
         throw new OnehopError('FORBIDDEN', `${from} holds no seat of the shard of ${toHex(owner)}`)
+      if (await this.#isWhole(owner, blob)) return encodeMaybe(hasIt)
       if (this.#tasks.size >= tasksMax) throw new OnehopError('BUSY', 'too many blobs are on their way')
       this.#start(this.bring(from, owner, blob))
       return encodeMaybe(undefined)
@@ -76,6 +82,10 @@ export class BlobCopies {
 
   isHeldFor(owner: IdentityId, blob: Uint8Array): boolean {
     return this.#parts.store.table(table).get(concatBytes(owner, blob)) !== undefined
+  }
+
+  async #isWhole(owner: IdentityId, blob: Uint8Array): Promise<boolean> {
+    return this.isHeldFor(owner, blob) && (await this.#parts.blobs.missing(blob))?.length === 0
   }
 
   /** Counts the blob in the owner's shard. */

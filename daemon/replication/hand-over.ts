@@ -1,9 +1,14 @@
-import { fromHex } from '../../protocol/bytes.ts'
+import { fromHex, toHex } from '../../protocol/bytes.ts'
 import { asOnehopError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { Clock, Log } from '../../protocol/ports.ts'
 import type { IdentityId } from '../../protocol/record/types.ts'
-import { decodeReceipts, encodePush } from '../../protocol/replication/messages.ts'
+import {
+  decodeMaybe,
+  decodeReceipts,
+  encodeBlobOffer,
+  encodePush,
+} from '../../protocol/replication/messages.ts'
 import type { CursorName, Store } from '../../storage/types.ts'
 import type { Hosting } from '../hosting.ts'
 import type { NodeId, Rpc } from '../net/rpc.ts'
@@ -23,16 +28,21 @@ export interface HandOverParts {
   readonly hosting: Hosting
   readonly replicaSets: Pick<ReplicaSets, 'members'>
   readonly neighbours: Pick<Neighbours, 'awayMs'>
+  /** Files that are whole here. */
+  readonly filesOf: (owner: IdentityId) => Promise<readonly Uint8Array[]>
   /** That member may not have heard what is needed to take the records. */
   readonly announceTo: (node: NodeId, owner: IdentityId) => void
 }
 
 /**
  * A node that lost its seat may hold what nobody else has: it was cut off as it took a record, and the owner signed another set
- * meanwhile. Nobody with a seat asks it, and it may ask nobody; so it hands all of its log to a member, once.
+ * meanwhile. Nobody with a seat asks it, and it may ask nobody; so it hands all of its log to a member, once, and its files to the
+ * member that had asked it to keep the shard.
  */
 export class HandOver {
   readonly #parts: HandOverParts
+  /** Shards whose files a member has, all of them; told again after a restart. */
+  readonly #filed = new Set<string>()
 
   constructor(parts: HandOverParts) {
     this.#parts = parts
@@ -40,8 +50,11 @@ export class HandOver {
 
   /** Everything that is here was handed to a holder. */
   isDone(owner: IdentityId): boolean {
-    const { store } = this.#parts
-    return this.#position(owner) >= store.records.logHead(owner)
+    return this.#areRecordsDone(owner) && this.#filed.has(toHex(owner))
+  }
+
+  #areRecordsDone(owner: IdentityId): boolean {
+    return this.#position(owner) >= this.#parts.store.records.logHead(owner)
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -65,6 +78,7 @@ export class HandOver {
       if (member === undefined) continue
       try {
         await this.#hand(member, owner, signal)
+        if (this.#areRecordsDone(owner)) await this.#handFiles(members, owner, signal)
       } catch (error) {
         signal.throwIfAborted()
         log.debug('hand-over.cut', { member, code: asOnehopError(error).code })
@@ -75,7 +89,7 @@ export class HandOver {
   /** Until the end of the log, or the member wants to hear something else first. */
   async #hand(member: NodeId, owner: IdentityId, signal: AbortSignal): Promise<void> {
     const { announceTo, rpc, store } = this.#parts
-    while (!this.isDone(owner)) {
+    while (!this.#areRecordsDone(owner)) {
       const { position, records } = await this.#portion(owner)
       if (records.length > 0) {
         const body = encodePush(records)
@@ -84,6 +98,23 @@ export class HandOver {
       }
       await store.cursors.set(this.#name(owner), { epoch: 0, position })
     }
+  }
+
+  /** Each is offered until a member says that it has it. */
+  async #handFiles(members: readonly NodeId[], owner: IdentityId, signal: AbortSignal): Promise<void> {
+    const { filesOf, neighbours, rpc } = this.#parts
+    let missing = 0
+    for (const blob of await filesOf(owner)) {
+      const body = encodeBlobOffer({ owner, blob })
+      const offers = members
+        .filter((node) => neighbours.awayMs(node) === 0)
+        .map(async (node) => decodeMaybe(await rpc.request(node, 'shard/blob-offer', body, { signal })))
+      // Those who never asked this node refuse.
+      const answers = await Promise.allSettled(offers)
+      signal.throwIfAborted()
+      if (!answers.some((answer) => answer.status === 'fulfilled' && answer.value !== undefined)) missing++
+    }
+    if (missing === 0) this.#filed.add(toHex(owner))
   }
 
   async #portion(owner: IdentityId): Promise<{ position: number; records: Uint8Array[] }> {

@@ -1,6 +1,7 @@
 /** A box that lost its seat while it was cut off, and has what nobody else has. */
 import { expect, test } from 'vitest'
 import { microblog } from '../../client/microblog.ts'
+import { upload } from '../support/crossing.ts'
 import { createMesh, type Mesh, type MeshNode } from '../support/mesh.ts'
 import { Resident } from '../support/resident.ts'
 
@@ -21,21 +22,29 @@ async function cutOff() {
   const { id } = at(mesh, 2)
   mesh.holdBack((from, to) => from === id || to === id)
   await mesh.wait(ada.put(at(mesh, 2), 'posts', { text: 'on the island' }))
+  const file = await upload(mesh, at(mesh, 2), ada.id, mesh.random.bytes(40_000))
   await mesh.clock.advance(600_000)
   expect(await mesh.wait(ada.place(at(mesh, 0), 2))).toBe(3)
   await mesh.clock.advance(300_000)
   const records = (index: number): number | undefined => at(mesh, index).store.shards.get(ada.id)?.records
-  return { mesh, records }
+  const hasFile = async (index: number): Promise<boolean> =>
+    mesh
+      .wait(at(mesh, index).call('blob.get', { owner: ada.id, blob: file, offset: 0, length: 10 }))
+      .then(() => true)
+      .catch(() => false)
+  return { mesh, records, hasFile }
 }
 
-test('hands it to those who have a seat now, whatever epoch they are in, and then its copy goes when its lease ends', async () => {
-  const { mesh, records } = await cutOff()
+test('hands it and its files to those who have a seat now, and then its copy goes when its lease ends', async () => {
+  const { mesh, records, hasFile } = await cutOff()
   await using _ = mesh
   expect([0, 1, 2, 3].map(records)).toEqual([5, 5, 6, 5])
   mesh.holdBack(undefined)
   await mesh.until(() => [0, 1, 3].every((index) => records(index) === 6), 30 * 60_000)
   await mesh.until(() => records(2) === undefined, 8 * hourMs)
   expect([0, 1, 3].map(records)).toEqual([6, 6, 6])
+  // To the home, which had asked it, and from there to the others.
+  for (const index of [0, 1, 3]) await mesh.until(() => hasFile(index), 4 * hourMs)
 })
 
 test('keeps it for as long as nobody takes it', async () => {
