@@ -52,6 +52,7 @@ import { Audits } from './replication/audits.ts'
 import { BlobCopies } from './replication/blob-copies.ts'
 import { BlobLists } from './replication/blob-lists.ts'
 import { Digests } from './replication/digests.ts'
+import { FileAudits } from './replication/file-audits.ts'
 import { HandOver } from './replication/hand-over.ts'
 import { Replication } from './replication/replication.ts'
 import { Revocations } from './replication/revocations.ts'
@@ -208,6 +209,12 @@ export async function createNode(ports: NodePorts): Promise<Node> {
       revocations.look(owner)
     },
   })
+  const blobCopies = new BlobCopies({
+    ...base,
+    blobs,
+    holders: replication.holders,
+    wasAsked: (owner, node) => taken.get(owner, node) !== undefined,
+  })
   const audits = new Audits({
     ...base,
     random,
@@ -215,6 +222,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     neighbours,
     digests: new Digests(store, crypto),
     replication,
+    files: new FileAudits({ ...base, random, blobs, holders: replication.holders, copies: blobCopies }),
   })
   const repair = new Repair({
     ...base,
@@ -223,12 +231,6 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     leases,
     distribution: placement.distribution,
     audits,
-  })
-  const blobCopies = new BlobCopies({
-    ...base,
-    blobs,
-    holders: replication.holders,
-    wasAsked: (owner, node) => taken.get(owner, node) !== undefined,
   })
   const handOver = new HandOver({
     ...base,

@@ -58,6 +58,7 @@ export const methods = {
   'search/register': rule('anyone', undefined, 'own', 'renewed'),
   'search/statistics': rule('anyone'),
   'shard/audit': rule('holder', 'FORBIDDEN'),
+  'shard/audit-file': rule('holder', 'FORBIDDEN'),
   'shard/blob-chunk': rule('anyone'),
   'shard/blob-manifest': rule('anyone'),
   'shard/blob-offer': rule('holder', 'FORBIDDEN', 'signed'),

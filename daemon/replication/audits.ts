@@ -23,6 +23,7 @@ import type { Hosting } from '../hosting.ts'
 import type { NodeId, Rpc } from '../net/rpc.ts'
 import type { Neighbours } from '../placement/neighbours.ts'
 import type { Digests } from './digests.ts'
+import type { FileAudits } from './file-audits.ts'
 import type { Holders } from './holders.ts'
 import type { Replication } from './replication.ts'
 
@@ -38,6 +39,7 @@ export interface AuditsParts {
   readonly holders: Holders
   readonly neighbours: Pick<Neighbours, 'get' | 'awayMs'>
   readonly digests: Digests
+  readonly files: Pick<FileAudits, 'hasFiles'>
   /** This node is itself still waiting for records; the other is not known to have all of them. */
   readonly replication: Pick<Replication, 'isJoining' | 'isBehind'>
 }
@@ -193,29 +195,35 @@ export class Audits {
   }
 
   async #ask(node: NodeId, owner: IdentityId, signal: AbortSignal): Promise<Verdict> {
-    const { rpc, clock, config, random, neighbours, replication } = this.#parts
-    if (replication.isBehind(node, owner)) return 'behind'
-    const until = clockOf(clock.nowMs() - config.auditEveryMs / settledParts)
-    const nonce = random.bytes(32)
-    const expected = await this.#walk(owner, until, nonce)
-    if (expected.size === 0 || expected.proof === undefined) return 'unheard'
-    const startMs = clock.monotonicMs()
-    let answer: AuditAnswer
     try {
-      const body = encodeAuditAsk({ owner, until, nonce })
-      answer = decodeAuditAnswer(await rpc.request(node, 'shard/audit', body, { signal, timeoutMs: 30_000 }))
+      return await this.#look(node, owner, signal)
     } catch (cause) {
       signal.throwIfAborted()
       // Whoever is away is judged by that; whoever is there and says that it has none of it, or nonsense, by this.
       const { code } = asOnehopError(cause)
       return code === 'NOT_HOSTED' || code === 'BAD_MESSAGE' || code === 'INTERNAL' ? 'failed' : 'unheard'
     }
+  }
+
+  async #look(node: NodeId, owner: IdentityId, signal: AbortSignal): Promise<Verdict> {
+    const { rpc, clock, config, files, random, neighbours, replication } = this.#parts
+    if (replication.isBehind(node, owner)) return 'behind'
+    const until = clockOf(clock.nowMs() - config.auditEveryMs / settledParts)
+    const nonce = random.bytes(32)
+    const expected = await this.#walk(owner, until, nonce)
+    if (expected.size === 0 || expected.proof === undefined) return 'unheard'
+    const startMs = clock.monotonicMs()
+    const body = encodeAuditAsk({ owner, until, nonce })
+    const answer = decodeAuditAnswer(
+      await rpc.request(node, 'shard/audit', body, { signal, timeoutMs: 30_000 }),
+    )
     const tookMs = clock.monotonicMs() - startMs
     const now = await this.#standing(owner, until)
     const isSame = now.size === answer.size && equalBytes(now.fingerprint, answer.fingerprint)
     if (!isSame || now.size !== expected.size) return isSame ? 'unheard' : 'evaded'
     if (answer.proof === undefined || !equalBytes(answer.proof, expected.proof)) return 'failed'
-    return tookMs > walkMs + 2 * (neighbours.get(node)?.latencyMs ?? 0) ? 'failed' : 'passed'
+    if (tookMs > walkMs + 2 * (neighbours.get(node)?.latencyMs ?? 0)) return 'failed'
+    return (await files.hasFiles(node, owner, signal)) ? 'passed' : 'failed'
   }
 
   async #answer(from: NodeId, { owner, until, nonce }: AuditAsk): Promise<AuditAnswer> {

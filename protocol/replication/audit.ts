@@ -3,9 +3,11 @@
  * Nobody can answer who did not read each record after the one before, and whoever asks another for them asks so many times in
  * a row, which shows in the time. Method `shard/audit`.
  */
+import { blobChunksMax } from '../blob-manifest.ts'
 import { concatBytes } from '../bytes.ts'
 import { encode } from '../codec.ts'
 import type { CryptoProvider } from '../crypto/provider.ts'
+import { limits } from '../limits.ts'
 import type { SignedRecord } from '../record/types.ts'
 import { bytes, decodeAs, nullable, struct, u64, uint, type Typed } from '../shape.ts'
 
@@ -36,6 +38,32 @@ export function encodeAuditAnswer({ size, fingerprint, proof }: AuditAnswer): Ui
 
 export function decodeAuditAnswer(body: Uint8Array): AuditAnswer {
   return decodeAs(answerShape, body, 'audit answer')
+}
+
+/** One piece of a file that the other says to have whole. Method `shard/audit-file`. */
+const fileShape = struct({
+  owner: id,
+  blob: id,
+  index: uint(blobChunksMax - 1),
+  offset: uint(limits.blobChunkBytes - 1),
+  nonce: id,
+})
+export type FileAuditAsk = Typed<typeof fileShape>
+
+export function encodeFileAuditAsk({ owner, blob, index, offset, nonce }: FileAuditAsk): Uint8Array {
+  return encode([owner, blob, index, offset, nonce])
+}
+
+export function decodeFileAuditAsk(body: Uint8Array): FileAuditAsk {
+  return decodeAs(fileShape, body, 'file audit')
+}
+
+export function fileProof(
+  crypto: Pick<CryptoProvider, 'sha256'>,
+  { nonce, offset }: Pick<FileAuditAsk, 'nonce' | 'offset'>,
+  chunk: Uint8Array,
+): Uint8Array {
+  return crypto.sha256(concatBytes(nonce, chunk.subarray(offset, offset + stepBytes)))
 }
 
 export function auditStart(crypto: Pick<CryptoProvider, 'sha256'>, nonce: Uint8Array): Uint8Array {

@@ -57,8 +57,10 @@ import {
 import {
   decodeAuditAnswer,
   decodeAuditAsk,
+  decodeFileAuditAsk,
   encodeAuditAnswer,
   encodeAuditAsk,
+  encodeFileAuditAsk,
 } from '../../protocol/replication/audit.ts'
 import {
   decodeSnapshotAsk,
@@ -434,6 +436,12 @@ export const decoders: readonly DecoderEntry[] = [
     seedsOf('replication-messages', 'auditAnswer'),
     decodeAuditAnswer,
     encodeAuditAnswer,
+  ),
+  decoder(
+    'replication/audit.ts:decodeFileAuditAsk',
+    seedsOf('replication-messages', 'fileAuditAsk'),
+    decodeFileAuditAsk,
+    encodeFileAuditAsk,
   ),
   decoder(
     'replication/snapshot.ts:decodeSnapshotAsk',

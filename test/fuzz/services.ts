@@ -32,6 +32,7 @@ const messages: Readonly<Record<NodeMethod, () => Uint8Array[]>> = {
   'search/register': () => seedsOf('search-messages', 'registration'),
   'search/statistics': () => seedsOf('search-messages', 'statisticsRequest'),
   'shard/audit': () => seedsOf('replication-messages', 'auditAsk'),
+  'shard/audit-file': () => seedsOf('replication-messages', 'fileAuditAsk'),
   'shard/blob-chunk': () => seedsOf('replication-messages', 'chunkRequest'),
   'shard/blob-manifest': () => seedsOf('replication-messages', 'hash'),
   'shard/blobs': () => seedsOf('replication-messages', 'blobListAsks'),

@@ -14,9 +14,10 @@ import {
   encodeAuditAnswer,
   type AuditAnswer,
 } from '../../protocol/replication/audit.ts'
-import { decodeFetched, encodeFetch } from '../../protocol/replication/messages.ts'
+import { decodeFetched, encodeFetch, encodeMaybe } from '../../protocol/replication/messages.ts'
 import { decodeStored } from '../../storage/stored-record.ts'
 import type { Rpc } from '../../daemon/net/rpc.ts'
+import { upload } from '../support/crossing.ts'
 import { createMesh, type Mesh, type MeshNode } from '../support/mesh.ts'
 import { createPerson, recordBy, seededCrypto } from '../support/people.ts'
 import { Resident } from '../support/resident.ts'
@@ -30,12 +31,14 @@ interface Liar {
 type Handler = Parameters<Rpc['handle']>[1]
 /** What a liar answers to an audit in place of the node that it is, which goes on in all else. */
 type Lie = (liar: Liar, body: Uint8Array, answer: AuditAnswer) => Promise<AuditAnswer>
+/** Has no piece of any file, and says so to whoever asks for one. */
+const noFiles: Lie = async (_, __, answer) => answer
 
 /** A person at home on node 0 with three copies; once it begins, who holds the second lies as said. */
 async function story(lie?: Lie) {
   const liar: { is?: Liar } = {}
   const places = new Map<string, Rpc>()
-  const counted = { audits: 0 }
+  const counted = { audits: 0, files: 0 }
   const mesh = await createMesh(7, {
     onJoin: ({ rpc }) => {
       places.set(rpc.self, rpc)
@@ -47,7 +50,12 @@ async function story(lie?: Lie) {
           if (lie === undefined || liar.is?.self.id !== rpc.self) return answer
           return encodeAuditAnswer(await lie(liar.is, request.body, decodeAuditAnswer(answer)))
         }
-        handle(method, method === 'shard/audit' ? lying : honest)
+        const fileless: Handler = async (request) => {
+          counted.files++
+          return lie === noFiles && liar.is?.self.id === rpc.self ? encodeMaybe(undefined) : honest(request)
+        }
+        const changed: Record<string, Handler> = { 'shard/audit': lying, 'shard/audit-file': fileless }
+        handle(method, changed[method] ?? honest)
       }
     },
   })
@@ -57,6 +65,7 @@ async function story(lie?: Lie) {
   await mesh.wait(ada.moveIn(home))
   await mesh.wait(ada.place(home, 3))
   for (let i = 0; i < 40; i++) await mesh.wait(ada.put(home, 'posts', { text: `post ${i}` }))
+  await upload(mesh, home, ada.id, mesh.random.bytes(9_000))
   const seats = async (): Promise<string[]> => {
     const { hosted } = await mesh.wait(home.call('admin.status', {}))
     return (hosted[0]?.replicas ?? []).map(({ node }) => toHex(node))
@@ -83,6 +92,7 @@ test('honest holders prove what they have, and keep their seats', async () => {
   await using _ = mesh
   await mesh.clock.advance(soonMs * 2)
   expect(counted.audits).toBeGreaterThan(20)
+  expect(counted.files).toBeGreaterThan(20)
   expect(await seats()).toEqual(before)
   expect(await states()).toEqual(['current', 'current', 'current'])
 }, 60_000)
@@ -117,6 +127,7 @@ async function walk({ mesh, self }: Liar, body: Uint8Array, read: Read): Promise
 }
 
 const liars: readonly (readonly [string, Lie])[] = [
+  ['keeps no files, and says it does', noFiles],
   [
     'threw half of the bytes away',
     async (liar, body, answer) => {

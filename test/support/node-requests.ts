@@ -37,7 +37,7 @@ import {
   encodePush,
   encodeReconcile,
 } from '../../protocol/replication/messages.ts'
-import { decodeAuditAnswer, encodeAuditAsk } from '../../protocol/replication/audit.ts'
+import { decodeAuditAnswer, encodeAuditAsk, encodeFileAuditAsk } from '../../protocol/replication/audit.ts'
 import { decodeSnapshotPage, encodeSnapshotAsk } from '../../protocol/replication/snapshot.ts'
 import {
   decodeAnnouncements,
@@ -174,6 +174,11 @@ export const nodeRequests: Readonly<Record<NodeMethod, NodeRequest>> = {
       }),
     isTold: (answer) => decodeAuditAnswer(answer).size > 0,
   },
+  'shard/audit-file': {
+    body: ({ ada, blob }) =>
+      encodeFileAuditAsk({ owner: ada.id, blob, index: 0, offset: 0, nonce: new Uint8Array(32) }),
+    isTold: (answer) => decodeMaybe(answer) !== undefined,
+  },
   'shard/blob-chunk': {
     body: ({ blob }) => encodeChunkRequest({ blob, index: 0 }),
     isTold: (answer) => decodeMaybe(answer) !== undefined,
@@ -188,7 +193,9 @@ export const nodeRequests: Readonly<Record<NodeMethod, NodeRequest>> = {
       const blob = await upload(mesh, near, ada.id, mesh.crypto.random(500))
       return encodeBlobOffer({ owner: ada.id, blob })
     },
-    isTold: (answer) => toHex(answer) === toHex(encodeMaybe(undefined)),
+    // On its way, or whole there already.
+    isTold: (answer) =>
+      [undefined, Uint8Array.of(1)].some((told) => toHex(answer) === toHex(encodeMaybe(told))),
   },
   'shard/blobs': {
     body: ({ ada }) => encodeBlobListAsks([{ owner: ada.id, digest: nobody }]),

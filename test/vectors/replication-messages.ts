@@ -37,6 +37,17 @@ export const replicationKinds = {
       'a negative time': [owner, -1, other],
     },
   }),
+  fileAuditAsk: messageKind(audit.encodeFileAuditAsk, audit.decodeFileAuditAsk, {
+    good: {
+      'the first byte': { owner, blob, index: 0, offset: 0, nonce: other },
+      'the last there may be': { owner, blob, index: blobChunksMax - 1, offset: chunk - 1, nonce: other },
+    },
+    refused: {
+      'a piece too many': [owner, blob, blobChunksMax, 0, other],
+      'behind the piece': [owner, blob, 0, chunk, other],
+      'no nonce': [owner, blob, 0, 0],
+    },
+  }),
   auditAnswer: messageKind(audit.encodeAuditAnswer, audit.decodeAuditAnswer, {
     good: {
       'with its proof': { size: 3, fingerprint, proof: other },
