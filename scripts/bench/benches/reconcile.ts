@@ -1,7 +1,7 @@
 /**
  * Two holders of one shard over real libp2p on loopback, both in this process: 200 of 10,000 records differ (100 on
  * either side), found and moved both ways, verified and on disk. Bytes are bodies of all requests and answers, less
- * the records moved. Then 1,000,000 equal references on either disk (`--records N` for more), in the trees that comparisons read; then one more
+ * the records moved. Then 1,000 small shards that both hold, all equal, and one of them different. Then 1,000,000 equal references on either disk (`--records N` for more), in the trees that comparisons read; then one more
  * on one side. The limit is libsodium verifying the moved records.
  */
 import { cp } from 'node:fs/promises'
@@ -49,6 +49,7 @@ const differences = 200
 const million = 1_000_000
 const fillAtOnce = 50_000
 const rounds = 3
+const manyShards = 1_000
 /** So old that comparing does not leave the newest out. */
 const ageMs = 60_000
 const log: Log = { debug() {}, info() {}, warn() {}, error() {} }
@@ -90,6 +91,8 @@ export async function bench({ folder, note, records: many = million }: BenchCont
     requests.push(a.traffic.requests.length)
     note(`round ${round}: ${ms.toFixed(0)} ms, ${a.traffic.requests.join(' ')}`)
   }
+
+  const thousand = await compareShards(crypto, folder)
 
   await using stack = new AsyncDisposableStack()
   const author = new Author(crypto)
@@ -133,6 +136,7 @@ export async function bench({ folder, note, records: many = million }: BenchCont
       differences,
       /** Moving the records counted: all requests of one side. */
       requests: median(requests),
+      ...thousand,
       million: many,
       millionFirstMs: cold.ms,
       millionAgainMs: equal.ms,
@@ -141,6 +145,44 @@ export async function bench({ folder, note, records: many = million }: BenchCont
       oneInAMillionKb: different.kb - one.length / 1024,
     },
     packages: ['libp2p', 'classic-level', 'sodium-native'],
+  }
+}
+
+/** What many shards of the same two nodes cost together, while they are equal and when one is not. */
+async function compareShards(crypto: CryptoProvider, folder: string): Promise<Record<string, number>> {
+  await using stack = new AsyncDisposableStack()
+  const a = stack.use(await openHolder(crypto, join(folder, 'a-many'), '127.81.1.1'))
+  const b = stack.use(await openHolder(crypto, join(folder, 'b-many'), '127.82.1.1'))
+  const authors = Array.from({ length: manyShards }, () => new Author(crypto))
+  const records = authors.flatMap((author) => [0, 1].map((i) => author.post(Date.now() - ageMs - i)))
+  for (const author of authors) for (const holder of [a, b]) await holder.hold(author, [a, b])
+  for (const holder of [a, b]) await holder.accept(records)
+  await a.meet(b)
+  const owners = authors.map(({ id }) => id)
+  const compare = async (differed: number) => {
+    a.traffic.clear()
+    const startMs = performance.now()
+    const found = await a.reconcile.with(b.rpc.self, stackSignal, owners)
+    if (found.equal.length !== manyShards - differed || found.differed !== differed)
+      throw new Error(`${found.equal.length} equal, ${found.differed} different`)
+    return {
+      ms: performance.now() - startMs,
+      kb: a.traffic.bytes / 1024,
+      requests: a.traffic.requests.length,
+    }
+  }
+  await compare(0)
+  const equal = await compare(0)
+  await a.accept([(authors[500] as Author).post(Date.now() - ageMs)])
+  const one = await compare(1)
+  return {
+    shards: manyShards,
+    shardsEqualMs: equal.ms,
+    shardsEqualKb: equal.kb,
+    shardsEqualRequests: equal.requests,
+    oneShardOfThemMs: one.ms,
+    oneShardOfThemKb: one.kb,
+    oneShardOfThemRequests: one.requests,
   }
 }
 
