@@ -64,6 +64,7 @@ export const methods = {
   'shard/blob-offer': rule('holder', 'FORBIDDEN', 'signed'),
   'shard/blobs': rule('holder', 'blank'),
   'shard/compare': rule('holder', 'blank'),
+  'shard/compare-many': rule('holder', 'blank'),
   'shard/fetch': rule('holder', 'FORBIDDEN'),
   'shard/hello': rule('anyone', undefined, 'own', 'renewed'),
   'shard/lease': rule('invited', 'blank', 'promise', 'renewed'),

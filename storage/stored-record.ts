@@ -6,8 +6,8 @@ import type { StoredRecord } from './types.ts'
 const sha256 = { sha256: (bytes: Uint8Array): Uint8Array => new Uint8Array(hash('sha256', bytes, 'buffer')) }
 
 /**
- * Verified still: only verified records enter the store, under their id, and the database checks what it reads
- * from the disk against checksums of its own.
+ * Verified still: only verified records enter the store, under their id, and its files are held to their own sums
+ * (`level-files`).
  */
 export function decodeStored(stored: StoredRecord): VerifiedRecord {
   return decodeBytes(stored.bytes) as VerifiedRecord

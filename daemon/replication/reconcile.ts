@@ -1,6 +1,7 @@
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
+import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import type { Clock, Log } from '../../protocol/ports.ts'
 import { clockOf } from '../../protocol/record/clock.ts'
 import type { IdentityId, RecordId, RecordRef } from '../../protocol/record/types.ts'
@@ -32,11 +33,13 @@ import type { ReplicaSets } from '../placement/replica-sets.ts'
 import type { Digests } from './digests.ts'
 import { findRefs } from './find-refs.ts'
 import type { Holders } from './holders.ts'
+import { ManyShards } from './many-shards.ts'
 import type { Receipts } from './receipts.ts'
 import type { Snapshots } from './snapshots.ts'
 
 export interface ReconcileParts {
   readonly rpc: Rpc
+  readonly crypto: CryptoProvider
   readonly clock: Clock
   readonly log: Log
   readonly store: Store
@@ -82,9 +85,11 @@ const listedMax = 32_768
 export class Reconcile {
   readonly #parts: ReconcileParts
   readonly #listed = new TwoHalves<RecordRef>(listedMax)
+  readonly #many: ManyShards
 
   constructor(parts: ReconcileParts) {
     this.#parts = parts
+    this.#many = new ManyShards(parts)
     parts.rpc.handle('shard/compare', async ({ from, body }) => this.#compare(from, body))
     parts.rpc.handle('shard/reconcile', async ({ from, body }) => this.#respond(from, body))
     parts.rpc.handle('shard/fetch', async ({ from, body }) => this.#fetch(from, body))
@@ -104,8 +109,15 @@ export class Reconcile {
       received: 0,
       sent: 0,
     }
-    for (let start = 0; start < owners.length; start += compareShardsMax) {
-      const part = owners.slice(start, start + compareShardsMax)
+    const same = await this.#many.same(node, owners, clockOf(clock.nowMs() + limits.clockAheadMsMax), signal)
+    for (const { owner, logHead } of same) {
+      result.equal.push(owner)
+      if (logHead !== undefined) onEqual(node, owner, logHead)
+    }
+    const settled = new Set(same.map(({ owner }) => toHex(owner)))
+    const others = owners.filter((owner) => !settled.has(toHex(owner)))
+    for (let start = 0; start < others.length; start += compareShardsMax) {
+      const part = others.slice(start, start + compareShardsMax)
       // Also what is dated ahead, by a clock that is: it would wait until that time.
       const until = clockOf(clock.nowMs() + limits.clockAheadMsMax)
       const shards: { owner: IdentityId; set: Uint8Array | undefined; fingerprint: Uint8Array }[] = []

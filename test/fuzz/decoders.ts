@@ -63,6 +63,12 @@ import {
   encodeFileAuditAsk,
 } from '../../protocol/replication/audit.ts'
 import {
+  decodeManyAnswer,
+  decodeManyAsk,
+  encodeManyAnswer,
+  encodeManyAsk,
+} from '../../protocol/replication/many.ts'
+import {
   decodeSnapshotAsk,
   decodeSnapshotPage,
   encodeSnapshotAsk,
@@ -442,6 +448,18 @@ export const decoders: readonly DecoderEntry[] = [
     seedsOf('replication-messages', 'fileAuditAsk'),
     decodeFileAuditAsk,
     encodeFileAuditAsk,
+  ),
+  decoder(
+    'replication/many.ts:decodeManyAsk',
+    seedsOf('replication-messages', 'manyAsk'),
+    decodeManyAsk,
+    encodeManyAsk,
+  ),
+  decoder(
+    'replication/many.ts:decodeManyAnswer',
+    seedsOf('replication-messages', 'manyAnswer'),
+    decodeManyAnswer,
+    encodeManyAnswer,
   ),
   decoder(
     'replication/snapshot.ts:decodeSnapshotAsk',

@@ -38,6 +38,7 @@ const messages: Readonly<Record<NodeMethod, () => Uint8Array[]>> = {
   'shard/blobs': () => seedsOf('replication-messages', 'blobListAsks'),
   'shard/blob-offer': () => seedsOf('replication-messages', 'blobOffer'),
   'shard/compare': () => seedsOf('replication-messages', 'comparison'),
+  'shard/compare-many': () => seedsOf('replication-messages', 'manyAsk'),
   'shard/fetch': () => seedsOf('replication-messages', 'fetch'),
   'shard/hello': () => seedsOf('placement-messages', 'hello'),
   'shard/lease': () => seedsOf('placement-messages', 'leaseAsks'),

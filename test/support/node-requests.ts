@@ -38,6 +38,7 @@ import {
   encodeReconcile,
 } from '../../protocol/replication/messages.ts'
 import { decodeAuditAnswer, encodeAuditAsk, encodeFileAuditAsk } from '../../protocol/replication/audit.ts'
+import { decodeManyAnswer, encodeManyAsk, groupSums } from '../../protocol/replication/many.ts'
 import { decodeSnapshotPage, encodeSnapshotAsk } from '../../protocol/replication/snapshot.ts'
 import {
   decodeAnnouncements,
@@ -210,6 +211,13 @@ export const nodeRequests: Readonly<Record<NodeMethod, NodeRequest>> = {
       }),
     isTold: (answer) => decodeCompared(answer)[0]?.records === 'differs',
     blank: () => encode([[2, true]]),
+  },
+  'shard/compare-many': {
+    // Against nothing at all: whoever holds something with the asker differs.
+    body: ({ mesh }) =>
+      encodeManyAsk({ until: clockOf(mesh.clock.nowMs()), power: 0, sums: groupSums(mesh.crypto, [], 0) }),
+    isTold: (answer) => decodeManyAnswer(answer).length === 1,
+    blank: () => encode([]),
   },
   'shard/fetch': {
     body: (at) => encodeFetch({ owner: at.ada.id, ids: [idOf(at)] }),

@@ -13,6 +13,7 @@ import {
 } from '../../protocol/replication/blob-lists.ts'
 import * as replication from '../../protocol/replication/messages.ts'
 import * as audit from '../../protocol/replication/audit.ts'
+import * as many from '../../protocol/replication/many.ts'
 import * as snapshot from '../../protocol/replication/snapshot.ts'
 import { seededCrypto } from '../support/people.ts'
 import { messageKind, messageVectors, type MessageVectors } from './message-kinds.ts'
@@ -58,6 +59,21 @@ export const replicationKinds = {
       'a negative size': [-1, fingerprint, null],
       'no proof': [3, fingerprint],
     },
+  }),
+  manyAsk: messageKind(many.encodeManyAsk, many.decodeManyAsk, {
+    good: {
+      'one group': { until, power: 0, sums: fingerprint.subarray(8) },
+      'two groups': { until, power: 1, sums: fingerprint },
+    },
+    refused: {
+      'more sums than groups': [until, 0, fingerprint],
+      'half a sum': [until, 0, fingerprint.subarray(4, 8)],
+      'more groups than there may be': [until, 13, fingerprint],
+    },
+  }),
+  manyAnswer: messageKind(many.encodeManyAnswer, many.decodeManyAnswer, {
+    good: { 'all are the same': [], 'some differ': [0, 7, 4_095] },
+    refused: { 'a group beyond the last': [4_096], 'no number': ['a'] },
   }),
   snapshotAsk: messageKind(snapshot.encodeSnapshotAsk, snapshot.decodeSnapshotAsk, {
     good: {

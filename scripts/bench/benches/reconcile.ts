@@ -249,6 +249,7 @@ async function openHolder(crypto: CryptoProvider, folder: string, host: string) 
   const digests = new Digests(store, crypto)
   const parts = {
     rpc,
+    crypto,
     clock: systemClock,
     log,
     store,
