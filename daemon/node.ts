@@ -244,6 +244,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     ...{ replicaSets, neighbours, leases },
     isHandedOver: (owner) => handOver.isDone(owner),
     isBehind: (node, owner) => replication.isBehind(node, owner),
+    proves: audits.proves.bind(audits),
   })
   const revocations = new Revocations({ ...base, ingest, holders: replication.holders })
   const blobLists = new BlobLists({ ...base, replicaSets, holders: replication.holders, copies: blobCopies })

@@ -23,6 +23,8 @@ export interface LeaseEndsParts {
   readonly leases: Pick<Leases, 'ended' | 'hasNotice' | 'forget'>
   /** Whether that node is not known to have all that is here. */
   readonly isBehind: (node: NodeId, owner: IdentityId) => boolean
+  /** Whether that node shows now that it has the records. */
+  readonly proves: (node: NodeId, owner: IdentityId, signal: AbortSignal) => Promise<boolean>
   /** Where this node has no seat: all that is here was brought to one that has. */
   readonly isHandedOver: (owner: IdentityId) => boolean
 }
@@ -57,7 +59,7 @@ export class LeaseEnds {
     for (const hosted of [...hosting.list()]) {
       if (++looked % turnShards === 0) await clock.sleep(0, signal)
       const { owner } = hosted
-      if (!this.#isOver(hosted) || !this.#isElsewhere(owner)) continue
+      if (!this.#isOver(hosted) || !(await this.#isElsewhere(owner, signal))) continue
       await hosting.remove(owner)
       await leases.forget(owner)
       log.info('lease.ended', { owner: toHex(owner) })
@@ -73,14 +75,18 @@ export class LeaseEnds {
     return isSeatless || seat?.role === 'guest' || leases.hasNotice(owner)
   }
 
-  /** Another holder that is heard has all of it. */
-  #isElsewhere(owner: IdentityId): boolean {
-    const { isBehind, isHandedOver, neighbours, replicaSets, rpc } = this.#parts
+  /** All other holders but one have all of it, and show it: what somebody only says lets nothing go. */
+  async #isElsewhere(owner: IdentityId, signal: AbortSignal): Promise<boolean> {
+    const { isBehind, isHandedOver, neighbours, proves, replicaSets, rpc } = this.#parts
     const others = replicaSets.get(owner)?.newest.members ?? []
     if (!others.some(({ node }) => toHex(node) === rpc.self)) return isHandedOver(owner)
-    return others.some(({ node, role }) => {
-      const name = toHex(node)
-      return name !== rpc.self && role !== 'guest' && neighbours.awayMs(name) === 0 && !isBehind(name, owner)
-    })
+    const holders = others
+      .filter(({ node, role }) => role !== 'guest' && toHex(node) !== rpc.self)
+      .map(({ node }) => toHex(node))
+    const whole = holders.filter((node) => neighbours.awayMs(node) === 0 && !isBehind(node, owner))
+    const needed = Math.max(1, holders.length - 1)
+    if (whole.length < needed) return false
+    const shown = await Promise.all(whole.map((node) => proves(node, owner, signal)))
+    return shown.filter(Boolean).length >= needed
   }
 }

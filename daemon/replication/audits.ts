@@ -126,6 +126,12 @@ export class Audits {
     }
   }
 
+  /** Shows now that it has the records; a shard in which nothing is old enough to be asked for yet is none that may go. */
+  async proves(node: NodeId, owner: IdentityId, signal: AbortSignal): Promise<boolean> {
+    if ((this.#parts.store.shards.get(owner)?.records ?? 0) === 0) return true
+    return (await this.audit(node, owner, signal)) === 'passed'
+  }
+
   /** Asks now, and notes what came of it. */
   async audit(node: NodeId, owner: IdentityId, signal: AbortSignal): Promise<Verdict> {
     const { log } = this.#parts
