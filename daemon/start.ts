@@ -8,9 +8,10 @@ import { MemoryBlobFolder } from '../storage/blobs-memory.ts'
 import { MemoryKv } from '../storage/kv-memory.ts'
 import { isMended, openOrMend } from '../storage/mend-store.ts'
 import { openStore } from '../storage/store.ts'
+import type { StoreStats } from '../storage/types.ts'
 import { openAdminToken } from './api/auth.ts'
 import { openHttpServer } from './api/http.ts'
-import { systemClock } from './clock.ts'
+import { nextTurn, systemClock } from './clock.ts'
 import type { Config, Setting } from './config.ts'
 import { loadCrypto } from './crypto/index.ts'
 import { secondThread } from './crypto/second-thread.ts'
@@ -42,6 +43,8 @@ export interface Daemon extends AsyncDisposable {
   readonly adminToken: string
   /** Multiaddrs, with those of the API. */
   readonly addresses: readonly string[]
+  /** What the disk was asked for. */
+  storeStats(): StoreStats
 }
 
 /** What `runtime.json` in the state folder says as long as a daemon runs. */
@@ -85,7 +88,7 @@ export async function startDaemon(options: StartOptions): Promise<Daemon> {
       })
   opened.defer(() => kv.close())
   if (kept !== undefined) await mendIndexes(kv, { crypto, log, kept, quarantine })
-  const store = await openStore(kv, { clock: systemClock })
+  const store = await openStore(kv, { clock: systemClock, gathered: nextTurn })
   if (kept !== undefined) {
     await noteMended(store, systemClock, kept)
     await isMended(folder.store)
@@ -155,6 +158,7 @@ export async function startDaemon(options: StartOptions): Promise<Daemon> {
     phone,
     adminToken,
     addresses,
+    storeStats: () => store.stats(),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   }
 }

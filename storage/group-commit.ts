@@ -31,6 +31,11 @@ export interface GroupOptions {
    * it is called again after the next batch, whose writers then learn of a broken disk themselves.
    */
   readonly afterBatch?: () => Promise<void>
+  /**
+   * Resolves when what came in meanwhile was heard, as at the end of a turn of the event loop: those who write in one turn then
+   * share a batch, where the first would have one to itself. At the next microtask when not given.
+   */
+  readonly gathered?: (() => Promise<void>) | undefined
 }
 
 interface Reader {
@@ -61,6 +66,7 @@ export class GroupCommit {
   readonly #limits: GroupLimits
   readonly #clock: Pick<Clock, 'monotonicMs'>
   readonly #afterBatch: (() => Promise<void>) | undefined
+  readonly #gathered: () => Promise<void>
   #waiting: Writer[] = []
   #readers: Reader[] = []
   #draining: Promise<void> | undefined
@@ -76,6 +82,7 @@ export class GroupCommit {
     this.#limits = options.limits ?? groupLimits
     this.#clock = options.clock
     this.#afterBatch = options.afterBatch
+    this.#gathered = options.gathered ?? (() => Promise.resolve())
   }
 
   get stats(): Omit<StoreStats, 'formatVersion'> {
@@ -96,7 +103,7 @@ export class GroupCommit {
     return new Promise<T>((resolve, reject) => {
       this.#waiting.push({ prepare, resolve: resolve as (value: unknown) => void, reject, result: undefined })
       // Not at once: writers of the same turn share the batch, and a lone one loses nothing.
-      this.#draining ??= Promise.resolve().then(() => this.#drain())
+      this.#draining ??= this.#drain()
     })
   }
 
@@ -107,7 +114,7 @@ export class GroupCommit {
       return Promise.reject(new OnehopError('BUSY', 'too many reads are waiting for the disk'))
     return new Promise<T>((resolve, reject) => {
       this.#readers.push({ read, resolve: resolve as (value: unknown) => void, reject })
-      this.#draining ??= Promise.resolve().then(() => this.#drain())
+      this.#draining ??= this.#drain()
     })
   }
 
@@ -119,6 +126,7 @@ export class GroupCommit {
 
   async #drain(): Promise<void> {
     while (this.#waiting.length > 0 || this.#readers.length > 0) {
+      await this.#gathered()
       this.#read()
       const { batch, writers } = this.#prepare()
       if (writers.length === 0) continue

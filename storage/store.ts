@@ -1,7 +1,7 @@
 import type { Clock } from '../protocol/ports.ts'
 import { KvCursors } from './cursors.ts'
 import { feedEntriesMax, KvFeeds } from './feeds.ts'
-import { GroupCommit, type GroupLimits, groupLimits } from './group-commit.ts'
+import { GroupCommit, type GroupLimits, groupLimits, type GroupOptions } from './group-commit.ts'
 import { CachedKv } from './kv-cache.ts'
 import { uintPart } from './keys.ts'
 import type { Kv } from './kv.ts'
@@ -20,6 +20,7 @@ export interface StoreOptions {
   readonly clock: Clock
   readonly feedEntriesMax?: number
   readonly limits?: GroupLimits
+  readonly gathered?: GroupOptions['gathered']
 }
 
 /** Brings the format up to date and returns a store that is ready. Closing the store closes `kv`. */
@@ -46,6 +47,7 @@ class KvStore implements Store {
     this.#commit = new GroupCommit(kv, states, {
       clock: options.clock,
       limits: options.limits ?? groupLimits,
+      gathered: options.gathered,
       afterBatch: () => this.feeds.trim(),
     })
     this.records = new KvRecords(kv, this.#commit, states, options.clock)

@@ -9,8 +9,16 @@ export interface Child extends AsyncDisposable {
   next(): Promise<unknown>
 }
 
-export function startChild(file: string, args: readonly string[] = []): Child {
+/** `through`: a program and its arguments that run Node in turn, such as strace. */
+export function startChild(
+  file: string,
+  args: readonly string[] = [],
+  through: readonly string[] = [],
+): Child {
+  const [execPath = process.execPath, ...execArgv] = through.length > 0 ? [...through, process.execPath] : []
   const child: ChildProcess = fork(file, args, {
+    execPath,
+    execArgv,
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     serialization: 'advanced',
   })
@@ -38,7 +46,9 @@ export function startChild(file: string, args: readonly string[] = []): Child {
       }),
     [Symbol.asyncDispose]: async () => {
       if (ended) return
-      child.kill('SIGKILL')
+      // What runs Node would end alone; the child itself ends when nobody speaks to it.
+      if (through.length > 0) child.disconnect()
+      else child.kill('SIGKILL')
       await exited
     },
   }

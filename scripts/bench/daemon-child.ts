@@ -1,6 +1,7 @@
 /** The daemon as it is started for people, in a process of its own: `startDaemon` with a port of its own. */
 import { defaultConfig } from '../../daemon/config.ts'
 import { startDaemon } from '../../daemon/start.ts'
+import type { StoreStats } from '../../storage/types.ts'
 
 const [state = '', host = '127.0.0.1'] = process.argv.slice(2)
 const base = defaultConfig()
@@ -15,9 +16,7 @@ const daemon = await startDaemon({
   version: 'bench',
 })
 process.on('disconnect', () => process.exit())
-process.on('message', (message) => {
-  if (message === 'usage') process.send?.({ rssBytes: process.memoryUsage.rss(), cpu: process.cpuUsage() })
-})
+process.on('message', () => process.send?.(daemon.storeStats() satisfies StoreStats))
 process.send?.({ http: daemon.local, token: daemon.adminToken } satisfies DaemonStarted)
 
 export interface DaemonStarted {

@@ -147,3 +147,16 @@ test('closing serves who waits and refuses who comes', async () => {
   await closing
   expect(await waiting).toMatchObject([{ state: 'stored' }])
 })
+
+test('those who write in one turn of the event loop share one batch, the first too', async () => {
+  const disk = new SmallDisk()
+  await using store = await openStore(disk, { clock, gathered: nextTurn })
+  disk.batches.length = 0
+  const inTurn = async (number: number): Promise<void> => {
+    // Each some microtasks after the one before.
+    for (let i = 0; i < number * 20; i++) await Promise.resolve()
+    await store.records.put([numbered(number)], hosted)
+  }
+  await Promise.all([1, 2, 3, 4, 5].map(inTurn))
+  expect(disk.batches).toHaveLength(1)
+})

@@ -3,7 +3,6 @@
  * again and again. Fresh: pages of many people, each asked once after a post that changed them all. The limits are
  * node:http in a process of its own, serving as many bytes, stringified each time or prepared.
  */
-import { Agent, request } from 'node:http'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { adminCall } from '../../../cli/daemon.ts'
@@ -16,6 +15,7 @@ import { encodeRecord } from '../../../protocol/record/wire.ts'
 import { Author } from '../author.ts'
 import { startChild } from '../child.ts'
 import type { DaemonStarted } from '../daemon-child.ts'
+import { adminHeaders, type Ask, KeepAlive } from '../keep-alive.ts'
 import type { BenchContext, BenchResult } from '../result.ts'
 import { median } from '../statistics.ts'
 
@@ -25,12 +25,6 @@ const readersCount = 100
 const connections = 8
 const perRound = 2_000
 const rounds = 5
-
-interface Ask {
-  readonly url: string
-  readonly headers: Record<string, string>
-  readonly body: Uint8Array
-}
 
 export async function bench({ folder, note }: BenchContext): Promise<BenchResult> {
   const crypto = await loadCrypto()
@@ -51,12 +45,8 @@ export async function bench({ folder, note }: BenchContext): Promise<BenchResult
     await put(authors.map(({ id }) => encodeRecord(reader.sign('follows', { user: id }, Date.now()))))
   for (let i = 0; i < postsEach; i++) await put(authors.map((author) => author.post()))
 
-  using agent = new Closing(new Agent({ keepAlive: true, maxSockets: connections }))
-  const headers = {
-    'content-type': 'application/cbor',
-    accept: 'application/cbor',
-    authorization: `Bearer ${token}`,
-  }
+  using connected = new KeepAlive(connections)
+  const headers = adminHeaders(token)
   const page = (reader: Author): Ask => ({
     url: `${http}/api/v1/view.get`,
     headers,
@@ -65,7 +55,7 @@ export async function bench({ folder, note }: BenchContext): Promise<BenchResult
   const asked: number[] = []
   let pageBytes = 0
   const look = async (reader: Author): Promise<void> => {
-    const bytes = await post(agent.agent, page(reader))
+    const bytes = await connected.post(page(reader))
     pageBytes = bytes.length
     asked.push(readReply('view.get', decode(bytes), 'cbor').requestsBetweenNodes)
   }
@@ -93,7 +83,7 @@ export async function bench({ folder, note }: BenchContext): Promise<BenchResult
     stringify: [] as number[],
     prepared: [] as number[],
   }
-  const load = (count: number, ask: (index: number) => Ask): Promise<number> => perS(agent.agent, count, ask)
+  const load = (count: number, ask: (index: number) => Ask): Promise<number> => perS(connected, count, ask)
   for (let round = 0; round <= rounds; round++) {
     const prepared = await load(perRound, () => plainAsk('prepared'))
     const cached = await load(perRound, () => page(readers[0] as Author))
@@ -121,45 +111,12 @@ export async function bench({ folder, note }: BenchContext): Promise<BenchResult
   }
 }
 
-async function perS(agent: Agent, count: number, ask: (index: number) => Ask): Promise<number> {
+async function perS(connected: KeepAlive, count: number, ask: (index: number) => Ask): Promise<number> {
   let next = 0
   const client = async (): Promise<void> => {
-    while (next < count) await post(agent, ask(next++))
+    while (next < count) await connected.post(ask(next++))
   }
   const startMs = performance.now()
   await Promise.all(Array.from({ length: connections }, client))
   return (count * 1000) / (performance.now() - startMs)
-}
-
-function post(agent: Agent, { url, headers, body }: Ask): Promise<Buffer> {
-  return new Promise((resolveBody, reject) => {
-    const sent = request(
-      url,
-      { method: 'POST', agent, headers: { ...headers, 'content-length': body.length } },
-      (reply) => {
-        const parts: Buffer[] = []
-        reply.on('data', (part: Buffer) => parts.push(part))
-        reply.on('end', () => {
-          const bytes = Buffer.concat(parts)
-          if (reply.statusCode === 200) resolveBody(bytes)
-          else reject(new Error(`${reply.statusCode} ${bytes.toString('latin1', 0, 200)}`))
-        })
-        reply.on('error', reject)
-      },
-    )
-    sent.on('error', reject)
-    sent.end(body)
-  })
-}
-
-class Closing implements Disposable {
-  readonly agent: Agent
-
-  constructor(agent: Agent) {
-    this.agent = agent
-  }
-
-  [Symbol.dispose](): void {
-    this.agent.destroy()
-  }
 }
