@@ -3,10 +3,11 @@
  * signs who holds what, the node can add nobody by itself. So such a device has it look again now and then.
  */
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
+import { equalBytes } from '../protocol/bytes.ts'
 import { asOnehopError, OnehopError } from '../protocol/errors.ts'
 import { unpackChain } from '../protocol/placement/chain.ts'
 import type { ReplicaSet } from '../protocol/placement/replica-set.ts'
-import { hasEmptySeats, isMore } from '../protocol/placement/seating.ts'
+import { hasEmptySeats, type IsGone, isMore } from '../protocol/placement/seating.ts'
 import type { Clock, Log } from '../protocol/ports.ts'
 import type { IdentityId } from '../protocol/record/types.ts'
 import { withDeadline } from './deadline.ts'
@@ -37,7 +38,7 @@ export async function fillShard(
   owner: IdentityId,
   options: CallOptions = {},
 ): Promise<Filled> {
-  const known = await knownSet(parts, owner, options)
+  const known = (await knownSet(parts, owner, options))?.set
   const least = known?.members.length ?? 0
   return fill(parts, owner, known, ({ members }) => members.length >= least, options)
 }
@@ -88,9 +89,10 @@ export class Seats {
     const owners = [identity.id, ...groups.slice(0, clientLimits.seatsGroupsMax).map(({ group }) => group)]
     for (const owner of owners) {
       const known = await knownSet(this.#parts, owner, { signal })
-      if (known === undefined || !hasEmptySeats(known)) continue
-      await fill(this.#parts, owner, known, (proposed) => isMore(proposed, known), {
-        copies: known.copies,
+      if (known === undefined || !hasEmptySeats(known.set, known.isGone)) continue
+      const { set, isGone } = known
+      await fill(this.#parts, owner, set, (proposed) => isMore(proposed, set, isGone), {
+        copies: set.copies,
         signal,
       })
     }
@@ -132,15 +134,22 @@ function expelled({ state }: Identity): readonly Uint8Array[] {
     .map(({ key }) => key)
 }
 
+interface KnownSet {
+  readonly set: ReplicaSet
+  /** As the home sees it. */
+  readonly isGone: IsGone
+}
+
 /** Undefined where nobody has signed one yet. */
 async function knownSet(
   { call, crypto }: FillParts,
   owner: IdentityId,
   options: CallOptions,
-): Promise<ReplicaSet | undefined> {
+): Promise<KnownSet | undefined> {
   try {
-    const { replicaSet } = await call('replica-set.get', { owner }, options)
-    return unpackChain(crypto, replicaSet).newest
+    const { replicaSet, gone } = await call('replica-set.get', { owner }, options)
+    const isGone: IsGone = ({ node }) => gone.some((one) => equalBytes(one, node))
+    return { set: unpackChain(crypto, replicaSet).newest, isGone }
   } catch (error) {
     if (error instanceof OnehopError && error.code === 'NOT_FOUND') return undefined
     throw error

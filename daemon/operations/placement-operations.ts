@@ -33,12 +33,18 @@ export function placementOperations(parts: PlacementOperationsParts): Pick<Opera
       const found = await finder.find(owner, signal)
       if (found === undefined)
         throw new OnehopError('NOT_FOUND', `nobody asked knows who holds ${toHex(owner)}`)
-      const heard = found.chain.newest.members.flatMap(({ node }) => {
+      const { members, standby } = found.chain.newest
+      const heard = members.flatMap(({ node }) => {
         const name = toHex(node)
         const hello = neighbours.awayMs(name) === 0 ? neighbours.get(name)?.hello : undefined
         return hello === undefined ? [] : [{ node, addresses: hello.addresses }]
       })
-      return { replicaSet: found.chain.bytes, source: found.source, heard }
+      // Others do not dial them, so what they do not hear says nothing.
+      const isMember = members.some(({ node }) => toHex(node) === self)
+      const gone = [...members, ...standby]
+        .map(({ node }) => node)
+        .filter((node) => isMember && neighbours.awayMs(toHex(node)) >= config.replaceAfterMs)
+      return { replicaSet: found.chain.bytes, source: found.source, heard, gone }
     },
 
     async 'placement.propose'(

@@ -283,7 +283,8 @@ export const operations = {
   // ---- placement
   /**
    * The signed replica set as it travels, looked up in the network where this node has none. `heard`: where members are now
-   * that this node hears, whose addresses may be others since the set was signed. Nobody signs that.
+   * that this node hears, whose addresses may be others since the set was signed. `gone`: members and standby nodes that this
+   * node, a member itself, has not heard for as long as it takes to lose a seat. Nobody signs that.
    */
   'replica-set.get': unary(
     'anyone',
@@ -292,6 +293,7 @@ export const operations = {
       replicaSet: document,
       source: anyOf('local', 'network'),
       heard: list(fields({ node: key32(), addresses }), limits.replicaSetMembersMax),
+      gone: list(key32(), limits.replicaSetMembersMax * 2),
     },
   ),
   /** Gathers leases and answers, for each shard, the bytes that a device of its owner has to sign. */

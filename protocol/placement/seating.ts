@@ -77,21 +77,36 @@ export function chooseStandby(
   return chooseHolders(sha256, shard, others, { count: standbyMax, held: [home], near: home.region })
 }
 
-/** Or nobody would take the seat of one that stays away: the owner's device asks for more. */
-export function hasEmptySeats({
-  members,
-  standby,
-  copies,
-}: Pick<ReplicaSet, 'members' | 'standby' | 'copies'>): boolean {
-  return copies > 0 && (members.length <= copies || standby.length === 0)
+/** Not heard by the home for so long that others may have its seat. */
+export type IsGone = (seat: Pick<Seat, 'node'>) => boolean
+
+const nobody: IsGone = () => false
+
+/** Fewer in waiting, once others of them are gone, are too few: one may go before the owner's device looks again. */
+const standbyLeast = 2
+
+/**
+ * Or nobody would take the seat of one that stays away: the owner's device asks for more. A short list of those who are here is
+ * all that there was to have; on one that most have left nobody else comes by itself.
+ */
+export function hasEmptySeats(
+  { members, standby, copies }: Pick<ReplicaSet, 'members' | 'standby' | 'copies'>,
+  isGone: IsGone = nobody,
+): boolean {
+  const waiting = standby.filter((seat) => !isGone(seat)).length
+  const hasLeft = waiting < standby.length && waiting < standbyLeast
+  return copies > 0 && (members.length <= copies || standby.length === 0 || hasLeft)
 }
 
-/** Whether it is worth signing. Nobody loses a seat for the sake of those in waiting. */
+/** Whether it is worth signing. Nobody loses a seat for the sake of those in waiting, or of one that is gone. */
 export function isMore(
   proposed: Pick<ReplicaSet, 'members' | 'standby'>,
   known: Pick<ReplicaSet, 'members' | 'standby'>,
+  isGone: IsGone = nobody,
 ): boolean {
-  if (proposed.members.length !== known.members.length) return proposed.members.length > known.members.length
-  const keeps = known.members.every(({ node }) => proposed.members.some((one) => equalBytes(one.node, node)))
-  return keeps && proposed.standby.length > known.standby.length
+  const here = known.members.filter((seat) => !isGone(seat))
+  const keeps = here.every(({ node }) => proposed.members.some((one) => equalBytes(one.node, node)))
+  if (proposed.members.length > here.length) return keeps || here.length === known.members.length
+  if (proposed.members.length < here.length) return false
+  return keeps && proposed.standby.length > known.standby.filter((seat) => !isGone(seat)).length
 }

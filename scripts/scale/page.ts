@@ -72,7 +72,7 @@ filling), a the share of the time that a node is on, d the days, n the shards wa
 - **A lookup**: every answer names nodes that share one bit more with the key, and the nearest of twenty such shares log₂ 20 more. All
   twenty of the asker's own contacts are asked at once (ten paths), which is why there are more requests than hops.`
 
-function shows({ runs }: PageParts): string {
+function shows({ runs, hosting }: PageParts): string {
   const home = runs.filter(({ profile }) => profile === 'home')
   const streaming = runs.filter(({ profile }) => profile === 'streaming')
   const steps = streaming.reduce((sum, { counts }) => sum + counts.steps, 0)
@@ -80,12 +80,13 @@ function shows({ runs }: PageParts): string {
   return `## What it shows
 
 - Copies, repair traffic, imbalance and writes do not depend on the number of nodes; lookups grow with its logarithm.
-- **Below two copies is reached more often than it need be**, for two reasons. Who moves in at a new box seats those holders alone that
+- **Below two copies is reached more often than it need be**: who moves in at a new box seats those holders alone that
   answer just then, and until new ones are filled there are few copies with a seat (what the others have is still on their
-  disks). And members fill seats from the standby list alone, which the owner's app has made anew only when it is empty, not
-  when everybody on it has left for good:
-  at the end ${list(({ stuck, watched, nodes }) => `${stuck} of ${watched.toLocaleString('en-US')} shards (${nodes.toLocaleString('en-US')} nodes)`)}
-  miss a copy and can name nobody by themselves. The formula knows neither.
+  disks). The formula knows nothing of it.
+- Members fill seats from the standby list alone, of which the owner's app has another one signed when fewer than two on it are
+  left, once they have not been heard for ${hosting.replaceAfterMs / 3_600_000} hours.
+  At the end ${list(({ stuck, watched, nodes }) => `${stuck} of ${watched.toLocaleString('en-US')} shards (${nodes.toLocaleString('en-US')} nodes)`)}
+  miss a copy and can name nobody by themselves.
 - **Who is seldom on for 72 hours replaces nobody.** How long another was away is counted from the own start at the earliest. With the
   sessions of the streaming peers members took ${steps} steps in all; copies only come back as people move in at new boxes.
 - A home that was away for 72 hours loses its seat, and gets it back only when its owner's app signs a set again.

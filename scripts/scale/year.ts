@@ -1,4 +1,5 @@
-import { hasEmptySeats, isMore } from '../../protocol/placement/seating.ts'
+import type { Seat } from '../../protocol/placement/replica-set.ts'
+import { hasEmptySeats, isMore, type IsGone } from '../../protocol/placement/seating.ts'
 import type { KnownSet } from '../../protocol/placement/mending.ts'
 import type { Config } from '../../daemon/config.ts'
 import { Draw } from '../trial/data/draw.ts'
@@ -175,6 +176,7 @@ class Story {
       this.#counts.steps++
       this.#seat(shard, step)
     }
+    this.#awaitApp(shard)
     const { members, copies } = shard.set
     shard.isIll =
       members.length <= copies ||
@@ -204,10 +206,26 @@ class Story {
     if (before >= 2 && shard.leastAlive < 2) shard.fellAsSeated = true
     this.#fillAll(shard)
     this.#counts.failingTogether += failingTogether(set)
-    if (hasEmptySeats(set) && !shard.appWaits) {
-      shard.appWaits = true
-      this.#agenda.add(nowMs + this.#draw.fraction() * appEveryMs, events.app, shard.index)
+    this.#awaitApp(shard)
+  }
+
+  /** An app that is opened while nothing is wrong does nothing, and is left out. */
+  #awaitApp(shard: Shard): void {
+    if (shard.appWaits || !this.#needsApp(shard)) return
+    shard.appWaits = true
+    const { nowMs } = this.#agenda
+    this.#agenda.add(nowMs + this.#draw.fraction() * appEveryMs, events.app, shard.index)
+  }
+
+  /** Or will, once its home has been on for long enough to know. */
+  #needsApp({ set }: Shard): boolean {
+    const { nowMs } = this.#agenda
+    const { replaceAfterMs } = this.#options.hosting
+    const isAway: IsGone = (seat) => {
+      const { on, sinceMs } = boxOf(seat as Seat)
+      return !on && nowMs - sinceMs >= replaceAfterMs
     }
+    return set !== undefined && hasEmptySeats(set, isAway)
   }
 
   #fillAll(shard: Shard): void {
@@ -241,16 +259,18 @@ class Story {
     const { nowMs } = this.#agenda
     shard.appWaits = false
     const { set, home } = shard
-    if (set === undefined || !hasEmptySeats(set)) return
-    if (home.on && mayGetMore(set, home)) {
+    if (set === undefined || !this.#needsApp(shard)) return
+    const { heartbeatMs, replaceAfterMs } = this.#options.hosting
+    const isGone: IsGone = (seat) => home.awayMs(boxOf(seat as Seat), nowMs, heartbeatMs) >= replaceAfterMs
+    if (home.on && hasEmptySeats(set, isGone) && mayGetMore(set, home, isGone)) {
       const proposed = propose(this.#parts, shard.owner, home, set, nowMs)
-      if (isMore(proposed, set)) {
+      if (isMore(proposed, set, isGone)) {
         this.#counts.signedAnew++
         this.#seat(shard, proposed)
         if (shard.appWaits) return
       }
     }
-    if (home.gone || !hasEmptySeats(shard.set as KnownSet)) return
+    if (home.gone || !this.#needsApp(shard)) return
     shard.appWaits = true
     this.#agenda.add(nowMs + appEveryMs, events.app, shard.index)
   }
@@ -291,9 +311,10 @@ function hasSource(shard: Shard): boolean {
 }
 
 /** Whom the home does not hear it leaves out, and it proposes no more than are wanted: with such a set it need not try. */
-function mayGetMore({ members, copies }: KnownSet, home: Box): boolean {
+function mayGetMore({ members, copies }: KnownSet, home: Box, isGone: IsGone): boolean {
   const [first] = members
   if (first === undefined || boxOf(first) !== home) return true
-  if (members.length > copies + 1) return false
-  return members.length <= copies || members.every((seat) => boxOf(seat).on)
+  const here = members.filter((seat) => !isGone(seat))
+  if (here.length > copies + 1) return false
+  return here.length <= copies || here.every((seat) => boxOf(seat).on)
 }

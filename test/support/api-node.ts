@@ -80,7 +80,7 @@ export function createApiNode(more: Partial<Operations> = {}, clock: Clock = sys
     },
     'replica-set.get': async ({ owner: asked }) => {
       if (toHex(asked) !== toHex(owner)) throw new OnehopError('NOT_FOUND', 'no replica set')
-      return { replicaSet, source: 'local', heard: [] }
+      return { replicaSet, source: 'local', heard: [], gone: [] }
     },
     'admin.config': async () => ({ settings: [] }),
     'live.open': async ({ from }, call) => {

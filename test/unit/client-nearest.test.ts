@@ -60,6 +60,7 @@ function neighbourhood(
     'replica-set.get': () => ({
       replicaSet: chain.bytes,
       source: 'local' as const,
+      gone: [],
       heard: (options.heard ?? []).map(([i, port]) => ({
         node: keys[i] as Uint8Array,
         addresses: [`/ip4/127.0.0.${i + 1}/tcp/4001`, `/ip4/127.0.0.${i + 1}/tcp/${port}/http`],

@@ -131,4 +131,36 @@ describe('seating', () => {
       isMore({ members: [...set.members.slice(1), seat(8)], standby: [seat(5), seat(6), seat(7)] }, set),
     ).toBe(false)
   })
+
+  test('of those who stand by one that is away for a while counts, one that is gone does not', () => {
+    const gone =
+      (...numbered: number[]) =>
+      ({ node }: Pick<Seat, 'node'>): boolean =>
+        numbered.includes(node[0] as number)
+    expect(hasEmptySeats(set, gone(5, 6))).toBe(true)
+    expect(hasEmptySeats(set, gone(6))).toBe(true)
+    const three = { ...set, standby: [seat(5), seat(6), seat(7)] }
+    expect(hasEmptySeats(three, gone(7))).toBe(false)
+    expect(hasEmptySeats(three, gone(6, 7))).toBe(true)
+    // All that there were are here: asking again would bring nobody.
+    expect(hasEmptySeats({ ...set, standby: [seat(5)] }, gone(6))).toBe(false)
+    // Members fill the seats of their own from those who stand by.
+    expect(hasEmptySeats(set, gone(4))).toBe(false)
+    expect(hasEmptySeats({ ...set, copies: 0 }, gone(5, 6))).toBe(false)
+
+    expect(isMore({ ...set, standby: [seat(7)] }, set, gone(5, 6))).toBe(true)
+    expect(isMore({ ...set, standby: [seat(6)] }, set, gone(5))).toBe(false)
+    expect(isMore({ ...set, standby: [] }, set, gone(5, 6))).toBe(false)
+  })
+
+  test('a new list takes the seat from one that is gone, and from nobody else', () => {
+    const gone = ({ node }: Pick<Seat, 'node'>): boolean => [4, 5, 6].includes(node[0] as number)
+    const [home, two, three] = set.members as [Seat, Seat, Seat]
+    const standby = [seat(9)]
+    expect(isMore({ members: [home, two, three, seat(8)], standby }, set, gone)).toBe(true)
+    expect(isMore({ members: [home, two, three], standby }, set, gone)).toBe(true)
+    expect(isMore({ members: [home, two, three], standby: [] }, set, gone)).toBe(false)
+    expect(isMore({ members: [home, two, seat(7), seat(8)], standby }, set, gone)).toBe(false)
+    expect(isMore({ members: [home, two], standby }, set, gone)).toBe(false)
+  })
 })

@@ -266,11 +266,12 @@ export const goodMessages: Messages = {
   'replica-set.get': {
     request: { 'a person': { owner } },
     reply: {
-      'found here': { replicaSet: document, source: 'local', heard: [] },
+      'found here': { replicaSet: document, source: 'local', heard: [], gone: [] },
       'found elsewhere': {
         replicaSet: document,
         source: 'network',
         heard: [{ node, addresses: ['/ip4/192.0.2.1/tcp/4180/http'] }],
+        gone: [node],
       },
     },
   },

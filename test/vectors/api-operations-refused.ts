@@ -234,7 +234,7 @@ export const refusals: readonly Refused[] = [
   },
   replies('blob.put', { 'a number for a flag': [{ complete: 1 }, 'complete'] }),
   replies('blob.get', { 'no bytes': [{ size: 1, bytes: null }, 'bytes'] }),
-  replies('replica-set.get', { 'of unknown source': [{ replicaSet: record, source: 'guess', heard: [] }, 'source'] }),
+  replies('replica-set.get', { 'of unknown source': [{ replicaSet: record, source: 'guess', heard: [], gone: [] }, 'source'] }),
   replies('placement.propose', {
     'seventeen leases': [
       { proposals: [{ owner, unsigned: record, leases: many(17, record) }] },
