@@ -32,7 +32,10 @@ export interface ReconcileOptions {
 export interface ReconcileStep {
   /** What to send next; undefined when all is known. */
   readonly reply: Uint8Array | undefined
-  /** Ours that the other side lacks. No id comes twice in the steps of an honest exchange. */
+  /**
+   * Ours that the other side lacks. No id comes twice in the steps of an honest exchange, if what was found is moved before the
+   * next one: where a message is full, the rest is compared anew with what was found in it and is missing still.
+   */
   readonly have: readonly RecordRef[]
   /** Theirs that we lack in the range where they list it. Unproven: fetch and verify. */
   readonly need: readonly RecordId[]

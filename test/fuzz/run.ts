@@ -2,13 +2,14 @@
  * `npm run fuzz -- [--minutes N] [--decoder NAME] [--seed S] [--json]`: inputs made of valid messages, led by what code
  * they reach, for every decoder, node-to-node method,
  * operation and wire in turn. `--hex H` (or `--file F`) tries one input again. Exits 1 when one is found that
- * must not be.
+ * must not be. `--exchanges N` plays N exchanges of two sides that compare their records instead (exchanges.ts), from seed S on.
  */
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { fromHex } from '../../protocol/bytes.ts'
 import { Coverage } from './coverage.ts'
 import { decoders } from './decoders.ts'
+import { playExchange } from './exchanges.ts'
 import { openServices } from './services.ts'
 import { openWires } from './wires.ts'
 import { check } from './fuzzer.ts'
@@ -23,8 +24,14 @@ const { values } = parseArgs({
     hex: { type: 'string' },
     file: { type: 'string' },
     json: { type: 'boolean', default: false },
+    exchanges: { type: 'string' },
   },
 })
+
+if (values.exchanges !== undefined) {
+  const faults = playMany(number(values.exchanges, 'exchanges'), number(values.seed, 'seed'))
+  process.exit(faults > 0 ? 1 : 0)
+}
 
 await using services = await openServices()
 await using wires = await openWires()
@@ -40,6 +47,27 @@ if (targets.length === 0) {
 const given = values.file === undefined ? values.hex : readFileSync(values.file, 'utf8').trim()
 if (given !== undefined) await replay(given)
 else await run(number(values.minutes, 'minutes'), number(values.seed, 'seed'))
+
+/** Returns how many were not as they must be. */
+function playMany(count: number, from: number): number {
+  let faults = 0
+  let roundsMost = 0
+  for (let seed = from; seed < from + count; seed++) {
+    try {
+      roundsMost = Math.max(roundsMost, playExchange(seed).rounds)
+    } catch (error) {
+      faults++
+      process.stderr.write(`${String(error)}\n  npm run fuzz -- --exchanges 1 --seed ${seed}\n`)
+    }
+  }
+  const summary = { seed: from, exchanges: count, roundsMost, faults }
+  process.stdout.write(
+    values.json
+      ? `${JSON.stringify(summary)}\n`
+      : `${count} exchanges, ${roundsMost} rounds at most, ${faults} faults\n`,
+  )
+  return faults
+}
 
 async function replay(text: string): Promise<void> {
   const input = fromHex(text)
