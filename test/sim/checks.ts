@@ -4,6 +4,7 @@ import { unpackChain } from '../../protocol/placement/chain.ts'
 import { clockMax } from '../../protocol/record/header.ts'
 import { Digests } from '../../daemon/replication/digests.ts'
 import type { MeshNode } from '../support/mesh.ts'
+import { isWholeOn } from './wholeness.ts'
 import { copiesWanted, namesOn, type World } from './world.ts'
 import type { SimPerson } from './writer.ts'
 
@@ -15,7 +16,7 @@ export async function checkHealed(world: World): Promise<string[]> {
 }
 
 async function checkShard(world: World, { owner }: SimPerson): Promise<string[]> {
-  const { mesh, lost, history } = world
+  const { mesh, lost, history, people } = world
   const shard = toHex(owner)
   const short = shard.slice(0, 8)
   const problems: string[] = []
@@ -49,6 +50,9 @@ async function checkShard(world: World, { owner }: SimPerson): Promise<string[]>
   const acknowledged = history.acknowledged(shard)
   const digests = new Set<string>()
   for (const member of members) {
+    // A home has all that was written there, and needs no mark.
+    const isHome = mesh.nodes.indexOf(member) === people.findIndex((person) => person.owner === owner)
+    if (!isHome && !isWholeOn(member, owner)) problems.push(`${short}: node ${member.index} is still filling`)
     const held = await namesOn(member, owner)
     const missing = acknowledged.filter(({ name }) => !held.has(name))
     if (missing.length > 0) {

@@ -33,7 +33,14 @@ export class Clients {
   readonly #sessions = new Map<string, Session>()
   #text = 0
 
-  constructor(world: World, nowMs: (node: MeshNode) => number) {
+  readonly #later: (delayMs: number, action: () => Promise<void>) => void
+
+  constructor(
+    world: World,
+    nowMs: (node: MeshNode) => number,
+    later: (delayMs: number, action: () => Promise<void>) => void,
+  ) {
+    this.#later = later
     this.#world = world
     this.#nowMs = nowMs
   }
@@ -79,6 +86,7 @@ export class Clients {
       .pick(person.writers)
       .sign(collection, key, operation, value, this.#nowMs(node))
     const issued = history.issue(record)
+    const askAgainMs = draw.chance(0.3) ? draw.between(20, 1_500) : undefined
     const { results } = await node.call('record.put', { records: [bytes] })
     const outcome = results[0]?.code ?? results[0]?.outcome
     trace.add(`write ${operation} ${collection} node=${node.index} ${issued.name} ${outcome}`)
@@ -86,6 +94,15 @@ export class Clients {
     issued.acknowledgedBy.add(node.index)
     this.#learn(node, issued)
     this.#sessionOf(issued).learn(issued)
+    // While the copies are still being made: later there are all of them, whatever is counted.
+    if (askAgainMs !== undefined) this.#later(askAgainMs, async () => this.#askCopies(node.index, issued))
+  }
+
+  #askCopies(index: number, issued: Issued): void {
+    const { up, mesh } = this.#world
+    if (!up.has(index)) return
+    this.counts.status++
+    this.#start(this.#status(mesh.nodes[index] as MeshNode, issued))
   }
 
   async #read(node: MeshNode, target: Issued): Promise<void> {

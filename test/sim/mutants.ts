@@ -137,14 +137,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a comparison sends nothing',
     file: 'daemon/replication/reconcile.ts',
-    find: 'const sent = await this.#send(node, owner, [...have.values()], signal)',
-    replace: 'const sent = have.size',
+    find: 'this.#send(node, owner, step.have, signal),',
+    replace: 'step.have.length,',
   },
   {
     name: 'a comparison fetches nothing',
     file: 'daemon/replication/reconcile.ts',
-    find: 'const received = await this.#receive(node, owner, [...need.values()], signal)',
-    replace: 'const received = need.size',
+    find: 'this.#receive(node, owner, step.need, signal),',
+    replace: 'step.need.length,',
   },
   {
     name: 'every comparison finds equal',
@@ -225,22 +225,31 @@ export const mutants: readonly Mutant[] = [
     find: 'return b.epoch - a.epoch || b.step - a.step || compareBytes(a.hash, b.hash)',
     replace: 'return b.epoch - a.epoch || b.step - a.step',
   },
+  // That members are not told shows nowhere: the first record pushed to them is refused, and they are told then.
   {
-    name: 'members are not told of a new set',
-    file: 'daemon/placement/distribution.ts',
-    find: 'for (const { node } of seats) this.announceTo(toHex(node), chain.newest.owner)',
-    replace: '',
+    name: 'what members agreed on outweighs what the owner signs',
+    file: 'protocol/placement/replica-set.ts',
+    find: 'return b.epoch - a.epoch || b.step - a.step ||',
+    replace: 'return b.step - a.step || b.epoch - a.epoch ||',
   },
+  // Whoever lost a seat is also asked by the others; but only within one epoch, and it hands over what it has itself.
   {
-    name: 'who lost a seat is not asked for what it alone has',
-    file: 'daemon/replication/holders.ts',
-    find: 'for (const node of this.#former(owner)) if (this.#hosting.has(owner)) others.add(node)',
-    replace: '',
+    name: 'who lost a seat hands over nothing',
+    file: 'daemon/replication/hand-over.ts',
+    find: 'if (members.length === 0 || members.includes(rpc.self) || this.isDone(owner)) continue',
+    replace: 'if (members.length >= 0) continue',
   },
+  // Equal to any other whole copy is as good as equal to the leader's; whole while records are yet to come is not.
   {
     name: 'a joiner counts as whole at once',
     file: 'daemon/replication/replication.ts',
+    find: '...result.equal.filter((owner) => this.isJoining(owner) && this.#provesWhole(node, owner)),',
+    replace: '...wanted.filter((owner) => this.isJoining(owner)),',
+  },
+  {
+    name: 'a joiner never counts as whole',
+    file: 'daemon/replication/replication.ts',
     find: 'if (leader === node) return true\n',
-    replace: 'if (leader !== undefined) return true\n',
+    replace: 'if (leader === node) return false\n',
   },
 ]

@@ -28,7 +28,7 @@ if (!planted) throw new Error(`${mutant.file} is not part of the simulation`)
 let found: { readonly seed: number; readonly failure: string } | undefined
 for (let seed = 1; seed <= Number(seeds) && found === undefined; seed++) {
   try {
-    const { failures } = await simulate({ seed, virtualS: Number(seconds) })
+    const { failures } = await simulate({ seed, virtualS: Number(seconds), endAtFirst: true })
     if (failures[0] !== undefined) found = { seed, failure: failures[0] }
   } catch (error) {
     found = { seed, failure: `the simulation broke: ${String(error)}` }

@@ -2,18 +2,21 @@ import { toHex } from '../../protocol/bytes.ts'
 import { systemClock } from '../../daemon/clock.ts'
 import { checkHealed } from './checks.ts'
 import { Clients } from './clients.ts'
+import { demandAll } from './demands.ts'
 import { Faults, type FaultKind } from './faults.ts'
 import { Forgers, type Forgery } from './forgers.ts'
-import { unpackChain } from '../../protocol/placement/chain.ts'
+import { FalseSteps } from './false-steps.ts'
 import { fillSeats } from './owners.ts'
-import { createWorld, holdersOf, namesOn, type World } from './world.ts'
-import type { Writer } from './writer.ts'
+import { Wholeness } from './wholeness.ts'
+import { createWorld, type World } from './world.ts'
 
 export interface SimOptions {
   readonly seed: number
   /** Of faults and writes; healing comes on top. */
   readonly virtualS?: number
   readonly keepTrace?: boolean
+  /** The first thing that is wrong ends the story: for those who only want to know whether. */
+  readonly endAtFirst?: boolean
 }
 
 export interface SimResult {
@@ -35,18 +38,22 @@ export interface SimResult {
 const operationsPerS = 20
 const faultEveryMs = 4_000
 const forgeEveryMs = 500
+const falseStepEveryMs = 2_000
+const wholeEveryMs = 400
 /** Records may be dated a minute and a half beyond what others take yet; then come joiners and repairs. */
 const healLimitMs = 300_000
-/** Less than any comparison is waited for. */
-const liveMs = 1_500
 /** Members mend what they can by themselves; then people open their apps. */
 const appsOpenMs = 60_000
-const requestTimeoutMs = 30_000
 
 /**
  * One seed, one story: first safety under faults, then everything is mended and progress is demanded.
  */
-export async function simulate({ seed, virtualS = 60, keepTrace = false }: SimOptions): Promise<SimResult> {
+export async function simulate({
+  seed,
+  virtualS = 60,
+  keepTrace = false,
+  endAtFirst = false,
+}: SimOptions): Promise<SimResult> {
   const startedMs = systemClock.monotonicMs()
   const world = await createWorld(seed, keepTrace)
   const { mesh, draw, trace, failures } = world
@@ -57,7 +64,7 @@ export async function simulate({ seed, virtualS = 60, keepTrace = false }: SimOp
     agenda.sort((a, b) => a.atMs - b.atMs || a.order - b.order)
   }
   const faults = new Faults(world, later)
-  const clients = new Clients(world, (node) => mesh.clock.nowMs() + faults.skewOf(node.index))
+  const clients = new Clients(world, (node) => mesh.clock.nowMs() + faults.skewOf(node.index), later)
   const again = (everyMs: number, action: () => Promise<void>): void =>
     later(draw.between(0, 2 * everyMs), async () => {
       await action()
@@ -66,24 +73,33 @@ export async function simulate({ seed, virtualS = 60, keepTrace = false }: SimOp
   again(1_000 / operationsPerS, async () => clients.act())
   const forgers = new Forgers(world, (node) => mesh.clock.nowMs() + faults.skewOf(node.index))
   again(forgeEveryMs, async () => forgers.act())
+  const wholeness = new Wholeness(world)
+  again(wholeEveryMs, () => mesh.wait(wholeness.look()))
+  const falseSteps = new FalseSteps(world)
+  again(falseStepEveryMs, async () => falseSteps.act())
   again(faultEveryMs, () => faults.strike())
 
   const endMs = mesh.clock.monotonicMs() + virtualS * 1_000
-  for (let next = agenda.shift(); next !== undefined && next.atMs < endMs; next = agenda.shift()) {
+  const isOver = (): boolean => endAtFirst && failures.length > 0
+  for (
+    let next = agenda.shift();
+    next !== undefined && next.atMs < endMs && !isOver();
+    next = agenda.shift()
+  ) {
     await mesh.clock.advance(Math.max(0, next.atMs - mesh.clock.monotonicMs()))
     await next.action()
   }
 
   await faults.heal()
   const healedMs = mesh.clock.monotonicMs()
-  let problems = await mesh.wait(checkHealed(world))
+  let problems = isOver() ? [] : await mesh.wait(checkHealed(world))
   while (problems.length > 0 && mesh.clock.monotonicMs() - healedMs < healLimitMs) {
     await mesh.clock.advance(5_000)
     if (mesh.clock.monotonicMs() - healedMs >= appsOpenMs) await mesh.wait(fillSeats(world))
     problems = await mesh.wait(checkHealed(world))
   }
   const healedS = (mesh.clock.monotonicMs() - healedMs) / 1_000
-  failures.push(...problems, ...(problems.length === 0 ? await demandLive(world) : []))
+  failures.push(...problems, ...(problems.length === 0 && !isOver() ? await demandAll(world) : []))
   await noteStores(world)
   await mesh[Symbol.asyncDispose]()
   return {
@@ -99,43 +115,6 @@ export async function simulate({ seed, virtualS = 60, keepTrace = false }: SimOp
     realS: (systemClock.monotonicMs() - startedMs) / 1_000,
     lines: trace.lines,
   }
-}
-
-/** With everything well again, what is written is at every holder at once: not only once they compare. */
-async function demandLive(world: World): Promise<string[]> {
-  const { mesh, people, history } = world
-  // What was lost on the way before the heal is given up after so long.
-  await mesh.clock.advance(requestTimeoutMs)
-  const missing: string[] = []
-  for (const person of people) {
-    const seats = holdersOf(world, person.owner)
-      .map(({ store }) =>
-        unpackChain(mesh.crypto, store.documents.get('replica-set', person.owner) as Uint8Array),
-      )
-      .flatMap(({ newest }) => newest.members.map(({ node }) => toHex(node)))
-    const seated = mesh.nodes.filter(({ id, index }) => world.up.has(index) && seats.includes(id))
-    for (const [i, node] of seated.entries()) {
-      const writer = person.writers[i % person.writers.length] as Writer
-      const { record, bytes } = writer.sign(
-        'posts',
-        new Uint8Array(0),
-        'put',
-        { text: 'live' },
-        mesh.clock.nowMs(),
-      )
-      history.issue(record)
-      const { results } = await mesh.wait(node.call('record.put', { records: [bytes] }))
-      if (results[0]?.outcome === 'refused')
-        missing.push(`node ${node.index} takes nothing: ${results[0].message}`)
-    }
-    await mesh.clock.advance(liveMs)
-    const counts = await Promise.all(seated.map((node) => namesOn(node, person.owner)))
-    const live = history.of(toHex(person.owner)).slice(-seated.length)
-    for (const [i, names] of counts.entries())
-      for (const { name } of live)
-        if (!names.has(name)) missing.push(`node ${seated[i]?.index} lacks ${name} after ${liveMs} ms`)
-  }
-  return missing
 }
 
 /** What lies on every disk is part of the trace. */

@@ -1,6 +1,7 @@
 import { microblog } from '../../client/microblog.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import type { MemoryNode } from '../../daemon/net/rpc-memory.ts'
+import { unpackChain, type ReplicaSetChain } from '../../protocol/placement/chain.ts'
 import { packReplicaSet, signReplicaSet } from '../../protocol/placement/replica-set.ts'
 import type { Log } from '../../protocol/ports.ts'
 import { createMesh, type Mesh, type MeshNode } from '../support/mesh.ts'
@@ -83,6 +84,26 @@ export function holdersOf({ mesh, up }: World, owner: Uint8Array): MeshNode[] {
   return mesh.nodes.filter(
     ({ index, store }) => up.has(index) && store.shards.get(owner)?.status === 'hosted',
   )
+}
+
+/** What a node knows of who holds a shard. */
+export function chainOn(
+  { mesh }: World,
+  { store }: MeshNode,
+  owner: Uint8Array,
+): ReplicaSetChain | undefined {
+  const bytes = store.documents.get('replica-set', owner)
+  return bytes && unpackChain(mesh.crypto, bytes)
+}
+
+/** Running nodes that have a seat by what any running holder knows. */
+export function seatedOf(world: World, owner: Uint8Array): MeshNode[] {
+  const seats = new Set(
+    holdersOf(world, owner)
+      .flatMap((node) => chainOn(world, node, owner)?.newest.members ?? [])
+      .map(({ node }) => toHex(node)),
+  )
+  return world.mesh.nodes.filter(({ id, index }) => world.up.has(index) && seats.has(id))
 }
 
 export async function namesOn({ store }: MeshNode, owner: Uint8Array): Promise<Set<string>> {

@@ -1,0 +1,49 @@
+import { toHex } from '../../protocol/bytes.ts'
+import { wholeKind } from '../../daemon/hosting.ts'
+import type { MeshNode } from '../support/mesh.ts'
+import { holdersOf, namesOn, type World } from './world.ts'
+
+/** What a comparison may not have seen yet, as it came while it was under way. */
+const shareMin = 0.5
+
+/** Who joined announces its copy once it counts as whole: then it has to have what the others who count so have. */
+export class Wholeness {
+  readonly #world: World
+  /** Seen running and still waiting for records a moment ago. */
+  #filling = new Set<string>()
+
+  constructor(world: World) {
+    this.#world = world
+  }
+
+  async look(): Promise<void> {
+    const before = this.#filling
+    this.#filling = new Set()
+    for (const { owner } of this.#world.people) {
+      const holders = holdersOf(this.#world, owner)
+      const whole = holders.filter((node) => isWholeOn(node, owner))
+      const old = whole.filter((node) => !before.has(this.#name(node, owner)))
+      for (const node of holders) if (!whole.includes(node)) this.#filling.add(this.#name(node, owner))
+      for (const node of whole) if (!old.includes(node)) await this.#judge(node, old, owner)
+    }
+  }
+
+  async #judge(node: MeshNode, others: readonly MeshNode[], owner: Uint8Array): Promise<void> {
+    const { failures, mesh } = this.#world
+    if (others.length === 0) return
+    const counts = await Promise.all([node, ...others].map(async (one) => (await namesOn(one, owner)).size))
+    const [held = 0, ...rest] = counts
+    const least = Math.min(...rest)
+    if (held >= least * shareMin) return
+    const atMs = mesh.clock.monotonicMs().toFixed(0)
+    failures.push(`${atMs} ms: node ${node.index} counts as whole with ${held} records, others have ${least}`)
+  }
+
+  #name({ index }: MeshNode, owner: Uint8Array): string {
+    return `${index} ${toHex(owner)}`
+  }
+}
+
+export function isWholeOn({ store }: MeshNode, owner: Uint8Array): boolean {
+  return store.documents.get(wholeKind, owner) !== undefined
+}
