@@ -1,11 +1,19 @@
 import type { Clock } from '../../protocol/ports.ts'
 import type { Channel, ChannelEvents } from './channel.ts'
 
+/** Of one frame. */
+export interface Travel {
+  readonly delayMs: number
+  readonly reorder: boolean
+  /** It arrives once more, after so long. */
+  readonly againMs?: number
+}
+
 export interface MemoryChannelOptions {
   readonly clock: Clock
   /** How the next frame travels; undefined when it is lost. */
-  readonly drawForth: () => { delayMs: number; reorder: boolean } | undefined
-  readonly drawBack: () => { delayMs: number; reorder: boolean } | undefined
+  readonly drawForth: () => Travel | undefined
+  readonly drawBack: () => Travel | undefined
   readonly onClosed: (channel: MemoryChannel) => void
 }
 
@@ -41,7 +49,9 @@ export class MemoryChannel implements Channel {
     const travel = this.#draw()
     if (travel === undefined) return
     // A copy, as the sender may reuse its buffer and the receiver may keep its own.
-    this.#later(travel, (other) => other.#receive(frame.slice()))
+    const arrive = (other: MemoryChannel): void => other.#receive(frame.slice())
+    this.#later(travel, arrive)
+    if (travel.againMs !== undefined) this.#later({ ...travel, delayMs: travel.againMs }, arrive)
   }
 
   queuedBytes(): number {
@@ -61,8 +71,8 @@ export class MemoryChannel implements Channel {
   close(): void {
     if (this.#closed) return
     // Never lost: real streams say it again until the far side knows or the connection is given up.
-    const travel = this.#draw() ?? { delayMs: 0 }
-    this.#later({ ...travel, reorder: false }, (other) => other.drop())
+    const { delayMs } = this.#draw() ?? { delayMs: 0 }
+    this.#later({ delayMs, reorder: false }, (other) => other.drop())
     this.drop()
   }
 
@@ -78,7 +88,7 @@ export class MemoryChannel implements Channel {
     this.#events?.onClose()
   }
 
-  #later(travel: { delayMs: number; reorder: boolean }, action: (other: MemoryChannel) => void): void {
+  #later(travel: Travel, action: (other: MemoryChannel) => void): void {
     const other = this.#other
     if (other === undefined) return
     const nowMs = this.#clock.monotonicMs()

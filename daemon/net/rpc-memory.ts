@@ -8,7 +8,7 @@ import type { Method } from '../../protocol/methods.ts'
 import type { Clock, Log, Random } from '../../protocol/ports.ts'
 import type { Channel, RpcTransport } from './channel.ts'
 import { createFrameStream } from './frame-stream.ts'
-import { MemoryChannel } from './memory-channel.ts'
+import { MemoryChannel, type Travel } from './memory-channel.ts'
 import { createMemoryRouting } from './memory-routing.ts'
 import type { RpcBudgets, RpcStats } from './rpc-endpoint.ts'
 import { RpcEndpoint } from './rpc-endpoint.ts'
@@ -22,6 +22,8 @@ export interface LinkSettings {
   readonly lossRate: number
   /** Whether jitter may let a later frame overtake an earlier one. Streams never do it; a machine should not mind. */
   readonly reorder: boolean
+  /** Share of frames that arrive twice. Streams never do that either. */
+  readonly duplicateRate: number
 }
 
 export interface MemoryNetworkOptions {
@@ -49,7 +51,7 @@ export interface MemoryNetwork {
   heal(): void
 }
 
-const perfect: LinkSettings = { delayMs: 0, jitterMs: 0, lossRate: 0, reorder: false }
+const perfect: LinkSettings = { delayMs: 0, jitterMs: 0, lossRate: 0, reorder: false, duplicateRate: 0 }
 const silentLog: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
 interface Member {
@@ -66,7 +68,7 @@ interface World {
   reaches(a: NodeId, b: NodeId): boolean
   refused(a: NodeId, b: NodeId): boolean
   /** Undefined: the frame is lost. */
-  draw(a: NodeId, b: NodeId): { delayMs: number; reorder: boolean } | undefined
+  draw(a: NodeId, b: NodeId): Travel | undefined
   disconnect(a: NodeId, b: NodeId): void
 }
 
@@ -93,10 +95,10 @@ export function createMemoryNetwork(options: MemoryNetworkOptions): MemoryNetwor
     draw(a, b) {
       const link = links.get(pair(a, b)) ?? { ...perfect, ...options.link }
       if (!world.reaches(a, b) || (link.lossRate > 0 && uniform() < link.lossRate)) return undefined
-      return {
-        delayMs: link.delayMs + (link.jitterMs > 0 ? uniform() * link.jitterMs : 0),
-        reorder: link.reorder,
-      }
+      const delayMs = (): number => link.delayMs + (link.jitterMs > 0 ? uniform() * link.jitterMs : 0)
+      const travel = { delayMs: delayMs(), reorder: link.reorder }
+      const isTwice = link.duplicateRate > 0 && uniform() < link.duplicateRate
+      return isTwice ? { ...travel, againMs: delayMs() } : travel
     },
     disconnect(a, b) {
       const channels = connections.get(pair(a, b))

@@ -13,7 +13,7 @@ import { decodeReceipts, encodePush } from '../../protocol/replication/messages.
 import type { MemoryNode } from '../../daemon/net/rpc-memory.ts'
 import type { MeshNode } from '../support/mesh.ts'
 import type { Issued } from './history.ts'
-import { chainOn, copiesWanted, namesOn, seatedOf, type World } from './world.ts'
+import { chainOn, copiesWanted, namesOn, pass, seatedOf, type World } from './world.ts'
 import type { SimPerson, Writer } from './writer.ts'
 
 /** Less than any comparison is waited for. */
@@ -238,11 +238,15 @@ async function lacking(
 }
 
 /** What is still wrong once it had its time. */
-async function passing({ mesh }: World, limitMs: number, look: () => Promise<string[]>): Promise<string[]> {
+async function passing(
+  { mesh, pace }: World,
+  limitMs: number,
+  look: () => Promise<string[]>,
+): Promise<string[]> {
   const startMs = mesh.clock.monotonicMs()
   let wrong = await mesh.wait(look())
-  while (wrong.length > 0 && mesh.clock.monotonicMs() - startMs < limitMs) {
-    await mesh.clock.advance(2_000)
+  while (wrong.length > 0 && mesh.clock.monotonicMs() - startMs < limitMs * pace.scale) {
+    await pass(mesh.clock, pace, 2_000 * pace.scale)
     wrong = await mesh.wait(look())
   }
   return wrong

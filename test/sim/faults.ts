@@ -1,6 +1,8 @@
 import { toHex } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
+import type { LinkSettings } from '../../daemon/net/rpc-memory.ts'
 import type { MeshNode } from '../support/mesh.ts'
+import { lieOfHolders } from './lies.ts'
 import type { World } from './world.ts'
 
 export const faultKinds = [
@@ -10,8 +12,10 @@ export const faultKinds = [
   'restart',
   'crash',
   'clock',
+  'jump',
   'disk',
   'loss',
+  'lies',
 ] as const
 export type FaultKind = (typeof faultKinds)[number]
 
@@ -19,6 +23,11 @@ export type FaultKind = (typeof faultKinds)[number]
 const upMin = 4
 /** Beyond the five minutes that a record may be ahead, so that some are set aside until time has caught up. */
 const skewMsMax = 6.5 * 60_000
+const jumpMsMax = 10 * 365 * 86_400_000
+/** Of all stories, those in which one node lies: in these less can be asked of what others say. */
+const lyingShare = 0.3
+
+const calm: Partial<LinkSettings> = { lossRate: 0, jitterMs: 10, reorder: false, duplicateRate: 0 }
 
 /** Breaks things, one fault upon the other, and mends each after a while. */
 export class Faults {
@@ -29,8 +38,10 @@ export class Faults {
     restart: 0,
     crash: 0,
     clock: 0,
+    jump: 0,
     disk: 0,
     loss: 0,
+    lies: 0,
   }
   readonly #world: World
   readonly #later: (delayMs: number, action: () => Promise<void>) => void
@@ -39,14 +50,22 @@ export class Faults {
   /** A cut or a storm replaces the one before it; only the last one's end counts. */
   #cut = 0
   #weather = 0
+  readonly #hasLiar: boolean
 
   constructor(world: World, later: (delayMs: number, action: () => Promise<void>) => void) {
     this.#world = world
-    this.#later = later
+    this.#later = (delayMs, action) => later(delayMs * world.pace.scale, action)
+    this.#hasLiar = world.draw.chance(lyingShare)
   }
 
   skewOf(index: number): number {
     return this.#skewed.get(index) ?? 0
+  }
+
+  /** By how much an app that knows the year follows the node's clock. */
+  believedSkewOf(index: number): number {
+    const skew = this.skewOf(index)
+    return Math.abs(skew) > skewMsMax ? 0 : skew
   }
 
   async strike(): Promise<void> {
@@ -62,9 +81,10 @@ export class Faults {
     const { mesh, up, lost, trace } = this.#world
     trace.add('heal')
     mesh.network.heal()
-    this.#setLinks(0, 10, false)
+    this.#setLinks(calm)
     for (const index of [...this.#skewed.keys()]) this.#unskew(index)
     for (const index of [...this.#broken]) this.#mendDisk(index)
+    for (const { index } of mesh.nodes) mesh.lie(index, undefined)
     for (const { index } of mesh.nodes) if (!up.has(index) && !lost.has(index)) await this.#open(index)
   }
 
@@ -81,10 +101,15 @@ export class Faults {
         this.#partition([ids.slice(1), ids.slice(0, 1)], draw.between(2_000, 20_000))
         return true
       case 'storm': {
-        this.#setLinks(draw.between(0.02, 0.25), draw.between(10, 400), draw.chance(0.5))
+        this.#setLinks({
+          lossRate: draw.between(0.02, 0.25),
+          jitterMs: draw.between(10, 400),
+          reorder: draw.chance(0.5),
+          duplicateRate: draw.chance(0.5) ? draw.between(0.02, 0.25) : 0,
+        })
         const weather = ++this.#weather
         this.#later(draw.between(2_000, 10_000), async () => {
-          if (weather === this.#weather) this.#setLinks(0, 10, false)
+          if (weather === this.#weather) this.#setLinks(calm)
         })
         return true
       }
@@ -92,11 +117,15 @@ export class Faults {
       case 'crash':
         return this.#stop(kind, draw.between(200, 16_000))
       case 'clock':
-        return this.#skew()
+        return this.#skew(draw.between(-skewMsMax, skewMsMax))
+      case 'jump':
+        return this.#skew(draw.between(-jumpMsMax, jumpMsMax))
       case 'disk':
         return this.#breakDisk()
       case 'loss':
         return this.#lose()
+      case 'lies':
+        return this.#lie()
     }
   }
 
@@ -109,11 +138,11 @@ export class Faults {
     })
   }
 
-  #setLinks(lossRate: number, jitterMs: number, reorder: boolean): void {
+  #setLinks(settings: Partial<LinkSettings>): void {
     const { mesh } = this.#world
     for (const a of mesh.nodes) {
       for (const b of mesh.nodes) {
-        if (a.id < b.id) mesh.network.setLink(a.id, b.id, { lossRate, jitterMs, reorder })
+        if (a.id < b.id) mesh.network.setLink(a.id, b.id, settings)
       }
     }
   }
@@ -138,11 +167,11 @@ export class Faults {
     trace.add(`open node=${index}`)
   }
 
-  async #skew(): Promise<boolean> {
+  async #skew(by: number): Promise<boolean> {
     const { draw, up, mesh } = this.#world
     const index = draw.pick([...up])
     if (this.#skewed.has(index)) return false
-    const ms = Math.round(draw.between(-skewMsMax, skewMsMax))
+    const ms = Math.round(by)
     this.#skewed.set(index, ms)
     mesh.skew(index, ms)
     this.#later(draw.between(3_000, 20_000), async () => this.#unskew(index))
@@ -169,6 +198,18 @@ export class Faults {
   #unskew(index: number): void {
     this.#skewed.delete(index)
     this.#world.mesh.skew(index, 0)
+  }
+
+  /** One node of the story, again and again: it has everything, it keeps everything, and its proofs are none. */
+  async #lie(): Promise<boolean> {
+    const { draw, mesh, up, lied, trace } = this.#world
+    if (!this.#hasLiar) return false
+    const index = [...lied][0] ?? draw.pick([...up])
+    lied.add(index)
+    trace.add(`lies node=${index}`)
+    mesh.lie(index, lieOfHolders)
+    this.#later(draw.between(3_000, 25_000), async () => mesh.lie(index, undefined))
+    return true
   }
 
   /** One node never comes back: what only its disk had, nobody can be asked for. */

@@ -47,7 +47,10 @@ export class Forgers {
     this.counts[kind]++
     const sender = draw.pick(mesh.nodes)
     // How old a record may be is for whoever it is written at: others bring what is older.
-    const asPeer = kind !== 'old' && sender !== node && this.#world.up.has(sender.index) && draw.chance(0.5)
+    // A liar says of all that it keeps it.
+    const isHeard = !this.#world.lied.has(node.index)
+    const asPeer =
+      kind !== 'old' && isHeard && sender !== node && this.#world.up.has(sender.index) && draw.chance(0.5)
     const told = asPeer ? this.#bring(sender, node, bytes) : this.#write(node, bytes)
     told.then(
       (outcome) => this.#judge(kind, node, outcome),

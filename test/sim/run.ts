@@ -1,6 +1,6 @@
 /**
  * `npm run sim -- --seeds N` runs seeds 1 to N, `--seed N` one of them; `--mutants` plants faults in our own code and says which
- * were noticed (`--only TEXT` those whose name has it). `--json` for programs.
+ * were noticed (`--only TEXT` those whose name has it); `--long` has stories of `--days N` (100). `--json` for programs.
  */
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
@@ -17,6 +17,8 @@ const { values } = parseArgs({
     seeds: { type: 'string' },
     from: { type: 'string', default: '1' },
     seconds: { type: 'string', default: '60' },
+    long: { type: 'boolean', default: false },
+    days: { type: 'string', default: '100' },
     trace: { type: 'boolean', default: false },
     mutants: { type: 'boolean', default: false },
     only: { type: 'string' },
@@ -30,7 +32,7 @@ else await trySeeds()
 async function trySeeds(): Promise<void> {
   const one = values.seed === undefined ? undefined : whole(values.seed, 'seed')
   const from = one ?? whole(values.from, 'from')
-  const count = one === undefined ? whole(values.seeds ?? '20', 'seeds') : 1
+  const count = one === undefined ? whole(values.seeds ?? (values.long ? '1' : '20'), 'seeds') : 1
   const virtualS = whole(values.seconds, 'seconds')
   const failures: { seed: number; replay: string; failures: readonly string[] }[] = []
   const faults: Record<string, number> = {}
@@ -39,6 +41,7 @@ async function trySeeds(): Promise<void> {
   const seeds = Array.from({ length: count }, (_, i) => ({
     seed: from + i,
     virtualS,
+    days: values.long ? whole(values.days, 'days') : undefined,
     keepTrace: values.trace,
   }))
   const startMs = performance.now()
@@ -47,7 +50,7 @@ async function trySeeds(): Promise<void> {
     for (const [kind, struck] of Object.entries(result.faults)) faults[kind] = (faults[kind] ?? 0) + struck
     if (values.trace) process.stderr.write(result.lines.join(''))
     const { seed } = result
-    const replay = `npm run sim -- --seed ${seed}${virtualS === 60 ? '' : ` --seconds ${virtualS}`}`
+    const replay = `npm run sim -- --seed ${seed}${values.long ? ` --long --days ${values.days}` : ''}${virtualS === 60 ? '' : ` --seconds ${virtualS}`}`
     if (result.failures.length > 0) failures.push({ seed, replay, failures: result.failures })
     tell(result, replay)
   })

@@ -7,13 +7,16 @@ import { Faults, type FaultKind } from './faults.ts'
 import { Forgers, type Forgery } from './forgers.ts'
 import { FalseSteps } from './false-steps.ts'
 import { fillSeats } from './owners.ts'
+import { longPace, shortPace } from './pace.ts'
 import { Wholeness } from './wholeness.ts'
-import { createWorld, type World } from './world.ts'
+import { createWorld, pass, type World } from './world.ts'
 
 export interface SimOptions {
   readonly seed: number
   /** Of faults and writes; healing comes on top. */
   readonly virtualS?: number
+  /** So many days instead, of which most of the time is skipped. */
+  readonly days?: number | undefined
   readonly keepTrace?: boolean
   /** The first thing that is wrong ends the story: for those who only want to know whether. */
   readonly endAtFirst?: boolean
@@ -35,11 +38,6 @@ export interface SimResult {
   readonly lines: readonly string[]
 }
 
-const operationsPerS = 20
-const faultEveryMs = 4_000
-const forgeEveryMs = 500
-const falseStepEveryMs = 2_000
-const wholeEveryMs = 400
 /** Records may be dated a minute and a half beyond what others take yet; then come joiners and repairs. */
 const healLimitMs = 300_000
 /** Members mend what they can by themselves; then people open their apps. */
@@ -51,12 +49,13 @@ const appsOpenMs = 60_000
 export async function simulate({
   seed,
   virtualS = 60,
+  days,
   keepTrace = false,
   endAtFirst = false,
 }: SimOptions): Promise<SimResult> {
   const startedMs = systemClock.monotonicMs()
-  const world = await createWorld(seed, keepTrace)
-  const { mesh, draw, trace, failures } = world
+  const world = await createWorld(seed, days === undefined ? shortPace : longPace, keepTrace)
+  const { mesh, draw, pace, trace, failures } = world
   const agenda: { readonly atMs: number; readonly order: number; readonly action: () => Promise<void> }[] = []
   let order = 0
   const later = (delayMs: number, action: () => Promise<void>): void => {
@@ -64,38 +63,38 @@ export async function simulate({
     agenda.sort((a, b) => a.atMs - b.atMs || a.order - b.order)
   }
   const faults = new Faults(world, later)
-  const clients = new Clients(world, (node) => mesh.clock.nowMs() + faults.skewOf(node.index), later)
+  const clients = new Clients(world, (node) => mesh.clock.nowMs() + faults.believedSkewOf(node.index), later)
   const again = (everyMs: number, action: () => Promise<void>): void =>
     later(draw.between(0, 2 * everyMs), async () => {
       await action()
       again(everyMs, action)
     })
-  again(1_000 / operationsPerS, async () => clients.act())
+  again(pace.operationEveryMs, async () => clients.act())
   const forgers = new Forgers(world, (node) => mesh.clock.nowMs() + faults.skewOf(node.index))
-  again(forgeEveryMs, async () => forgers.act())
+  again(pace.forgeEveryMs, async () => forgers.act())
   const wholeness = new Wholeness(world)
-  again(wholeEveryMs, () => mesh.wait(wholeness.look()))
+  again(pace.wholeEveryMs, () => mesh.wait(wholeness.look()))
   const falseSteps = new FalseSteps(world)
-  again(falseStepEveryMs, async () => falseSteps.act())
-  again(faultEveryMs, () => faults.strike())
+  again(pace.falseStepEveryMs, async () => falseSteps.act())
+  again(pace.faultEveryMs, () => faults.strike())
 
-  const endMs = mesh.clock.monotonicMs() + virtualS * 1_000
+  const endMs = mesh.clock.monotonicMs() + (days === undefined ? virtualS * 1_000 : days * 86_400_000)
   const isOver = (): boolean => endAtFirst && failures.length > 0
   for (
     let next = agenda.shift();
     next !== undefined && next.atMs < endMs && !isOver();
     next = agenda.shift()
   ) {
-    await mesh.clock.advance(Math.max(0, next.atMs - mesh.clock.monotonicMs()))
+    await pass(mesh.clock, pace, Math.max(0, next.atMs - mesh.clock.monotonicMs()))
     await next.action()
   }
 
   await faults.heal()
   const healedMs = mesh.clock.monotonicMs()
   let problems = isOver() ? [] : await mesh.wait(checkHealed(world))
-  while (problems.length > 0 && mesh.clock.monotonicMs() - healedMs < healLimitMs) {
-    await mesh.clock.advance(5_000)
-    if (mesh.clock.monotonicMs() - healedMs >= appsOpenMs) await mesh.wait(fillSeats(world))
+  while (problems.length > 0 && mesh.clock.monotonicMs() - healedMs < healLimitMs * pace.scale) {
+    await pass(mesh.clock, pace, 5_000 * pace.scale)
+    if (mesh.clock.monotonicMs() - healedMs >= appsOpenMs * pace.scale) await mesh.wait(fillSeats(world))
     problems = await mesh.wait(checkHealed(world))
   }
   const healedS = (mesh.clock.monotonicMs() - healedMs) / 1_000

@@ -30,7 +30,8 @@ export class Wholeness {
 
   async #judge(node: MeshNode, others: readonly MeshNode[], owner: Uint8Array): Promise<void> {
     const { failures, mesh } = this.#world
-    if (others.length === 0) return
+    // Who is told by its leader that it has everything cannot know better.
+    if (others.length === 0 || this.#world.lied.size > 0) return
     const counts = await Promise.all([node, ...others].map(async (one) => (await namesOn(one, owner)).size))
     const [held = 0, ...rest] = counts
     const least = Math.min(...rest)

@@ -6,9 +6,11 @@ import { packReplicaSet, signReplicaSet } from '../../protocol/placement/replica
 import type { Log } from '../../protocol/ports.ts'
 import { createMesh, type Mesh, type MeshNode } from '../support/mesh.ts'
 import { createSeededRandom } from '../support/seeded-random.ts'
+import type { VirtualClock } from '../support/virtual-clock.ts'
 import { createDraw, type Draw } from './draw.ts'
 import { History } from './history.ts'
 import { Trace } from './trace.ts'
+import type { Pace } from './pace.ts'
 import { withVerdictsKept } from './verdicts-kept.ts'
 import { createSimPerson, type SimPerson } from './writer.ts'
 
@@ -20,6 +22,7 @@ const peopleCount = 5
 export interface World {
   readonly mesh: Mesh
   readonly draw: Draw
+  readonly pace: Pace
   readonly trace: Trace
   readonly history: History
   readonly people: readonly SimPerson[]
@@ -29,12 +32,14 @@ export interface World {
   readonly up: Set<number>
   /** Gone for good. */
   readonly lost: Set<number>
+  /** Said what was not true, at some time: others may count what it said still. */
+  readonly lied: Set<number>
   /** What a checker found wrong. */
   readonly failures: string[]
 }
 
 /** Seven nodes that have met, five people at home on the first of them, everybody with three copies elsewhere. */
-export async function createWorld(seed: number, keepTrace: boolean): Promise<World> {
+export async function createWorld(seed: number, pace: Pace, keepTrace: boolean): Promise<World> {
   // The mesh draws for the network and the keys; the story has a source of its own, so that a change in one
   // protocol does not turn a seed into another story.
   const draw = createDraw(createSeededRandom(seed ^ 0x5eed))
@@ -49,6 +54,7 @@ export async function createWorld(seed: number, keepTrace: boolean): Promise<Wor
     log,
     link: { delayMs: 5, jitterMs: 10 },
     wrapCrypto: withVerdictsKept,
+    ...(pace.scale === 1 ? {} : { config: () => ({ hosting: hostingTimes(pace.scale) }) }),
     // A card syncs in a few milliseconds, and now and then in a hundred.
     diskMs: () =>
       noted.trace === undefined ? 0 : disk.chance(0.02) ? disk.between(20, 100) : disk.between(0.5, 5),
@@ -56,7 +62,7 @@ export async function createWorld(seed: number, keepTrace: boolean): Promise<Wor
   })
   const trace = new Trace(() => mesh.clock.monotonicMs(), keepTrace)
   noted.trace = trace
-  await mesh.clock.advance(3_000)
+  await pass(mesh.clock, pace, 3_000 * pace.scale)
   const people: SimPerson[] = []
   for (let i = 0; i < peopleCount; i++) {
     const person = createSimPerson(mesh.crypto)
@@ -64,7 +70,44 @@ export async function createWorld(seed: number, keepTrace: boolean): Promise<Wor
     people.push(person)
   }
   const up = new Set(mesh.nodes.map(({ index }) => index))
-  return { mesh, draw, trace, history: new History(), people, places, up, lost: new Set(), failures: [] }
+  return {
+    mesh,
+    draw,
+    pace,
+    trace,
+    history: new History(),
+    people,
+    places,
+    up,
+    lost: new Set(),
+    lied: new Set(),
+    failures: [],
+  }
+}
+
+/** As a short story has them, so much longer. */
+function hostingTimes(scale: number): Record<string, number> {
+  return {
+    heartbeatMs: 1_000 * scale,
+    suspectAfterMs: 4_000 * scale,
+    replaceAfterMs: 10_000 * scale,
+    reconcileEveryMs: 20_000 * scale,
+    auditEveryMs: 48_000 * scale,
+  }
+}
+
+/** After each skip there is time for what was due, and for answers to it. */
+const awakeMs = 1_000
+
+export async function pass(clock: VirtualClock, { skipMs }: Pick<Pace, 'skipMs'>, ms: number): Promise<void> {
+  let leftMs = ms
+  while (skipMs !== undefined && leftMs > 2 * awakeMs) {
+    const stretchMs = Math.min(skipMs, leftMs)
+    clock.skip(stretchMs - awakeMs)
+    await clock.advance(awakeMs)
+    leftMs -= stretchMs
+  }
+  await clock.advance(leftMs)
 }
 
 async function moveIn(mesh: Mesh, home: MeshNode, { log, owner, owning }: SimPerson): Promise<void> {

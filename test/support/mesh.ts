@@ -49,6 +49,9 @@ export interface MeshOptions {
   readonly wrapCrypto?: (crypto: CryptoProvider) => CryptoProvider
 }
 
+/** What a node answers instead of the truth; undefined: it says the truth. */
+export type Lie = (method: string, body: Uint8Array) => Uint8Array | undefined
+
 export type HoldBack = (from: NodeId, to: NodeId, method: string) => boolean
 
 export interface MeshNode {
@@ -72,6 +75,8 @@ export interface Mesh extends AsyncDisposable {
   close(index: number, how?: 'closed' | 'crashed'): Promise<void>
   /** Requests of which this is true fail as if nobody answered; undefined: none do. */
   holdBack(rule: HoldBack | undefined): void
+  /** What the node answers from now on to what it is asked; undefined: it is honest again. */
+  lie(index: number, lie: Lie | undefined): void
   /** Every write of the node meets this from now on; undefined: its disk is well again. */
   breakDisk(index: number, fault: OnehopError | undefined): void
   /** Every key, value and piece of a file that lies on the node's disk. */
@@ -143,6 +148,7 @@ export async function createMesh(count: number, options: MeshOptions = {}): Prom
   const disks = new Map<number, Disk>()
   const mounts = new Map<number, MountedKv>()
   const skews = new Map<number, number>()
+  const lies = new Map<number, Lie>()
   const open = new Set<number>()
   let rule: HoldBack | undefined
   const meeting = new AbortController().signal
@@ -172,7 +178,11 @@ export async function createMesh(count: number, options: MeshOptions = {}): Prom
       blobs: openBlobs(disk.blobs),
       network: {
         ...place,
-        rpc: heldBack(place.rpc, (to, method) => rule?.(place.rpc.self, to, method) === true),
+        rpc: heldBack(
+          place.rpc,
+          (to, method) => rule?.(place.rpc.self, to, method) === true,
+          (method, body) => lies.get(index)?.(method, body),
+        ),
       },
       ...(options.freeBytes === undefined ? {} : { freeBytes: async () => options.freeBytes?.() }),
       providerValidityMs: 48 * 3_600_000,
@@ -210,6 +220,10 @@ export async function createMesh(count: number, options: MeshOptions = {}): Prom
     },
     holdBack(next) {
       rule = next
+    },
+    lie(index, lie) {
+      if (lie === undefined) lies.delete(index)
+      else lies.set(index, lie)
     },
     breakDisk(index, fault) {
       ;(mounts.get(index) as MountedKv).fault = fault
@@ -284,10 +298,11 @@ async function callNode<N extends UnaryName>(
   return readReply(operation, decode(reply.bytes), 'cbor')
 }
 
-function heldBack(rpc: Rpc, isHeld: (to: NodeId, method: string) => boolean): Rpc {
+function heldBack(rpc: Rpc, isHeld: (to: NodeId, method: string) => boolean, lie: Lie): Rpc {
   return {
     self: rpc.self,
-    handle: (method, handler) => rpc.handle(method, handler),
+    handle: (method, handler) =>
+      rpc.handle(method, async (request) => lie(method, request.body) ?? handler(request)),
     async request(to, method, body, options) {
       if (isHeld(to, method)) throw new OnehopError('UNREACHABLE', `${method} is held back`)
       return rpc.request(to, method, body, options)

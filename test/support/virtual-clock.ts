@@ -70,6 +70,8 @@ export interface VirtualClock extends Clock {
   settle(): Promise<void>
   /** Sets Unix time off against monotonic time, as a wrong clock or a correction does. */
   jump(ms: number): void
+  /** Passes time in which nobody does anything: what was due meanwhile is late, and comes with the next advance. */
+  skip(ms: number): void
   /** Timers not yet due. A closed component leaves none. */
   pending(): number
 }
@@ -124,6 +126,9 @@ export function createVirtualClock(startMs = 1_767_225_600_000): VirtualClock {
     settle,
     jump(ms) {
       offsetMs += ms
+    },
+    skip(ms) {
+      elapsedMs += ms
     },
     pending: () => timers.size,
   }
