@@ -12,8 +12,7 @@ import { Writer, type SimPerson } from './writer.ts'
 const kinds = ['signature', 'S+L', 'section', 'stranger', 'foreign', 'ahead', 'old'] as const
 export type Forgery = (typeof kinds)[number]
 
-/** Beyond what a clock may be ahead, and what a record may be old when it is written. */
-const aheadMs = 6 * 60_000
+/** Beyond what a record may be old when it is written. */
 const oldMs = 61 * 86_400_000
 
 /** Who try to get in what does not belong there: as an app, or as another node that brings it. All of it is refused. */
@@ -29,8 +28,11 @@ export class Forgers {
   }
   readonly #world: World
   readonly #nowMs: (node: MeshNode) => number
+  /** Does the node take another year for this one: what is ahead there is none to others. */
+  readonly #isAstray: (node: MeshNode) => boolean
 
-  constructor(world: World, nowMs: (node: MeshNode) => number) {
+  constructor(world: World, nowMs: (node: MeshNode) => number, isAstray: (node: MeshNode) => boolean) {
+    this.#isAstray = isAstray
     this.#world = world
     this.#nowMs = nowMs
   }
@@ -42,6 +44,7 @@ export class Forgers {
     const earlier = history.of(toHex(person.owner)).slice(-40)
     if (holders.length === 0 || earlier.length === 0) return
     const [node, kind] = [draw.pick(holders), draw.pick(kinds)]
+    if (kind === 'ahead' && this.#isAstray(node)) return
     const bytes = this.#forge(kind, person, draw.pick(earlier).record, node)
     if (bytes === undefined) return
     this.counts[kind]++
@@ -88,7 +91,7 @@ export class Forgers {
       case 'foreign':
         return this.#post(new Writer(mesh.crypto, person.owner, other.owning, other.owner), nowMs)
       case 'ahead':
-        return this.#post(person.wrongClock, nowMs + aheadMs)
+        return this.#post(person.wrongClock, nowMs + this.#world.pace.aheadMs)
       case 'old':
         return this.#post(person.wrongClock, nowMs - oldMs)
     }

@@ -7,6 +7,8 @@ export interface Pace {
   readonly falseStepEveryMs: number
   readonly wholeEveryMs: number
   readonly faultEveryMs: number
+  /** How far ahead a forged record is dated: the story must not get there. */
+  readonly aheadMs: number
   /** Of a stretch in which nothing is drawn so much is passed at once, as by boxes that sleep; undefined: nothing is. */
   readonly skipMs: number | undefined
 }
@@ -18,6 +20,7 @@ export const shortPace: Pace = {
   falseStepEveryMs: 2_000,
   wholeEveryMs: 400,
   faultEveryMs: 4_000,
+  aheadMs: 6 * 60_000,
   skipMs: undefined,
 }
 
@@ -26,10 +29,11 @@ const hourMs = 3_600_000
 /** A heartbeat an hour: what takes seconds in a short story takes hours. */
 export const longPace: Pace = {
   scale: 3_600,
-  operationEveryMs: hourMs / 2,
-  forgeEveryMs: 4 * hourMs,
-  falseStepEveryMs: 6 * hourMs,
-  wholeEveryMs: 2 * hourMs,
-  faultEveryMs: 8 * hourMs,
-  skipMs: hourMs / 2,
+  operationEveryMs: hourMs,
+  forgeEveryMs: 8 * hourMs,
+  falseStepEveryMs: 12 * hourMs,
+  wholeEveryMs: 6 * hourMs,
+  faultEveryMs: 12 * hourMs,
+  aheadMs: 400 * 24 * hourMs,
+  skipMs: 0.75 * hourMs,
 }

@@ -70,7 +70,11 @@ export async function simulate({
       again(everyMs, action)
     })
   again(pace.operationEveryMs, async () => clients.act())
-  const forgers = new Forgers(world, (node) => mesh.clock.nowMs() + faults.skewOf(node.index))
+  const forgers = new Forgers(
+    world,
+    (node) => mesh.clock.nowMs() + faults.skewOf(node.index),
+    ({ index }) => faults.skewOf(index) !== faults.believedSkewOf(index),
+  )
   again(pace.forgeEveryMs, async () => forgers.act())
   const wholeness = new Wholeness(world)
   again(pace.wholeEveryMs, () => mesh.wait(wholeness.look()))
