@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 interface Part {
   /** Longest that one test may take before it is called hung; no test asserts a time. */
   readonly timeoutMs: number
-  /** Processes and browsers share two cores: one file at a time. */
+  /** Several boxes at once and browsers share two cores, and some look at the whole machine: one file at a time. */
   readonly serial: boolean
 }
 
@@ -13,7 +13,9 @@ export const parts: Readonly<Record<string, Part>> = {
   contract: { timeoutMs: 30_000, serial: false },
   mesh: { timeoutMs: 60_000, serial: false },
   sim: { timeoutMs: 120_000, serial: false },
-  process: { timeoutMs: 120_000, serial: true },
+  /** One box or two, and commands that are typed. */
+  process: { timeoutMs: 120_000, serial: false },
+  boxes: { timeoutMs: 120_000, serial: true },
   browser: { timeoutMs: 120_000, serial: true },
   house: { timeoutMs: 120_000, serial: true },
 }

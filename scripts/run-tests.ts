@@ -118,7 +118,8 @@ if (unknown.length > 0) {
 const rows: { readonly name: string; readonly seconds: number; readonly counts: Counts }[] = []
 for (const name of names) {
   // Whole processes, pages and packages are tested as they are built.
-  const needed = ['process', 'browser', 'house'].some((part) => wanted.includes(part)) && name === 'build'
+  const needed =
+    ['process', 'boxes', 'browser', 'house'].some((part) => wanted.includes(part)) && name === 'build'
   if (wanted.length > 0 && !wanted.includes(name) && !needed) continue
   say(`\n== ${name}`)
   const startMs = performance.now()

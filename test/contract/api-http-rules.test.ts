@@ -291,7 +291,7 @@ describe('the replica set of an identity', () => {
 
   test('as it travels, and as JSON', async () => {
     expect(new Uint8Array((await get(path, { accept: 'application/cbor' })).body)).toEqual(replicaSet)
-    expect(failureOf(await get(path))).toEqual({ replicaSet: '010203', source: 'local', heard: [] })
+    expect(failureOf(await get(path))).toEqual({ replicaSet: '010203', source: 'local', heard: [], gone: [] })
   })
 
   test('nobody has one', async () => {

@@ -10,7 +10,7 @@ let house: string
 
 /**
  * The script in a house of its own, where everything is installed and built and `onehop` is this program: for what the
- * real node (test/process/up.test.ts) would be slow to bring about.
+ * real node (test/boxes/up.test.ts) would be slow to bring about.
  */
 beforeEach(() => {
   house = mkdtempSync(join(tmpdir(), 'onehop-up-'))

@@ -3,7 +3,7 @@ import { dialAttacks } from '../attack/dials.ts'
 import { notBegun, Untried, type Scenario } from '../attack/scenario.ts'
 import { scenarios } from '../attack/scenarios.ts'
 
-/** In namespaces, with processes of their own: test/process/lan.test.ts has them. */
+/** In namespaces, with processes of their own: test/boxes/lan.test.ts has them. */
 const elsewhere = new Set<Scenario>(dialAttacks)
 const here = scenarios.filter((one) => one.isLong !== true && !elsewhere.has(one))
 
