@@ -3,7 +3,8 @@ import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
 import type { Clock, Log, Random } from '../../protocol/ports.ts'
 import { clockOf } from '../../protocol/record/clock.ts'
-import type { IdentityId } from '../../protocol/record/types.ts'
+import type { IdentityId, RecordRef, SignedRecord } from '../../protocol/record/types.ts'
+import { checkBytes } from '../../protocol/record/verify.ts'
 import {
   auditIndex,
   auditStart,
@@ -201,8 +202,14 @@ export class Audits {
   }
 
   async #ask(node: NodeId, owner: IdentityId, signal: AbortSignal): Promise<Verdict> {
+    const { clock, config, random, replication } = this.#parts
+    if (replication.isBehind(node, owner)) return 'behind'
+    const until = clockOf(clock.nowMs() - config.auditEveryMs / settledParts)
+    const nonce = random.bytes(32)
+    const expected = await this.#own(owner, until, nonce)
+    if (expected?.proof === undefined) return 'unheard'
     try {
-      return await this.#look(node, owner, signal)
+      return await this.#look(node, { owner, until, nonce }, expected, signal)
     } catch (cause) {
       signal.throwIfAborted()
       // Whoever is away is judged by that; whoever is there and says that it has none of it, or nonsense, by this.
@@ -211,13 +218,29 @@ export class Audits {
     }
   }
 
-  async #look(node: NodeId, owner: IdentityId, signal: AbortSignal): Promise<Verdict> {
-    const { rpc, clock, config, files, random, neighbours, replication } = this.#parts
-    if (replication.isBehind(node, owner)) return 'behind'
-    const until = clockOf(clock.nowMs() - config.auditEveryMs / settledParts)
-    const nonce = random.bytes(32)
-    const expected = await this.#walk(owner, until, nonce)
-    if (expected.size === 0 || expected.proof === undefined) return 'unheard'
+  /** Each record against its signature: what rotted here must not be held against others. */
+  async #own(owner: IdentityId, until: bigint, nonce: Uint8Array): Promise<AuditAnswer | undefined> {
+    const { crypto, log } = this.#parts
+    let isGood = true
+    try {
+      const walk = await this.#walk(owner, until, nonce, (record, ref) => {
+        isGood &&= equalBytes(record.id, ref.id) && checkBytes(crypto, record) === undefined
+      })
+      if (isGood) return walk
+    } catch (cause) {
+      log.debug('audit.cut', { code: asOnehopError(cause).code })
+    }
+    log.error('audit.own-damage', { owner: toHex(owner), help: 'onehop stop, then onehop verify' })
+    return undefined
+  }
+
+  async #look(
+    node: NodeId,
+    { owner, until, nonce }: AuditAsk,
+    expected: AuditAnswer,
+    signal: AbortSignal,
+  ): Promise<Verdict> {
+    const { rpc, clock, files, neighbours } = this.#parts
     const startMs = clock.monotonicMs()
     const body = encodeAuditAsk({ owner, until, nonce })
     const answer = decodeAuditAnswer(
@@ -227,7 +250,8 @@ export class Audits {
     const now = await this.#standing(owner, until)
     const isSame = now.size === answer.size && equalBytes(now.fingerprint, answer.fingerprint)
     if (!isSame || now.size !== expected.size) return isSame ? 'unheard' : 'evaded'
-    if (answer.proof === undefined || !equalBytes(answer.proof, expected.proof)) return 'failed'
+    const isProven = answer.proof && expected.proof && equalBytes(answer.proof, expected.proof)
+    if (isProven !== true) return 'failed'
     if (tookMs > walkMs + 2 * (neighbours.get(node)?.latencyMs ?? 0)) return 'failed'
     return (await files.hasFiles(node, owner, signal)) ? 'passed' : 'failed'
   }
@@ -254,7 +278,12 @@ export class Audits {
     }))
   }
 
-  async #walk(owner: IdentityId, until: bigint, nonce: Uint8Array): Promise<AuditAnswer> {
+  async #walk(
+    owner: IdentityId,
+    until: bigint,
+    nonce: Uint8Array,
+    onRecord?: (record: SignedRecord, ref: RecordRef) => void,
+  ): Promise<AuditAnswer> {
     const { crypto, digests, store } = this.#parts
     const standing = await this.#standing(owner, until)
     let at: Uint8Array | undefined = auditStart(crypto, nonce)
@@ -262,8 +291,11 @@ export class Audits {
       let next: Uint8Array | undefined = at
       await digests.over(owner, until, (set) => {
         for (let i = 0; i < stepsAtOnce && next !== undefined && set.size > 0; i++) {
-          const stored = store.records.get(owner, set.at(auditIndex(next, set.size)))
-          next = stored && auditStep(crypto, next, decodeStored(stored))
+          const ref = set.at(auditIndex(next, set.size))
+          const stored = store.records.get(owner, ref)
+          const record = stored && decodeStored(stored)
+          if (record !== undefined) onRecord?.(record, ref)
+          next = record && auditStep(crypto, next, record)
         }
       })
       at = next

@@ -46,11 +46,13 @@ export class FileAudits {
     const blob = await this.#draw(node, owner, signal)
     const manifest = blob && (await blobs.manifest(blob))
     if (blob === undefined || manifest === undefined) return true
+    const nonce = random.bytes(32)
     const index = below(random, manifest.chunks.length)
     const chunk = await blobs.chunk(blob, index)
-    if (chunk === undefined) return true
+    // What rotted here must not be held against others.
+    const isGood = chunk !== undefined && equalBytes(crypto.sha256(chunk), manifest.chunks[index] ?? nonce)
+    if (!isGood) return true
     const offset = below(random, chunkLength(manifest, index))
-    const nonce = random.bytes(32)
     const body = encodeFileAuditAsk({ owner, blob, index, offset, nonce })
     const proof = decodeMaybe(
       await rpc.request(node, 'shard/audit-file', body, { signal, timeoutMs: 30_000 }),

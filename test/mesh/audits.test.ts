@@ -110,6 +110,26 @@ test('two signatures of one record give one proof', async () => {
   expect(toHex(auditStep(crypto, at, other))).toBe(toHex(auditStep(crypto, at, record)))
 })
 
+test('what rotted at the one who asks is not held against those who have it', async () => {
+  const { mesh, seats, before } = await story()
+  await using _ = mesh
+  const [home] = mesh.nodes as [MeshNode]
+  const { get } = home.store.records
+  // A byte of every second record's section, as a worn card would.
+  home.store.records.get = (owner, ref) => {
+    const stored = get.call(home.store.records, owner, ref)
+    if (stored === undefined || (ref.id[0] ?? 0) % 2) return stored
+    const bytes = stored.bytes.slice()
+    bytes[bytes.length - 1] = (bytes.at(-1) as number) ^ 1
+    return { ref, bytes }
+  }
+  await mesh.clock.advance(soonMs)
+  // The others find that it is the home that cannot show what it has, and seat one more.
+  expect(await seats()).toEqual(expect.arrayContaining(before))
+  const { hosted } = await mesh.wait(home.call('admin.status', {}))
+  expect(hosted[0]?.replicas.some(({ state }) => state === 'failed')).toBe(false)
+}, 60_000)
+
 type Read = (owner: Uint8Array, ref: RecordRef) => Promise<Uint8Array | undefined>
 
 /** The proof of one who reads in a way of its own. */
