@@ -3,6 +3,7 @@
  * what was written, and merged into new tables that seem sound.
  */
 import { join } from 'node:path'
+import { asOnehopError } from '../protocol/errors.ts'
 import type { Clock, Log } from '../protocol/ports.ts'
 import { damagedFiles } from '../storage/level-files/damage.ts'
 import { noteDamage } from '../storage/mend-store.ts'
@@ -46,7 +47,13 @@ export class Scrub {
     for (let waitMs = firstMs; this.#damaged === undefined; waitMs = everyMs) {
       await clock.sleep(waitMs, signal)
       const found = damagedFiles(join(location, 'level'), { pause, signal, logs: false })
-      for await (const { name } of found) return this.found(name)
+      try {
+        for await (const { name } of found) return await this.found(name)
+      } catch (cause) {
+        signal.throwIfAborted()
+        // What cannot be read is as good as damaged.
+        return this.found(asOnehopError(cause).message)
+      }
     }
   }
 }

@@ -1,6 +1,7 @@
 /** Which files of a database are not as they were written, by their own sums: LevelDB itself believes what is in a table. */
 import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { asStoreError } from '../kv-level-errors.ts'
 import { readLog, writeLog } from './log-file.ts'
 import { damagedBlocks, markBad } from './table-file.ts'
 
@@ -89,6 +90,7 @@ async function unlessMissing<T>(reading: Promise<T>): Promise<T | undefined> {
     return await reading
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw cause
+    // A disk that cannot read says so in the words of the store.
+    throw asStoreError(cause, 'its files')
   }
 }
