@@ -35,9 +35,17 @@ const cursorKind = 'push'
 const fillRecordsMax = 256
 const pushBytesMax = limits.frameBytesMax - 16_384
 const retryMs = 1_000
+/** A record that is dated ahead is answered `later` until its time has come. */
+const retryMsMax = 16_000
 
 /** Records whose origin is remembered, so that what a peer brought is not sent around once more. */
 const originsMax = 131_072
+
+/** The peer answered `later`: it is told what it may lack, and asked again after a pause that grows. */
+interface Rest {
+  readonly pauseMs: number
+  readonly cancel: () => void
+}
 
 interface Portion {
   readonly owner: IdentityId
@@ -57,7 +65,8 @@ export class Push {
   /** Shards of the message that is being gathered or waits for its answer. */
   readonly #underWay = new Map<NodeId, Set<string>>()
   readonly #senders = new Map<NodeId, Promise<void>>()
-  readonly #retries = new Set<() => void>()
+  /** By holder and shard. */
+  readonly #rests = new Map<string, Rest>()
   readonly #fromPeers = new Set<string>()
   #signal: AbortSignal | undefined
 
@@ -74,8 +83,8 @@ export class Push {
     if (signal.aborted) resolve()
     await promise
     await Promise.all(this.#senders.values())
-    for (const cancel of this.#retries) cancel()
-    this.#retries.clear()
+    for (const { cancel } of this.#rests.values()) cancel()
+    this.#rests.clear()
   }
 
   stored(arrivals: readonly Arrival[]): void {
@@ -234,7 +243,7 @@ export class Push {
 
   /** Cursors move over what is held or can never be; at the first `later` they stop, and the shard waits. */
   async #settle(node: NodeId, portions: readonly Portion[], receipts: readonly Receipt[]): Promise<void> {
-    const { receipts: book, announceTo, log, clock } = this.#parts
+    const { receipts: book, log } = this.#parts
     let next = 0
     const settled: Portion[] = []
     for (const portion of portions) {
@@ -246,16 +255,34 @@ export class Push {
       }
       if (!answers.includes('later')) {
         settled.push(portion)
-        continue
-      }
-      announceTo(node, portion.owner)
-      const cancel = clock.after(retryMs, () => {
-        this.#retries.delete(cancel)
-        this.to(node, portion.owner)
-      })
-      this.#retries.add(cancel)
+        this.#endRest(node, portion.owner)
+      } else this.#rest(node, portion.owner)
     }
     if (settled.length > 0) await this.#moveCursors(node, settled)
+  }
+
+  /**
+   * The first time the peer is told at once, and pushed to as soon as it heard. If that was not what it lacked, the answer
+   * is the same: telling it again at once would go round as fast as the line allows.
+   */
+  #rest(node: NodeId, owner: IdentityId): void {
+    const { announceTo, clock } = this.#parts
+    const name = `${node} ${toHex(owner)}`
+    const before = this.#rests.get(name)
+    before?.cancel()
+    const pauseMs = before === undefined ? retryMs : Math.min(before.pauseMs * 2, retryMsMax)
+    const cancel = clock.after(pauseMs, () => {
+      if (before !== undefined) announceTo(node, owner)
+      this.to(node, owner)
+    })
+    this.#rests.set(name, { pauseMs, cancel })
+    if (before === undefined) announceTo(node, owner)
+  }
+
+  #endRest(node: NodeId, owner: IdentityId): void {
+    const name = `${node} ${toHex(owner)}`
+    this.#rests.get(name)?.cancel()
+    this.#rests.delete(name)
   }
 
   async #moveCursors(
