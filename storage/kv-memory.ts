@@ -8,9 +8,14 @@ import type { Kv, KvEntry, KvRange, KvWrite } from './kv.ts'
  */
 const blockKeysMax = 512
 
+/** Copies are cut from slabs: a typed array with memory of its own costs more than what most keys and values hold. */
+const slabBytes = 64 * 1024
+
 export class MemoryKv implements Kv {
   readonly #entries = new Map<string, KvEntry>()
   readonly #blocks: string[][] = []
+  #slab = new Uint8Array(0)
+  #taken = 0
   #closed = false
 
   get(key: Uint8Array): Uint8Array | undefined {
@@ -40,13 +45,25 @@ export class MemoryKv implements Kv {
         if (this.#entries.delete(text)) this.#remove(text)
       } else {
         if (!this.#entries.has(text)) this.#insert(text)
-        this.#entries.set(text, { key: write.key.slice(), value: write.value.slice() })
+        this.#entries.set(text, { key: this.#copy(write.key), value: this.#copy(write.value) })
       }
     }
   }
 
   async close(): Promise<void> {
     this.#closed = true
+  }
+
+  #copy(bytes: Uint8Array): Uint8Array {
+    if (bytes.length > slabBytes / 8) return bytes.slice()
+    if (this.#taken + bytes.length > this.#slab.length) {
+      this.#slab = new Uint8Array(slabBytes)
+      this.#taken = 0
+    }
+    const copy = this.#slab.subarray(this.#taken, this.#taken + bytes.length)
+    this.#taken += bytes.length
+    copy.set(bytes)
+    return copy
   }
 
   #assertOpen(): void {

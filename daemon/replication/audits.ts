@@ -3,8 +3,9 @@ import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
 import type { Clock, Log, Random } from '../../protocol/ports.ts'
 import { clockOf } from '../../protocol/record/clock.ts'
-import type { IdentityId, RecordRef, SignedRecord } from '../../protocol/record/types.ts'
+import type { IdentityId, RecordRef } from '../../protocol/record/types.ts'
 import { checkBytes } from '../../protocol/record/verify.ts'
+import { splitRecord } from '../../protocol/record/wire.ts'
 import {
   auditIndex,
   auditStart,
@@ -17,7 +18,7 @@ import {
   type AuditAnswer,
   type AuditAsk,
 } from '../../protocol/replication/audit.ts'
-import { decodeStored } from '../../storage/stored-record.ts'
+import { decodeBytes } from '../../storage/stored-record.ts'
 import type { Store } from '../../storage/types.ts'
 import type { Config } from '../config.ts'
 import type { Hosting } from '../hosting.ts'
@@ -223,7 +224,8 @@ export class Audits {
     const { crypto, log } = this.#parts
     let isGood = true
     try {
-      const walk = await this.#walk(owner, until, nonce, (record, ref) => {
+      const walk = await this.#walk(owner, until, nonce, (bytes, ref) => {
+        const record = decodeBytes(bytes)
         isGood &&= equalBytes(record.id, ref.id) && checkBytes(crypto, record) === undefined
       })
       if (isGood) return walk
@@ -282,7 +284,7 @@ export class Audits {
     owner: IdentityId,
     until: bigint,
     nonce: Uint8Array,
-    onRecord?: (record: SignedRecord, ref: RecordRef) => void,
+    onRecord?: (bytes: Uint8Array, ref: RecordRef) => void,
   ): Promise<AuditAnswer> {
     const { crypto, digests, store } = this.#parts
     const standing = await this.#standing(owner, until)
@@ -293,9 +295,8 @@ export class Audits {
         for (let i = 0; i < stepsAtOnce && next !== undefined && set.size > 0; i++) {
           const ref = set.at(auditIndex(next, set.size))
           const stored = store.records.get(owner, ref)
-          const record = stored && decodeStored(stored)
-          if (record !== undefined) onRecord?.(record, ref)
-          next = record && auditStep(crypto, next, record)
+          if (stored !== undefined) onRecord?.(stored.bytes, ref)
+          next = stored && auditStep(crypto, next, splitRecord(stored.bytes))
         }
       })
       at = next

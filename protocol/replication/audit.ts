@@ -81,9 +81,18 @@ export function auditStep(
   at: Uint8Array,
   { headerBytes, sections }: Pick<SignedRecord, 'headerBytes' | 'sections'>,
 ): Uint8Array {
-  const all = concatBytes(headerBytes, ...sections.map((section) => section ?? new Uint8Array(0)))
-  const from = all.length <= stepBytes ? 0 : Number(u64At(at, 8) % BigInt(all.length - stepBytes + 1))
-  return crypto.sha256(concatBytes(at, all.subarray(from, from + stepBytes)))
+  const parts = [headerBytes, ...sections.filter((section) => section !== undefined)]
+  const length = parts.reduce((sum, part) => sum + part.length, 0)
+  let from = length <= stepBytes ? 0 : Number(u64At(at, 8) % BigInt(length - stepBytes + 1))
+  let left = stepBytes
+  const read: Uint8Array[] = [at]
+  for (const part of parts) {
+    const piece = part.subarray(from, from + left)
+    if (piece.length > 0) read.push(piece)
+    left -= piece.length
+    from = Math.max(0, from - part.length)
+  }
+  return crypto.sha256(concatBytes(...read))
 }
 
 function u64At(at: Uint8Array, offset: number): bigint {

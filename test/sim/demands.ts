@@ -66,7 +66,7 @@ async function demandCompared(world: World): Promise<string[]> {
     const seated = seatedOf(world, person.owner)
     const issued: Issued[] = []
     brought.set(person, issued)
-    const earlier = history.of(toHex(person.owner))
+    const earlier = [...history.of(toHex(person.owner))]
     for (let i = 0; i < broughtToOne; i++) {
       // Beside one that is there already, anywhere in the order; the last of all as well.
       const beside = i === 0 ? earlier.at(-1) : draw.pick(earlier)

@@ -34,7 +34,9 @@ export class History {
       acknowledgedBy: new Set(),
     }
     this.#issued.set(issued.name, issued)
-    this.#byOwner.set(owner, [...(this.#byOwner.get(owner) ?? []), issued])
+    const earlier = this.#byOwner.get(owner)
+    if (earlier === undefined) this.#byOwner.set(owner, [issued])
+    else earlier.push(issued)
     return issued
   }
 
