@@ -211,7 +211,7 @@ export class RefTree implements RefOrder {
     let page = this.#pages.get(number)
     if (page === undefined) {
       const bytes = this.#kv.get(this.#key(number))
-      page = bytes === undefined ? emptyPage(true) : readPage(bytes)
+      page = bytes === undefined ? noRefs : readPage(bytes)
       this.#pages.set(number, page)
     }
     return page
@@ -250,6 +250,9 @@ function emptyPage(isLeaf: boolean): Page {
   bytes[0] = isLeaf ? leafKind : leafKind + 1
   return { isLeaf, width, used: 0, bytes, view: new DataView(bytes.buffer) }
 }
+
+/** Of every shard that holds nothing: pages are copied before they are changed. */
+const noRefs = emptyPage(true)
 
 function readPage(bytes: Uint8Array): Page {
   const isLeaf = bytes[0] === leafKind

@@ -17,7 +17,7 @@ export class TwoHalves<T> {
   }
 
   set(key: string, value: T): void {
-    if (this.#young.size >= this.#halfMax) {
+    if (this.#young.size >= this.#halfMax && !this.#young.has(key)) {
       this.#old = this.#young
       this.#young = new Map()
     }

@@ -2,6 +2,7 @@
 import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
 import type { Method } from '../../protocol/methods.ts'
 import type { Clock, Log } from '../../protocol/ports.ts'
+import { TwoHalves } from '../../storage/two-halves.ts'
 import { Budget } from './budget.ts'
 import type { Channel, RpcTransport } from './channel.ts'
 import { withDeadline } from './deadline.ts'
@@ -50,7 +51,7 @@ export class RpcEndpoint implements Rpc<Method> {
   readonly #links = new Map<string, Promise<Link>>()
   readonly #channels = new Set<Channel>()
   readonly #inbound = new Map<string, number>()
-  readonly #peerBudgets = new Map<NodeId, { requests: Budget; bytes: Budget }>()
+  readonly #peerBudgets = new TwoHalves<{ requests: Budget; bytes: Budget }>(netLimits.budgetsMax)
   readonly #closing = new AbortController()
   readonly #refused: Record<string, number> = {}
   #sent = 0
@@ -255,15 +256,8 @@ export class RpcEndpoint implements Rpc<Method> {
       requests: new Budget(budgets.requestsPerS, budgets.requestsBurst, nowMs),
       bytes: new Budget(budgets.bytesPerS, budgets.bytesBurst, nowMs),
     }
-    // Kept over reconnects, so that reconnecting buys nothing; the order of the map is that of last use.
-    this.#peerBudgets.delete(peer)
+    // Kept over reconnects, so that reconnecting buys nothing.
     this.#peerBudgets.set(peer, budget)
-    if (this.#peerBudgets.size > netLimits.budgetsMax) {
-      for (const oldest of this.#peerBudgets.keys()) {
-        this.#peerBudgets.delete(oldest)
-        break
-      }
-    }
     return budget.requests.take(1, nowMs) && budget.bytes.take(bytes, nowMs)
   }
 

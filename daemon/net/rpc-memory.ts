@@ -205,6 +205,7 @@ class MemoryTransport implements RpcTransport {
   readonly #world: World
   readonly #accepts = new Map<string, (from: NodeId, channel: Channel) => void>()
   readonly #listeners = new Set<(peer: NodeId, state: 'connected' | 'disconnected') => void>()
+  readonly #connected = new Set<NodeId>()
 
   constructor(self: NodeId, world: World) {
     this.self = self
@@ -254,13 +255,7 @@ class MemoryTransport implements RpcTransport {
   }
 
   connected(): readonly NodeId[] {
-    const peers: NodeId[] = []
-    for (const key of this.#world.connections.keys()) {
-      const [a = '', b = ''] = key.split(' ')
-      if (a === this.self) peers.push(b)
-      else if (b === this.self) peers.push(a)
-    }
-    return peers
+    return [...this.#connected]
   }
 
   onPeer(listener: (peer: NodeId, state: 'connected' | 'disconnected') => void): () => void {
@@ -269,6 +264,8 @@ class MemoryTransport implements RpcTransport {
   }
 
   tell(peer: NodeId, state: 'connected' | 'disconnected'): void {
+    if (state === 'connected') this.#connected.add(peer)
+    else this.#connected.delete(peer)
     for (const listener of [...this.#listeners]) listener(peer, state)
   }
 }

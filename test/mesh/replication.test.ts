@@ -71,6 +71,33 @@ test('what is accepted by one node is soon on every holder', async () => {
   expect(copies).toEqual([4, 4, 4, 4, 4])
 })
 
+test('a record that is dated ahead waits at the others, and is not sent round and round meanwhile', async () => {
+  const { mesh, ada } = await story()
+  await using _ = mesh
+  const home = node(mesh, 0)
+  const members = await holders(mesh, home, ada.id)
+  ada.aheadMs = 6.5 * 60_000 // a minute and a half more than others take
+  mesh.skew(0, ada.aheadMs)
+  const written = await mesh.wait(ada.put(home, 'posts', { text: 'from tomorrow' }))
+  mesh.skew(0, 0)
+  const sent = new Map<string, number>()
+  mesh.holdBack((from, to, method) => {
+    if (from === home.id && /shard\/(push|take)/.test(method)) {
+      const name = `${method} ${to}`
+      sent.set(name, (sent.get(name) ?? 0) + 1)
+    }
+    return false
+  })
+  await mesh.clock.advance(60_000)
+  expect(await recordsOn(home, ada.id)).toContain(written)
+  expect([...sent.values()].every((times) => times < 10)).toBe(true)
+  const others = mesh.nodes.filter(({ id }) => members.includes(id) && id !== home.id)
+  expect(others).toHaveLength(3)
+  for (const other of others) expect(await recordsOn(other, ada.id)).not.toContain(written)
+  await mesh.clock.advance(60_000)
+  for (const other of others) expect(await recordsOn(other, ada.id)).toContain(written)
+})
+
 test('any holder takes a write; a node that holds nothing of it says who to ask', async () => {
   const { mesh, ada, posts } = await story()
   await using _ = mesh
