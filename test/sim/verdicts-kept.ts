@@ -16,7 +16,11 @@ export function withVerdictsKept(crypto: CryptoProvider): CryptoProvider {
     ...crypto,
     verifyStrict(message, signature, key) {
       // By the middle of it: a forged one often differs at an end. All of it is compared below.
-      const name = Buffer.from(signature.buffer, signature.byteOffset, signature.byteLength).latin1Slice(24, 40)
+      const name = Buffer.from(signature.buffer, signature.byteOffset, signature.byteLength).toString(
+        'latin1',
+        24,
+        40,
+      )
       const known = kept.get(name)
       if (
         known !== undefined &&
