@@ -22,7 +22,7 @@ export interface MendParts {
   readonly log: Log
   /** Where the damaged one is. */
   readonly kept: string
-  readonly quarantine: Quarantine
+  readonly quarantine: Pick<Quarantine, 'kept' | 'keep' | 'keepDocument'>
 }
 
 /** What could be read may lack some of its indexes, or records that these name. */
@@ -33,7 +33,7 @@ export async function mendIndexes(kv: Kv, { crypto, log, kept, quarantine }: Men
     isSigned: signedBy(crypto),
     repair: { onDamaged: (shard, at, bytes) => quarantine.keep(shard, at, bytes) },
   })
-  await verifyDocuments(kv, crypto, quarantine.keepDocument.bind(quarantine))
+  await verifyDocuments(kv, crypto, (...damaged) => quarantine.keepDocument(...damaged))
   log.warn('store.mended', { records, rebuilt, quarantined: quarantine.kept })
 }
 

@@ -106,10 +106,10 @@ export class Clients {
   }
 
   async #read(node: MeshNode, target: Issued): Promise<void> {
-    const { trace, history, mesh } = this.#world
+    const { trace, history, mesh, rotted } = this.#world
     const { owner } = target.record.header
     const place = `${node.index} ${target.item}`
-    const before = this.#known.get(place)
+    const before = rotted.has(node.index) ? undefined : this.#known.get(place)
     const { records } = await node.call('record.get', {
       owner,
       app: microblog.id,
@@ -155,14 +155,14 @@ export class Clients {
   }
 
   async #status(node: MeshNode, target: Issued): Promise<void> {
-    const { mesh, trace } = this.#world
+    const { mesh, trace, lied, rotted } = this.#world
     const { header, id } = target.record
     const { copies } = await node.call('record.status', { owner: header.owner, ids: [id] })
     const ref = { clock: header.clock, id }
     // Disks of nodes that are down count: the record is there.
     const held = mesh.nodes.filter(({ store }) => store.records.get(header.owner, ref) !== undefined).length
     trace.add(`status node=${node.index} ${target.name} says=${copies[0]} held=${held}`)
-    if ((copies[0] ?? 0) > held + this.#world.lied.size) {
+    if ((copies[0] ?? 0) > held + new Set([...lied, ...rotted]).size) {
       this.#fail(`node ${node.index} says ${copies[0]} copies of ${target.name}, there are ${held}`)
     }
   }

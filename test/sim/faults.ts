@@ -2,7 +2,9 @@ import { toHex } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import type { LinkSettings } from '../../daemon/net/rpc-memory.ts'
 import type { MeshNode } from '../support/mesh.ts'
+import type { Issued } from './history.ts'
 import { lieOfHolders } from './lies.ts'
+import { rotAndMend } from './rot.ts'
 import type { World } from './world.ts'
 
 export const faultKinds = [
@@ -16,6 +18,7 @@ export const faultKinds = [
   'disk',
   'loss',
   'lies',
+  'rot',
 ] as const
 export type FaultKind = (typeof faultKinds)[number]
 
@@ -42,6 +45,7 @@ export class Faults {
     disk: 0,
     loss: 0,
     lies: 0,
+    rot: 0,
   }
   readonly #world: World
   readonly #later: (delayMs: number, action: () => Promise<void>) => void
@@ -126,6 +130,8 @@ export class Faults {
         return this.#lose()
       case 'lies':
         return this.#lie()
+      case 'rot':
+        return this.#rot(draw.between(200, 16_000))
     }
   }
 
@@ -214,30 +220,56 @@ export class Faults {
 
   /** One node never comes back: what only its disk had, nobody can be asked for. */
   async #lose(): Promise<boolean> {
-    const { lost, people, history, mesh, up } = this.#world
+    const { lost, history, mesh, up } = this.#world
     const node = lost.size === 0 ? this.#victim() : undefined
     if (node === undefined) return false
     lost.add(node.index)
     up.delete(node.index)
     await mesh.close(node.index, 'crashed')
-    for (const { owner } of people) {
-      for (const { name, record, acknowledgedBy } of history.of(toHex(owner))) {
-        const ref = { clock: record.header.clock, id: record.id }
-        const elsewhere = mesh.nodes.some(
-          ({ index, store }) =>
-            // What a follower's node has of it is a copy for its page, not one of the shard.
-            index !== node.index &&
-            store.shards.get(owner)?.status === 'hosted' &&
-            store.records.get(owner, ref) !== undefined,
-        )
-        if (!elsewhere && [...acknowledgedBy].every((index) => index === node.index)) history.exempt(name)
-      }
-    }
+    for (const { name } of this.#onlyOn(node)) history.exempt(name)
     return true
+  }
+
+  /** It is stopped, and when it starts again its disk is not what it was. Of each story's nodes only one. */
+  async #rot(forMs: number): Promise<boolean> {
+    const { rotted, history, mesh, up, draw, trace, log } = this.#world
+    const node = rotted.size === 0 ? this.#victim() : (mesh.nodes[[...rotted][0] as number] as MeshNode)
+    if (node === undefined || !up.has(node.index) || up.size <= upMin) return false
+    const { index } = node
+    up.delete(index)
+    rotted.add(index)
+    trace.add(`rot node=${index}`)
+    await mesh.close(index, draw.chance(0.5) ? 'crashed' : 'closed')
+    const alone = this.#onlyOn(node)
+    await mesh.wait(rotAndMend(mesh.disk(index), draw, mesh.crypto, log))
+    this.#later(forMs, async () => {
+      if (!up.has(index)) await this.#open(index)
+    })
+    for (const issued of alone) if (!isOn(node, issued)) history.exempt(issued.name)
+    return true
+  }
+
+  /** Acknowledged by that node, and nobody else who holds the shard has it. */
+  #onlyOn(node: MeshNode): Issued[] {
+    const { people, history, mesh } = this.#world
+    return people
+      .flatMap(({ owner }) => history.of(toHex(owner)))
+      .filter((issued) => {
+        const { owner } = issued.record.header
+        const others = mesh.nodes.filter(
+          // What a follower's node has of it is a copy for its page, not one of the shard.
+          (one) => one !== node && one.store.shards.get(owner)?.status === 'hosted' && isOn(one, issued),
+        )
+        return others.length === 0 && [...issued.acknowledgedBy].every((index) => index === node.index)
+      })
   }
 
   #victim(): MeshNode | undefined {
     const { draw, mesh, up } = this.#world
     return up.size > upMin ? (mesh.nodes[draw.pick([...up])] as MeshNode) : undefined
   }
+}
+
+function isOn({ store }: MeshNode, { record: { header, id } }: Issued): boolean {
+  return store.records.get(header.owner, { clock: header.clock, id }) !== undefined
 }

@@ -24,6 +24,7 @@ export interface World {
   readonly draw: Draw
   readonly pace: Pace
   readonly trace: Trace
+  readonly log: Log
   readonly history: History
   readonly people: readonly SimPerson[]
   /** By node: what a liar that runs there sends through. */
@@ -34,6 +35,8 @@ export interface World {
   readonly lost: Set<number>
   /** Said what was not true, at some time: others may count what it said still. */
   readonly lied: Set<number>
+  /** Lost some of what lay on their disks: what they said before is no measure any more. */
+  readonly rotted: Set<number>
   /** What a checker found wrong. */
   readonly failures: string[]
 }
@@ -75,12 +78,14 @@ export async function createWorld(seed: number, pace: Pace, keepTrace: boolean):
     draw,
     pace,
     trace,
+    log,
     history: new History(),
     people,
     places,
     up,
     lost: new Set(),
     lied: new Set(),
+    rotted: new Set(),
     failures: [],
   }
 }

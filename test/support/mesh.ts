@@ -79,6 +79,8 @@ export interface Mesh extends AsyncDisposable {
   lie(index: number, lie: Lie | undefined): void
   /** Every write of the node meets this from now on; undefined: its disk is well again. */
   breakDisk(index: number, fault: OnehopError | undefined): void
+  /** The disk of a node that is closed. */
+  disk(index: number): Kv
   /** Every key, value and piece of a file that lies on the node's disk. */
   onDisk(index: number): Promise<readonly Uint8Array[]>
   /** Everything that lies on the node's disk, in hex, by its key. */
@@ -227,6 +229,10 @@ export async function createMesh(count: number, options: MeshOptions = {}): Prom
     },
     breakDisk(index, fault) {
       ;(mounts.get(index) as MountedKv).fault = fault
+    },
+    disk(index) {
+      if (open.has(index)) throw new Error('only the disk of a closed node may be touched')
+      return (disks.get(index) as Disk).kv
     },
     async onDisk(index) {
       const { kv, blobs } = disks.get(index) as Disk
