@@ -16,7 +16,7 @@ export interface HuntOptions {
   readonly seeds: number
   readonly seconds: number
   readonly atOnce: number
-  /** A simulation that takes longer does not end: that is noticed too. */
+  /** One story that takes longer does not end: that is noticed too. */
   readonly endsAfterMs: number
 }
 
@@ -47,12 +47,16 @@ async function huntOne({ name }: Mutant, { seeds, seconds, endsAfterMs }: HuntOp
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let [said, words, isEndless] = ['', '', false]
-  child.stdout.on('data', (data: Buffer) => (said += data.toString()))
-  child.stderr.on('data', (data: Buffer) => (words = (words + data.toString()).slice(-2_000)))
   const timer = setTimeout(() => {
     isEndless = true
     child.kill('SIGKILL')
   }, endsAfterMs)
+  // A line for each story.
+  child.stdout.on('data', (data: Buffer) => {
+    said += data.toString()
+    timer.refresh()
+  })
+  child.stderr.on('data', (data: Buffer) => (words = (words + data.toString()).slice(-2_000)))
   const [code] = (await once(child, 'close')) as [number | null]
   clearTimeout(timer)
   const realS = (performance.now() - startMs) / 1_000

@@ -1,4 +1,4 @@
-/** Plants one mutant before anything is loaded, and runs seeds until one notices. The last line says which. */
+/** Plants one mutant before anything is loaded, and runs seeds until one notices: a line for each, and the last says which. */
 import { registerHooks } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import { resolve } from 'node:path'
@@ -33,6 +33,7 @@ for (let seed = 1; seed <= Number(seeds) && found === undefined; seed++) {
   } catch (error) {
     found = { seed, failure: `the simulation broke: ${String(error)}` }
   }
+  process.stdout.write(`seed ${seed}\n`)
 }
 process.stdout.write(`${JSON.stringify(found ?? null)}\n`)
 process.exit(0)
