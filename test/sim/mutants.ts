@@ -252,4 +252,10 @@ export const mutants: readonly Mutant[] = [
     find: 'if (leader === node) return true\n',
     replace: 'if (leader === node) return false\n',
   },
+  {
+    name: 'who cannot take something yet is told and asked again at once',
+    file: 'daemon/replication/push.ts',
+    find: 'if (before === undefined) announceTo(node, owner)\n  }',
+    replace: 'announceTo(node, owner)\n  }',
+  },
 ]

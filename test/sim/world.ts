@@ -11,6 +11,7 @@ import { createDraw, type Draw } from './draw.ts'
 import { History } from './history.ts'
 import { Trace } from './trace.ts'
 import type { Pace } from './pace.ts'
+import { Storms } from './storms.ts'
 import { withVerdictsKept } from './verdicts-kept.ts'
 import { createSimPerson, type SimPerson } from './writer.ts'
 
@@ -52,6 +53,8 @@ export async function createWorld(seed: number, pace: Pace, keepTrace: boolean):
     noted.trace?.add(`log ${event} ${describe(fields)}`)
   const log: Log = { debug: write, info: write, warn: write, error: write }
   const places = new Map<number, MemoryNode>()
+  const failures: string[] = []
+  const storms = new Storms()
   const mesh = await createMesh(nodeCount, {
     seed,
     log,
@@ -62,6 +65,11 @@ export async function createWorld(seed: number, pace: Pace, keepTrace: boolean):
     diskMs: () =>
       noted.trace === undefined ? 0 : disk.chance(0.02) ? disk.between(20, 100) : disk.between(0.5, 5),
     onJoin: (place, index) => void places.set(index, place),
+    onRequest: (from, to, method) => {
+      if (noted.trace === undefined) return
+      const storm = storms.asked(mesh.clock.monotonicMs() / pace.scale, from, to, method)
+      if (storm !== undefined) failures.push(storm)
+    },
   })
   const trace = new Trace(() => mesh.clock.monotonicMs(), keepTrace)
   noted.trace = trace
@@ -86,7 +94,7 @@ export async function createWorld(seed: number, pace: Pace, keepTrace: boolean):
     lost: new Set(),
     lied: new Set(),
     rotted: new Set(),
-    failures: [],
+    failures,
   }
 }
 

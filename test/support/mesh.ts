@@ -38,6 +38,8 @@ export interface MeshOptions {
   readonly log?: Log
   /** Sees a node's place in the network before the node does. */
   readonly onJoin?: (network: MemoryNode, index: number) => void
+  /** Sees every request that a node makes. */
+  readonly onRequest?: (from: NodeId, to: NodeId, method: string) => void
   /** The i-th node's settings. */
   readonly config?: (index: number) => MeshConfig
   /** What one peer may cost each node. */
@@ -182,7 +184,10 @@ export async function createMesh(count: number, options: MeshOptions = {}): Prom
         ...place,
         rpc: heldBack(
           place.rpc,
-          (to, method) => rule?.(place.rpc.self, to, method) === true,
+          (to, method) => {
+            options.onRequest?.(place.rpc.self, to, method)
+            return rule?.(place.rpc.self, to, method) === true
+          },
           (method, body) => lies.get(index)?.(method, body),
         ),
       },
