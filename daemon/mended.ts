@@ -9,6 +9,7 @@ import { migrate } from '../storage/migrations.ts'
 import type { Store } from '../storage/types.ts'
 import { verifyStore } from '../storage/verify-store.ts'
 import type { Quarantine } from './quarantine.ts'
+import { noteUnsure } from './restore-hosting.ts'
 import { signedBy } from './verify.ts'
 import { verifyDocuments } from './verify-documents.ts'
 
@@ -34,6 +35,7 @@ export async function mendIndexes(kv: Kv, { crypto, log, kept, quarantine }: Men
     repair: { onDamaged: (shard, at, bytes) => quarantine.keep(shard, at, bytes) },
   })
   await verifyDocuments(kv, crypto, (...damaged) => quarantine.keepDocument(...damaged))
+  await noteUnsure(kv)
   log.warn('store.mended', { records, rebuilt, quarantined: quarantine.kept })
 }
 

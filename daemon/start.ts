@@ -18,6 +18,7 @@ import { secondThread } from './crypto/second-thread.ts'
 import { createLog } from './log.ts'
 import { createLibp2pNetwork, providerValidityMs } from './net/libp2p.ts'
 import { mendIndexes, noteMended } from './mended.ts'
+import { restoreHosting } from './restore-hosting.ts'
 import { createNode, type Node } from './node.ts'
 import { Quarantine } from './quarantine.ts'
 import { systemRandom } from './random.ts'
@@ -89,6 +90,7 @@ export async function startDaemon(options: StartOptions): Promise<Daemon> {
   opened.defer(() => kv.close())
   if (kept !== undefined) await mendIndexes(kv, { crypto, log, kept, quarantine })
   const store = await openStore(kv, { clock: systemClock, gathered: nextTurn })
+  await restoreHosting({ store, crypto, self: crypto.signingPublicKey(folder.seed), config: config.hosting })
   if (kept !== undefined) {
     await noteMended(store, systemClock, kept)
     await isMended(folder.store)

@@ -12,6 +12,7 @@ import type { OnDamaged } from '../storage/rebuild-shard.ts'
 import { verifyBlobs, type BlobsReport } from '../storage/verify-blobs.ts'
 import { verifyStore, type StoreReport } from '../storage/verify-store.ts'
 import { Quarantine } from './quarantine.ts'
+import { noteUnsure } from './restore-hosting.ts'
 import { verifyDocuments } from './verify-documents.ts'
 import { statePaths } from './state-folder.ts'
 
@@ -94,6 +95,7 @@ async function verifyOpened(
       crypto,
       looksOnly ? undefined : quarantine.keepDocument.bind(quarantine),
     )
+    if (!looksOnly && (kept !== undefined || store.rebuilt > 0 || documents > 0)) await noteUnsure(kv)
     return { store, documents, kept }
   } catch (cause) {
     if (looksOnly || kept !== undefined || asOnehopError(cause).code !== 'STORE_CORRUPT') throw cause

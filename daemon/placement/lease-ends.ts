@@ -20,7 +20,7 @@ export interface LeaseEndsParts {
   readonly hosting: Hosting
   readonly replicaSets: ReplicaSets
   readonly neighbours: Pick<Neighbours, 'awayMs'>
-  readonly leases: Pick<Leases, 'ended' | 'hasNotice' | 'forget'>
+  readonly leases: Pick<Leases, 'granted' | 'hasNotice' | 'forget'>
   /** Whether that node is not known to have all that is here. */
   readonly isBehind: (node: NodeId, owner: IdentityId) => boolean
   /** Whether that node shows now that it has the records. */
@@ -68,7 +68,7 @@ export class LeaseEnds {
 
   #isOver({ owner, person }: Hosted): boolean {
     const { leases, replicaSets, rpc } = this.#parts
-    if (person || !leases.ended(owner)) return false
+    if (person || leases.granted(owner) !== undefined) return false
     const members = replicaSets.get(owner)?.newest.members ?? []
     const seat = members.find(({ node }) => toHex(node) === rpc.self)
     const isSeatless = members.length > 0 && seat === undefined

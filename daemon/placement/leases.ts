@@ -121,12 +121,6 @@ export class Leases {
     return lease
   }
 
-  /** There was one, and its time is over. */
-  ended(owner: IdentityId): boolean {
-    const lease = this.#stored(owner)
-    return lease !== undefined && lease.expiresMs <= this.#parts.clock.nowMs()
-  }
-
   /** Of a shard that is held here no more. */
   async forget(owner: IdentityId): Promise<void> {
     const { store } = this.#parts

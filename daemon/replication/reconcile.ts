@@ -270,6 +270,8 @@ export class Reconcile {
   async #compare(from: NodeId, body: Uint8Array): Promise<Uint8Array> {
     const { digests, replicaSets, hosting, announceTo, answer, isComing, isFilling, snapshots } = this.#parts
     const { until, shards } = decodeComparison(body)
+    // By a clock that is far behind: two that are equal below such a bound may have nothing in common.
+    const isLate = until < clockOf(this.#parts.clock.nowMs())
     const compared: Compared[] = []
     for (const { owner, set, fingerprint } of shards) {
       if (!hosting.has(owner) || !this.#mayAsk(owner, from)) {
@@ -282,8 +284,9 @@ export class Reconcile {
       const sameSet =
         known === undefined ? set === undefined : set !== undefined && toHex(known) === toHex(set)
       if (!sameSet) announceTo(from, owner)
-      const { fingerprint: own } = await digests.of(owner, until)
-      const same = isFilling(owner) ? 'filling' : 'equal'
+      const { fingerprint: own, logHead } = await digests.of(owner, until)
+      const isAll = !isLate || logHead !== undefined
+      const same = !isAll ? 'coming' : isFilling(owner) ? 'filling' : 'equal'
       const otherwise = isComing(from, owner) || snapshots.isComing(owner) ? 'coming' : 'differs'
       compared.push({ records: equalBytes(own, fingerprint) ? same : otherwise, sameSet })
     }

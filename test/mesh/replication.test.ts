@@ -8,6 +8,10 @@ import {
   signReplicaSet,
   type Seat,
 } from '../../protocol/placement/replica-set.ts'
+import { clockOf } from '../../protocol/record/clock.ts'
+import { decodeCompared, encodeComparison } from '../../protocol/replication/messages.ts'
+import type { MemoryNode } from '../../daemon/net/rpc-memory.ts'
+import { Digests } from '../../daemon/replication/digests.ts'
 import { shardKey } from '../../daemon/placement/find.ts'
 import { decodeStored } from '../../storage/stored-record.ts'
 import { createMesh, type Mesh, type MeshNode } from '../support/mesh.ts'
@@ -96,6 +100,34 @@ test('a record that is dated ahead waits at the others, and is not sent round an
   for (const other of others) expect(await recordsOn(other, ada.id)).not.toContain(written)
   await mesh.clock.advance(60_000)
   for (const other of others) expect(await recordsOn(other, ada.id)).toContain(written)
+})
+
+test('to one whose clock is years behind nobody is equal: below its bound lies nothing', async () => {
+  const places = new Map<number, MemoryNode>()
+  const { mesh, ada, posts } = await story({ onJoin: (place, index) => void places.set(index, place) })
+  await using _ = mesh
+  const home = node(mesh, 0)
+  const members = await holders(mesh, home, ada.id)
+  const member = mesh.nodes.find(({ id }) => id === members[1]) as MeshNode
+  await mesh.until(async () => (await recordsOn(member, ada.id)).length === posts.length, 5_000)
+  const { fingerprint } = await new Digests(member.store, mesh.crypto).of(ada.id, 1n)
+  const ask = async (nowMs: number, of: Uint8Array): Promise<string | undefined> => {
+    const set = unpackChain(mesh.crypto, member.store.documents.get('replica-set', ada.id) as Uint8Array)
+      .newest.hash
+    const body = encodeComparison({
+      until: clockOf(nowMs),
+      shards: [{ owner: ada.id, set, fingerprint: of }],
+    })
+    const rpc = (places.get(member.index) as MemoryNode).rpc
+    const reply = await mesh.wait(
+      rpc.request(home.id, 'shard/compare', body, { signal: new AbortController().signal }),
+    )
+    return decodeCompared(reply)[0]?.records
+  }
+  const nowMs = mesh.clock.nowMs()
+  expect(await ask(nowMs - 3 * 365 * 86_400_000, fingerprint)).toBe('coming')
+  const all = await new Digests(home.store, mesh.crypto).of(ada.id, clockOf(nowMs + 60_000))
+  expect(await ask(nowMs + 60_000, all.fingerprint)).toBe('equal')
 })
 
 test('any holder takes a write; a node that holds nothing of it says who to ask', async () => {

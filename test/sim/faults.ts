@@ -1,4 +1,4 @@
-import { toHex } from '../../protocol/bytes.ts'
+import { fromHex, toHex } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import type { LinkSettings } from '../../daemon/net/rpc-memory.ts'
 import type { MeshNode } from '../support/mesh.ts'
@@ -241,7 +241,9 @@ export class Faults {
     trace.add(`rot node=${index}`)
     await mesh.close(index, draw.chance(0.5) ? 'crashed' : 'closed')
     const alone = this.#onlyOn(node)
-    await mesh.wait(rotAndMend(mesh.disk(index), draw, mesh.crypto, log))
+    const { clock, crypto } = mesh
+    const self = fromHex(node.id, 32) as Uint8Array
+    await mesh.wait(rotAndMend({ kv: mesh.disk(index), self, draw, clock, crypto, log }))
     this.#later(forMs, async () => {
       if (!up.has(index)) await this.#open(index)
     })

@@ -3,19 +3,32 @@
  * sum is taken out as the node starts (`storage/level-files`), and whatever was merged before anybody looked is seen where somebody
  * signed it. The memory disk has no blocks, so that neighbours in the order of keys stand for one.
  */
+import { defaultConfig } from '../../daemon/config.ts'
 import { mendIndexes } from '../../daemon/mended.ts'
+import { restoreHosting } from '../../daemon/restore-hosting.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
-import type { Log } from '../../protocol/ports.ts'
+import type { Clock, Log } from '../../protocol/ports.ts'
 import { tags } from '../../storage/keys.ts'
 import type { Kv, KvEntry, KvWrite } from '../../storage/kv.ts'
 import { restoreVersion } from '../../storage/migrations.ts'
+import { openStore } from '../../storage/store.ts'
 import type { Draw } from './draw.ts'
 
 const spotsMax = 6
 const blockEntriesMax = 20
 const flipsMax = 4
 
-export async function rotAndMend(kv: Kv, draw: Draw, crypto: CryptoProvider, log: Log): Promise<void> {
+export interface RotParts {
+  readonly kv: Kv
+  /** Of the node whose disk it is. */
+  readonly self: Uint8Array
+  readonly draw: Draw
+  readonly clock: Clock
+  readonly crypto: CryptoProvider
+  readonly log: Log
+}
+
+export async function rotAndMend({ kv, self, draw, clock, crypto, log }: RotParts): Promise<void> {
   await kv.batch(damage(await everything(kv), draw))
   await restoreVersion(kv)
   let kept = 0
@@ -27,6 +40,10 @@ export async function rotAndMend(kv: Kv, draw: Draw, crypto: CryptoProvider, log
     keepDocument: async () => void kept++,
   }
   await mendIndexes(kv, { crypto, log, kept: 'nowhere', quarantine })
+  const store = await openStore(kv, { clock })
+  const config = defaultConfig({ XDG_STATE_HOME: '/nowhere' }).hosting
+  await restoreHosting({ store, crypto, self, config })
+  await store.close()
 }
 
 function damage(entries: readonly KvEntry[], draw: Draw): KvWrite[] {

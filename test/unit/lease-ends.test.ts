@@ -28,7 +28,7 @@ async function goes(holders: readonly string[], shown: readonly string[], heard 
     },
     replicaSets: { get: () => ({ newest: { members } }) },
     neighbours: { awayMs: (node: string) => (heard.includes(node) ? 0 : 60_000) },
-    leases: { ended: () => true, hasNotice: () => false, forget: async () => undefined },
+    leases: { granted: () => undefined, hasNotice: () => false, forget: async () => undefined },
     isBehind: (node: string) => !whole.includes(node),
     proves: async (node: string) => shown.includes(node),
     isHandedOver: () => false,
