@@ -29,6 +29,7 @@ export default defineConfig({
         name,
         include: [`test/${name}/**/*.test.ts`],
         environment: 'node',
+        setupFiles: ['test/support/equal-bytes.ts'],
         testTimeout: timeoutMs,
         hookTimeout: timeoutMs,
         fileParallelism: !serial,

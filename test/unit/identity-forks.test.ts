@@ -19,6 +19,7 @@ import {
   vouch,
 } from '../../protocol/identity/make.ts'
 import type { DeviceSecrets, EntryBody, IdentityState, SignedEntry } from '../../protocol/identity/types.ts'
+import { expectSame } from '../support/same.ts'
 import { createSeededRandom } from '../support/seeded-random.ts'
 
 // Signatures are looked at elsewhere: here thousands of histories are.
@@ -126,7 +127,7 @@ it(
     const draw = createSeededRandom(11)
     const any = <T>(all: readonly T[]): T => all[Math.floor(draw.next() * all.length)] as T
     let [lost, followed] = [0, 0]
-    for (let i = 0; i < 1_500; i++) {
+    for (let i = 0; i < 500; i++) {
       const states = [base]
       for (let made = 0; made < 5; made++) {
         let from = any(states)
@@ -153,8 +154,8 @@ it(
           }
         }
     }
-    expect(lost).toBeGreaterThan(1_000)
-    expect(followed).toBeGreaterThan(10)
+    expect(lost).toBeGreaterThan(350)
+    expect(followed).toBeGreaterThan(3)
   },
 )
 
@@ -200,10 +201,10 @@ function settle(branches: readonly SignedEntry[][], from = base): IdentityState 
     let state = from
     for (const entry of order) state = append(crypto, state, [entry])
     settled ??= state
-    expect(state).toEqual(settled)
+    expectSame(state, settled)
   }
   const all = (settled as IdentityState).entries
-  expect(replay(crypto, all.toReversed())).toEqual(settled)
+  expectSame(replay(crypto, all.toReversed()), settled)
   expect(liveRanks(settled as IdentityState).length).toBeGreaterThan(0)
   return settled as IdentityState
 }

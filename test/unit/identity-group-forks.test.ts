@@ -9,6 +9,7 @@ import { append, replay } from '../../protocol/identity/log.ts'
 import { addMember, changeMember, removeMember, renewEpoch } from '../../protocol/identity/make-group.ts'
 import type { IdentityState, MemberRole, SignedEntry } from '../../protocol/identity/types.ts'
 import { createCrowd, type Human } from '../support/crowd.ts'
+import { expectSame } from '../support/same.ts'
 import { createSeededRandom } from '../support/seeded-random.ts'
 
 // Signatures are looked at elsewhere.
@@ -90,8 +91,8 @@ it('is the same where one of two goes on before the other is heard', () => {
           [one, other, next],
           [other, one, next],
         ].map((order) => order.reduce((state, entry) => append(crypto, state, [entry], people), base))
-        expect(states[1]).toEqual(states[0])
-        expect(states[2]).toEqual(states[0])
+        expectSame(states[1], states[0])
+        expectSame(states[2], states[0])
         forks++
       }
     }
@@ -103,8 +104,8 @@ function settle(entries: readonly SignedEntry[]): void {
   const [settled, ...others] = orders(entries).map((order) =>
     order.reduce((state, entry) => append(crypto, state, [entry], people), base),
   ) as [IdentityState, ...IdentityState[]]
-  for (const other of others) expect(other).toEqual(settled)
-  expect(replay(crypto, settled.entries.toReversed(), people)).toEqual(settled)
+  for (const other of others) expectSame(other, settled)
+  expectSame(replay(crypto, settled.entries.toReversed(), people), settled)
   const able = owners.find(({ id }) => settled.members.get(toHex(id))?.role === 'owner')
   const any = able ?? [cleo, dan].find(({ id }) => settled.members.get(toHex(id))?.role === 'owner')
   expect(any).toBeDefined()
