@@ -12,6 +12,7 @@ import { searchFiles, searchStore, Words } from '../../scripts/trial/model/words
 import { deviceFromSeed } from '../../protocol/identity/make.ts'
 import { entropyOfWords, recoveryFromWords } from '../../protocol/identity/recovery.ts'
 import { openLevelKv } from '../../storage/kv-level.ts'
+import { commandEnv } from '../support/command-env.ts'
 import { startNodeProcess, type NodeProcess } from '../support/node-process.ts'
 
 const bin = resolve(import.meta.dirname, '../../dist/cli/bin.js')
@@ -35,7 +36,7 @@ function onehop(args: readonly string[], umask = 0o022): string {
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
       [bin, ...args, '--state', node.state, '--json'],
-      { encoding: 'utf8', env: { PATH: process.env['PATH'], HOME: home } },
+      { encoding: 'utf8', env: { ...commandEnv, HOME: home } },
     )
     expect(status, `${args.join(' ')}: ${stdout}${stderr}`).toBe(0)
     return stdout

@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { pair } from '../../client/identity/pairing.ts'
 import { memoryKeyStore } from '../../client/key-store.ts'
+import { commandEnv } from '../support/command-env.ts'
 import { openTerminal, terminalMissing, type Terminal } from '../support/terminal.ts'
 import { until } from '../support/until.ts'
 
@@ -17,7 +18,7 @@ let home: string
 
 function environment(): NodeJS.ProcessEnv {
   return {
-    PATH: process.env.PATH,
+    ...commandEnv,
     HOME: home,
     ONEHOP_SET_LISTEN__HOST: '127.0.0.1',
     ONEHOP_SET_LISTEN__HTTP: '0',

@@ -11,6 +11,9 @@ import { fullAddress } from '../../daemon/net/node-id.ts'
 const bin = resolve(import.meta.dirname, '../../dist/cli/bin.js')
 const startsWithinMs = 60_000
 
+/** Nobody else's: while the box is down no other test may be given its port. */
+const host = (index: number): string => `127.8.${index + 1}.1`
+
 /** One box: the built command on a state folder that outlives it, at an address that stays. */
 export class Box {
   readonly state: string
@@ -23,14 +26,14 @@ export class Box {
 
   private constructor(folder: string, index: number, port: number, bootstrap: readonly string[]) {
     this.state = join(folder, `box-${index}`)
-    this.#host = `127.0.${index + 1}.1`
+    this.#host = host(index)
     this.#port = port
     this.#bootstrap = bootstrap
   }
 
   /** `first`: whom it asks who else is there. */
   static async make(folder: string, index: number, first?: Box): Promise<Box> {
-    const port = await freePort(`127.0.${index + 1}.1`)
+    const port = await freePort(host(index))
     return new Box(folder, index, port, first === undefined ? [] : [first.address])
   }
 

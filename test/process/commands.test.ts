@@ -10,6 +10,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { memoryKeyStore, pair } from '../../client/index.ts'
 import type { PairingRun } from '../../client/index.ts'
 import { fullAddress } from '../../daemon/net/node-id.ts'
+import { commandEnv } from '../support/command-env.ts'
 import { startNodeProcess, type NodeProcess } from '../support/node-process.ts'
 import { openTerminal, terminalMissing } from '../support/terminal.ts'
 import { until } from '../support/until.ts'
@@ -29,7 +30,7 @@ let ben: Person
 let adasId: string
 
 function environment({ home }: Person): NodeJS.ProcessEnv {
-  return { PATH: process.env['PATH'], HOME: home }
+  return { ...commandEnv, HOME: home }
 }
 
 function onehop(person: Person, ...args: readonly string[]) {
@@ -52,7 +53,7 @@ function inWords({ home, at }: Person, ...args: readonly string[]): string {
   const command = [bin, ...args, '--state', at.state]
   const { stdout, stderr } = spawnSync(process.execPath, command, {
     encoding: 'utf8',
-    env: { PATH: process.env['PATH'], HOME: home },
+    env: { ...commandEnv, HOME: home },
   })
   return stdout + stderr
 }

@@ -12,6 +12,7 @@ import type { KvEntry } from '../../storage/kv.ts'
 import { Box } from '../crash/box.ts'
 import { moveIn } from '../crash/crashes.ts'
 import { createSimPerson, type Writer } from '../sim/writer.ts'
+import { commandEnv } from '../support/command-env.ts'
 import { until } from '../support/until.ts'
 
 const bin = resolve(import.meta.dirname, '../../dist/cli/bin.js')
@@ -24,7 +25,7 @@ function verify(box: Pick<Box, 'state'>, ...args: readonly string[]) {
   const command = [bin, 'verify', '--state', box.state, ...args]
   const { status, stdout, stderr } = spawnSync(process.execPath, command, {
     encoding: 'utf8',
-    env: { PATH: process.env['PATH'], HOME: folder },
+    env: { ...commandEnv, HOME: folder },
   })
   return { status, said: stdout + stderr, json: () => JSON.parse(stdout) as Record<string, unknown> }
 }

@@ -6,6 +6,7 @@ import { dirname, join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { fullAddress } from '../../daemon/net/node-id.ts'
+import { commandEnv } from '../support/command-env.ts'
 import { startNodeProcess, type NodeProcess } from '../support/node-process.ts'
 import { until } from '../support/until.ts'
 
@@ -20,7 +21,7 @@ type Home = 'laptop' | 'desk' | 'tablet' | 'thief' | 'attic' | 'passer-by' | 'ha
 function run(home: Home, args: readonly string[], at: NodeProcess = node) {
   return spawnSync(process.execPath, [bin, ...args, '--state', at.state], {
     encoding: 'utf8',
-    env: { PATH: process.env['PATH'], HOME: join(folder, home) },
+    env: { ...commandEnv, HOME: join(folder, home) },
   })
 }
 

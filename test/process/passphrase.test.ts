@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, wri
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { commandEnv } from '../support/command-env.ts'
 import { openTerminal, terminalMissing, type Terminal } from '../support/terminal.ts'
 import { until } from '../support/until.ts'
 
@@ -23,7 +24,7 @@ const start = ['start', '--no-pair', ...ports.flatMap((setting) => ['--set', set
 const opened: Terminal[] = []
 
 const environment = (more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => ({
-  PATH: process.env['PATH'],
+  ...commandEnv,
   HOME: home,
   ...more,
 })

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, afterEach, expect, test } from 'vitest'
 import { fullAddress } from '../../daemon/net/node-id.ts'
+import { commandEnv } from '../support/command-env.ts'
 import { startNodeProcess, type NodeProcess } from '../support/node-process.ts'
 import { until } from '../support/until.ts'
 
@@ -40,7 +41,7 @@ async function start(index: number, changes: readonly string[] = []): Promise<No
 function onehop(home: string, node: NodeProcess, args: readonly string[], input = '') {
   const { status, stdout, stderr } = spawnSync(process.execPath, [bin, ...args, '--state', node.state], {
     encoding: 'utf8',
-    env: { PATH: process.env['PATH'], HOME: join(folder, home) },
+    env: { ...commandEnv, HOME: join(folder, home) },
     input,
   })
   const lines = (): Record<string, unknown>[] =>

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { fullAddress } from '../../daemon/net/node-id.ts'
+import { commandEnv } from '../support/command-env.ts'
 import { startNodeProcess, type NodeProcess } from '../support/node-process.ts'
 import { until } from '../support/until.ts'
 
@@ -33,7 +34,7 @@ async function start(index: number): Promise<NodeProcess> {
 function onehop(home: string, args: readonly string[], node = running[0]!) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [bin, ...args, '--state', node.state], {
     encoding: 'utf8',
-    env: { PATH: process.env['PATH'], HOME: join(folder, home) },
+    env: { ...commandEnv, HOME: join(folder, home) },
   })
   const json = (): Record<string, unknown> => JSON.parse(stdout.split('\n')[0] ?? '')
   return { status, said: stdout + stderr, json }

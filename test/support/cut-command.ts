@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
 import type { Daemon } from '../../daemon/start.ts'
 import { statePaths } from '../../daemon/state-folder.ts'
+import { commandEnv } from './command-env.ts'
 
 const bin = resolve(import.meta.dirname, '../../dist/cli/bin.js')
 
@@ -74,7 +75,7 @@ export async function openDoor(daemon: Daemon, state: string, folder: string): P
         return wanted === calls.length || (wanted === call && isPast) ? when : undefined
       }
       const [program, ...rest] = [...within, process.execPath, bin, ...args, '--state', folder]
-      const child = spawn(program, rest, { env: { PATH: process.env['PATH'], HOME: home }, stdio: 'pipe' })
+      const child = spawn(program, rest, { env: { ...commandEnv, HOME: home }, stdio: 'pipe' })
       kill = () => void child.kill('SIGKILL')
       child.stdin.end()
       let [stdout, stderr] = ['', '']

@@ -7,6 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
+import { commandEnv } from './command-env.ts'
 
 const bin = resolve(import.meta.dirname, '../../dist/cli/bin.js')
 
@@ -52,7 +53,7 @@ export async function startNodeProcess(
   ]
   const child = spawn(program, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env.PATH, HOME: home, XDG_CONFIG_HOME: home, XDG_STATE_HOME: home },
+    env: { ...commandEnv, HOME: home, XDG_CONFIG_HOME: home, XDG_STATE_HOME: home },
   })
   let words = ''
   child.stderr.on('data', (data: Buffer) => {
