@@ -52,7 +52,7 @@ export const dialAttacks: readonly Scenario[] = [
       const [one, two] = lan.boxes
       const trap = await setTrap(one)
       await using liar = start(two, 'dial-liar.ts', two.address)
-      await until(() => liar.said.address, 20_000)
+      await until(() => liar.said.address, 60_000)
       await using victim = start(one, 'dial-victim.ts', one.address, liar.said.address ?? '')
       await until(() => (liar.said.told ?? 0) >= 10_000 && (victim.said.lookups ?? 0) >= 20, 60_000)
       await silent(one, trap)
@@ -90,7 +90,7 @@ export const dialAttacks: readonly Scenario[] = [
       await using victim = start(one, 'dial-victim.ts', one.address)
       const { port, adminToken } = (await until(
         () => victim.said.adminToken && victim.said,
-        20_000,
+        60_000,
       )) as Partial<Said>
       const ask = async (from: Box, host: string): Promise<string> => {
         const url = `http://${host}:${port}/api/v1/admin.config`

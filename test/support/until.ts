@@ -1,5 +1,5 @@
 /** Waits for a condition and returns its first truthy value. Rejects when it has not come within `timeoutMs`. */
-export async function until<T>(condition: () => T | Promise<T>, timeoutMs = 10_000): Promise<T> {
+export async function until<T>(condition: () => T | Promise<T>, timeoutMs = 30_000): Promise<T> {
   const startMs = performance.now()
   while (true) {
     const value = await condition()
