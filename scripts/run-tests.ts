@@ -6,6 +6,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, existsSync, globSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { parts as vitestParts } from '../vitest.config.ts'
 import { check, printStep } from './check.ts'
 import { findDebian } from './debian.ts'
 
@@ -41,14 +42,10 @@ const partSecondsMax = 600
 /** First and by themselves: nothing is built beside what is tested as it is built. */
 const ahead = ['check', 'build']
 
-/**
- * Each of these rows at the same time as the other, its parts one after another. The first computes; the second waits most of
- * the time, for processes, pages and clocks, or has one core at work (sim).
- */
-const beside: readonly (readonly string[])[] = [
-  ['unit', 'contract', 'mesh', 'process'],
-  ['boxes', 'browser', 'sim', 'house'],
-]
+/** Then these two rows at the same time, the parts of a row one after another. */
+const beside = [false, true].map((isBeside) =>
+  Object.keys(vitestParts).filter((name) => vitestParts[name]?.isBeside === isBeside),
+)
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`)
