@@ -61,6 +61,8 @@ import { Schemas } from './schemas.ts'
 import type { Scrub } from './scrub.ts'
 import { Search } from './search/search.ts'
 import { Streams } from './streams/streams.ts'
+import { LooseFiles } from './sweep/loose-files.ts'
+import { Sweep } from './sweep/sweep.ts'
 import { Tasks } from './tasks.ts'
 import { countingRpc } from './views/asked-nodes.ts'
 import { readOperations } from './views/read-operations.ts'
@@ -248,6 +250,8 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   })
   const revocations = new Revocations({ ...base, ingest, holders: replication.holders })
   const blobLists = new BlobLists({ ...base, replicaSets, holders: replication.holders, copies: blobCopies })
+  const looseFiles = new LooseFiles({ clock, log, store, ingest, copies: blobCopies })
+  const sweep = new Sweep({ clock, log, store, neighbours, files: looseFiles })
   const uploads = new Uploads({ clock, log, blobs, hosting, copies: blobCopies })
 
   // Posts of others, and pages.
@@ -431,6 +435,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   tasks.start('revocations', (signal) => revocations.run(signal))
   tasks.start('blobs', (signal) => blobCopies.run(signal))
   tasks.start('blob-lists', (signal) => blobLists.run(signal))
+  tasks.start('sweep', (signal) => sweep.run(signal))
   tasks.start('uploads', (signal) => uploads.run(signal))
   tasks.start('streams', (signal) => streams.run(signal))
   tasks.start('search', (signal) => search.run(signal))

@@ -9,7 +9,7 @@ import { pageSlots, slotRef, takenSlots } from './ref-pages.ts'
 import { RefTree } from './ref-tree.ts'
 import { decodeHead, orderLive, readCounts } from './shard-state.ts'
 import { decodeBytes } from './stored-record.ts'
-import { beats, encodeWinner, isDeleted } from './winner-entry.ts'
+import { beats, encodeWinner, isListed } from './winner-entry.ts'
 
 const pageKeys = 1_000
 
@@ -158,7 +158,7 @@ class ShardCheck {
     const winner = this.#kv.get(keyOf(tags.winner, this.#shard, place, itemKey(record)))
     const isWinner = winner !== undefined && equalBytes(winner.subarray(0, refBytes), ref)
     if (winner === undefined || beats(entry, winner)) this.#fault('winner')
-    else if (isLive !== (isWinner && !isDeleted(winner))) this.#fault('live')
+    else if (isLive !== (isWinner && isListed(winner))) this.#fault('live')
     const page = this.#kv.get(
       keyOf(tags.numbers, this.#shard, header.device, uintPart(Math.floor((header.number - 1) / pageSlots))),
     )

@@ -22,8 +22,10 @@ export const tags = {
   tree: 0x6f, // o
   cursor: 0x70, // p
   order: 0x72, // r
+  end: 0x73, // s
   table: 0x74, // t
   aside: 0x75, // u
+  version: 0x76, // v
   winner: 0x77, // w
   removing: 0x78, // x
   rebuilding: 0x79, // y
@@ -42,6 +44,8 @@ export const shardTags = [
   tags.cursor,
   tags.dropped,
   tags.tree,
+  tags.end,
+  tags.version,
 ]
 
 export const idBytes = 32

@@ -86,6 +86,10 @@ export class CachedKv implements Kv {
     }
   }
 
+  async compact(from: Uint8Array, to: Uint8Array): Promise<void> {
+    await this.#kv.compact?.(from, to)
+  }
+
   async close(): Promise<void> {
     const closed = this.#kv.close()
     // From now on every read fails as the database's own does.

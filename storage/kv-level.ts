@@ -120,6 +120,10 @@ class LevelKv implements Kv {
     }
   }
 
+  async compact(from: Uint8Array, to: Uint8Array): Promise<void> {
+    await this.#read((level) => level.compactRange(from, to, { keyEncoding: 'view' }))
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing

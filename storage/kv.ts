@@ -35,6 +35,8 @@ export interface Kv {
   keys(range: KvRange): Promise<Uint8Array[]>
   /** All or nothing, and on disk when it resolves. Later writes of one key win over earlier ones. */
   batch(writes: readonly KvWrite[]): Promise<void>
+  /** Where values that were written over or deleted still take room: gives that of these keys back. Writes go on meanwhile. */
+  compact?(from: Uint8Array, to: Uint8Array): Promise<void>
   /** Waits for what is under way. Closing twice is closing once. */
   close(): Promise<void>
 }

@@ -1,17 +1,18 @@
 import { OnehopError } from '../protocol/errors.ts'
 import { utf8 } from '../protocol/bytes.ts'
 import { buildTrees } from './build-trees.ts'
+import { indexEnds } from './index-ends.ts'
 import { keyOf, prefixEnd, readUint, tags, uintPart } from './keys.ts'
 import type { Kv } from './kv.ts'
 
-export const formatVersion = 2
+export const formatVersion = 3
 
 /**
  * Step `n` brings a store of version n to version n + 1. It may run again after a crash, so it must not mind
- * finding its own work half done. Version 1 is the first; version 2 has the trees of refs.
+ * finding its own work half done. Version 1 is the first; version 2 has the trees of refs, version 3 knows what is over when.
  */
 export type MigrationSteps = Readonly<Record<number, (kv: Kv) => Promise<void>>>
-const steps: MigrationSteps = { 1: buildTrees }
+const steps: MigrationSteps = { 1: buildTrees, 2: indexEnds }
 
 export const versionKey = keyOf(tags.meta, utf8('version')).slice()
 

@@ -4,13 +4,14 @@ import type { SignedRecord, VerifiedRecord } from '../protocol/record/types.ts'
 import { encodeRef, keyOf, namePart, refBytes, spaceKey, tags } from './keys.ts'
 import { keyText } from './kv-memory.ts'
 import type { Kv } from './kv.ts'
+import { noteExpiry } from './record-ends.ts'
 import { appendLog, countItem, hereValue, putOrder, readHeld } from './record-writer.ts'
 import { sameRef } from './ref-pages.ts'
 import type { CollectionState, ShardState, ShardStates } from './shard-state.ts'
 import type { StagedBatch } from './staged-batch.ts'
 import { decodeBytes } from './stored-record.ts'
 import type { Drop, DroppedItem, ItemName, Records, StoredRecord } from './types.ts'
-import { beats, encodeWinner, isDeleted } from './winner-entry.ts'
+import { beats, encodeWinner, isListed } from './winner-entry.ts'
 
 /** A version that is left of an item whose winner goes. */
 interface Version {
@@ -77,7 +78,7 @@ export function stageDrops(
     const collection = state.collection(header.app, header.collection)
     const winner = batch.get(spaceKey(tags.winner, collection.space, itemKey(record)))
     if (winner === undefined || !sameRef(winner.subarray(0, refBytes), ref)) continue
-    if (!isDeleted(winner)) {
+    if (isListed(winner)) {
       batch.delete(spaceKey(tags.live, collection.space, ref))
       countItem(collection, winner, -1)
     }
@@ -130,7 +131,9 @@ function show(
   { ref, bytes }: Version,
   entry: Uint8Array,
 ): void {
-  if (isDeleted(entry)) return putOrder(batch, state, ref, hereValue(bytes))
+  // A sweep had been there while another version stood before it.
+  noteExpiry(batch, state.shard, entry)
+  if (!isListed(entry)) return putOrder(batch, state, ref, hereValue(bytes))
   putOrder(batch, state, ref, collection.pointer)
   batch.putRarelyRead(spaceKey(tags.live, collection.space, ref), bytes)
   countItem(collection, entry, 1)

@@ -1,5 +1,6 @@
 import { concatBytes, equalBytes } from '../protocol/bytes.ts'
 import { OnehopError } from '../protocol/errors.ts'
+import { hasExpired, withoutSections } from '../protocol/record/ends.ts'
 import { itemKey } from '../protocol/record/merge.ts'
 import type { RecordRef, VerifiedRecord } from '../protocol/record/types.ts'
 import { encodeRecord } from '../protocol/record/wire.ts'
@@ -15,7 +16,15 @@ import {
 import type { StagedBatch } from './staged-batch.ts'
 import { decodeBytes } from './stored-record.ts'
 import type { IncomingRecord, PutOptions, PutOutcome } from './types.ts'
-import { beats, encodeWinner, isDeleted, winnerExpiresMs } from './winner-entry.ts'
+import { noteBelow, noteExpiry } from './record-ends.ts'
+import { beats, encodeWinner, isListed, winnerExpiresMs } from './winner-entry.ts'
+
+/** When records come; nothing of it for those that were here before. */
+export interface ArrivalTime {
+  readonly nowMs?: number
+  /** What has expired by this start of a day is kept without its sections. */
+  readonly cutMs?: number | undefined
+}
 
 /** More in one call would hold the disk and the thread for too long; callers send several. */
 const putRecordsMax = 4096
@@ -27,25 +36,38 @@ const putRecordsMax = 4096
  * 2. A record's bytes lie once: with its collection while it is a winner and no tombstone, else in the order
  *    index. So the latest items of a collection are one range read, bytes included.
  * 3. A number's slot names the record of that number that came first. It is never overwritten.
+ * 4. What was swept is not taken in again: of what had expired by the cut the sections do not come to the disk.
  */
 export function stageRecords(
   batch: StagedBatch,
   states: ShardStates,
   records: readonly IncomingRecord[],
   options: PutOptions,
+  arrival: ArrivalTime = {},
 ): PutOutcome[] {
   if (records.length > putRecordsMax) {
     throw new OnehopError('TOO_LARGE', `${records.length} records at once; ${putRecordsMax} are allowed`)
   }
   const outcomes = records.map((incoming) => {
     const shard = states.change(incoming.record.header.owner, options.hosted ? 'hosted' : 'partial')
-    return stageRecord(batch, shard, incoming)
+    return stageRecord(batch, shard, bareWhereExpired(incoming, arrival), arrival)
   })
   options.also?.(batch, outcomes)
   return outcomes
 }
 
-function stageRecord(batch: StagedBatch, shard: ShardState, { record, bytes }: IncomingRecord): PutOutcome {
+function bareWhereExpired(incoming: IncomingRecord, { cutMs }: ArrivalTime): IncomingRecord {
+  if (cutMs === undefined || !hasExpired(incoming.record, cutMs)) return incoming
+  const record = withoutSections(incoming.record)
+  return { record, bytes: encodeRecord(record) }
+}
+
+function stageRecord(
+  batch: StagedBatch,
+  shard: ShardState,
+  { record, bytes }: IncomingRecord,
+  { nowMs }: ArrivalTime,
+): PutOutcome {
   const { header } = record
   const ref = encodeRef({ clock: header.clock, id: record.id })
   const collection = shard.collection(header.app, header.collection)
@@ -60,7 +82,7 @@ function stageRecord(batch: StagedBatch, shard: ShardState, { record, bytes }: I
     const held = readHeld(batch, shard.shard, ref)
     const returns = held === undefined && bringBack(batch, shard, ref)
     if (!returns && (same || held !== undefined))
-      return fillKnown(batch, shard, collection, { record, bytes }, ref, held)
+      return fillKnown(batch, shard, collection, { record, bytes }, ref, held, nowMs)
     if (!same) {
       equivocates = decodeRef(slot)
       const key = keyOf(tags.equivocation, shard.shard, header.device, uintPart(header.number), record.id)
@@ -70,7 +92,7 @@ function stageRecord(batch: StagedBatch, shard: ShardState, { record, bytes }: I
   shard.head.records++
   shard.head.recordBytes += bytes.length
   shard.tree.insert(ref)
-  const winner = stageVersion(batch, shard, collection, { record, bytes }, ref)
+  const winner = stageVersion(batch, shard, collection, { record, bytes }, ref, nowMs)
   return { state: 'stored', winner, equivocates, position: appendLog(shard, ref) }
 }
 
@@ -89,20 +111,25 @@ function stageVersion(
   collection: CollectionState,
   { record, bytes }: IncomingRecord,
   ref: Uint8Array,
+  nowMs: number | undefined,
 ): boolean {
-  const winnerKey = spaceKey(tags.winner, collection.space, itemKey(record))
+  const item = itemKey(record)
+  const winnerKey = spaceKey(tags.winner, collection.space, item)
   const entry = encodeWinner(ref, record)
   const before = batch.get(winnerKey)
+  noteExpiry(batch, shard.shard, entry)
   if (before !== undefined && !beats(entry, before)) {
+    noteBelow(batch, collection.space, item, { above: before, below: entry, nowMs })
     putOrder(batch, shard, ref, hereValue(bytes))
     return false
   }
   batch.put(winnerKey, entry)
-  if (before !== undefined && !isDeleted(before)) {
+  if (before !== undefined && isListed(before)) {
     retire(batch, shard, collection, before)
+    noteBelow(batch, collection.space, item, { above: entry, below: before, nowMs })
     countItem(collection, before, -1)
   }
-  if (isDeleted(entry)) {
+  if (!isListed(entry)) {
     putOrder(batch, shard, ref, hereValue(bytes))
   } else {
     putOrder(batch, shard, ref, collection.pointer)
@@ -135,6 +162,7 @@ function fillKnown(
   { record, bytes }: IncomingRecord,
   ref: Uint8Array,
   held: Uint8Array | undefined,
+  nowMs: number | undefined,
 ): PutOutcome {
   const winner = batch.get(spaceKey(tags.winner, collection.space, itemKey(record)))
   const wins = winner !== undefined && equalBytes(winner.subarray(0, 40), ref)
@@ -142,7 +170,11 @@ function fillKnown(
   if (held === undefined || equalBytes(held, bytes)) return known
   const filled = fillSections(record, held)
   if (filled === undefined) return known
-  if (wins && record.header.operation === 'put') {
+  const entry = encodeWinner(ref, record)
+  noteExpiry(batch, shard.shard, entry)
+  if (winner !== undefined && !wins)
+    noteBelow(batch, collection.space, itemKey(record), { above: winner, below: entry, nowMs })
+  if (wins && isListed(winner)) {
     batch.putRarelyRead(spaceKey(tags.live, collection.space, ref), filled)
   } else {
     putOrder(batch, shard, ref, hereValue(filled))
@@ -164,7 +196,11 @@ function fillSections(record: VerifiedRecord, held: Uint8Array): Uint8Array | un
 }
 
 /** The bytes of a record, wherever they lie, staged writes included. */
-export function readHeld(batch: StagedBatch, shard: Uint8Array, ref: Uint8Array): Uint8Array | undefined {
+export function readHeld(
+  batch: Pick<StagedBatch, 'getRarelyRead'>,
+  shard: Uint8Array,
+  ref: Uint8Array,
+): Uint8Array | undefined {
   const order = batch.getRarelyRead(keyOf(tags.order, shard, ref))
   if (order === undefined || order[0] !== orderLive) return order?.subarray(1)
   return batch.getRarelyRead(keyOf(tags.live, shard, order.subarray(1), ref))

@@ -20,7 +20,8 @@ import {
 import { keyText } from './kv-memory.ts'
 import type { Kv } from './kv.ts'
 import { LatestCache } from './latest-cache.ts'
-import { stageRecords } from './record-writer.ts'
+import { sweepStep } from './record-sweeper.ts'
+import { type ArrivalTime, stageRecords } from './record-writer.ts'
 import { RefTree, type RefOrder } from './ref-tree.ts'
 import { pageSlots, readPages, slotRef, takenSlots } from './ref-pages.ts'
 import { itemsOf, placesOf, unlistedOf } from './snapshot-order.ts'
@@ -29,6 +30,7 @@ import type { StagedBatch } from './staged-batch.ts'
 import { decodeStored } from './stored-record.ts'
 import { itemText, stageDrops, winnersAmong } from './record-dropper.ts'
 import type {
+  AlsoSwept,
   Drop,
   DroppedItem,
   Equivocation,
@@ -44,9 +46,10 @@ import type {
   Records,
   StoreBatch,
   StoredRecord,
+  Swept,
   Winner,
 } from './types.ts'
-import { decodeWinner, isDeleted, winnerExpiresMs } from './winner-entry.ts'
+import { decodeWinner, isListed, winnerExpiresMs } from './winner-entry.ts'
 
 const latestMax = 1000
 /** Each may bring a write for a winner; a batch stays within what one sync takes. */
@@ -62,6 +65,7 @@ export class KvRecords implements Records {
   readonly #states: ShardStates
   readonly #clock: Clock
   readonly #latest = new LatestCache()
+  #cutMs: number | undefined
 
   constructor(kv: Kv, commit: GroupCommit, states: ShardStates, clock: Clock) {
     this.#kv = kv
@@ -71,11 +75,13 @@ export class KvRecords implements Records {
   }
 
   put(records: readonly IncomingRecord[], options: PutOptions): Promise<PutOutcome[]> {
-    return this.#commit.submit((batch) => stageRecords(batch, this.#states, records, options))
+    return this.#commit.submit((batch) =>
+      stageRecords(batch, this.#states, records, options, this.#arrival()),
+    )
   }
 
   putIn(batch: StoreBatch, records: readonly IncomingRecord[], options: PutOptions): PutOutcome[] {
-    return stageRecords(batch as StagedBatch, this.#states, records, options)
+    return stageRecords(batch as StagedBatch, this.#states, records, options, this.#arrival())
   }
 
   async drop(shard: Uint8Array, drops: readonly Drop[]): Promise<DroppedItem[]> {
@@ -93,6 +99,25 @@ export class KvRecords implements Records {
       )
     }
     return found
+  }
+
+  sweep(shard: Uint8Array, cutMs: number, also?: AlsoSwept): Promise<Swept> {
+    return sweepStep({ kv: this.#kv, commit: this.#commit, states: this.#states }, shard, cutMs, also)
+  }
+
+  async reclaim(shard: Uint8Array): Promise<void> {
+    for (const tag of [tags.live, tags.order]) {
+      const from = keyOf(tag, shard).slice()
+      await this.#kv.compact?.(from, prefixEnd(from) as Uint8Array)
+    }
+  }
+
+  expireUpTo(cutMs: number | undefined): void {
+    this.#cutMs = cutMs
+  }
+
+  #arrival(): ArrivalTime {
+    return { nowMs: this.#clock.nowMs(), cutMs: this.#cutMs }
   }
 
   dropped(shard: Uint8Array, ref: RecordRef): StoredRecord | undefined {
@@ -149,7 +174,7 @@ export class KvRecords implements Records {
     const key = keyOf(tags.winner, shard, place, itemKey)
     for (let round = 0; round < 3; round++) {
       const entry = this.#kv.get(key)
-      if (entry === undefined || isDeleted(entry)) return undefined
+      if (entry === undefined || !isListed(entry)) return undefined
       const expiresMs = winnerExpiresMs(entry)
       if (expiresMs !== 0 && expiresMs <= this.#clock.nowMs()) return undefined
       const bytes = this.#kv.get(keyOf(tags.live, shard, place, entry.subarray(0, refBytes)))

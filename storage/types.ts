@@ -81,6 +81,17 @@ export interface DroppedItem extends ItemName {
   readonly restored: StoredRecord | undefined
 }
 
+/** Stages more into the batch that sweeps, knowing what the records were before. Runs synchronously, maybe twice. */
+export type AlsoSwept = (batch: StoreBatch, swept: readonly StoredRecord[]) => void
+
+export interface Swept {
+  /** Records that lost their sections in this step. */
+  readonly records: number
+  /** By so much the shard takes less room. */
+  readonly bytes: number
+  readonly more: boolean
+}
+
 export interface PutOptions {
   /** Status of a shard that this put creates: hosted, or else partial. A known shard keeps its status. */
   readonly hosted: boolean
@@ -133,6 +144,16 @@ export interface Records {
   dropped(shard: IdentityId, ref: RecordRef): StoredRecord | undefined
   /** All of them, 1,000 at a time, in order. */
   allDropped(shard: IdentityId, after?: RecordRef): Promise<StoredRecord[]>
+
+  /**
+   * One step of the sweep of a shard at a cut (the start of a UTC day): records that are over lose their sections, and items that
+   * have expired leave the lists. Bounded; a step that a crash interrupts is done again.
+   */
+  sweep(shard: IdentityId, cutMs: number, also?: AlsoSwept): Promise<Swept>
+  /** Has the disk give back the room of what was swept; else it does when it next gets to those records. */
+  reclaim(shard: IdentityId): Promise<void>
+  /** From now on, what had expired by this cut comes without its sections; undefined: as it comes. */
+  expireUpTo(cutMs: number | undefined): void
 
   get(shard: IdentityId, ref: RecordRef): StoredRecord | undefined
   getMany(shard: IdentityId, refs: readonly RecordRef[]): Promise<(StoredRecord | undefined)[]>

@@ -4,7 +4,7 @@ import type { VerifiedRecord } from '../protocol/record/types.ts'
 import { decodeRef, readUint, refBytes, scratch, writeUint } from './keys.ts'
 import type { Winner } from './types.ts'
 
-/** Clock and id (40), device (32), deleted (1), expiry (8, zero for never). */
+/** Clock and id (40), device (32), 1 deleted, 2 expired and swept (1), expiry (8, zero for never). */
 const winnerBytes = refBytes + 32 + 1 + 8
 
 export function encodeWinner(ref: Uint8Array, record: VerifiedRecord): Uint8Array {
@@ -28,8 +28,20 @@ export function decodeWinner(bytes: Uint8Array): Winner {
   }
 }
 
-export function isDeleted(winner: Uint8Array): boolean {
+function isDeleted(winner: Uint8Array): boolean {
   return winner[refBytes + 32] === 1
+}
+
+/** The item is in the lists, even if it has expired. */
+export function isListed(winner: Uint8Array): boolean {
+  return winner[refBytes + 32] === 0
+}
+
+/** The entry of an item that has expired, once it is in no list any more. */
+export function sweptWinner(winner: Uint8Array): Uint8Array {
+  const bytes = winner.slice()
+  bytes[refBytes + 32] = 2
+  return bytes
 }
 
 /** 0 for never. */

@@ -56,8 +56,8 @@ export function blobOperations({
         if (!hosting.hasRoom(owner, size))
           throw new OnehopError('NO_QUOTA', `${size} bytes do not fit into the quota`)
         await blobs.putManifest(blob, manifest)
-        await copies.hold(owner, blob)
       }
+      await copies.hold(owner, blob)
       const missing = (await blobs.missing(blob)) ?? []
       return { blob, size, missing: missing.slice(0, apiLimits.missingChunksMax) }
     },

@@ -2,10 +2,11 @@ import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
 import type { Clock, Log, Random } from '../../protocol/ports.ts'
-import { clockOf } from '../../protocol/record/clock.ts'
-import type { IdentityId, RecordRef } from '../../protocol/record/types.ts'
+import { clockMs, clockOf } from '../../protocol/record/clock.ts'
+import { dayMs, hasExpired, withoutSections } from '../../protocol/record/ends.ts'
+import { itemKey } from '../../protocol/record/merge.ts'
+import type { IdentityId, RecordRef, SignedRecord } from '../../protocol/record/types.ts'
 import { checkBytes } from '../../protocol/record/verify.ts'
-import { splitRecord } from '../../protocol/record/wire.ts'
 import {
   auditIndex,
   auditStart,
@@ -18,7 +19,7 @@ import {
   type AuditAnswer,
   type AuditAsk,
 } from '../../protocol/replication/audit.ts'
-import { decodeBytes } from '../../storage/stored-record.ts'
+import { decodeStored } from '../../storage/stored-record.ts'
 import type { Store } from '../../storage/types.ts'
 import type { Config } from '../config.ts'
 import type { Hosting } from '../hosting.ts'
@@ -62,7 +63,9 @@ const againParts = 24
 /** Shards of one node that are looked at together, once one of them failed. */
 const portion = 8
 const suspectsMax = 4_096
-const distrustMs = 30 * 86_400_000
+const distrustMs = 30 * dayMs
+/** More than two clocks, and `until` behind one of them, can be apart. */
+const expiryDoubtMs = 3 * dayMs
 
 interface Suspicion {
   readonly node: NodeId
@@ -224,8 +227,7 @@ export class Audits {
     const { crypto, log } = this.#parts
     let isGood = true
     try {
-      const walk = await this.#walk(owner, until, nonce, (bytes, ref) => {
-        const record = decodeBytes(bytes)
+      const walk = await this.#walk(owner, until, nonce, (record, ref) => {
         isGood &&= equalBytes(record.id, ref.id) && checkBytes(crypto, record) === undefined
       })
       if (isGood) return walk
@@ -284,7 +286,7 @@ export class Audits {
     owner: IdentityId,
     until: bigint,
     nonce: Uint8Array,
-    onRecord?: (bytes: Uint8Array, ref: RecordRef) => void,
+    onRecord?: (record: SignedRecord, ref: RecordRef) => void,
   ): Promise<AuditAnswer> {
     const { crypto, digests, store } = this.#parts
     const standing = await this.#standing(owner, until)
@@ -295,13 +297,23 @@ export class Audits {
         for (let i = 0; i < stepsAtOnce && next !== undefined && set.size > 0; i++) {
           const ref = set.at(auditIndex(next, set.size))
           const stored = store.records.get(owner, ref)
-          if (stored !== undefined) onRecord?.(stored.bytes, ref)
-          next = stored && auditStep(crypto, next, splitRecord(stored.bytes))
+          const record = stored && decodeStored(stored)
+          if (record !== undefined) onRecord?.(record, ref)
+          const isSwept = record !== undefined && this.#maySweep(owner, ref, record, until)
+          next = record && auditStep(crypto, next, isSwept ? withoutSections(record) : record)
         }
       })
       at = next
     }
     return { ...standing, proof: standing.size > 0 ? at : undefined }
+  }
+
+  /** Of what one holder has swept and another has not yet, both show the header. */
+  #maySweep(owner: IdentityId, ref: RecordRef, record: SignedRecord, until: bigint): boolean {
+    const { app, collection } = record.header
+    if (hasExpired(record, clockMs(until) + expiryDoubtMs)) return true
+    const winner = this.#parts.store.records.winnerEntry(owner, app, collection, itemKey(record))
+    return winner !== undefined && !equalBytes(winner.ref.id, ref.id)
   }
 }
 

@@ -1,5 +1,6 @@
 import { concatBytes, toHex } from '../../protocol/bytes.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
+import { encode } from '../../protocol/codec.ts'
 import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
 import type { Log } from '../../protocol/ports.ts'
 import type { IdentityId } from '../../protocol/record/types.ts'
@@ -14,7 +15,8 @@ import {
   encodeMaybe,
 } from '../../protocol/replication/messages.ts'
 import { encodeManifest } from '../../protocol/blob-manifest.ts'
-import type { BlobStore, Store } from '../../storage/types.ts'
+import { decodeAs, uint } from '../../protocol/shape.ts'
+import type { BlobStore, Store, StoreBatch } from '../../storage/types.ts'
 import type { Hosting } from '../hosting.ts'
 import type { NodeId, Rpc } from '../net/rpc.ts'
 import type { Holders } from './holders.ts'
@@ -40,6 +42,10 @@ const hasIt = Uint8Array.of(1)
 
 /** (owner, blob) pairs: whose shard a blob is counted in. A blob that two people posted is kept once. */
 const table = 'blob-owner'
+/** The same pairs, with the cut at which the last record that was known to name the blob was swept. */
+const looseTable = 'blob-loose'
+/** The same pairs, of what went by that. It is not fetched again from whoever has it still. */
+const goneTable = 'blob-gone'
 
 /** Blobs travel to the other holders of a shard as soon as they are whole here: offered, then fetched by chunk. */
 export class BlobCopies {
@@ -56,7 +62,7 @@ export class BlobCopies {
       // A stranger's blobs would eat the owner's quota.
       if (!parts.holders.isHolder(owner, from) && !parts.wasAsked(owner, from))
         throw new OnehopError('FORBIDDEN', `${from} holds no seat of the shard of ${toHex(owner)}`)
-      if (await this.#isWhole(owner, blob)) return encodeMaybe(hasIt)
+      if (this.#isGone(owner, blob) || (await this.#isWhole(owner, blob))) return encodeMaybe(hasIt)
       if (this.#tasks.size >= tasksMax) throw new OnehopError('BUSY', 'too many blobs are on their way')
       this.#start(this.bring(from, owner, blob))
       return encodeMaybe(undefined)
@@ -84,6 +90,65 @@ export class BlobCopies {
     return this.#parts.store.table(table).get(concatBytes(owner, blob)) !== undefined
   }
 
+  #isGone(owner: IdentityId, blob: Uint8Array): boolean {
+    return this.#parts.store.table(goneTable).get(concatBytes(owner, blob)) !== undefined
+  }
+
+  /** A record that named it was swept. Stages it with that. */
+  noteLooseIn(batch: StoreBatch, owner: IdentityId, blob: Uint8Array, cutMs: number): void {
+    this.#parts.store.table(looseTable).putIn(batch, concatBytes(owner, blob), encode(cutMs))
+  }
+
+  /** Those that became so at an earlier cut; as many as are looked at together. */
+  async loose(owner: IdentityId, beforeMs: number): Promise<readonly Uint8Array[]> {
+    const entries = await this.#parts.store.table(looseTable).range({ prefix: owner, limit: keysAtOnce })
+    return entries
+      .filter(({ value }) => decodeAs(uint(), value, looseTable) < beforeMs)
+      .map(({ key }) => key.slice(32))
+  }
+
+  /** Something names it after all. */
+  async noteTied(owner: IdentityId, blob: Uint8Array): Promise<void> {
+    await this.#parts.store.table(looseTable).delete(concatBytes(owner, blob))
+  }
+
+  /** A record came that names it: whatever was swept, it is wanted now. */
+  async noteNamed(owner: IdentityId, blob: Uint8Array): Promise<void> {
+    if (this.#isGone(owner, blob)) await this.#parts.store.table(goneTable).delete(concatBytes(owner, blob))
+  }
+
+  /**
+   * Counts it no more in the owner's shard, and deletes it where it is in nobody else's. What is loose says so until it is gone, so
+   * that a crash in between is gone on with. False when it was sent anew meanwhile.
+   */
+  async letGo(owner: IdentityId, blob: Uint8Array): Promise<boolean> {
+    const { store, blobs } = this.#parts
+    const key = concatBytes(owner, blob)
+    const size = (await blobs.manifest(blob))?.size ?? 0
+    const goes = await store.write((batch) => {
+      if (store.table(looseTable).getIn(batch, key) === undefined) return false
+      store.table(goneTable).putIn(batch, key, new Uint8Array(0))
+      if (store.table(table).getIn(batch, key) === undefined) return true
+      store.table(table).deleteIn(batch, key)
+      store.shards.addBlobBytesIn(batch, owner, -size)
+      return true
+    })
+    if (!goes) return false
+    if (!(await this.#isAnybodys(blob))) await blobs.delete(blob)
+    await this.noteTied(owner, blob)
+    return true
+  }
+
+  async #isAnybodys(blob: Uint8Array): Promise<boolean> {
+    let after: IdentityId | undefined
+    for (;;) {
+      const page = await this.#parts.store.shards.list(after && { after })
+      if (page.some(({ shard, blobBytes }) => blobBytes > 0 && this.isHeldFor(shard, blob))) return true
+      after = page.at(-1)?.shard
+      if (after === undefined) return false
+    }
+  }
+
   async #isWhole(owner: IdentityId, blob: Uint8Array): Promise<boolean> {
     return this.isHeldFor(owner, blob) && (await this.#parts.blobs.missing(blob))?.length === 0
   }
@@ -94,6 +159,9 @@ export class BlobCopies {
     const size = (await blobs.manifest(blob))?.size ?? 0
     await store.write((batch) => {
       const key = concatBytes(owner, blob)
+      // It is wanted, whatever was swept before.
+      for (const name of [looseTable, goneTable])
+        if (store.table(name).getIn(batch, key) !== undefined) store.table(name).deleteIn(batch, key)
       if (store.table(table).getIn(batch, key) !== undefined) return
       store.table(table).putIn(batch, key, new Uint8Array(0))
       store.shards.addBlobBytesIn(batch, owner, size)
@@ -144,6 +212,8 @@ export class BlobCopies {
     const { rpc, blobs, hosting, log } = this.#parts
     const signal = this.#signal
     if (signal === undefined) return false
+    // As good as here: nothing is missing of what anybody could ask for.
+    if (this.#isGone(owner, blob)) return true
     try {
       if ((await blobs.manifest(blob)) === undefined) {
         const encoded = decodeMaybe(

@@ -1,15 +1,9 @@
 /**
- * Which version of an item counts, and for how long. Pure functions of the records alone, so replicas that hold
+ * Which version of an item counts. Pure functions of the records alone, so replicas that hold
  * the same records agree without talking.
  */
 import { compareBytes } from '../bytes.ts'
-import { clockMs } from './clock.ts'
 import type { SignedRecord } from './types.ts'
-
-const dayMs = 86_400_000
-
-/** A box that was away for so long still learns of what was deleted. */
-export const tombstoneMs = 90 * dayMs
 
 type Version = Pick<SignedRecord, 'header' | 'id'>
 
@@ -35,23 +29,8 @@ export function isTombstone(record: Version): boolean {
   return record.header.operation === 'delete'
 }
 
-/** Not shown any more, though it may still be in the set. */
+/** Not shown any more. That it was there is kept for good: ends.ts says what of it. */
 export function isHidden(record: Version, nowMs: number): boolean {
   const { expiresMs } = record.header
   return isTombstone(record) || (expiresMs !== undefined && expiresMs <= nowMs)
-}
-
-/** The time after which the next cut takes it out of the set; undefined when none does. */
-export function endsMs(record: Version): number | undefined {
-  return isTombstone(record) ? clockMs(record.header.clock) + tombstoneMs : record.header.expiresMs
-}
-
-/** The latest start of a UTC day. Peers name the cut they compare under, so their clocks need not agree. */
-export function utcDayCutMs(nowMs: number): number {
-  return Math.floor(nowMs / dayMs) * dayMs
-}
-
-export function isInSet(record: Version, cutMs: number): boolean {
-  const ends = endsMs(record)
-  return ends === undefined || ends > cutMs
 }

@@ -37,19 +37,6 @@ export function decodeRecord(crypto: Pick<CryptoProvider, 'sha256'>, bytes: Uint
   return { header, headerBytes, message, signature, sections, id: crypto.sha256(message) }
 }
 
-/** The parts of a record that was decoded before, and nothing about what they say. */
-export function splitRecord(bytes: Uint8Array): Pick<SignedRecord, 'headerBytes' | 'sections'> {
-  const reader = new Reader(bytes)
-  reader.expect(majorArray, 3, 'record')
-  const headerBytes = reader.take(reader.head(majorBytes, 'header'), 'header')
-  reader.expect(majorBytes, signatureBytes, 'signature')
-  reader.take(signatureBytes, 'signature')
-  const count = Math.min(reader.head(majorArray, 'sections'), limits.recordSectionsMax)
-  const sections = Array.from({ length: count }, () => reader.nextSection())
-  reader.end()
-  return { headerBytes, sections }
-}
-
 /** The bytes that `decodeRecord` took, byte for byte. */
 export function encodeRecord(
   record: Pick<SignedRecord, 'headerBytes' | 'signature' | 'sections'>,
@@ -131,17 +118,12 @@ class Reader {
   }
 
   section(header: SectionHeader): Uint8Array | undefined {
-    const section = this.nextSection()
-    if (section !== undefined && section.length !== header.length) throw malformed('section')
-    return section
-  }
-
-  nextSection(): Uint8Array | undefined {
     if (this.#bytes[this.#offset] === nullByte) {
       this.#offset++
       return undefined
     }
-    return this.take(this.head(majorBytes, 'section'), 'section')
+    this.expect(majorBytes, header.length, 'section')
+    return this.take(header.length, 'section')
   }
 
   end(): void {

@@ -74,7 +74,7 @@ export const mutants: readonly Mutant[] = [
     name: 'a delete does not last: any later arrival shows the item again',
     file: 'storage/record-writer.ts',
     find: 'if (before !== undefined && !beats(entry, before)) {',
-    replace: 'if (before !== undefined && !isDeleted(before) && !beats(entry, before)) {',
+    replace: 'if (before !== undefined && isListed(before) && !beats(entry, before)) {',
   },
   {
     name: 'a superseded version is thrown away',

@@ -68,7 +68,12 @@ export class Resident {
   }
 
   /** Signs an item of a collection as it stands in the schema; public fields only. */
-  sign(collectionName: string, value: Fields, operation: 'put' | 'delete' = 'put'): Uint8Array {
+  sign(
+    collectionName: string,
+    value: Fields,
+    operation: 'put' | 'delete' = 'put',
+    expiresMs?: number,
+  ): Uint8Array {
     const collection = this.#schema.collections.get(collectionName)
     if (collection === undefined) throw new Error(`no collection ${collectionName}`)
     const record = signRecord(
@@ -84,7 +89,7 @@ export class Resident {
         clock: this.#clock.tick(this.#nowMs()),
         operation,
         schema: this.#schema.hash,
-        expiresMs: undefined,
+        expiresMs,
         sections: operation === 'put' ? planSections(this.#schema, collectionName, value as never) : [],
       },
       this.person.device.seed,
@@ -98,8 +103,8 @@ export class Resident {
   }
 
   /** Signs and writes; throws when the node refuses. Answers the record's id in hex. */
-  async put(node: MeshNode, collection: string, value: Fields): Promise<string> {
-    return this.#write(node, this.sign(collection, value))
+  async put(node: MeshNode, collection: string, value: Fields, expiresMs?: number): Promise<string> {
+    return this.#write(node, this.sign(collection, value, 'put', expiresMs))
   }
 
   /** Deletes the item that has this value in its key field. */

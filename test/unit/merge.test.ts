@@ -1,22 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { clockOf } from '../../protocol/record/clock.ts'
-import {
-  compareVersions,
-  endsMs,
-  isHidden,
-  isInSet,
-  itemKey,
-  tombstoneMs,
-  utcDayCutMs,
-  winner,
-} from '../../protocol/record/merge.ts'
+import { compareVersions, isHidden, itemKey, winner } from '../../protocol/record/merge.ts'
 import type { RecordHeader } from '../../protocol/record/types.ts'
 import { createPerson, recordBy, seededCrypto, writtenMs } from '../support/people.ts'
 
 const crypto = seededCrypto(1)
 const ada = createPerson(crypto)
-const dayMs = 86_400_000
 
 describe('merge', () => {
   const version = fc.record({
@@ -76,22 +66,13 @@ describe('merge', () => {
     expect(itemKey(note)).toEqual(new Uint8Array())
   })
 
-  it('hides at expiry, and leaves the set at the next start of a UTC day', () => {
+  it('hides at expiry, and what is deleted at once', () => {
     const expiresMs = writtenMs + 5
     const record = recordBy(crypto, ada, { expiresMs })
     expect(isHidden(record, expiresMs - 1)).toBe(false)
     expect(isHidden(record, expiresMs)).toBe(true)
-    expect(isInSet(record, utcDayCutMs(expiresMs + 1))).toBe(true)
-    expect(isInSet(record, utcDayCutMs(expiresMs + dayMs))).toBe(false)
-    expect(utcDayCutMs(expiresMs) % dayMs).toBe(0)
-    expect(endsMs(recordBy(crypto, ada))).toBeUndefined()
-  })
-
-  it('keeps tombstones for ninety days', () => {
     const tombstone = recordBy(crypto, ada, { operation: 'delete', sections: [], clock: clockOf(writtenMs) })
     expect(isHidden(tombstone, writtenMs)).toBe(true)
-    expect(isInSet(tombstone, utcDayCutMs(writtenMs + tombstoneMs))).toBe(true)
-    expect(isInSet(tombstone, utcDayCutMs(writtenMs + tombstoneMs + dayMs))).toBe(false)
   })
 })
 
