@@ -18,6 +18,8 @@ export interface ScrubParts {
   readonly location: string
   readonly clock: Clock
   readonly log: Log
+  /** The disk, where it is another than the machine's. */
+  readonly read?: (path: string) => Promise<Uint8Array>
 }
 
 export class Scrub {
@@ -42,11 +44,11 @@ export class Scrub {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { location, clock } = this.#parts
+    const { location, clock, read } = this.#parts
     const pause = (): Promise<void> => clock.sleep(pauseMs, signal)
     for (let waitMs = firstMs; this.#damaged === undefined; waitMs = everyMs) {
       await clock.sleep(waitMs, signal)
-      const found = damagedFiles(join(location, 'level'), { pause, signal, logs: false })
+      const found = damagedFiles(join(location, 'level'), { pause, read, signal, logs: false })
       try {
         for await (const { name } of found) return await this.found(name)
       } catch (cause) {

@@ -18,6 +18,8 @@ export interface DamageOptions {
   readonly logs?: boolean
   /** Also logs whose end is cut, as by a power cut: an opening knows what to do with these, a repair believes every byte. */
   readonly cutLogs?: boolean
+  /** Reads a file whole, from a disk that may fail. */
+  readonly read?: ((path: string) => Promise<Uint8Array>) | undefined
   /** Between two files. */
   readonly pause?: () => Promise<void>
   readonly signal?: AbortSignal | undefined
@@ -25,10 +27,11 @@ export interface DamageOptions {
 
 /** Files that go meanwhile, as of a database that runs, are none that are damaged. */
 export async function* damagedFiles(level: string, options: DamageOptions = {}): AsyncGenerator<DamagedFile> {
+  const { read = readFile } = options
   for (const name of await filesOf(level, options)) {
     options.signal?.throwIfAborted()
     const path = join(level, name)
-    const bytes = await unlessMissing(readFile(path))
+    const bytes = await unlessMissing<Uint8Array>(read(path), name)
     const found =
       bytes &&
       (name.endsWith('.log') ? logDamage(path, bytes, options.cutLogs === true) : tableDamage(path, bytes))
@@ -85,12 +88,12 @@ async function replace(path: string, bytes: Uint8Array): Promise<void> {
   await rename(draft, path)
 }
 
-async function unlessMissing<T>(reading: Promise<T>): Promise<T | undefined> {
+async function unlessMissing<T>(reading: Promise<T>, what = 'its files'): Promise<T | undefined> {
   try {
     return await reading
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     // A disk that cannot read says so in the words of the store.
-    throw asStoreError(cause, 'its files')
+    throw asStoreError(cause, what)
   }
 }

@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { ClassicLevel } from 'classic-level'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -223,5 +223,41 @@ test('the scrub reads every table, says which is damaged, and the next opening m
   await running
   const { kv, kept } = await openOrMend(store, { clock, keepIn })
   expect(kept).toBeDefined()
+  await kv.close()
+})
+
+test('a table that the disk cannot read is told as one that is damaged, one that went meanwhile is not', async () => {
+  const store = copy()
+  const tables = files(store).filter((name) => name.endsWith('.ldb'))
+  const [gone, bad] = [tables[0] as string, tables[1] as string]
+  const faults = new Map([[gone, 'ENOENT']])
+  const virtual = createVirtualClock()
+  const said: unknown[] = []
+  const log = { debug() {}, info() {}, warn() {}, error: (...args: unknown[]) => said.push(args) }
+  const read = async (path: string): Promise<Uint8Array> => {
+    const code = faults.get(basename(path))
+    if (code !== undefined) throw Object.assign(new Error(`${code}: read`), { code })
+    return readFileSync(path)
+  }
+  const scrub = new Scrub({ location: store, clock: virtual, log, read })
+  const closing = new AbortController()
+  const running = scrub.run(closing.signal).catch(() => undefined)
+  const pass = async (ms: number): Promise<void> => {
+    await virtual.advance(ms)
+    for (let i = 0; i < 40; i++) {
+      await setTimeout(2)
+      await virtual.advance(500)
+    }
+  }
+  await pass(3_600_000)
+  expect(scrub.damaged).toBeUndefined()
+  faults.set(bad, 'EIO')
+  await pass(7 * 86_400_000)
+  expect(scrub.damaged).toBe(`the disk fails: ${bad}`)
+  expect(said).toEqual([['store.damaged', { file: scrub.damaged }]])
+  closing.abort()
+  await running
+  // The next opening looks for itself.
+  const { kv } = await openOrMend(store, { clock, keepIn })
   await kv.close()
 })
