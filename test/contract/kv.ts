@@ -89,6 +89,22 @@ export function kvContract(name: string, make: () => Promise<Kv>): void {
       )
     })
 
+    test('giving room back changes nothing that is read, and writes go on meanwhile', async () => {
+      await kv.batch(Array.from({ length: 200 }, (_, i) => put([2, i], [i])))
+      await kv.batch(Array.from({ length: 100 }, (_, i) => ({ type: 'del', key: Uint8Array.of(2, i) })))
+      await Promise.all([
+        kv.compact?.(Uint8Array.of(2), Uint8Array.of(3)),
+        kv.batch([put([2, 250], [7])]),
+        kv.compact?.(Uint8Array.of(3), Uint8Array.of(4)),
+      ])
+      const keys = await kv.keys({ gte: Uint8Array.of(2), lt: Uint8Array.of(3) })
+      expect(keys.map((key) => key[1])).toStrictEqual([
+        ...Array.from({ length: 100 }, (_, i) => i + 100),
+        250,
+      ])
+      expect(kv.get(Uint8Array.of(2, 99))).toBeUndefined()
+    })
+
     test('closing twice is closing once, and every call then says CLOSED', async () => {
       await kv.batch([put([1], [1])])
       const closing = kv.close()
