@@ -1,4 +1,5 @@
 import { compareBytes, emptyBytes, fromHex, toHex } from '../../protocol/bytes.ts'
+import { limits } from '../../protocol/limits.ts'
 import { makeChain } from '../../protocol/placement/chain.ts'
 import { encodePlaced } from '../../protocol/placement/messages.ts'
 import {
@@ -37,6 +38,9 @@ async function demandLive(world: World): Promise<string[]> {
   const { mesh, people, history } = world
   // What was lost on the way before the heal is given up after so long.
   await mesh.clock.advance(requestTimeoutMs)
+  // Who wrote at a node whose clock was ahead is refused by all others until theirs have come near.
+  const datedMs = Math.max(...people.flatMap(({ writers }) => writers.map((writer) => writer.datedMs)))
+  await mesh.clock.advance(Math.max(0, datedMs - limits.clockAheadMsMax - mesh.clock.nowMs()))
   const missing: string[] = []
   for (const person of people) {
     const seated = seatedOf(world, person.owner)

@@ -4,7 +4,7 @@ import { encodeLog } from '../../protocol/identity/entry.ts'
 import { append } from '../../protocol/identity/log.ts'
 import { addDevice, deviceFromSeed, ownerAdmission, provePossession } from '../../protocol/identity/make.ts'
 import type { DeviceSecrets } from '../../protocol/identity/types.ts'
-import { HybridClock } from '../../protocol/record/clock.ts'
+import { clockMs, HybridClock } from '../../protocol/record/clock.ts'
 import { signRecord } from '../../protocol/record/sign.ts'
 import type { Fields, SignedRecord } from '../../protocol/record/types.ts'
 import { encodeRecord } from '../../protocol/record/wire.ts'
@@ -30,6 +30,11 @@ export class Writer {
     this.owner = owner
     this.#author = author
     this.#device = device
+  }
+
+  /** The latest that it wrote is dated so. */
+  get datedMs(): number {
+    return clockMs(this.#clock.last)
   }
 
   /** `nowMs`: the time of the node that the device is connected to, as an app corrects its clock by it. */
