@@ -35,6 +35,7 @@ import { placementOperations } from './operations/placement-operations.ts'
 import { recordOperations } from './operations/record-operations.ts'
 import { tokenOperations } from './operations/token-operations.ts'
 import { createPairing, type Pairing } from './pairing/pairing.ts'
+import { Absences } from './placement/absences.ts'
 import { Finder, shardKey } from './placement/find.ts'
 import { Invitations } from './placement/invitations.ts'
 import { LeaseEnds } from './placement/lease-ends.ts'
@@ -156,8 +157,10 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     regionOf: (node) => neighbours.get(node)?.hello.region,
     isHolder: (owner, node) => replicaSets.members(owner).includes(node),
   })
+  const absences = await Absences.open(base)
   const neighbours: Neighbours = new Neighbours({
     ...base,
+    absences,
     heartbeatMs: config.hosting.heartbeatMs,
     suspectAfterMs: config.hosting.suspectAfterMs,
     describe: (to) => ({ ...describe(), offeredBytes: leases.offeredBytes(to) }),
@@ -430,6 +433,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
 
   tasks.start('revoked-devices', (signal) => revokedDevices.run(signal))
   tasks.start('neighbours', (signal) => neighbours.run(signal))
+  tasks.start('absences', (signal) => absences.run(signal))
   tasks.start('distribution', (signal) => placement.distribution.run(signal))
   tasks.start('replication', (signal) => replication.run(signal))
   tasks.start('revocations', (signal) => revocations.run(signal))

@@ -18,7 +18,7 @@ export interface PlacementOperationsParts {
   readonly config: Config['hosting']
   readonly identities: Identities
   readonly finder: Finder
-  readonly neighbours: Pick<Neighbours, 'get' | 'awayMs' | 'list'>
+  readonly neighbours: Pick<Neighbours, 'get' | 'awayMs' | 'absentMs' | 'list'>
   readonly placement: Placement
   readonly replication: Pick<Replication, 'sourcesLeft'>
   readonly self: NodeId
@@ -43,7 +43,7 @@ export function placementOperations(parts: PlacementOperationsParts): Pick<Opera
       const isMember = members.some(({ node }) => toHex(node) === self)
       const gone = [...members, ...standby]
         .map(({ node }) => node)
-        .filter((node) => isMember && neighbours.awayMs(toHex(node)) >= config.replaceAfterMs)
+        .filter((node) => isMember && neighbours.absentMs(toHex(node)) >= config.replaceAfterMs)
       return { replicaSet: found.chain.bytes, source: found.source, heard, gone }
     },
 

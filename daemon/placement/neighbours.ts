@@ -5,6 +5,7 @@ import type { Candidate } from '../../protocol/placement/rendezvous.ts'
 import { fromHex } from '../../protocol/bytes.ts'
 import type { Clock, Log } from '../../protocol/ports.ts'
 import type { NodeId, Routing, Rpc } from '../net/rpc.ts'
+import type { Absences } from './absences.ts'
 
 /** What this node knows of another: what it said of itself, and when it was last heard. */
 export interface Neighbour {
@@ -29,6 +30,7 @@ export interface NeighboursParts {
   readonly isTrusted?: (node: NodeId) => boolean
   /** Lost a seat not long ago, as it had not what it said. */
   readonly isDistrusted?: (node: NodeId) => boolean
+  readonly absences: Pick<Absences, 'listenFor' | 'heard' | 'awayMs'>
 }
 
 /** As a stranger with so many times the logarithm of its space: three of four shards go to the friend. */
@@ -39,8 +41,8 @@ const helloTimeoutMs = 5_000
 
 /**
  * Who is around. Every peer is greeted when it connects and at each heartbeat; those that this node depends on
- * (`watch`) are dialled again when they are away. Being away is counted in this node's own time, from when it
- * last heard the other, or from its own start.
+ * (`watch`) are dialled again when they are away. Who is there is judged by what this node heard since its own start; who
+ * stayed away for so long that it loses a seat by all of its runs.
  */
 export class Neighbours {
   readonly #parts: NeighboursParts
@@ -82,6 +84,11 @@ export class Neighbours {
     return silenceMs({ nowMs: clock.monotonicMs(), heardMs, startedMs: this.#startedMs, heartbeatMs })
   }
 
+  /** 0 while it is heard; else for how long this node missed it, over all of its runs. Of those that are watched. */
+  absentMs(node: NodeId): number {
+    return this.awayMs(node) === 0 ? 0 : this.#parts.absences.awayMs(node)
+  }
+
   isSuspect(node: NodeId): boolean {
     return this.awayMs(node) >= this.#parts.suspectAfterMs
   }
@@ -116,7 +123,9 @@ export class Neighbours {
 
   /** From now on this peer is dialled when it is away. */
   watch(node: NodeId): void {
-    if (node !== this.#parts.rpc.self) this.#watched.add(node)
+    if (node === this.#parts.rpc.self) return
+    this.#watched.add(node)
+    this.#parts.absences.listenFor(node)
   }
 
   unwatch(node: NodeId): void {
@@ -172,6 +181,7 @@ export class Neighbours {
   }
 
   #heard(node: NodeId, hello: Hello, latencyMs: number | undefined): void {
+    this.#parts.absences.heard(node)
     const before = this.#known.get(node)
     if (before === undefined || this.isSuspect(node)) this.#nextSuspicionMs = 0
     const neighbour: Neighbour = {

@@ -109,7 +109,7 @@ export class Repair {
     const { audits, neighbours } = this.#parts
     return ({ node }) => {
       const name = toHex(node)
-      return audits.hasFailed(name, owner) ? Infinity : neighbours.awayMs(name)
+      return audits.hasFailed(name, owner) ? Infinity : neighbours.absentMs(name)
     }
   }
 
@@ -119,7 +119,7 @@ export class Repair {
     // Thousands of shards have the same few members: each is looked at once.
     const away = new Map<NodeId, number>()
     const awayMs = (node: NodeId): number => {
-      const known = away.get(node) ?? neighbours.awayMs(node)
+      const known = away.get(node) ?? neighbours.absentMs(node)
       away.set(node, known)
       return known
     }

@@ -131,6 +131,7 @@ export class Replication {
       placement.distribution.onTold((node, owner) => {
         if (this.holders.others(owner).includes(node)) this.push.to(node, owner)
       }),
+      this.#parts.hosting.onAdded((owner) => this.#watch(owner)),
       this.#parts.hosting.onRemoved((owner) => this.#snapshots.ended(owner)),
       placement.onJoining((owner, sources) => this.#joining.note(owner, sources)),
       placement.onJoined((owner, sources) => {
@@ -145,13 +146,13 @@ export class Replication {
       }),
       replicaSets.onChanged(({ newest }) => {
         if (!this.#parts.hosting.has(newest.owner)) return
-        // Standby nodes too: a repair must know at once who is there.
-        for (const { node } of [...newest.members, ...newest.standby]) neighbours.watch(toHex(node))
+        this.#watch(newest.owner)
         this.push.shard(newest.owner)
         this.#endWaiting(newest.owner)
       }),
     ]
     for (const owner of this.#joining.owners) this.#endWaiting(owner)
+    for (const { owner } of this.#parts.hosting.list()) this.#watch(owner)
     for (const node of this.holders.nodes()) {
       neighbours.watch(node)
       for (const owner of this.holders.shared(node)) this.push.to(node, owner)
@@ -162,6 +163,13 @@ export class Replication {
       for (const stop of stops) stop()
       await Promise.all(this.#comparing.values())
     }
+  }
+
+  /** Standby nodes too: a repair must know at once who is there. */
+  #watch(owner: IdentityId): void {
+    const { replicaSets, neighbours } = this.#parts
+    const set = replicaSets.get(owner)?.newest
+    for (const { node } of [...(set?.members ?? []), ...(set?.standby ?? [])]) neighbours.watch(toHex(node))
   }
 
   /** Nodes that are not known to have all that this node has. */
