@@ -40,7 +40,7 @@ export function missedMs({ beforeMs, sinceMs }: Absence, readMs: number): number
 }
 
 /** Who was just started may not have met everybody yet: so many heartbeats long it judges nobody by what it remembers. */
-const meetingHeartbeats = 15
+export const meetingHeartbeats = 15
 
 /** As it counts for taking a seat away. */
 export function absenceMs(absence: Absence, readMs: number, heartbeatMs: number): number {

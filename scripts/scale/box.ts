@@ -1,5 +1,6 @@
-import { silenceMs } from '../../protocol/placement/mending.ts'
+import { absenceMs } from '../../protocol/placement/absence.ts'
 import type { Seat } from '../../protocol/placement/replica-set.ts'
+import { Past } from './past.ts'
 
 /** A node that is followed, as some watched shard has or may get a copy there. */
 export class Box {
@@ -13,6 +14,7 @@ export class Box {
   /** Since when it is on, or off. */
   sinceMs: number
   untilMs = 0
+  readonly #past = new Past()
   /** Watched shards in which it has a seat or stands by. */
   readonly shards = new Set<number>()
 
@@ -24,11 +26,27 @@ export class Box {
     this.leavesMs = leavesMs
   }
 
-  /** For how long this one has not heard the other. Whoever comes back was started anew, and remembers nobody. */
-  awayMs(other: Box, nowMs: number, heartbeatMs: number): number {
+  /** Goes off, or on again. */
+  turn(nowMs: number): void {
+    if (this.on) this.#past.end(this.sinceMs, nowMs)
+    this.on = !this.on
+    this.sinceMs = nowMs
+  }
+
+  leave(nowMs: number): void {
+    if (this.on) this.turn(nowMs)
+    this.gone = true
+    this.untilMs = Number.POSITIVE_INFINITY
+  }
+
+  /** For how long this one has missed the other, by all of its times on since both were last on at once. Somebody else is always heard. */
+  absentMs(other: Box, nowMs: number, heartbeatMs: number): number {
     if (other === this || other.on) return 0
-    const heardMs = this.sinceMs <= other.sinceMs ? other.sinceMs : undefined
-    return silenceMs({ nowMs, heardMs, startedMs: this.sinceMs, heartbeatMs })
+    const metMs = other.#past.lastMet(this.#past, this.on ? this.sinceMs : Number.POSITIVE_INFINITY)
+    const thisRunMs = this.on ? nowMs - Math.max(this.sinceMs, metMs) : 0
+    const beforeMs = metMs >= this.sinceMs ? 0 : this.#past.onMsSince(metMs)
+    const awayMs = absenceMs({ beforeMs, sinceMs: 0 }, thisRunMs, heartbeatMs)
+    return awayMs <= heartbeatMs * 2 ? 0 : awayMs
   }
 }
 

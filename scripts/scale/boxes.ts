@@ -72,18 +72,14 @@ export class Boxes {
   }
 
   toggle(box: Box): void {
-    box.on = !box.on
-    box.sinceMs = this.#agenda.nowMs
+    box.turn(this.#agenda.nowMs)
     box.untilMs =
       box.sinceMs + this.#sessions.draw(this.#draw) * (box.on ? this.#pace.onMs : this.#pace.offMs)
     this.#agenda.add(box.untilMs, events.toggle, box.index)
   }
 
   leave(box: Box): void {
-    box.gone = true
-    if (box.on) box.sinceMs = this.#agenda.nowMs
-    box.on = false
-    box.untilMs = Number.POSITIVE_INFINITY
+    box.leave(this.#agenda.nowMs)
     this.#bySlot[box.slot] = undefined
     this.#population.leave(box.slot)
   }

@@ -7,10 +7,11 @@ import {
   type AwayMs,
   type KnownSet,
 } from '../../protocol/placement/mending.ts'
+import { meetingHeartbeats } from '../../protocol/placement/absence.ts'
 import { candidateOf } from '../../protocol/placement/candidate.ts'
 import { failTogether } from '../../protocol/placement/rendezvous.ts'
 import type { Candidate } from '../../protocol/placement/rendezvous.ts'
-import { signaturesNeeded, type ReplicaSet } from '../../protocol/placement/replica-set.ts'
+import { signaturesNeeded, type ReplicaSet, type Seat } from '../../protocol/placement/replica-set.ts'
 import { chooseNew, chooseStandby, chooseStaying, seatsToAsk } from '../../protocol/placement/seating.ts'
 import type { Config } from '../../daemon/config.ts'
 import type { Box, BoxSeat } from './box.ts'
@@ -41,7 +42,7 @@ export function propose(
   const { copies, heartbeatMs, leaseBytes, leaseMs } = hosting
   const home = population.candidate(box.slot)
   const wanted = { shard: owner, home, copies }
-  const isHeard = (seat: BoxSeat): boolean => box.awayMs(seat.box, nowMs, heartbeatMs) === 0
+  const isHeard = (seat: BoxSeat): boolean => box.absentMs(seat.box, nowMs, heartbeatMs) === 0
   const asked = seatsToAsk(before, home.node, (seat) => isHeard(seat as BoxSeat)) as readonly BoxSeat[]
   // Who is on answers, and promises again.
   const promised = asked
@@ -78,11 +79,11 @@ export function nextStep(
 ): KnownSet | undefined {
   const { heartbeatMs, suspectAfterMs, replaceAfterMs } = hosting
   const on = set.members.map(boxOf).filter((box) => box.on)
-  // Nobody is dead to one that was not there for so long itself: a look that can find nothing is left out.
+  // A look that can find nothing is left out.
   const isShort = set.members.length <= set.copies
-  if (!isShort && !on.some((box) => nowMs - box.sinceMs >= replaceAfterMs)) return undefined
+  if (!isShort && !set.members.some((seat) => isOffFor(seat, nowMs, replaceAfterMs))) return undefined
   for (const self of on) {
-    const awayMs: AwayMs = (seat) => self.awayMs(boxOf(seat), nowMs, heartbeatMs)
+    const awayMs: AwayMs = (seat) => self.absentMs(boxOf(seat), nowMs, heartbeatMs)
     const coordinator = coordinatorOf(set.members, awayMs, suspectAfterMs)
     if (coordinator === undefined || boxOf(coordinator) !== self) continue
     if (isWhole(set, (seat) => awayMs(seat) >= replaceAfterMs)) continue
@@ -91,7 +92,7 @@ export function nextStep(
     const signers = on.filter(
       (box) =>
         box === self ||
-        agreesToStep(step, set, (seat) => box.awayMs(boxOf(seat), nowMs, heartbeatMs), replaceAfterMs),
+        agreesToStep(step, set, (seat) => box.absentMs(boxOf(seat), nowMs, heartbeatMs), replaceAfterMs),
     )
     if (signers.length >= signaturesNeeded(step, set)) return { ...step, hash: unnamed }
   }
@@ -101,7 +102,7 @@ export function nextStep(
 /** When, should nobody come or go meanwhile, somebody will see it otherwise. */
 export function nextLookMs(
   set: KnownSet,
-  { suspectAfterMs, replaceAfterMs }: Config['hosting'],
+  { heartbeatMs, suspectAfterMs, replaceAfterMs }: Config['hosting'],
   nowMs: number,
 ): number {
   let nextMs = Number.POSITIVE_INFINITY
@@ -110,14 +111,22 @@ export function nextLookMs(
     if (!self.on) continue
     for (const other of boxes) {
       if (other.on) continue
-      const fromMs = Math.max(self.sinceMs, other.sinceMs)
-      for (const afterMs of [suspectAfterMs, replaceAfterMs / 2, replaceAfterMs]) {
-        const atMs = fromMs + afterMs + 1
+      const absentMs = self.absentMs(other, nowMs, heartbeatMs)
+      const inMs = [suspectAfterMs, replaceAfterMs / 2, replaceAfterMs].map((afterMs) => afterMs - absentMs)
+      // Whoever was just started remembers a little later.
+      for (const atMs of [
+        ...inMs.map((ms) => nowMs + ms + 1),
+        self.sinceMs + heartbeatMs * meetingHeartbeats + 1,
+      ])
         if (atMs > nowMs && atMs < self.untilMs && atMs < nextMs) nextMs = atMs
-      }
     }
   }
   return nextMs
+}
+
+function isOffFor(seat: Seat, nowMs: number, forMs: number): boolean {
+  const { on, sinceMs } = boxOf(seat)
+  return !on && nowMs - sinceMs >= forMs
 }
 
 /** Seats of one set that would fail together; there must be none. */

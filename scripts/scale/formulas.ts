@@ -13,26 +13,22 @@ export interface ChurnTerms {
   readonly seats: number
   /** Of one node leaving for good, a day. */
   readonly leavesPerDay: number
-  /** A seat is lost for so long until another node has the records; undefined: nobody is ever there for long enough to see it. */
-  readonly mendDays: number | undefined
+  /** A seat is lost for so long until another node has the records. */
+  readonly mendDays: number
   /** The time that is looked at. */
   readonly days: number
 }
 
-/** Seats whose node has left and is not replaced yet are independent of each other. Without repair they only become more. */
-export function expectedAlive({ seats, leavesPerDay, mendDays, days }: ChurnTerms): number {
-  const left = leavesPerDay * days
-  if (mendDays === undefined) return left === 0 ? seats : (seats * (1 - Math.exp(-left))) / left
+/** Seats whose node has left and is not replaced yet are independent of each other. */
+export function expectedAlive({ seats, leavesPerDay, mendDays }: ChurnTerms): number {
   return seats * (1 - Math.min(1, leavesPerDay * mendDays))
 }
 
 /** All but two are lost and not replaced, and one of these two leaves: shards, of so many, to which that happens. */
-export function expectedBelowTwo(terms: ChurnTerms, shards: number): number {
-  const { seats, leavesPerDay, mendDays, days } = terms
-  if (mendDays === undefined) {
-    const stays = Math.exp(-leavesPerDay * days)
-    return shards * (binomial(seats, stays, 0) + binomial(seats, stays, 1))
-  }
+export function expectedBelowTwo(
+  { seats, leavesPerDay, mendDays, days }: ChurnTerms,
+  shards: number,
+): number {
   const atTwo = binomial(seats, 1 - Math.min(1, leavesPerDay * mendDays), 2)
   return shards * Math.min(1, atTwo * 2 * leavesPerDay * days)
 }
@@ -44,34 +40,14 @@ export interface RepairTerms {
   readonly sessionsPerDay: number
   /** Of these, the share that lasts longer than a seat is kept. */
   readonly longShare: number
-  /** Share of the time for which a node that is on has been on for the whole of, and for half of, that time. */
-  readonly seesDead: number
-  readonly agrees: number
-  readonly availability: number
-}
-
-/** The chance that a seat can be voted away just now: whoever coordinates, and as many others as a majority needs. */
-export function chanceOfVote({ seats, seesDead, agrees, availability }: RepairTerms): number {
-  const others = seats - 2
-  let majority = 0
-  for (let k = Math.floor(seats / 2); k <= others; k++) majority += binomial(others, availability * agrees, k)
-  return seesDead * majority
 }
 
 /**
  * Copies made anew for a shard, a day: of each seat whose node leaves, or stays away for too long and is voted away; and one for the
  * new box of whoever lost theirs.
  */
-export function expectedFills(terms: RepairTerms): number {
-  const { seats, leavesPerDay, sessionsPerDay, longShare } = terms
-  const vote = chanceOfVote(terms)
-  const mended = isMended(terms) ? leavesPerDay : 0
-  return seats * (mended + sessionsPerDay * longShare * vote) + leavesPerDay
-}
-
-/** Where nobody ever stays on for so long nobody votes, however long one waits. */
-export function isMended(terms: RepairTerms): boolean {
-  return chanceOfVote(terms) > 0.01
+export function expectedFills({ seats, leavesPerDay, sessionsPerDay, longShare }: RepairTerms): number {
+  return seats * (leavesPerDay + sessionsPerDay * longShare) + leavesPerDay
 }
 
 /** A push to each other holder, and each of these compares with the others once it is quiet. */

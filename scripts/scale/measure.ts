@@ -12,7 +12,6 @@ import {
   expectedFills,
   expectedHops,
   expectedImbalance,
-  isMended,
   type ChurnTerms,
   type RepairTerms,
 } from './formulas.ts'
@@ -80,17 +79,16 @@ export function measure(options: MeasureOptions) {
   const seats = hosting.copies + 1
   const fillDays = shardBytes / uplinkBytesPerMs / dayMs
   const { availability } = profile
+  // Those who miss somebody count only while they are on.
+  const keptMs = hosting.replaceAfterMs / availability
   const repair: RepairTerms = {
     seats,
     leavesPerDay: pace.leaveRate * dayMs,
     sessionsPerDay: dayMs / (pace.onMs + pace.offMs),
-    longShare: sessions.shareLonger(hosting.replaceAfterMs / pace.offMs),
-    seesDead: sessions.shareAfter(hosting.replaceAfterMs / pace.onMs),
-    agrees: sessions.shareAfter(hosting.replaceAfterMs / 2 / pace.onMs),
-    availability,
+    longShare: sessions.shareLonger(keptMs / pace.offMs),
   }
   const fillsPerDay = expectedFills(repair)
-  const mendDays = isMended(repair) ? hosting.replaceAfterMs / dayMs + fillDays : undefined
+  const mendDays = keptMs / dayMs + fillDays
   const churn: ChurnTerms = { seats, leavesPerDay: repair.leavesPerDay, mendDays, days }
   const alive = timesOf(year.shards, (shard) => shard.aliveMs)
   const reachable = timesOf(year.shards, (shard) => shard.reachableMs)
@@ -120,7 +118,6 @@ export function measure(options: MeasureOptions) {
     },
     belowTwo: beside(countLeast(year.shards, 2), expectedBelowTwo(churn, watched)),
     /** Somebody is on for long enough to vote; else nobody is ever replaced. */
-    isMended: mendDays !== undefined,
     belowTwoAsSeated: year.shards.filter(({ fellAsSeated }) => fellAsSeated).length,
     lost: countLeast(year.shards, 1),
     stuck: year.shards.filter(isStuck).length,

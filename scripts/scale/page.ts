@@ -54,16 +54,13 @@ ${markdownTable(rowsOf(own, writes, hosting.copies), own.map(headOf))}`
 
 const formulas = `## The formulas
 
-k copies beside the home (3), λ the rate at which a node leaves for good, T the time until a lost copy is there again (72 hours, and
-filling), a the share of the time that a node is on, d the days, n the shards watched, B the bytes of a shard, N the nodes.
+k copies beside the home (3), λ the rate at which a node leaves for good, T the time until a lost copy is there again (72 hours in which those
+who miss it are on, 72/a, and filling), a the share of the time that a node is on, d the days, n the shards watched, B the bytes of a shard, N the nodes.
 
-- **Copies alive**: seats whose node has left and is not replaced yet are independent of each other. Where nobody is on for 72 hours
-  nobody is replaced, and the formulas are those of decay: (k+1)(1 − e^(−λd))/(λd) copies in the mean, and below two as
-  many as a binomial of e^(−λd) says.
+- **Copies alive**: seats whose node has left and is not replaced yet are independent of each other.
 - **Below two copies**: all but two lost within T, and one of the two leaves.
-- **Copies made anew**: r is how often a node goes off, L the share of these times that exceeds 72 hours, v the chance that it can
-  be voted away then: who coordinates has been on for 72 hours, as many others as a majority needs for 36. And λ for the new
-  box of whoever lost theirs.
+- **Copies made anew**: r is how often a node goes off, L the share of these times that exceeds 72/a hours. And λ for the new box of
+  whoever lost theirs.
 - **Imbalance**: of the number of others' copies that a node holds. By chance 1/k; by what nodes offer the variance of the
   logarithm of it; by place, as one copy of each shard goes to another continent, and small ones get more of these. Where
   not all shards are watched it is estimated from those that are, and told from one in a hundred upwards.
@@ -87,8 +84,8 @@ function shows({ runs, hosting }: PageParts): string {
   left, once they have not been heard for ${hosting.replaceAfterMs / 3_600_000} hours.
   At the end ${list(({ stuck, watched, nodes }) => `${stuck} of ${watched.toLocaleString('en-US')} shards (${nodes.toLocaleString('en-US')} nodes)`)}
   miss a copy and can name nobody by themselves.
-- **Who is seldom on for 72 hours replaces nobody.** How long another was away is counted from the own start at the earliest. With the
-  sessions of the streaming peers members took ${steps} steps in all; copies only come back as people move in at new boxes.
+- **Who is never on for 72 hours in a row replaces others too**: for how long another was away is counted over all of a node's runs. With the
+  sessions of the streaming peers members took ${steps} steps in all, each after some six days.
 - A home that was away for 72 hours loses its seat, and gets it back only when its owner's app signs a set again.
 - Who moves in at a new box keeps every holder that answers, which may be one more than wanted, and nobody releases it yet. That is why
   the mean exceeds k + 1.`

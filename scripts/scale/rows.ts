@@ -17,22 +17,22 @@ export function rowsOf(runs: readonly Measured[], writes: WriteRequests, copies:
     formula,
     cells: runs.map(cell),
   })
-  const isMended = runs.every((run) => run.isMended)
-  const alive = isMended ? '(k+1)(1 − λT)' : '(k+1)(1 − e^(−λd))/(λd)'
-  const below = isMended ? 'n · C(k+1,2)(λT)^(k−1) · 2λd' : 'n · binomial of e^(−λd), 0 and 1'
-  const fills = isMended ? '(k+1)(λ + r·L·v) + λ' : 'λ'
   return [
     row('shards watched', '', ({ watched }) => group(watched)),
-    row('copies alive, mean', alive, ({ copies }) => both(copies.alive, 2)),
+    row('copies alive, mean', '(k+1)(1 − λT)', ({ copies }) => both(copies.alive, 2)),
     row('copies reachable, mean', '(k+1)a', ({ copies: { reachable } }) => both(reachable, 2)),
     row('time without a reachable copy', '(1 − a)^(k+1)', ({ copies: { unreachable } }) =>
       share(unreachable),
     ),
-    row('shards ever below two copies', below, ({ belowTwo }) => both(belowTwo, 2, 0)),
+    row('shards ever below two copies', 'n · C(k+1,2)(λT)^(k−1) · 2λd', ({ belowTwo }) =>
+      both(belowTwo, 2, 0),
+    ),
     row('of these, as a new home sat down', '', ({ belowTwoAsSeated }) => group(belowTwoAsSeated)),
     row('shards lost', '', ({ lost }) => group(lost)),
     row('shards that cannot be mended at the end', '', ({ stuck }) => group(stuck)),
-    row('copies made anew, a shard a year', fills, ({ repair }) => both(repair.fillsPerShardYear, 2)),
+    row('copies made anew, a shard a year', '(k+1)(λ + r·L) + λ', ({ repair }) =>
+      both(repair.fillsPerShardYear, 2),
+    ),
     row('repair traffic, MB a node a day', 'the same, times B', ({ repair }) => both(repair.mbPerNodeDay, 3)),
     row('placement imbalance (deviation over mean)', '√(1/k + offers² + places²)', ({ placement }) =>
       placement.imbalance === null ? '·' : both(placement.imbalance, 3),

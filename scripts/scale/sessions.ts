@@ -53,14 +53,6 @@ export class Sessions {
   shareLonger(means: number): number {
     return this.#lengthsMs.filter((ms) => ms > means * this.meanMs).length / this.#lengthsMs.length
   }
-
-  /** Of a time that is cut into such lengths, the share after the first so many means of each. */
-  shareAfter(means: number): number {
-    const bound = means * this.meanMs
-    return (
-      this.#lengthsMs.reduce((sum, ms) => sum + Math.max(0, ms - bound), 0) / (this.#sums.at(-1) as number)
-    )
-  }
 }
 
 /** A file's, else the data set's, else the built-in ones. */

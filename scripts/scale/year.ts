@@ -261,7 +261,7 @@ class Story {
     const { set, home } = shard
     if (set === undefined || !this.#needsApp(shard)) return
     const { heartbeatMs, replaceAfterMs } = this.#options.hosting
-    const isGone: IsGone = (seat) => home.awayMs(boxOf(seat as Seat), nowMs, heartbeatMs) >= replaceAfterMs
+    const isGone: IsGone = (seat) => home.absentMs(boxOf(seat as Seat), nowMs, heartbeatMs) >= replaceAfterMs
     if (home.on && hasEmptySeats(set, isGone) && mayGetMore(set, home, isGone)) {
       const proposed = propose(this.#parts, shard.owner, home, set, nowMs)
       if (isMore(proposed, set, isGone)) {

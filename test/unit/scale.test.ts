@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { Agenda } from '../../scripts/scale/agenda.ts'
 import { binomial, expectedHops } from '../../scripts/scale/formulas.ts'
 import { measure, type Measured } from '../../scripts/scale/measure.ts'
+import { Past } from '../../scripts/scale/past.ts'
 import { profiles, type Profile } from '../../scripts/scale/profile.ts'
 
 const [home, streaming] = profiles as readonly [Profile, Profile]
@@ -34,10 +35,29 @@ test('a hundred nodes live through a month: the same seed, the same figures', ()
   expect(figures.lookup.found).toBe(1)
 })
 
-test('nobody is voted away by nodes that are never on for long enough', () => {
-  const figures = month(streaming, 1, 3)
-  expect(figures.counts.sessions).toBeGreaterThan(1_000)
-  expect(figures.counts.steps).toBe(0)
+test('nodes that are never on for three days in a row replace others all the same, after more days', () => {
+  const few = month(streaming, 1, 3)
+  expect(few.counts.sessions).toBeGreaterThan(1_000)
+  expect(few.counts.steps).toBe(0)
+  expect(month(streaming, 1, 45).counts.steps).toBeGreaterThan(0)
+})
+
+test('when two were last on at once, and how long one was on since', () => {
+  const [one, other] = [new Past(), new Past()]
+  one.end(0, 10)
+  one.end(20, 30)
+  other.end(0, 4)
+  other.end(12, 18)
+  other.end(25, 40)
+  other.end(50, 60)
+  expect(one.lastMet(other, 70)).toBe(30)
+  expect(other.onMsSince(30)).toBe(20)
+  one.end(55, 56)
+  expect(one.lastMet(other, 70)).toBe(56)
+  expect([other.onMsSince(56), other.onMsSince(60)]).toEqual([4, 0])
+  one.end(65, 72)
+  expect(one.lastMet(other, 70)).toBe(72)
+  expect(new Past().lastMet(other, 70)).toBe(0)
 })
 
 test('events come by their time', () => {
