@@ -220,7 +220,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     holders: replication.holders,
     wasAsked: (owner, node) => taken.get(owner, node) !== undefined,
   })
-  const audits = new Audits({
+  const audits: Audits = await Audits.open({
     ...base,
     random,
     holders: replication.holders,

@@ -19,6 +19,7 @@ import {
   type AuditAnswer,
   type AuditAsk,
 } from '../../protocol/replication/audit.ts'
+import type { Verdict } from '../../protocol/replication/doubt.ts'
 import { decodeStored } from '../../storage/stored-record.ts'
 import type { Store } from '../../storage/types.ts'
 import type { Config } from '../config.ts'
@@ -29,6 +30,7 @@ import type { Digests } from './digests.ts'
 import type { FileAudits } from './file-audits.ts'
 import type { Holders } from './holders.ts'
 import type { Replication } from './replication.ts'
+import { Suspicions } from './suspicions.ts'
 
 export interface AuditsParts {
   readonly rpc: Rpc
@@ -54,69 +56,46 @@ const walkMs = 1_000
 /** Read without letting anybody else have a turn. */
 const stepsAtOnce = 16
 const answersMax = 4
-/** Failures in a row, of one shard, until a node is taken for one that does not have it; an hour apart, of a day's audits. */
-const failuresToConvict = 3
-/** Told each time that it has another set than the one it is found equal by: that is one's right, but not for ever. */
-const evasionsToConvict = 12
 /** A failed one is done again after this part of the time between two. */
 const againParts = 24
 /** Shards of one node that are looked at together, once one of them failed. */
 const portion = 8
-const suspectsMax = 4_096
-const distrustMs = 30 * dayMs
 /** More than two clocks, and `until` behind one of them, can be apart. */
 const expiryDoubtMs = 3 * dayMs
-
-interface Suspicion {
-  readonly node: NodeId
-  readonly owner: IdentityId
-  failures: number
-  evasions: number
-  /** Since when it was never found to have all of it. */
-  behindSinceMs: number | undefined
-  nextMs: number
-}
-
-export type Verdict = 'passed' | 'failed' | 'evaded' | 'behind' | 'unheard'
 
 /** Each holder asks each other for proof that it has what it says, a shard at a time; who fails again and again loses its seat. */
 export class Audits {
   readonly #parts: AuditsParts
-  readonly #suspicions = new Map<string, Suspicion>()
+  readonly #suspicions: Suspicions
   /** When a node is to be asked next; monotonic. */
   readonly #nextMs = new Map<NodeId, number>()
-  readonly #distrusted = new Map<NodeId, number>()
   #answering = 0
 
-  constructor(parts: AuditsParts) {
+  private constructor(parts: AuditsParts, suspicions: Suspicions) {
     this.#parts = parts
+    this.#suspicions = suspicions
     parts.rpc.handle('shard/audit', async ({ from, body }) =>
       encodeAuditAnswer(await this.#answer(from, decodeAuditAsk(body))),
     )
   }
 
+  static async open(parts: AuditsParts): Promise<Audits> {
+    return new Audits(parts, await Suspicions.open(parts))
+  }
+
   /** By this node's own audits it does not have the shard. */
   hasFailed(node: NodeId, owner: IdentityId): boolean {
-    const suspicion = this.#suspicions.get(nameOf(node, owner))
-    if (suspicion === undefined) return false
-    const { failures, evasions, behindSinceMs = Infinity } = suspicion
-    const behindMs = this.#parts.clock.monotonicMs() - behindSinceMs
-    return (
-      failures >= failuresToConvict ||
-      evasions >= evasionsToConvict ||
-      behindMs >= this.#parts.config.replaceAfterMs
-    )
+    return this.#suspicions.isConvicted(node, owner)
   }
 
   /** It lost a seat by this, not long ago: it is offered no other. */
   isDistrusted(node: NodeId): boolean {
-    const untilMs = this.#distrusted.get(node) ?? -Infinity
-    return this.#parts.clock.monotonicMs() < untilMs
+    return this.#suspicions.isDistrusted(node)
   }
 
   /** Somebody else says so: this node looks for itself, soon. */
   suspect(node: NodeId, owner: IdentityId): void {
-    this.#suspicion(node, owner)
+    this.#suspicions.suspect(node, owner)
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -124,6 +103,7 @@ export class Audits {
     try {
       while (!signal.aborted) {
         await clock.sleep(Math.min(config.heartbeatMs * 10, this.#againMs), signal)
+        await this.#forgetStrangers()
         for (const { node, owner } of this.#due()) await this.audit(node, owner, signal)
       }
     } catch (error) {
@@ -139,55 +119,33 @@ export class Audits {
 
   /** Asks now, and notes what came of it. */
   async audit(node: NodeId, owner: IdentityId, signal: AbortSignal): Promise<Verdict> {
-    const { log } = this.#parts
+    const logHead = this.#parts.store.records.logHead(owner)
     const verdict = await this.#ask(node, owner, signal)
-    const name = nameOf(node, owner)
-    if (verdict === 'passed') this.#suspicions.delete(name)
-    if (verdict === 'passed' || verdict === 'unheard') return verdict
-    const nowMs = this.#parts.clock.monotonicMs()
-    const suspicion = this.#suspicion(node, owner)
-    if (verdict === 'failed') suspicion.failures++
-    if (verdict === 'evaded') suspicion.evasions++
-    suspicion.behindSinceMs = verdict === 'behind' ? (suspicion.behindSinceMs ?? nowMs) : undefined
-    suspicion.nextMs = nowMs + this.#againMs
-    if (verdict !== 'behind') log.warn('audit.failed', { node, owner: toHex(owner), verdict })
-    if (this.hasFailed(node, owner)) this.#distrust(node, nowMs)
+    if (verdict === 'failed' || verdict === 'evaded')
+      this.#parts.log.warn('audit.failed', { node, owner: toHex(owner), verdict })
+    await this.#suspicions.judge(node, owner, verdict, { againMs: this.#againMs, logHead })
     return verdict
-  }
-
-  #distrust(node: NodeId, nowMs: number): void {
-    if (!this.isDistrusted(node)) this.#parts.log.warn('audit.distrusted', { node })
-    this.#distrusted.delete(node)
-    this.#distrusted.set(node, nowMs + distrustMs)
-    if (this.#distrusted.size > suspectsMax)
-      this.#distrusted.delete(this.#distrusted.keys().next().value as string)
   }
 
   get #againMs(): number {
     return this.#parts.config.auditEveryMs / againParts
   }
 
-  #suspicion(node: NodeId, owner: IdentityId): Suspicion {
-    const name = nameOf(node, owner)
-    const known = this.#suspicions.get(name)
-    if (known !== undefined) return known
-    const suspicion = { node, owner, failures: 0, evasions: 0, behindSinceMs: undefined, nextMs: 0 }
-    this.#suspicions.set(name, suspicion)
-    if (this.#suspicions.size > suspectsMax)
-      this.#suspicions.delete(this.#suspicions.keys().next().value as string)
-    return suspicion
+  async #forgetStrangers(): Promise<void> {
+    const { holders } = this.#parts
+    await this.#suspicions.forget(
+      this.#suspicions.list().filter(({ node, owner }) => !holders.isShared(node, owner)),
+    )
   }
 
   /** Of each node one shard that is drawn, more where one failed, and those that failed before. */
   *#due(): Generator<{ readonly node: NodeId; readonly owner: IdentityId }> {
     const { clock, config, holders, neighbours, random, replication } = this.#parts
     const nowMs = clock.monotonicMs()
-    for (const [name, { node, owner }] of this.#suspicions)
-      if (!holders.isShared(node, owner)) this.#suspicions.delete(name)
-    const suspicions = [...this.#suspicions.values()]
+    const suspicions = this.#suspicions.list()
     yield* suspicions.filter(({ node, nextMs }) => nextMs <= nowMs && neighbours.awayMs(node) === 0)
     for (const node of holders.nodes()) {
-      const isFailing = suspicions.some((one) => one.node === node && one.failures > 0)
+      const isFailing = suspicions.some((one) => one.node === node && one.doubt.failures > 0)
       const everyMs = isFailing ? this.#againMs : config.auditEveryMs
       const dueMs = this.#nextMs.get(node)
       // The first after a part of the time that is drawn: not everybody at once after a power cut.
@@ -198,27 +156,35 @@ export class Audits {
         continue
       }
       const shared = holders.shared(node).filter((owner) => !replication.isJoining(owner))
+      // Whoever owes us its records in a thousand shards is found by no drawing of one.
+      for (const owner of shared)
+        if (replication.isBehind(node, owner) && !this.#suspicions.has(node, owner)) yield { node, owner }
       for (let i = 0; i < Math.min(shared.length, isFailing ? portion : 1); i++) {
         const owner = shared[Math.floor(fraction(random) * shared.length)]
-        if (owner !== undefined && !this.#suspicions.has(nameOf(node, owner))) yield { node, owner }
+        if (owner !== undefined && !this.#suspicions.has(node, owner)) yield { node, owner }
       }
     }
   }
 
   async #ask(node: NodeId, owner: IdentityId, signal: AbortSignal): Promise<Verdict> {
     const { clock, config, random, replication } = this.#parts
-    if (replication.isBehind(node, owner)) return 'behind'
+    const isBehind = replication.isBehind(node, owner)
+    // Where somebody writes all the time nobody has everything just now: what was there at the last look is asked for.
+    const lookedAt = this.#suspicions.lookedAt(node, owner)
+    if (isBehind && (lookedAt === undefined || replication.isBehind(node, owner, lookedAt))) return 'behind'
     const until = clockOf(clock.nowMs() - config.auditEveryMs / settledParts)
     const nonce = random.bytes(32)
     const expected = await this.#own(owner, until, nonce)
-    if (expected?.proof === undefined) return 'unheard'
+    if (expected?.proof === undefined) return 'open'
     try {
-      return await this.#look(node, { owner, until, nonce }, expected, signal)
+      const verdict = await this.#look(node, { owner, until, nonce }, expected, signal)
+      return isBehind && verdict === 'evaded' ? 'open' : verdict
     } catch (cause) {
       signal.throwIfAborted()
       // Whoever is away is judged by that; whoever is there and says that it has none of it, or nonsense, by this.
       const { code } = asOnehopError(cause)
-      return code === 'NOT_HOSTED' || code === 'BAD_MESSAGE' || code === 'INTERNAL' ? 'failed' : 'unheard'
+      if (code === 'NOT_HOSTED' || code === 'BAD_MESSAGE' || code === 'INTERNAL') return 'failed'
+      return this.#parts.neighbours.awayMs(node) === 0 ? 'silent' : 'open'
     }
   }
 
@@ -253,7 +219,7 @@ export class Audits {
     const tookMs = clock.monotonicMs() - startMs
     const now = await this.#standing(owner, until)
     const isSame = now.size === answer.size && equalBytes(now.fingerprint, answer.fingerprint)
-    if (!isSame || now.size !== expected.size) return isSame ? 'unheard' : 'evaded'
+    if (!isSame || now.size !== expected.size) return isSame ? 'open' : 'evaded'
     const isProven = answer.proof && expected.proof && equalBytes(answer.proof, expected.proof)
     if (isProven !== true) return 'failed'
     if (tookMs > walkMs + 2 * (neighbours.get(node)?.latencyMs ?? 0)) return 'failed'
@@ -315,10 +281,6 @@ export class Audits {
     const winner = this.#parts.store.records.winnerEntry(owner, app, collection, itemKey(record))
     return winner !== undefined && !equalBytes(winner.ref.id, ref.id)
   }
-}
-
-function nameOf(node: NodeId, owner: IdentityId): string {
-  return `${node} ${toHex(owner)}`
 }
 
 function fraction(random: Random): number {

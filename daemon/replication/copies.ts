@@ -48,9 +48,14 @@ export class Copies {
   /** Is the node known to have everything that is here now? */
   isCurrent(node: NodeId, owner: IdentityId): boolean {
     const head = this.#parts.store.records.logHead(owner)
-    if ((this.#equal.get(pair(node, owner)) ?? -1) >= head) return true
+    if (this.hasAll(node, owner, head)) return true
     const newest = this.#newest.get(toHex(owner))
     return newest?.position === head && this.#parts.receipts.holders(newest.id).has(node)
+  }
+
+  /** Was it found equal since this place of the log was written? */
+  hasAll(node: NodeId, owner: IdentityId, position: number): boolean {
+    return (this.#equal.get(pair(node, owner)) ?? -1) >= position
   }
 
   /** A comparison found the node to have everything up to this place. */

@@ -172,10 +172,10 @@ export class Replication {
     for (const { node } of [...(set?.members ?? []), ...(set?.standby ?? [])]) neighbours.watch(toHex(node))
   }
 
-  /** Nodes that are not known to have all that this node has. */
-  isBehind(node: NodeId, owner: IdentityId): boolean {
-    if (this.copies.isCurrent(node, owner)) return false
-    return !this.push.confirmed(node, owner, this.#parts.store.records.logHead(owner))
+  /** Nodes that are not known to have all that this node has, or has up to a place of its log. */
+  isBehind(node: NodeId, owner: IdentityId, upTo = this.#parts.store.records.logHead(owner)): boolean {
+    if (this.copies.isCurrent(node, owner) || this.copies.hasAll(node, owner, upTo)) return false
+    return !this.push.confirmed(node, owner, upTo)
   }
 
   isJoining(owner: IdentityId): boolean {

@@ -14,7 +14,13 @@ import {
   encodeAuditAnswer,
   type AuditAnswer,
 } from '../../protocol/replication/audit.ts'
-import { decodeFetched, encodeFetch, encodeMaybe } from '../../protocol/replication/messages.ts'
+import {
+  decodeFetched,
+  encodeCompared,
+  encodeFetch,
+  encodeMaybe,
+  encodeReceipts,
+} from '../../protocol/replication/messages.ts'
 import { decodeStored } from '../../storage/stored-record.ts'
 import type { Rpc } from '../../daemon/net/rpc.ts'
 import { upload } from '../support/crossing.ts'
@@ -35,11 +41,12 @@ type Lie = (liar: Liar, body: Uint8Array, answer: AuditAnswer) => Promise<AuditA
 const noFiles: Lie = async (_, __, answer) => answer
 
 /** A person at home on node 0 with three copies; once it begins, who holds the second lies as said. */
-async function story(lie?: Lie) {
+async function story(lie?: Lie, delayMs = 5) {
   const liar: { is?: Liar } = {}
   const places = new Map<string, Rpc>()
   const counted = { audits: 0, files: 0 }
   const mesh = await createMesh(7, {
+    link: { delayMs },
     onJoin: ({ rpc }) => {
       places.set(rpc.self, rpc)
       const handle = rpc.handle.bind(rpc)
@@ -66,12 +73,13 @@ async function story(lie?: Lie) {
   await mesh.wait(ada.place(home, 3))
   for (let i = 0; i < 40; i++) await mesh.wait(ada.put(home, 'posts', { text: `post ${i}` }))
   await upload(mesh, home, ada.id, mesh.random.bytes(9_000))
+  const status = async () => mesh.wait((mesh.nodes[0] as MeshNode).call('admin.status', {}))
   const seats = async (): Promise<string[]> => {
-    const { hosted } = await mesh.wait(home.call('admin.status', {}))
+    const { hosted } = await status()
     return (hosted[0]?.replicas ?? []).map(({ node }) => toHex(node))
   }
   const states = async (): Promise<string[]> => {
-    const { hosted } = await mesh.wait(home.call('admin.status', {}))
+    const { hosted } = await status()
     return (hosted[0]?.replicas ?? []).map(({ state }) => state)
   }
   const before = await seats()
@@ -192,3 +200,109 @@ test.each(liars)(
   },
   120_000,
 )
+
+/** What it does beside holding its seat: it answers every heartbeat. */
+const lazy: readonly (readonly [string, readonly string[], (method: string) => Uint8Array | undefined])[] = [
+  [
+    'takes nothing, and says of all that it is coming',
+    [],
+    (method) => {
+      if (method === 'shard/push') return encodeReceipts(Array.from({ length: 1_024 }, () => 'later'))
+      if (method !== 'shard/compare') return undefined
+      return encodeCompared([{ records: 'coming', sameSet: true }])
+    },
+  ],
+  [
+    'takes nothing, and is always different',
+    ['shard/reconcile'],
+    (method) => {
+      if (method === 'shard/push') return encodeReceipts(Array.from({ length: 1_024 }, () => 'later'))
+      if (method !== 'shard/compare') return undefined
+      return encodeCompared([{ records: 'differs', sameSet: true }])
+    },
+  ],
+  ['answers no audit', ['shard/audit'], () => undefined],
+]
+
+test.each(lazy)(
+  'one that %s loses its seat once it was there for so long',
+  async (_, unanswered, lie) => {
+    const { mesh, ada, seats, states, before, self } = await story()
+    await using __ = mesh
+    const [home] = mesh.nodes as [MeshNode]
+    mesh.lie(self.index, lie)
+    mesh.holdBack((from, to, method) => [from, to].includes(self.id) && unanswered.includes(method))
+    await mesh.wait(ada.put(home, 'posts', { text: 'which it does not take' }))
+    await mesh.clock.advance(8_000)
+    expect(await seats()).toContain(self.id)
+    await mesh.until(async () => !(await seats()).includes(self.id), soonMs)
+    expect((await seats()).filter((node) => before.includes(node)).length).toBe(2)
+    await mesh.until(async () => (await states()).every((state) => state === 'current'), 60_000)
+  },
+  120_000,
+)
+
+test('where somebody writes all the time nobody is behind for it', async () => {
+  const { mesh, ada, seats, before } = await story(undefined, 100)
+  await using _ = mesh
+  const [home] = mesh.nodes as [MeshNode]
+  // Twice while one is on its way there and back.
+  for (let i = 0; i < 700; i++) {
+    await mesh.wait(ada.put(home, 'posts', { text: `more ${i}` }))
+    await mesh.clock.advance(90)
+  }
+  expect(await seats()).toEqual(before)
+}, 60_000)
+
+test('what a node found stands after its restart', async () => {
+  const { mesh, ada, seats, states, self, begin } = await story(async (_, __, answer) => ({
+    ...answer,
+    proof: new Uint8Array(32).fill(7),
+  }))
+  await using _ = mesh
+  const place = (await seats()).indexOf(self.id)
+  const state = async (): Promise<string | undefined> => (await states())[place]
+  begin()
+  // Nobody is there who would take its seat.
+  const isKept = (method: string): boolean => method === 'shard/lease' || method === 'shard/sign-step'
+  mesh.holdBack((__, ___, method) => isKept(method))
+  await mesh.until(async () => (await state()) === 'failed', soonMs)
+  mesh.holdBack((__, ___, method) => isKept(method) || method === 'shard/audit')
+  for (const how of ['closed', 'crashed'] as const) {
+    await mesh.close(0, how)
+    mesh.skew(0, how === 'closed' ? 0 : 20 * 86_400_000)
+    await mesh.open(0)
+    await mesh.clock.advance(5_000)
+    expect(await state()).toBe('failed')
+  }
+  // Nor is it given another seat, once it has lost this one.
+  mesh.holdBack(undefined)
+  await mesh.wait(ada.place(mesh.nodes[0] as MeshNode, 0, [self.id]))
+  await mesh.close(0)
+  await mesh.open(0)
+  await mesh.clock.advance(5_000)
+  expect(await mesh.wait(ada.place(mesh.nodes[0] as MeshNode, 6))).toBe(6)
+  expect(await seats()).not.toContain(self.id)
+}, 60_000)
+
+test('who shows that it has everything is cleared of what is on the disk', async () => {
+  let isLying = true
+  const { mesh, seats, states, self, begin } = await story(async (_, __, answer) =>
+    isLying ? { ...answer, proof: new Uint8Array(32).fill(7) } : answer,
+  )
+  await using _ = mesh
+  const [home] = mesh.nodes as [MeshNode]
+  const place = (await seats()).indexOf(self.id)
+  begin()
+  mesh.holdBack((__, ___, method) => method === 'shard/lease' || method === 'shard/sign-step')
+  await mesh.until(async () => (await states())[place] === 'failed', soonMs)
+  const noted = async (): Promise<number> => (await home.store.documents.list('suspicion')).length
+  expect(await noted()).toBe(1)
+  isLying = false
+  await mesh.until(async () => (await states())[place] === 'current', soonMs)
+  expect(await noted()).toBe(0)
+  await mesh.close(0)
+  await mesh.open(0)
+  await mesh.clock.advance(8_000)
+  expect((await states())[place]).toBe('current')
+}, 60_000)
