@@ -3,7 +3,7 @@ import type { UnaryName } from '../protocol/api/operations.ts'
 import { equalBytes, toHex } from '../protocol/bytes.ts'
 import { OnehopError } from '../protocol/errors.ts'
 import type { ReplicaSetChain } from '../protocol/placement/chain.ts'
-import type { Seat } from '../protocol/placement/replica-set.ts'
+import type { ReplicaSet, Seat } from '../protocol/placement/replica-set.ts'
 import { addressUrl } from './address.ts'
 import type { Racer } from './race.ts'
 
@@ -19,15 +19,34 @@ export function isAtHome(operation: UnaryName): boolean {
   return homeOperations.has(operation)
 }
 
-/** Throws NOT_HOSTED where no node is the home. */
-export function homeSeat({ newest }: ReplicaSetChain): Seat {
-  const seat = newest.members.find(({ role }) => role === 'home')
+/**
+ * Others may have taken its seat while it was away. Its person lives there all the same, and an owner's app that finds it has it
+ * seated again: then it is the one to whom the owner gave the seat in this epoch.
+ */
+export function homeSeat({ newest, sets }: ReplicaSetChain): Seat {
+  const seat = seatOfHome(newest) ?? formerHome({ newest, sets })
   if (seat !== undefined) return seat
-  throw new OnehopError(
+  throw noHome()
+}
+
+/** Undefined where it has its seat. */
+export function formerHome({ newest, sets }: Pick<ReplicaSetChain, 'newest' | 'sets'>): Seat | undefined {
+  const [first] = sets
+  return seatOfHome(newest) === undefined && first !== undefined ? seatOfHome(first) : undefined
+}
+
+function seatOfHome({ members }: ReplicaSet): Seat | undefined {
+  return members.find(({ role }) => role === 'home')
+}
+
+/** `cause`: of whoever was the home. */
+export function noHome(cause?: OnehopError): OnehopError {
+  return new OnehopError(
     'NOT_HOSTED',
     'no node is the home any more: others took the seat of one that was away',
     {
-      help: 'On the machine of the node that is to be the home: onehop init. Or pair a phone with it: onehop pair.',
+      cause,
+      help: 'Start that node again, and an app of yours has it seated. Or have another one be the home, on its machine: onehop init. Or pair a phone with it: onehop pair.',
     },
   )
 }

@@ -11,7 +11,7 @@ import type { IdentityId } from '../protocol/record/types.ts'
 import { requireUrl } from './address.ts'
 import { systemClock } from './clock.ts'
 import { withSignal } from './deadline.ts'
-import { homeAway, homeRacers, homeSeat, isAtHome } from './home.ts'
+import { formerHome, homeAway, homeRacers, homeSeat, isAtHome, noHome } from './home.ts'
 import type { Identities } from './identity/identities.ts'
 import type { KeyStore } from './key-store.ts'
 import { raceMembers } from './race.ts'
@@ -172,7 +172,13 @@ export class Nearest implements Transport {
         if (options.signal?.aborted === true || this.#closed.signal.aborted) throw error
         if (away.has(error.code)) {
           this.#home = undefined
-          if (tries >= 1) throw homeAway(seat.node, error)
+          if (tries >= 1) {
+            // It may live elsewhere by now, or have lost its seat.
+            if (!hasRefreshed) await this.refresh(options).catch(() => undefined)
+            hasRefreshed = true
+            if (!equalBytes(homeSeat(this.#chain).node, seat.node)) continue
+            throw formerHome(this.#chain) === undefined ? homeAway(seat.node, error) : noHome(error)
+          }
         } else if (error.code === 'NOT_HOSTED' && !hasRefreshed) {
           // It may live elsewhere by now.
           hasRefreshed = true

@@ -6,11 +6,12 @@ import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { equalBytes } from '../protocol/bytes.ts'
 import { asOnehopError, OnehopError } from '../protocol/errors.ts'
 import { unpackChain } from '../protocol/placement/chain.ts'
-import type { ReplicaSet } from '../protocol/placement/replica-set.ts'
+import type { ReplicaSet, Seat } from '../protocol/placement/replica-set.ts'
 import { hasEmptySeats, type IsGone, isMore } from '../protocol/placement/seating.ts'
 import type { Clock, Log } from '../protocol/ports.ts'
 import type { IdentityId } from '../protocol/record/types.ts'
 import { withDeadline } from './deadline.ts'
+import { formerHome } from './home.ts'
 import type { Identity } from './identity/identity.ts'
 import { keyNames } from './key-store.ts'
 import type { KeyStore } from './key-store.ts'
@@ -90,8 +91,10 @@ export class Seats {
     for (const owner of owners) {
       const known = await knownSet(this.#parts, owner, { signal })
       if (known === undefined || !hasEmptySeats(known.set, known.isGone)) continue
-      const { set, isGone } = known
-      await fill(this.#parts, owner, set, (proposed) => isMore(proposed, set, isGone), {
+      const { set, isGone, former } = known
+      const isWelcome = (proposed: ReplicaSet): boolean =>
+        isMore(proposed, set, isGone) && isHomeAgain(proposed, former)
+      await fill(this.#parts, owner, set, isWelcome, {
         copies: set.copies,
         signal,
       })
@@ -127,6 +130,12 @@ async function fill(
   return { members: members.length, wanted: proposed.set.copies + 1 }
 }
 
+/** A seat that others took goes back to the node that had it, and to no other. */
+function isHomeAgain({ members }: ReplicaSet, former: Seat | undefined): boolean {
+  const [home] = members
+  return former === undefined || (home !== undefined && equalBytes(home.node, former.node))
+}
+
 /** Nodes that the person has put out: a box that was stolen. */
 function expelled({ state }: Identity): readonly Uint8Array[] {
   return [...state.devices.values()]
@@ -138,6 +147,8 @@ interface KnownSet {
   readonly set: ReplicaSet
   /** As the home sees it. */
   readonly isGone: IsGone
+  /** The home, where others have taken its seat. */
+  readonly former: Seat | undefined
 }
 
 /** Undefined where nobody has signed one yet. */
@@ -149,7 +160,8 @@ async function knownSet(
   try {
     const { replicaSet, gone } = await call('replica-set.get', { owner }, options)
     const isGone: IsGone = ({ node }) => gone.some((one) => equalBytes(one, node))
-    return { set: unpackChain(crypto, replicaSet).newest, isGone }
+    const chain = unpackChain(crypto, replicaSet)
+    return { set: chain.newest, isGone, former: formerHome(chain) }
   } catch (error) {
     if (error instanceof OnehopError && error.code === 'NOT_FOUND') return undefined
     throw error

@@ -87,7 +87,7 @@ const standbyLeast = 2
 
 /**
  * Or nobody would take the seat of one that stays away: the owner's device asks for more. A short list of those who are here is
- * all that there was to have; on one that most have left nobody else comes by itself.
+ * all that there was to have; on one that most have left nobody else comes by itself. Nor does a home that lost its seat while it was away.
  */
 export function hasEmptySeats(
   { members, standby, copies }: Pick<ReplicaSet, 'members' | 'standby' | 'copies'>,
@@ -95,6 +95,7 @@ export function hasEmptySeats(
 ): boolean {
   const waiting = standby.filter((seat) => !isGone(seat)).length
   const hasLeft = waiting < standby.length && waiting < standbyLeast
+  if (!members.some(({ role }) => role === 'home')) return true
   return copies > 0 && (members.length <= copies || standby.length === 0 || hasLeft)
 }
 

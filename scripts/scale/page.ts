@@ -86,7 +86,7 @@ function shows({ runs, hosting }: PageParts): string {
   miss a copy and can name nobody by themselves.
 - **Who is never on for 72 hours in a row replaces others too**: for how long another was away is counted over all of a node's runs. With the
   sessions of the streaming peers members took ${steps} steps in all, each after some six days.
-- A home that was away for 72 hours loses its seat, and gets it back only when its owner's app signs a set again.
+- A home that was away for 72 hours loses its seat, and gets it back when its owner's app is opened next.
 - Who moves in at a new box keeps every holder that answers, which may be one more than wanted, and nobody releases it yet. That is why
   the mean exceeds k + 1.`
 }

@@ -132,6 +132,15 @@ describe('seating', () => {
     ).toBe(false)
   })
 
+  test('the owner is asked as well where others took the seat of the home', () => {
+    const members = [...set.members.slice(1), seat(7)]
+    expect(hasEmptySeats({ ...set, members })).toBe(true)
+    expect(isMore({ ...set, members: [seat(1, 'home'), ...members] }, { ...set, members })).toBe(true)
+    // Not for the seat of one that does not answer just now.
+    const fewer = [seat(1, 'home'), ...members.slice(1)]
+    expect(isMore({ ...set, members: fewer }, { ...set, members })).toBe(false)
+  })
+
   test('of those who stand by one that is away for a while counts, one that is gone does not', () => {
     const gone =
       (...numbered: number[]) =>
