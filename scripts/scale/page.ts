@@ -79,7 +79,8 @@ function shows({ runs, hosting }: PageParts): string {
 - Copies, repair traffic, imbalance and writes do not depend on the number of nodes; lookups grow with its logarithm.
 - **Below two copies is reached more often than it need be**: who moves in at a new box seats those holders alone that
   answer just then, and until new ones are filled there are few copies with a seat (what the others have is still on their
-  disks). The formula knows nothing of it.
+  disks, and is handed over when they are back; why they are not seated all the same is in \`protocol/README.md\`, *Who holds a shard*). The
+  formula knows nothing of it.
 - Members fill seats from the standby list alone, of which the owner's app has another one signed when fewer than two on it are
   left, once they have not been heard for ${hosting.replaceAfterMs / 3_600_000} hours.
   At the end ${list(({ stuck, watched, nodes }) => `${stuck} of ${watched.toLocaleString('en-US')} shards (${nodes.toLocaleString('en-US')} nodes)`)}
