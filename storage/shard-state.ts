@@ -78,7 +78,11 @@ export class ShardState {
   }
 
   flush(batch: StagedBatch): void {
-    batch.put(keyOf(tags.head, this.shard), encodeHead(this.head))
+    const headKey = keyOf(tags.head, this.shard)
+    const head = encodeHead(this.head)
+    // Records that are known already change nothing: for them alone the disk is not made to wait.
+    const before = batch.get(headKey)
+    if (before === undefined || !equalBytes(before, head)) batch.put(headKey, head)
     this.log.flush(batch)
     this.tree.flush(batch)
     for (const pages of this.#devices.values()) pages.flush(batch)

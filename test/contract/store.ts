@@ -141,9 +141,11 @@ export function storeContract(
             }
             await Promise.all(puts)
             await expectModel(store, records)
-            // Again: nothing changes.
+            // Again: nothing changes, and nothing is written.
+            const { batches } = store.stats()
             const again = await store.records.put(records, hosted)
             expect(again.every(({ state }) => state === 'known')).toBe(true)
+            expect(store.stats().batches).toBe(batches)
             await expectModel(store, records)
           }),
           { numRuns: histories },

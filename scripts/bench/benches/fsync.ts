@@ -3,7 +3,8 @@
  * to the one before; how many records share one call that has the disk keep them, as the system counts these calls where
  * strace is at hand, else as the store counts its batches. Alone: one record after a pause, until it is answered; the
  * limit is 4 KB appended and synced by this process on the same disk, in turns with the writes. Beside it the same record once
- * more, of which nothing goes to the disk: what is left is the machine's and HTTP's.
+ * more, of which nothing goes to the disk; and the same request to node:http alone, which answers as many bytes: what that takes
+ * is the machine's, whatever the daemon does.
  */
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs'
 import { join, resolve } from 'node:path'
@@ -33,13 +34,15 @@ const pauseMs = 20
 const appendBytes = 4_096
 /** For a request and its answer, the signature, and what is looked up. */
 const besideMs = 0.5
+/** Of the answer to one record. */
+const replyBytes = 95
 
 export async function bench({ folder, note }: BenchContext): Promise<BenchResult> {
   const crypto = await loadCrypto()
   const calls = syncedCalls(join(folder, 'calls'))
   const load = await underLoad(crypto, join(folder, 'loaded'), calls)
   note(`${Math.round(load.perS)} records/s, ${load.syncs} calls`)
-  const { writesMs, againMs, appendsMs } = await alone(crypto, join(folder, 'alone'))
+  const { writesMs, againMs, bareMs, appendsMs } = await alone(crypto, join(folder, 'alone'))
   const syncP50Ms = median(appendsMs)
   return {
     judged: {
@@ -55,6 +58,7 @@ export async function bench({ folder, note }: BenchContext): Promise<BenchResult
       underLoadPerS: load.perS,
       loneP99Ms: percentile(writesMs, 0.99),
       knownP50Ms: median(againMs),
+      bareHttpP50Ms: median(bareMs),
     },
     limit: { syncP50Ms, syncP99Ms: percentile(appendsMs, 0.99) },
     packages: ['classic-level'],
@@ -96,6 +100,7 @@ async function underLoad(
 interface Alone {
   readonly writesMs: number[]
   readonly againMs: number[]
+  readonly bareMs: number[]
   readonly appendsMs: number[]
 }
 
@@ -103,22 +108,29 @@ async function alone(crypto: CryptoProvider, folder: string): Promise<Alone> {
   await using child = startDaemon(folder)
   using daemon = await hosted(child, crypto, 1)
   const { put, authors } = daemon
+  await using plain = startChild(resolve(import.meta.dirname, '../plain-http-child.ts'), [String(replyBytes)])
+  const bareUrl = `http://127.0.0.1:${(await plain.next()) as number}/prepared`
+  using connected = new KeepAlive(1)
+  const bare = (record: Uint8Array): Promise<unknown> =>
+    connected.post({ url: bareUrl, headers: daemon.headers, body: encode({ records: [record] }) })
   const file = openSync(join(folder, 'appended'), 'a')
   const bytes = Buffer.alloc(appendBytes, 1)
   const append = (): void => {
     writeSync(file, bytes)
     fsyncSync(file)
   }
-  const times: Alone = { writesMs: [], againMs: [], appendsMs: [] }
+  const times: Alone = { writesMs: [], againMs: [], bareMs: [], appendsMs: [] }
   for (let i = 0; i < loneWarmUp + lone; i++) {
     const record = (authors[i % people] as Author).post()
     const appendMs = await afterPauseMs(append)
     const writeMs = await afterPauseMs(() => put(record, 'stored'))
     const againMs = await afterPauseMs(() => put(record, 'known'))
+    const bareMs = await afterPauseMs(() => bare(record))
     if (i < loneWarmUp) continue // what is compiled once is no part of it
     times.appendsMs.push(appendMs)
     times.writesMs.push(writeMs)
     times.againMs.push(againMs)
+    times.bareMs.push(bareMs)
   }
   closeSync(file)
   return times
@@ -142,6 +154,8 @@ async function batchesOf(child: Child): Promise<number> {
 
 interface Hosted extends Disposable {
   readonly authors: readonly Author[]
+  /** As the administrator's requests have them. */
+  readonly headers: Record<string, string>
   put(record: Uint8Array, expected: 'stored' | 'known'): Promise<void>
 }
 
@@ -160,5 +174,5 @@ async function hosted(child: Child, crypto: CryptoProvider, connections: number)
     const [result] = readReply('record.put', decode(bytes), 'cbor').results
     if (result?.outcome !== expected) throw new Error(`a record was ${result?.outcome}`)
   }
-  return { put, authors, [Symbol.dispose]: () => connected[Symbol.dispose]() }
+  return { put, authors, headers, [Symbol.dispose]: () => connected[Symbol.dispose]() }
 }
