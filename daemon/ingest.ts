@@ -21,7 +21,7 @@ import type {
 } from '../storage/types.ts'
 import { nextTurn } from './clock.ts'
 import type { VerifiesAhead } from './crypto/second-thread.ts'
-import type { Signed } from './crypto/verify-batch.ts'
+import { verdictsOn, type Signed } from './crypto/verify-batch.ts'
 import { problemOfWriting } from './client-rules.ts'
 import { Equivocators } from './equivocators.ts'
 import type { Hosting } from './hosting.ts'
@@ -60,6 +60,11 @@ export type StoredListener = (arrivals: readonly Arrival[]) => void
 /** Items that showed what was dropped, and show something else or nothing now. */
 export type DroppedListener = (owner: IdentityId, items: readonly DroppedItem[]) => void
 
+export interface AcceptOptions extends Pick<PutOptions, 'also'> {
+  /** Nothing is stored before this; what can be is verified meanwhile. Where it fails, so does the call. */
+  readonly after?: Promise<unknown> | undefined
+}
+
 export interface IngestParts {
   readonly crypto: CryptoProvider
   readonly clock: Clock
@@ -69,7 +74,7 @@ export interface IngestParts {
   readonly hosting: Hosting
   readonly rates?: Pick<WriteRates, 'take'> | undefined
   /** Verifies signatures of long calls on another thread. */
-  readonly ahead?: Pick<VerifiesAhead, 'verify' | 'isRunning'> | undefined
+  readonly ahead?: Pick<VerifiesAhead, 'verify' | 'isRunning' | 'isFree'> | undefined
 }
 
 /** So many are verified before others get a turn: about ten milliseconds. */
@@ -83,9 +88,19 @@ const aheadFrom = 300
 const aheadOnFrom = 32
 /** Slices of one call on their way to the disk while the next is verified. */
 const slicesWritingMax = 2
+/** With those that are being verified: so many that neither thread waits for the other. */
+const slicesUnderWayMax = 5
 
 /** By owner in hex: devices whose further writes are refused. */
 type Doubled = ReadonlyMap<string, ReadonlySet<string>>
+
+/** A slice whose records were decoded, and their signatures verified where that is done ahead. */
+interface ReadSlice {
+  readonly encoded: readonly Uint8Array[]
+  readonly decoded: readonly (SignedRecord | Outcome)[]
+  readonly doubled: Doubled | undefined
+  readonly crypto: CryptoProvider
+}
 
 /** What the records of one slice are checked with. */
 interface Slice {
@@ -125,7 +140,7 @@ export class Ingest {
   async accept(
     encoded: readonly Uint8Array[],
     source: Source,
-    options: Pick<PutOptions, 'also'> = {},
+    options: AcceptOptions = {},
   ): Promise<Outcome[]> {
     this.#underWay += encoded.length
     try {
@@ -138,18 +153,22 @@ export class Ingest {
   async #acceptSlices(
     encoded: readonly Uint8Array[],
     source: Source,
-    options: Pick<PutOptions, 'also'>,
+    { after = Promise.resolve(), ...options }: AcceptOptions,
   ): Promise<Outcome[]> {
     const slices: Promise<Outcome[]>[] = []
     // For the whole call: its records are told in their order.
     const isMuch = this.#underWay >= (this.#parts.ahead?.isRunning === true ? aheadOnFrom : aheadFrom)
+    let before = after
     for (let start = 0; start < encoded.length; start += sliceRecords) {
-      // The disk takes one slice while the next is verified.
-      await slices.at(-slicesWritingMax)
-      const slice = this.#acceptSlice(encoded.slice(start, start + sliceRecords), source, {
-        ...options,
-        isMuch,
+      await slices.at(-slicesUnderWayMax)
+      const reading = this.#readSlice(encoded.slice(start, start + sliceRecords), source, isMuch)
+      // The disk takes one slice while the next is verified, and takes them in their order, whichever thread is done first.
+      const turn = Promise.all([reading, before, slices.at(-slicesWritingMax)]).then(async ([read]) => {
+        if (start > 0) await this.#turnOf(source)
+        return read
       })
+      const slice = turn.then((read) => this.#acceptSlice(read, source, options))
+      before = turn
       slice.catch(() => {}) // rejects this call below; until then nobody waits for it
       slices.push(slice)
       if (start + sliceRecords < encoded.length) await this.#turnOf(source)
@@ -210,16 +229,20 @@ export class Ingest {
     return () => this.#dropListeners.delete(listener)
   }
 
-  async #acceptSlice(
-    encoded: readonly Uint8Array[],
-    source: Source,
-    { isMuch, ...options }: Pick<PutOptions, 'also'> & { readonly isMuch: boolean },
-  ): Promise<Outcome[]> {
-    const taken: IncomingRecord[] = []
-    const owners = new Map<string, OwnerHere>()
+  async #readSlice(encoded: readonly Uint8Array[], source: Source, isMuch: boolean): Promise<ReadSlice> {
     const decoded = encoded.map((bytes) => this.#decode(bytes))
     const doubled = source.from === 'client' ? await this.#doubledOf(decoded) : undefined
     const crypto = isMuch ? await this.#verifiedAhead(decoded) : this.#parts.crypto
+    return { encoded, decoded, doubled, crypto }
+  }
+
+  async #acceptSlice(
+    { encoded, decoded, doubled, crypto }: ReadSlice,
+    source: Source,
+    options: Pick<PutOptions, 'also'>,
+  ): Promise<Outcome[]> {
+    const taken: IncomingRecord[] = []
+    const owners = new Map<string, OwnerHere>()
     const outcomes: (Outcome | undefined)[] = decoded.map((record, i) => {
       if ('outcome' in record) return record
       const checked = this.#check(record, encoded[i] as Uint8Array, source, { owners, doubled, crypto })
@@ -256,8 +279,8 @@ export class Ingest {
   }
 
   /**
-   * A provider that has the verdicts on these records' signatures already, where another thread came to them. Only for keys
-   * that a log here admits: a stranger's signature is worth no thread's time.
+   * A provider that has the verdicts on these records' signatures already, by another thread or, while that one is busy, by this.
+   * Only for keys that a log here admits: a stranger's signature is worth no thread's time.
    */
   async #verifiedAhead(records: readonly (SignedRecord | Outcome)[]): Promise<CryptoProvider> {
     const { ahead, crypto, identities } = this.#parts
@@ -269,7 +292,8 @@ export class Ingest {
       if (author === undefined || deviceOf(author, header.device) === undefined) return []
       return [{ message, signature, key: header.device }]
     })
-    const verdicts = signed.length === 0 ? undefined : await ahead.verify(signed)
+    if (signed.length === 0) return crypto
+    const verdicts = ahead.isFree() ? await ahead.verify(signed) : verdictsOn(crypto, signed)
     if (verdicts?.length !== signed.length) return crypto
     // By the message itself, which belongs to one record and its one signature.
     const known = new Map(signed.map(({ message }, i) => [message, verdicts[i] === 1]))

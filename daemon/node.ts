@@ -89,7 +89,7 @@ export interface NodePorts {
   /** Of a database on a disk, which may rot. */
   readonly scrub?: Pick<Scrub, 'run' | 'damaged'>
   /** A second thread that verifies beside this one. Owned by whoever hands it in. */
-  readonly ahead?: Pick<VerifiesAhead, 'verify' | 'isRunning'> | undefined
+  readonly ahead?: Pick<VerifiesAhead, 'verify' | 'isRunning' | 'isFree'> | undefined
   /** How long provider records last in the DHT. */
   readonly providerValidityMs: number
 }

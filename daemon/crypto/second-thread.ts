@@ -2,11 +2,16 @@ import { availableParallelism } from 'node:os'
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Clock, Log } from '../../protocol/ports.ts'
-import { packedBytes, packSigned, type Signed } from './verify-batch.ts'
+import { packedBytes, packSigned, there, type Signed } from './verify-batch.ts'
 
 /** Verifies signatures while this thread does something else. */
 export interface VerifiesAhead extends AsyncDisposable {
   readonly isRunning: boolean
+  /**
+   * Whether it answers sooner than this thread would: it runs, and has little waiting. Where it does not run yet it is started, and
+   * until it is there this thread is not to wait for it.
+   */
+  isFree(): boolean
   /** One answer a signature; undefined where there is no second thread, and then this one has to. In order of the asking. */
   verify(batch: readonly Signed[]): Promise<Uint8Array | undefined>
 }
@@ -25,6 +30,8 @@ export function secondThread(
 
 /** A slice of ordinary records. */
 const blockBytesMin = 256 * 1024
+/** Two slices: one that it verifies, and one so that it never waits for this thread. */
+const waitingMax = 512
 /** It keeps nothing from one batch to the next. */
 const resourceLimits = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 32 }
 
@@ -38,6 +45,8 @@ class SecondThread implements VerifiesAhead {
   readonly #clock: Clock
   readonly #log: Log
   #worker: Worker | undefined
+  #isThere = false
+  #signaturesWaiting = 0
   /** It answers in the order in which it was asked. */
   readonly #waiting: Waiting[] = []
   /** Used again and again: blocks that went from thread to thread left holes in the memory of both. */
@@ -54,6 +63,12 @@ class SecondThread implements VerifiesAhead {
     return this.#worker !== undefined
   }
 
+  isFree(): boolean {
+    if (this.#hasFailed) return false
+    this.#worker ??= this.#start()
+    return this.#isThere && this.#signaturesWaiting < waitingMax
+  }
+
   async verify(batch: readonly Signed[]): Promise<Uint8Array | undefined> {
     if (this.#hasFailed) return undefined
     this.#stopIdle()
@@ -62,6 +77,7 @@ class SecondThread implements VerifiesAhead {
     packSigned(batch, block)
     const { promise, resolve } = Promise.withResolvers<Uint8Array | undefined>()
     this.#waiting.push({ block, count: batch.length, resolve })
+    this.#signaturesWaiting += batch.length
     worker.postMessage({ bytes: block, count: batch.length })
     return promise
   }
@@ -74,6 +90,7 @@ class SecondThread implements VerifiesAhead {
 
   #answered(): void {
     const { block, count, resolve } = this.#waiting.shift() as Waiting
+    this.#signaturesWaiting -= count
     resolve(block.slice(0, count))
     this.#blocks.push(block)
   }
@@ -89,8 +106,9 @@ class SecondThread implements VerifiesAhead {
     const worker = new Worker(new URL(file, import.meta.url), { resourceLimits })
     // Whoever waits for an answer keeps the process; an idle thread does not.
     worker.unref()
-    worker.on('message', () => {
-      this.#answered()
+    worker.on('message', (message) => {
+      if (message === there) this.#isThere = true
+      else this.#answered()
       if (this.#waiting.length === 0) this.#rest()
     })
     worker.on('error', (error) => this.#fail(worker, error))
@@ -119,6 +137,8 @@ class SecondThread implements VerifiesAhead {
   #letGo(): Worker | undefined {
     const worker = this.#worker
     this.#worker = undefined
+    this.#isThere = false
+    this.#signaturesWaiting = 0
     worker?.removeAllListeners('message')
     this.#stopIdle()
     for (const { resolve } of this.#waiting.splice(0)) resolve(undefined)

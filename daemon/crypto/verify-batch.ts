@@ -7,6 +7,9 @@ export interface Signed {
   readonly key: Uint8Array
 }
 
+/** What the second thread says first, before any answer. */
+export const there = 'there'
+
 const fixedBytes = 4 + 64 + 32
 
 export function packedBytes(batch: readonly Signed[]): number {
@@ -37,6 +40,16 @@ export function* unpackSigned(bytes: Uint8Array, count: number): Generator<Signe
     }
     at = end
   }
+}
+
+/** One byte a signature. */
+export function verdictsOn(
+  crypto: Pick<CryptoProvider, 'verifyStrict'>,
+  batch: readonly Signed[],
+): Uint8Array {
+  return Uint8Array.from(batch, ({ message, signature, key }) =>
+    crypto.verifyStrict(message, signature, key) ? 1 : 0,
+  )
 }
 
 /** Leaves one byte a signature at the beginning of the block. */

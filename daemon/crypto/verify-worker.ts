@@ -4,7 +4,7 @@
  */
 import { parentPort } from 'node:worker_threads'
 import { loadCrypto } from './index.ts'
-import { verifyPacked } from './verify-batch.ts'
+import { there, verifyPacked } from './verify-batch.ts'
 
 const crypto = await loadCrypto()
 
@@ -12,3 +12,4 @@ parentPort?.on('message', ({ bytes, count }: { readonly bytes: Uint8Array; reado
   verifyPacked(crypto, bytes, count)
   parentPort?.postMessage(count)
 })
+parentPort?.postMessage(there)

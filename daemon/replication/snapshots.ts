@@ -48,6 +48,12 @@ const pageBytesMax = limits.frameBytesMax - 16_384
 /** Read at a time: a record may be as large as a page. */
 const readRecords = 128
 
+/** Of the pages up to one. */
+interface Taken {
+  readonly received: number
+  readonly goesOn: boolean
+}
+
 /**
  * The whole of a shard for a holder that has nothing of it: lists in their schema's order of importance, each the newest first, then
  * what no list shows. A page costs the same wherever it begins, and the answerer remembers nothing. What comes meanwhile is pushed;
@@ -101,14 +107,14 @@ export class Snapshots {
     }
   }
 
-  /** The next page is under way while one is verified. */
+  /** One page is verified while the one before it is on its way to the disk, and the one after it on its way here. */
   async #fetch(
     node: NodeId,
     owner: IdentityId,
     from: Uint8Array | undefined,
     signal: AbortSignal,
   ): Promise<number> {
-    const { rpc, ingest, log } = this.#parts
+    const { rpc, log } = this.#parts
     const ask = async (cursor: Uint8Array | undefined): Promise<SnapshotPage> =>
       decodeSnapshotPage(
         await rpc.request(node, 'shard/snapshot', encodeSnapshotAsk({ owner, cursor }), {
@@ -116,25 +122,41 @@ export class Snapshots {
           timeoutMs: 30_000,
         }),
       )
-    let received = 0
     let page: SnapshotPage | undefined = await ask(from)
-    while (page !== undefined) {
-      const { records, next } = page as SnapshotPage
-      const coming: Promise<SnapshotPage> | undefined = next && ask(next)
-      coming?.catch(() => undefined)
-      let stored = 0
-      for (const outcome of await ingest.accept(records, { from: 'peer', node })) {
-        if (outcome.outcome === 'stored') stored++
-        if (outcome.outcome === 'refused')
-          log.warn('snapshot.refused', { node, code: outcome.code, message: outcome.message })
+    let last: Promise<Taken> = Promise.resolve({ received: 0, goesOn: true })
+    try {
+      while (page !== undefined) {
+        const coming: Promise<SnapshotPage> | undefined = page.next && ask(page.next)
+        coming?.catch(() => undefined)
+        const before = last
+        last = this.#take(node, owner, page, before)
+        last.catch(() => undefined)
+        // Where the one before brought nothing new, this one is the last.
+        page = (await before).goesOn ? await coming : undefined
       }
-      received += stored
-      const goesOn: boolean = next !== undefined && (stored > 0 || records.length === 0)
-      await this.#note(owner, goesOn ? { source: node, cursor: next } : undefined)
-      page = goesOn ? await coming : undefined
+    } finally {
+      // Also where the next did not come: what did is noted.
+      await last.catch(() => undefined)
     }
+    const { received } = await last
     if (received > 0) log.info('snapshot.fetched', { node, records: received })
     return received
+  }
+
+  /** Takes one page in, and notes where to go on when it and all before it are on the disk. */
+  async #take(node: NodeId, owner: IdentityId, page: SnapshotPage, before: Promise<Taken>): Promise<Taken> {
+    const { ingest, log } = this.#parts
+    const { records, next } = page
+    let stored = 0
+    for (const outcome of await ingest.accept(records, { from: 'peer', node }, { after: before })) {
+      if (outcome.outcome === 'stored') stored++
+      if (outcome.outcome === 'refused')
+        log.warn('snapshot.refused', { node, code: outcome.code, message: outcome.message })
+    }
+    const { received, goesOn } = await before
+    const isToGoOn = goesOn && next !== undefined && (stored > 0 || records.length === 0)
+    await this.#note(owner, isToGoOn ? { source: node, cursor: next } : undefined)
+    return { received: received + stored, goesOn: isToGoOn }
   }
 
   #noted(owner: IdentityId): Typed<typeof notedShape> | undefined {

@@ -6,6 +6,7 @@ import { Ingest, type Source } from '../../daemon/ingest.ts'
 import { Schemas } from '../../daemon/schemas.ts'
 import { loadCrypto } from '../../daemon/crypto/index.ts'
 import { systemClock } from '../../daemon/clock.ts'
+import { verdictsOn, type Signed } from '../../daemon/crypto/verify-batch.ts'
 import { secondThread } from '../../daemon/crypto/second-thread.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import { signRecord } from '../../protocol/record/sign.ts'
@@ -31,10 +32,22 @@ async function home(quotaBytes: number) {
   return { crypto, parts, kv, store, ingest, author }
 }
 
+let asked = 0
+const slow = {
+  isRunning: true,
+  isFree: () => asked++ % 2 === 0,
+  async verify(batch: readonly Signed[]) {
+    await systemClock.sleep(300)
+    return verdictsOn(await loadCrypto(), batch)
+  },
+}
+
 const threads = {
   'on one thread': undefined,
   'with a second one that verifies': secondThread(systemClock, silentLog, 2),
-  'with one that has ended': { isRunning: false, verify: async () => undefined },
+  'with one that has ended': { isRunning: false, isFree: () => true, verify: async () => undefined },
+  'with one that takes every second slice and is late with it': slow,
+  'with one that is always busy': { isRunning: true, isFree: () => false, verify: async () => undefined },
 }
 afterAll(() => threads['with a second one that verifies']?.[Symbol.asyncDispose]())
 
