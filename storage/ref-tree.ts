@@ -3,9 +3,8 @@
  * and the sum of their ids. So the fingerprint of any range, the n-th ref and the place of a bound cost a few pages,
  * however many records there are, and a write changes the pages on one path.
  */
-import { compareBytes } from '../protocol/bytes.ts'
 import type { Bound } from '../protocol/reconcile/bound.ts'
-import { addId, subtractSum, sumWords } from '../protocol/reconcile/fingerprint.ts'
+import { addId, sumWords } from '../protocol/reconcile/fingerprint.ts'
 import type { RecordRef } from '../protocol/record/types.ts'
 import { decodeRef, encodeRef, readUint, refBytes, spaceKey, tags, uintPart, writeUint } from './keys.ts'
 import type { Kv } from './kv.ts'
@@ -53,6 +52,8 @@ export class RefTree implements RefOrder {
   readonly #pages = new Map<number, Page>()
   readonly #changed = new Map<number, Page | undefined>()
   #next: number | undefined
+  /** Where `at` found the last: its neighbours are asked for next. */
+  #leaf: { readonly page: Page; readonly start: number } | undefined
 
   constructor(kv: Pick<Kv, 'get'>, shard: Uint8Array) {
     this.#kv = kv
@@ -64,6 +65,9 @@ export class RefTree implements RefOrder {
   }
 
   at(index: number): RecordRef {
+    const seen = this.#leaf
+    if (seen !== undefined && index >= seen.start && index < seen.start + seen.page.used)
+      return decodeRef(seen.page.bytes, headerBytes + (index - seen.start) * refBytes)
     let page = this.#page(root)
     let left = index
     while (!page.isLeaf) {
@@ -71,6 +75,7 @@ export class RefTree implements RefOrder {
       for (; left >= countOf(page, child); child++) left -= countOf(page, child)
       page = this.#page(childOf(page, child))
     }
+    this.#leaf = { page, start: index - left }
     return decodeRef(page.bytes, headerBytes + left * refBytes)
   }
 
@@ -87,11 +92,14 @@ export class RefTree implements RefOrder {
   }
 
   sum(from: number, to: number): Uint32Array {
-    return subtractSum(this.#sumBefore(to), this.#sumBefore(from))
+    const sum = new Uint32Array(sumWords)
+    this.#addRange(sum, this.#page(root), from, to)
+    return sum
   }
 
   /** What is there already is left as it is. */
   insert(ref: Uint8Array): void {
+    this.#leaf = undefined
     const outcome = this.#insert(root, ref)
     if (typeof outcome !== 'object') return
     // The root stays where it is: what it held moves down.
@@ -106,6 +114,7 @@ export class RefTree implements RefOrder {
 
   /** What is not there is no matter. */
   remove(ref: Uint8Array): void {
+    this.#leaf = undefined
     if (this.#remove(root, ref) === 'empty') this.#changed.set(root, emptyPage(true))
   }
 
@@ -123,24 +132,28 @@ export class RefTree implements RefOrder {
   committed(): void {
     this.#pages.clear()
     this.#changed.clear()
+    this.#leaf = undefined
     this.#next = undefined
   }
 
-  #sumBefore(index: number): Uint32Array {
-    const sum = new Uint32Array(sumWords)
-    let page = this.#page(root)
-    let left = index
-    while (!page.isLeaf) {
-      let child = 0
-      for (; child < page.used && left >= countOf(page, child); child++) {
-        left -= countOf(page, child)
-        addId(sum, page.view, entryAt(page, child) + sumAt)
-      }
-      if (left === 0) return sum
-      page = this.#page(childOf(page, child))
+  /** Of a child that lies within the range its sum is taken, so that only the pages at both ends are read. */
+  #addRange(sum: Uint32Array, page: Page, from: number, to: number): void {
+    if (page.isLeaf) {
+      for (let i = from; i < to; i++) addId(sum, page.view, entryAt(page, i) + 8)
+      return
     }
-    for (let i = 0; i < left; i++) addId(sum, page.view, entryAt(page, i) + 8)
-    return sum
+    for (let child = 0, start = 0; child < page.used && start < to; child++) {
+      const end = start + countOf(page, child)
+      if (start >= from && end <= to) addId(sum, page.view, entryAt(page, child) + sumAt)
+      else if (end > from)
+        this.#addRange(
+          sum,
+          this.#page(childOf(page, child)),
+          Math.max(0, from - start),
+          Math.min(end, to) - start,
+        )
+      start = end
+    }
   }
 
   /** A page that was split off, on the right; otherwise whether the ref is new. */
@@ -148,7 +161,7 @@ export class RefTree implements RefOrder {
     const seen = this.#page(number)
     if (seen.isLeaf) {
       const at = position(seen, ref)
-      if (at < seen.used && compareBytes(refAt(seen, at), ref) === 0) return false
+      if (at < seen.used && compareAt(seen, at, ref) === 0) return false
       const page = this.#own(number)
       makeRoom(page, at)
       page.bytes.set(ref, entryAt(page, at))
@@ -158,7 +171,7 @@ export class RefTree implements RefOrder {
     const outcome = this.#insert(childOf(seen, child), ref)
     if (outcome === false) return false
     const page = this.#own(number)
-    if (compareBytes(ref, refAt(page, child)) < 0) page.bytes.set(ref, entryAt(page, child))
+    if (compareAt(page, child, ref) > 0) page.bytes.set(ref, entryAt(page, child))
     if (outcome === true) {
       const at = entryAt(page, child)
       writeUint(page.bytes, at + countAt, countOf(page, child) + 1)
@@ -190,7 +203,7 @@ export class RefTree implements RefOrder {
     const seen = this.#page(number)
     const at = seen.isLeaf ? position(seen, ref) : childFor(seen, ref)
     if (seen.isLeaf) {
-      if (at === seen.used || compareBytes(refAt(seen, at), ref) !== 0) return 'missing'
+      if (at === seen.used || compareAt(seen, at, ref) !== 0) return 'missing'
       return takeEntry(this.#own(number), at)
     }
     const child = childOf(seen, at)
@@ -289,13 +302,23 @@ function count(page: Page): number {
   return all
 }
 
+/** Order of an entry and a key that may be shorter. No view of the entry is made: a search would make a dozen. */
+function compareAt({ bytes, width }: Page, index: number, key: Uint8Array): number {
+  const at = headerBytes + index * width
+  for (let i = 0; i < key.length; i++) {
+    const difference = (bytes[at + i] as number) - (key[i] as number)
+    if (difference !== 0) return difference
+  }
+  return refBytes - key.length
+}
+
 /** How many entries are below the key. */
 function position(page: Page, key: Uint8Array): number {
   let low = 0
   let high = page.used
   while (low < high) {
     const middle = (low + high) >>> 1
-    if (compareBytes(refAt(page, middle), key) < 0) low = middle + 1
+    if (compareAt(page, middle, key) < 0) low = middle + 1
     else high = middle
   }
   return low
@@ -304,7 +327,7 @@ function position(page: Page, key: Uint8Array): number {
 /** The last child that begins at or below the key; the first takes what is below all. */
 function childFor(page: Page, key: Uint8Array): number {
   const at = position(page, key)
-  if (at < page.used && compareBytes(refAt(page, at), key) === 0) return at
+  if (at < page.used && compareAt(page, at, key) === 0) return at
   return Math.max(0, at - 1)
 }
 

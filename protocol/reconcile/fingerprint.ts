@@ -33,10 +33,12 @@ export function subtractSum(a: Uint32Array, b: Uint32Array): Uint32Array {
  * two sets collide: equal fingerprints schedule work, they prove nothing.
  */
 export function fingerprintOf(sum: Uint32Array, count: number, sha256: Sha256): Uint8Array {
-  const digits = encodeVarint(count)
-  const input = new Uint8Array(sumWords * 4 + digits.length)
-  const view = new DataView(input.buffer)
-  for (let word = 0; word < sumWords; word++) view.setUint32(word * 4, sum[word] as number, true)
-  input.set(digits, sumWords * 4)
-  return sha256(input).subarray(0, fingerprintBytes)
+  for (let word = 0; word < sumWords; word++) inputView.setUint32(word * 4, sum[word] as number, true)
+  let length = sumWords * 4
+  for (const digit of encodeVarint(count)) input[length++] = digit
+  return sha256(input.subarray(0, length)).subarray(0, fingerprintBytes)
 }
+
+/** One at a time is hashed: the sum, and up to ten digits. */
+const input = new Uint8Array(sumWords * 4 + 10)
+const inputView = new DataView(input.buffer)
