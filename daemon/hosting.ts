@@ -1,4 +1,5 @@
 import { concatBytes, emptyBytes, toHex } from '../protocol/bytes.ts'
+import { nameOf } from '../protocol/id-name.ts'
 import { encode } from '../protocol/codec.ts'
 import { OnehopError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
@@ -63,11 +64,11 @@ export class Hosting {
   }
 
   get(owner: IdentityId): Hosted | undefined {
-    return this.#hosted.get(toHex(owner))
+    return this.#hosted.get(nameOf(owner))
   }
 
   has(owner: IdentityId): boolean {
-    return this.#hosted.has(toHex(owner))
+    return this.#hosted.has(nameOf(owner))
   }
 
   /** Grows whenever a shard comes or goes. */

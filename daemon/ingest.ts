@@ -1,4 +1,5 @@
 import { equalBytes, toHex } from '../protocol/bytes.ts'
+import { nameOf } from '../protocol/id-name.ts'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { asOnehopError, type ErrorCode } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
@@ -310,7 +311,7 @@ export class Ingest {
     for (const record of records) {
       if ('outcome' in record) continue
       const { owner } = record.header
-      const name = toHex(owner)
+      const name = nameOf(owner)
       if (doubled.has(name) || !this.#parts.hosting.has(owner)) continue
       doubled.set(name, await this.#equivocators.of(owner, name))
     }
@@ -332,7 +333,7 @@ export class Ingest {
     const { header } = record
     const { identities, clock } = this.#parts
 
-    const ownerName = toHex(header.owner)
+    const ownerName = nameOf(header.owner)
     const here = owners.get(ownerName) ?? this.#lookUp(header.owner)
     owners.set(ownerName, here)
     if (source.from !== 'stream' && !here.hosted) {

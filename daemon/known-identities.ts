@@ -1,4 +1,5 @@
 import { fromHex, toHex } from '../protocol/bytes.ts'
+import { nameOf } from '../protocol/id-name.ts'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { decodeLog, encodeLog } from '../protocol/identity/entry.ts'
 import { refreshed, replay } from '../protocol/identity/log.ts'
@@ -28,7 +29,7 @@ export class KnownIdentities {
   }
 
   get(id: IdentityId): IdentityState | undefined {
-    const name = toHex(id)
+    const name = nameOf(id)
     const kept = this.#kept.get(name)
     const known = kept ?? this.#visitors.get(name)
     if (known !== undefined && !this.#isCurrent(name)) return this.#refresh(known)

@@ -1,4 +1,5 @@
 import { concatBytes, fromUtf8, toHex, utf8 } from '../protocol/bytes.ts'
+import { nameOf } from '../protocol/id-name.ts'
 import { OnehopError } from '../protocol/errors.ts'
 import { planView, viewCollections } from '../protocol/query/view-plan.ts'
 import { compatible } from '../protocol/schema/compatible.ts'
@@ -24,7 +25,7 @@ export class Schemas {
   }
 
   get(hash: Uint8Array): Schema | undefined {
-    const known = this.#compiled.get(toHex(hash))
+    const known = this.#compiled.get(nameOf(hash))
     if (known !== undefined) return known
     const bytes = this.#store.documents.get(byHash, hash)
     if (bytes === undefined) return undefined

@@ -1,4 +1,5 @@
 import { toHex } from '../protocol/bytes.ts'
+import { nameOf } from '../protocol/id-name.ts'
 import type { Clock } from '../protocol/ports.ts'
 import type { IdentityId } from '../protocol/record/types.ts'
 import type { Hosting } from './hosting.ts'
@@ -33,7 +34,7 @@ export class WriteRates {
     if (hosted === undefined || hosted.person) return true
     const most = hosted.quotaBytes + this.#bytesPerDay
     const nowMs = this.#clock.monotonicMs()
-    const name = toHex(owner)
+    const name = nameOf(owner)
     const bucket = this.#buckets.get(name) ?? { left: most, atMs: nowMs }
     bucket.left = Math.min(most, bucket.left + ((nowMs - bucket.atMs) / dayMs) * this.#bytesPerDay)
     bucket.atMs = nowMs

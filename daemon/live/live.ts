@@ -1,4 +1,5 @@
 import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts'
+import { nameOf } from '../../protocol/id-name.ts'
 import type { LivePosition } from '../../protocol/api/messages.ts'
 import type { RequestOf } from '../../protocol/api/operations.ts'
 import { OnehopError } from '../../protocol/errors.ts'
@@ -202,7 +203,7 @@ export class Live {
     if (this.#lists.size === 0) return
     for (const { record, bytes, put } of arrivals) {
       const { owner, app, collection } = record.header
-      const queries = this.#lists.get(listName(toHex(owner), app, collection))
+      const queries = this.#lists.get(listName(nameOf(owner), app, collection))
       if (queries === undefined) continue
       const position = this.#logPosition(owner, put.position ?? this.#parts.store.records.logHead(owner))
       for (const query of queries) this.#send(query, position, record, bytes)

@@ -1,4 +1,5 @@
 import { toHex } from '../../protocol/bytes.ts'
+import { nameOf } from '../../protocol/id-name.ts'
 import type { IdentityId, RecordId } from '../../protocol/record/types.ts'
 import type { Store } from '../../storage/types.ts'
 import type { Arrival } from '../ingest.ts'
@@ -41,7 +42,7 @@ export class Copies {
       if (put.position === undefined) continue
       remember(this.#positions, toHex(record.id), put.position, positionsMax)
       const newest = { id: record.id, position: put.position }
-      remember(this.#newest, toHex(record.header.owner), newest, equalsMax)
+      remember(this.#newest, nameOf(record.header.owner), newest, equalsMax)
     }
   }
 

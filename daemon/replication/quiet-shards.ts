@@ -1,4 +1,4 @@
-import { toHex } from '../../protocol/bytes.ts'
+import { nameOf } from '../../protocol/id-name.ts'
 import type { IdentityId } from '../../protocol/record/types.ts'
 import type { NodeId } from '../net/rpc.ts'
 
@@ -18,7 +18,7 @@ export class QuietShards {
   }
 
   written(owner: IdentityId, nowMs: number): void {
-    const name = toHex(owner)
+    const name = nameOf(owner)
     this.#written.delete(name)
     this.#written.set(name, { owner, atMs: nowMs })
   }

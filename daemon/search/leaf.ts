@@ -1,4 +1,5 @@
 import { toHex } from '../../protocol/bytes.ts'
+import { nameOf } from '../../protocol/id-name.ts'
 import type { IdentityId, VerifiedRecord } from '../../protocol/record/types.ts'
 import { scopeChain, scopeHierarchy } from '../../protocol/scope.ts'
 import type { Arrival } from '../ingest.ts'
@@ -93,7 +94,7 @@ export class Leaf {
     const written = new Map<string, { readonly owner: IdentityId; readonly apps: Set<string> }>()
     for (const { record } of arrivals) {
       const { owner, app } = record.header
-      const name = toHex(owner)
+      const name = nameOf(owner)
       const known = written.get(name) ?? { owner, apps: new Set<string>() }
       written.set(name, known)
       if (this.#mayMove(record) || !this.#touch(name, owner, app)) known.apps.add(app)

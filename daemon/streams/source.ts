@@ -1,4 +1,5 @@
 import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts'
+import { nameOf } from '../../protocol/id-name.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { Clock, Log } from '../../protocol/ports.ts'
@@ -102,7 +103,7 @@ export class Source {
   #stored(arrivals: readonly Arrival[]): void {
     for (const { record } of arrivals) {
       const { owner, app, collection } = record.header
-      for (const registration of this.registrations.of(toHex(owner))) {
+      for (const registration of this.registrations.of(nameOf(owner))) {
         if (registration.app === app && registration.collections.has(collection))
           this.sender.mark(registration)
       }

@@ -1,4 +1,5 @@
 import { fromHex, toHex } from '../../protocol/bytes.ts'
+import { nameOf } from '../../protocol/id-name.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import type { Clock, Log } from '../../protocol/ports.ts'
 import { itemKey } from '../../protocol/record/merge.ts'
@@ -208,7 +209,7 @@ export class Streams {
   #stored(arrivals: readonly Arrival[]): void {
     for (const arrival of arrivals) {
       const { header } = arrival.record
-      const owner = toHex(header.owner)
+      const owner = nameOf(header.owner)
       for (const wanted of this.#wanted.ofAuthor(owner)) {
         if (wanted.place.state === 'local' && wanted.app === header.app) this.#local.mark(wanted)
       }

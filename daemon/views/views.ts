@@ -1,4 +1,5 @@
 import { toHex } from '../../protocol/bytes.ts'
+import { nameOf } from '../../protocol/id-name.ts'
 import { encode } from '../../protocol/codec.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
@@ -101,7 +102,7 @@ export class Views {
   #stored(arrivals: readonly Arrival[]): void {
     for (const { record, put } of arrivals) {
       const { owner, app, key } = record.header
-      const name = toHex(owner)
+      const name = nameOf(owner)
       // A new item of its own supersedes nothing that is shown.
       const isPlain = put.state === 'stored' && record.header.merge === 'append' && key.length === 0
       if (!isPlain) {

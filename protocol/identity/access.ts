@@ -1,4 +1,4 @@
-import { toHex } from '../bytes.ts'
+import { nameOf } from '../id-name.ts'
 import type { DeviceKey } from '../record/types.ts'
 import type { Access, DeviceState, IdentityState } from './types.ts'
 
@@ -28,7 +28,7 @@ export function canWriteSomewhere(state: IdentityState, device: DeviceKey, atMs:
 }
 
 export function deviceOf(state: IdentityState, device: DeviceKey): DeviceState | undefined {
-  return state.devices.get(toHex(device))
+  return state.devices.get(nameOf(device))
 }
 
 /**
