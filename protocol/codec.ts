@@ -96,10 +96,12 @@ function readText(bytes: Uint8Array, start: number, end: number): string {
   return text
 }
 
-// Decoding never nests, so one buffer serves every comparison of an ordinary size.
-const scratch = new Uint8Array(64 * 1024)
+// Decoding never nests, so one buffer serves every comparison. It grows when a copy of a shard comes, whose frames are full one after the other.
+let scratch = new Uint8Array(64 * 1024)
 
 function isEncodingOf(value: unknown, bytes: Uint8Array): boolean {
+  if (bytes.length > scratch.length && bytes.length <= limits.frameBytesMax)
+    scratch = new Uint8Array(limits.frameBytesMax)
   const target = bytes.length <= scratch.length ? scratch : new Uint8Array(bytes.length)
   const written = new Writer(target).write(value)
   if (written !== bytes.length) return false

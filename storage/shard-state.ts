@@ -44,6 +44,10 @@ export class ShardState {
   readonly #kv: Kv
   readonly #devices = new Map<string, RefPages>()
   readonly #collections = new Map<string, CollectionState>()
+  /** Records of one batch are nearly all of one. */
+  #lastCollection:
+    | { readonly app: string; readonly name: string; readonly state: CollectionState }
+    | undefined
 
   constructor(kv: Kv, shard: Uint8Array, head: Head) {
     this.#kv = kv
@@ -65,6 +69,8 @@ export class ShardState {
   }
 
   collection(app: string, name: string): CollectionState {
+    const last = this.#lastCollection
+    if (last !== undefined && last.app === app && last.name === name) return last.state
     const text = `${app}\0${name}`
     let state = this.#collections.get(text)
     if (state === undefined) {
@@ -74,6 +80,7 @@ export class ShardState {
       state = { space, pointer: pointerOf(place), ...counts, dirty: false }
       this.#collections.set(text, state)
     }
+    this.#lastCollection = { app, name, state }
     return state
   }
 
@@ -102,7 +109,10 @@ export class ShardState {
     for (const pages of this.#devices.values()) pages.committed()
     if (this.#devices.size > cachedDevicesMax) this.#devices.clear()
     for (const state of this.#collections.values()) state.dirty = false
-    if (this.#collections.size > cachedDevicesMax) this.#collections.clear()
+    if (this.#collections.size > cachedDevicesMax) {
+      this.#collections.clear()
+      this.#lastCollection = undefined
+    }
   }
 }
 

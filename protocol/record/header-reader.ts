@@ -66,6 +66,10 @@ export function readHeader(bytes: Uint8Array, bounds: SectionBounds): WireHeader
 
 const noBytes = new Uint8Array(0)
 
+/** The same few apps, collections and scopes in record after record: a name that was met is compared, not made again. */
+const metMax = 64
+const met = new Array<string>(metMax).fill('')
+
 /** Once something is unusual it stays so, whatever is read after it. */
 class HeaderReader {
   readonly #bytes: Uint8Array
@@ -110,13 +114,25 @@ class HeaderReader {
     } else if (length >= 24) return this.#unusual('')
     if (length < 1 || length > limits.nameBytesMax) return this.#unusual('')
     const end = this.#at + length
+    const slot = (length * 31 + (this.#bytes[this.#at] ?? 0) * 7 + (this.#bytes[end - 1] ?? 0)) % metMax
+    const known = met[slot] as string
+    if (known.length === length && this.#isNext(known)) {
+      this.#at = end
+      return known
+    }
     let text = ''
     for (; this.#at < end; this.#at++) {
       const code = this.#bytes[this.#at] ?? 0
       if (code < 0x20 || code > 0x7e) return this.#unusual('')
       text += String.fromCharCode(code)
     }
+    met[slot] = text
     return text
+  }
+
+  #isNext(text: string): boolean {
+    for (let i = 0; i < text.length; i++) if (this.#bytes[this.#at + i] !== text.charCodeAt(i)) return false
+    return true
   }
 
   uint(max: number, min = 0): number {
