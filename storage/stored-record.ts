@@ -13,6 +13,11 @@ export function decodeStored(stored: StoredRecord): VerifiedRecord {
   return decodeBytes(stored.bytes) as VerifiedRecord
 }
 
+/** Its id as the name that it lies under says, for whoever reads many to show that they are there. */
+export function decodeAsNamed({ bytes, ref }: StoredRecord): SignedRecord {
+  return decodeRecord({ sha256: () => ref.id }, bytes)
+}
+
 export function decodeBytes(bytes: Uint8Array): SignedRecord {
   return decodeRecord(sha256, bytes)
 }

@@ -20,7 +20,7 @@ import {
   type AuditAsk,
 } from '../../protocol/replication/audit.ts'
 import type { Verdict } from '../../protocol/replication/doubt.ts'
-import { decodeStored } from '../../storage/stored-record.ts'
+import { decodeAsNamed, decodeStored } from '../../storage/stored-record.ts'
 import type { Store } from '../../storage/types.ts'
 import type { Config } from '../config.ts'
 import type { Hosting } from '../hosting.ts'
@@ -263,7 +263,7 @@ export class Audits {
         for (let i = 0; i < stepsAtOnce && next !== undefined && set.size > 0; i++) {
           const ref = set.at(auditIndex(next, set.size))
           const stored = store.records.get(owner, ref)
-          const record = stored && decodeStored(stored)
+          const record = stored && (onRecord === undefined ? decodeAsNamed(stored) : decodeStored(stored))
           if (record !== undefined) onRecord?.(record, ref)
           const isSwept = record !== undefined && this.#maySweep(owner, ref, record, until)
           next = record && auditStep(crypto, next, isSwept ? withoutSections(record) : record)
