@@ -1,17 +1,17 @@
 import { fromHex, toHex } from '../protocol/bytes.ts'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
-import { OnehopError } from '../protocol/errors.ts'
 import { deviceFromSeed, provePossession } from '../protocol/identity/make.ts'
 import type { Hello } from '../protocol/placement/messages.ts'
 import type { Clock, Log, Random } from '../protocol/ports.ts'
-import type { DeviceKey, IdentityId } from '../protocol/record/types.ts'
+import type { IdentityId } from '../protocol/record/types.ts'
 import type { BlobStore, Store } from '../storage/types.ts'
 import { AppTokens } from './api/app-tokens.ts'
 import { createDispatch, type Dispatch } from './api/dispatch.ts'
 import { LeaveChanges } from './api/leave.ts'
 import { createNodeInfo } from './api/node-info.ts'
 import type { Operations } from './api/operations.ts'
-import { type Admitted, createSessions, type Sessions } from './api/sessions.ts'
+import { createAdmission } from './api/admission.ts'
+import { createSessions, type Sessions } from './api/sessions.ts'
 import { createSignedRequests, type SignedRequests } from './api/signed-requests.ts'
 import { serveApiStreams } from './api/stream.ts'
 import type { Config, Setting } from './config.ts'
@@ -37,18 +37,18 @@ import { tokenOperations } from './operations/token-operations.ts'
 import { createPairing, type Pairing } from './pairing/pairing.ts'
 import { Absences } from './placement/absences.ts'
 import { Finder, shardKey } from './placement/find.ts'
-import { Invitations } from './placement/invitations.ts'
-import { LeaseEnds } from './placement/lease-ends.ts'
-import { LeaseRenewals } from './placement/lease-renewals.ts'
-import { Leases } from './placement/leases.ts'
+import { Invitations } from './agreements/invitations.ts'
+import { LeaseEnds } from './leases/ends.ts'
+import { LeaseRenewals } from './leases/renewals.ts'
+import { Leases } from './leases/leases.ts'
 import { Neighbours } from './placement/neighbours.ts'
-import { Offers } from './placement/offers.ts'
-import { Pacts, type Agreement } from './placement/pacts.ts'
+import { Offers } from './agreements/offers.ts'
+import { Pacts, type Agreement } from './agreements/pacts.ts'
 import { Placement } from './placement/placement.ts'
 import { Recoveries } from './placement/recoveries.ts'
 import { Repair } from './placement/repair.ts'
 import { ReplicaSets } from './placement/replica-sets.ts'
-import { TakenLeases } from './placement/taken-leases.ts'
+import { TakenLeases } from './leases/taken.ts'
 import { Audits } from './replication/audits.ts'
 import { BlobCopies } from './replication/blob-copies.ts'
 import { BlobLists } from './replication/blob-lists.ts'
@@ -59,7 +59,7 @@ import { Replication } from './replication/replication.ts'
 import { Revocations } from './replication/revocations.ts'
 import { RevokedDevices } from './revoked-devices.ts'
 import { Schemas } from './schemas.ts'
-import type { Scrub } from './scrub.ts'
+import type { Scrub } from './damage/scrub.ts'
 import { Search } from './search/search.ts'
 import { Streams } from './streams/streams.ts'
 import { LooseFiles } from './sweep/loose-files.ts'
@@ -288,20 +288,9 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   })
 
   // Phones and apps.
-  const admit = (owner: IdentityId, device: DeviceKey): Admitted => {
-    // Members of a group that lives here come from everywhere.
-    if (!hosting.has(owner) && !identities.isMember(owner)) throw stranger(owner)
-    requireLiveDevice(identities, owner, device)
-    return hosting.get(owner)?.person === true ? 'resident' : 'visitor'
-  }
+  const { admit, admitOwner } = createAdmission({ hosting, identities })
   const sessions = createSessions({ crypto, clock, random, node: self.key, admit })
   const signedRequests = createSignedRequests({ crypto, clock, node: self.key, admit })
-  /** An app gets in by whoever lives here. */
-  const admitOwner = (owner: IdentityId, device: DeviceKey): void => {
-    if (!hosting.has(owner)) throw stranger(owner)
-    requireLiveDevice(identities, owner, device)
-    requireOwnersKey(identities, owner, device)
-  }
   const appTokens = await AppTokens.open({ crypto, clock, random, store, node: self.key, admitOwner })
   const deviceLabels = new DeviceLabels(store)
   const pairing = createPairing({
@@ -431,24 +420,27 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     if (replicaSets.get(owner) !== undefined && !replication.isJoining(owner)) announce(owner)
   }
 
-  tasks.start('revoked-devices', (signal) => revokedDevices.run(signal))
-  tasks.start('neighbours', (signal) => neighbours.run(signal))
-  tasks.start('absences', (signal) => absences.run(signal))
-  tasks.start('distribution', (signal) => placement.distribution.run(signal))
-  tasks.start('replication', (signal) => replication.run(signal))
-  tasks.start('revocations', (signal) => revocations.run(signal))
-  tasks.start('blobs', (signal) => blobCopies.run(signal))
-  tasks.start('blob-lists', (signal) => blobLists.run(signal))
-  tasks.start('sweep', (signal) => sweep.run(signal))
-  tasks.start('uploads', (signal) => uploads.run(signal))
-  tasks.start('streams', (signal) => streams.run(signal))
-  tasks.start('search', (signal) => search.run(signal))
-  tasks.start('repair', (signal) => repair.run(signal))
-  tasks.start('audits', (signal) => audits.run(signal))
-  tasks.start('lease-renewals', (signal) => renewals.run(signal))
-  tasks.start('lease-ends', (signal) => leaseEnds.run(signal))
-  if (ports.scrub !== undefined) tasks.start('scrub', ports.scrub.run.bind(ports.scrub))
-  tasks.start('hand-over', (signal) => handOver.run(signal))
+  const loops = {
+    'revoked-devices': revokedDevices,
+    neighbours,
+    absences,
+    distribution: placement.distribution,
+    replication,
+    revocations,
+    blobs: blobCopies,
+    'blob-lists': blobLists,
+    sweep,
+    uploads,
+    streams,
+    search,
+    repair,
+    audits,
+    'lease-renewals': renewals,
+    'lease-ends': leaseEnds,
+    ...(ports.scrub && { scrub: ports.scrub }),
+    'hand-over': handOver,
+  }
+  for (const [name, loop] of Object.entries(loops)) tasks.start(name, (signal) => loop.run(signal))
 
   const close = (): Promise<void> => closeAll(pairing, provides, tasks, network, blobs, store)
   return {
@@ -481,21 +473,6 @@ async function closeAll(
   await network[Symbol.asyncDispose]()
   await blobs.close()
   await store.close()
-}
-
-function stranger(owner: IdentityId): OnehopError {
-  return new OnehopError('NOT_HOSTED', `the shard of ${toHex(owner)} is not held here`)
-}
-
-function requireLiveDevice(identities: Identities, owner: IdentityId, device: DeviceKey): void {
-  const known = identities.get(owner)?.devices.get(toHex(device))
-  if (known === undefined) throw new OnehopError('FORBIDDEN', `device ${toHex(device)} was never admitted`)
-  if (known.revoked !== undefined) throw new OnehopError('REVOKED', `device ${toHex(device)} was revoked`)
-}
-
-function requireOwnersKey(identities: Identities, owner: IdentityId, device: DeviceKey): void {
-  if (identities.get(owner)?.devices.get(toHex(device))?.role === 'owner') return
-  throw new OnehopError('FORBIDDEN', `device ${toHex(device)} is not one of the owner's`)
 }
 
 /** What a page can dial: WebSocket first, and those only. */

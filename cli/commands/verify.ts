@@ -1,4 +1,4 @@
-import type { StateReport } from '../../daemon/verify.ts'
+import type { StateReport } from '../../daemon/damage/verify.ts'
 import type { Command } from '../command.ts'
 import { exitCodes } from '../exit-code.ts'
 import { columns } from '../output.ts'
@@ -25,7 +25,7 @@ export const verify: Command = {
     const { config } = context.config()
     const looksOnly = flags.on('look-only')
     // Here alone: what a node is made of is a second of loading.
-    const { verifyState } = await import('../../daemon/verify.ts')
+    const { verifyState } = await import('../../daemon/damage/verify.ts')
     const progress = createProgressLine(output, clock)
     const report = await verifyState({
       state: config.state,

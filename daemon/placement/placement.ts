@@ -26,11 +26,11 @@ import type { Hosting } from '../hosting.ts'
 import type { Identities } from '../identities.ts'
 import type { NodeId, Routing, Rpc } from '../net/rpc.ts'
 import { Distribution } from './distribution.ts'
-import type { Ask, Leases } from './leases.ts'
+import type { Ask, Leases } from '../leases/leases.ts'
 import { broughtBy, learnSeats } from './moving-in.ts'
 import type { Neighbours } from './neighbours.ts'
 import type { ReplicaSets } from './replica-sets.ts'
-import type { TakenLeases } from './taken-leases.ts'
+import type { TakenLeases } from '../leases/taken.ts'
 
 export interface PlacementParts {
   readonly rpc: Rpc

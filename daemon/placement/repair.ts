@@ -38,7 +38,7 @@ import type { Hosting } from '../hosting.ts'
 import type { NodeId, Rpc } from '../net/rpc.ts'
 import type { Audits } from '../replication/audits.ts'
 import type { Distribution } from './distribution.ts'
-import type { Leases } from './leases.ts'
+import type { Leases } from '../leases/leases.ts'
 import type { Neighbours } from './neighbours.ts'
 import type { ReplicaSets } from './replica-sets.ts'
 

@@ -4,7 +4,7 @@ import { microblog } from '../../client/microblog.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import { openStore } from '../../storage/store.ts'
 import { defaultConfig } from '../../daemon/config.ts'
-import { noteUnsure, restoreHosting } from '../../daemon/restore-hosting.ts'
+import { noteUnsure, restoreHosting } from '../../daemon/damage/restore-hosting.ts'
 import { createMesh, type MeshNode } from '../support/mesh.ts'
 import { Resident } from '../support/resident.ts'
 

@@ -33,8 +33,8 @@ async function settled({ mesh, home }: Crossing): Promise<Contents> {
   throw new Error('the disk does not come to rest')
 }
 
-/** Rows that the nodes' own leaves renew at each heartbeat, whatever others ask. */
-const heartbeats = [/search\/target/, /search\/child.* leaf /]
+/** Rows that the nodes' own leaves renew at each heartbeat, and what they note of each other, whatever others ask. */
+const heartbeats = [/search\/target/, /search\/child.* leaf /, /^d.suspicion/, /^d.absence/]
 
 /** Keys that came, went, or got another value. */
 function changed(before: Contents, after: Contents): string[] {

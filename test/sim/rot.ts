@@ -4,8 +4,8 @@
  * signed it. The memory disk has no blocks, so that neighbours in the order of keys stand for one.
  */
 import { defaultConfig } from '../../daemon/config.ts'
-import { mendIndexes } from '../../daemon/mended.ts'
-import { restoreHosting } from '../../daemon/restore-hosting.ts'
+import { mendIndexes } from '../../daemon/damage/mended.ts'
+import { restoreHosting } from '../../daemon/damage/restore-hosting.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import type { Clock, Log } from '../../protocol/ports.ts'
 import { tags } from '../../storage/keys.ts'

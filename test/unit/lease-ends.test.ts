@@ -1,7 +1,7 @@
 /** When a copy whose lease is over may go: never on what others only say. */
 import { expect, test } from 'vitest'
 import { fromHex } from '../../protocol/bytes.ts'
-import { LeaseEnds, type LeaseEndsParts } from '../../daemon/placement/lease-ends.ts'
+import { LeaseEnds, type LeaseEndsParts } from '../../daemon/leases/ends.ts'
 import { createVirtualClock } from '../support/virtual-clock.ts'
 
 const self = 'aa'.repeat(32)

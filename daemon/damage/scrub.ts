@@ -3,10 +3,10 @@
  * what was written, and merged into new tables that seem sound.
  */
 import { join } from 'node:path'
-import { asOnehopError } from '../protocol/errors.ts'
-import type { Clock, Log } from '../protocol/ports.ts'
-import { damagedFiles } from '../storage/level-files/damage.ts'
-import { noteDamage } from '../storage/mend-store.ts'
+import { asOnehopError } from '../../protocol/errors.ts'
+import type { Clock, Log } from '../../protocol/ports.ts'
+import { damagedFiles } from '../../storage/level-files/damage.ts'
+import { noteDamage } from '../../storage/mend-store.ts'
 
 const everyMs = 7 * 86_400_000
 /** A box that is started every morning is looked at, too. */

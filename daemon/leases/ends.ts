@@ -5,8 +5,8 @@ import type { Config } from '../config.ts'
 import type { Hosted, Hosting } from '../hosting.ts'
 import type { NodeId, Rpc } from '../net/rpc.ts'
 import type { Leases } from './leases.ts'
-import type { Neighbours } from './neighbours.ts'
-import type { ReplicaSets } from './replica-sets.ts'
+import type { Neighbours } from '../placement/neighbours.ts'
+import type { ReplicaSets } from '../placement/replica-sets.ts'
 
 const looksPerLease = 64
 /** So many are looked at before others get a turn. */

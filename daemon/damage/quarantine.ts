@@ -1,8 +1,8 @@
 import { constants } from 'node:fs'
 import { copyFile, link, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { toHex } from '../protocol/bytes.ts'
-import { makeFolder } from '../storage/folder.ts'
+import { toHex } from '../../protocol/bytes.ts'
+import { makeFolder } from '../../storage/folder.ts'
 
 /** A folder beside the store for what is not what it should be: kept for whoever wants to look, and never read again. */
 export class Quarantine {

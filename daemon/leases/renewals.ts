@@ -5,10 +5,10 @@ import type { Config } from '../config.ts'
 import type { Hosting } from '../hosting.ts'
 import type { NodeId, Rpc } from '../net/rpc.ts'
 import type { Ask, Leases } from './leases.ts'
-import type { Neighbours } from './neighbours.ts'
-import type { Placement } from './placement.ts'
-import type { ReplicaSets } from './replica-sets.ts'
-import type { TakenLeases } from './taken-leases.ts'
+import type { Neighbours } from '../placement/neighbours.ts'
+import type { Placement } from '../placement/placement.ts'
+import type { ReplicaSets } from '../placement/replica-sets.ts'
+import type { TakenLeases } from './taken.ts'
 
 /** A look in so many parts of a lease's time: one that half ran out is asked for anew many times before it ends. */
 const looksPerLease = 64

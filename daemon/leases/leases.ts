@@ -23,10 +23,10 @@ import type { Config } from '../config.ts'
 import type { Hosting } from '../hosting.ts'
 import type { NodeId, Rpc } from '../net/rpc.ts'
 import { grantedKind, Ledger, readGranted } from './ledger.ts'
-import type { Offers } from './offers.ts'
-import type { Pacts } from './pacts.ts'
+import type { Offers } from '../agreements/offers.ts'
+import type { Pacts } from '../agreements/pacts.ts'
 import { Promises } from './promises.ts'
-import type { TakenLeases } from './taken-leases.ts'
+import type { TakenLeases } from './taken.ts'
 
 /** Empty documents by owner: shards whose leases are not renewed. */
 const noticeKind = 'lease-notice'

@@ -2,19 +2,19 @@
  * What a node noted of the shards that it keeps may have lain in what rotted: that it hosts one, and that its copy is whole. The first
  * is said by the shard's set too, which others signed; the second has to be seen anew, as nobody knows what was lost.
  */
-import { emptyBytes, equalBytes, toHex, utf8 } from '../protocol/bytes.ts'
-import type { CryptoProvider } from '../protocol/crypto/provider.ts'
-import { unpackChain } from '../protocol/placement/chain.ts'
-import type { SignedReplicaSet } from '../protocol/placement/replica-set.ts'
-import type { IdentityId } from '../protocol/record/types.ts'
-import { keyOf, namePart, tags } from '../storage/keys.ts'
-import type { Kv } from '../storage/kv.ts'
-import type { ShardInfo, Store } from '../storage/types.ts'
-import type { Config } from './config.ts'
-import { Hosting, wholeKind, type Hosted } from './hosting.ts'
-import { grantedKind, readGranted } from './placement/ledger.ts'
-import { replicaSetKind } from './placement/replica-sets.ts'
-import { Joining } from './replication/joining.ts'
+import { emptyBytes, equalBytes, toHex, utf8 } from '../../protocol/bytes.ts'
+import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
+import { unpackChain } from '../../protocol/placement/chain.ts'
+import type { SignedReplicaSet } from '../../protocol/placement/replica-set.ts'
+import type { IdentityId } from '../../protocol/record/types.ts'
+import { keyOf, namePart, tags } from '../../storage/keys.ts'
+import type { Kv } from '../../storage/kv.ts'
+import type { ShardInfo, Store } from '../../storage/types.ts'
+import type { Config } from '../config.ts'
+import { Hosting, wholeKind, type Hosted } from '../hosting.ts'
+import { grantedKind, readGranted } from '../leases/ledger.ts'
+import { replicaSetKind } from '../placement/replica-sets.ts'
+import { Joining } from '../replication/joining.ts'
 
 const kind = 'unsure'
 const key = utf8('hosting')
