@@ -3,9 +3,14 @@ import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { equalBytes } from '../protocol/bytes.ts'
 import { OnehopError } from '../protocol/errors.ts'
 import type { IdentityId } from '../protocol/record/types.ts'
+import type { Clock } from '../protocol/ports.ts'
+import { addressUrl } from './address.ts'
 import type { Identity } from './identity/identity.ts'
 import { commitSet, proposeSet, type Placed } from './placement.ts'
+import { probe, type Runner } from './race.ts'
 import type { CallOptions, Transport } from './transport.ts'
+
+const measureMs = 2_000
 
 export interface GuestParts {
   /** To the home, by a session of an owner's device or the administrator. */
@@ -40,6 +45,26 @@ export async function nearestHost(
     latencyMs === undefined ? [] : [{ host, latencyMs }],
   )
   return reached.toSorted((a, b) => a.latencyMs - b.latencyMs)[0]
+}
+
+/** Milliseconds from here to the node, by the first of its addresses that it answers at; undefined where it answers at none. */
+export async function distanceTo(
+  { node, addresses }: GuestHost,
+  dial: (url: string) => Pick<Transport, 'call'>,
+  clock: Clock,
+  signal?: AbortSignal,
+): Promise<number | undefined> {
+  for (const url of addresses.flatMap((address) => addressUrl(address) ?? [])) {
+    const transport = dial(url)
+    const ask = (): Promise<Runner> => probe(transport, { url, node }, clock, measureMs, signal)
+    try {
+      await ask() // opens the connection
+      return (await ask()).latencyMs
+    } catch {
+      signal?.throwIfAborted()
+    }
+  }
+  return undefined
 }
 
 /** Throws NO_QUOTA where it does not take it; nothing is signed then. */

@@ -1,6 +1,8 @@
 import type { ReplyOf } from '../../protocol/api/operations.ts'
 import { toHex } from '../../protocol/bytes.ts'
-import { beGuest, guestHosts } from '../../client/guest.ts'
+import { beGuest, distanceTo, guestHosts, nearestHost, type GuestHost } from '../../client/guest.ts'
+import { httpTransport } from '../../client/http.ts'
+import type { Transport } from '../../client/transport.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import { UsageError } from '../failure.ts'
 import { requireIdentity } from '../owner.ts'
@@ -71,11 +73,12 @@ export const leaseGuest: Command = {
     near: {
       type: 'string',
       value: 'PLACE',
-      help: 'the first that says it stands there: /geo/europe/de/berlin',
+      help: 'of those that say they stand there: /geo/europe/de/berlin',
     },
     days: { type: 'string', value: 'DAYS', help: `for how long (${guestDays})` },
   },
   examples: [
+    ['onehop lease guest', 'at the node that answers this computer soonest'],
     [
       'onehop lease guest --near /geo/europe/de',
       'from Lagos to Berlin: pages come from Berlin within a minute',
@@ -84,34 +87,53 @@ export const leaseGuest: Command = {
   ],
   notes: [
     'Your app moves to whichever holder answers first. The copy is one beside the others; it goes by itself when its time',
-    'is over, once the others have all that was written there. An app measures which node is near by itself.',
+    'is over, once the others have all that was written there. Which node is near is measured from this computer; where none',
+    'answers from here, --near takes the first that says it stands there.',
   ].join('\n'),
   async run({ operands: [text], flags, context, output }) {
     const { signal } = context
     const days = flags.count('days') ?? guestDays
     if (days < 1 || days > 365) throw new UsageError('--days is 1 to 365')
     const near = flags.text('near')
-    if ((text === undefined) === (near === undefined))
-      throw new UsageError('name a node, or say --near PLACE', 'onehop neighbours --all lists nodes.')
+    if (text !== undefined && near !== undefined)
+      throw new UsageError('name a node or a place, not both', 'onehop neighbours --all lists nodes.')
     const identity = await requireIdentity(context)
     const { call } = await context.daemon()
     const hosts = await guestHosts({ call, identity }, { signal })
     const naming = { what: 'node that takes guests', help: 'onehop neighbours --all shows who offers space.' }
-    const node =
+    const found =
       text === undefined
-        ? hosts.find(({ region }) => region === near || region.startsWith(`${near}/`))?.node
-        : await pickId(text, naming, async () => hosts.map((host) => toHex(host.node)))
-    if (node === undefined)
-      throw new OnehopError('NOT_FOUND', `no node that says it stands in ${near} takes guests now`, naming)
+        ? await nearestOf(hosts, near, context)
+        : { node: await pickId(text, naming, async () => hosts.map((host) => toHex(host.node))) }
+    if (found === undefined) {
+      const which = near === undefined ? 'answers from here' : `says that it stands in ${near}`
+      throw new OnehopError('NOT_FOUND', `no node that takes guests now ${which}`, naming)
+    }
+    const { node, latencyMs } = found
     const crypto = await context.crypto()
     const { members } = await beGuest({ call, identity, crypto }, node, { days, signal })
-    if (output.json) output.line({ node, days, copies: members.length })
+    if (output.json) output.line({ node, days, copies: members.length, latencyMs: latencyMs ?? null })
     else
       output.words(
-        `${output.green('Agreed')}: ${shortId(node)} keeps a copy for ${counted(days, 'day')}, beside ${counted(members.length - 1, 'other', 'others')}.`,
+        `${output.green('Agreed')}: ${shortId(node)} ${latencyMs === undefined ? '' : `(${latencyMs.toFixed(1)} ms away) `}keeps a copy for ${counted(days, 'day')}, beside ${counted(members.length - 1, 'other', 'others')}.`,
       )
     return exitCodes.ok
   },
+}
+
+/** Measured from here; of a place that nothing here can reach, the first. */
+async function nearestOf(
+  hosts: readonly GuestHost[],
+  near: string | undefined,
+  { clock, signal }: Context,
+): Promise<{ readonly node: Uint8Array; readonly latencyMs?: number } | undefined> {
+  const inPlace = hosts.filter(
+    ({ region }) => near === undefined || region === near || region.startsWith(`${near}/`),
+  )
+  const dial = (address: string): Transport => httpTransport({ address, clock })
+  const nearest = await nearestHost(inPlace, (host) => distanceTo(host, dial, clock, signal))
+  if (nearest !== undefined) return { node: nearest.host.node, latencyMs: nearest.latencyMs }
+  return near === undefined ? undefined : inPlace[0]
 }
 
 async function allLeases(context: Context, { call }: Daemon): Promise<Lease[]> {

@@ -401,6 +401,10 @@ test('two friends keep copies for each other: invite, accept, neighbours, lease,
 
   expect(onehop(ada, 'lease').status).toBe(0)
   expect(onehop(ada, 'lease', 'end', adasId).said).toContain('"ended":false')
+  const visit = onehop(ada, 'lease', 'guest', '--days', '2')
+  expect(visit.status, visit.said).toBe(0)
+  expect(visit.lines()).toMatchObject([{ node: ben.at.node, days: 2, latencyMs: expect.any(Number) }])
+  expect(onehop(ada, 'lease', 'guest', '--near', '/geo/europe/de').said).toContain('/geo/europe/de')
   expect(onehop(ada, 'invite', '--for', 'Chidi').status).toBe(0)
   expect(onehop(ada, 'invite', 'cancel').lines()).toEqual([{ cancelled: 1 }])
   const ended = onehop(ada, 'neighbours', 'end', ben.at.node.slice(0, 12))
