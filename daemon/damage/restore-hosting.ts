@@ -76,11 +76,11 @@ function lostHosting(
     return { ...common, person: true, quotaBytes: parts.config.leaseBytes, expiresMs: undefined }
   const granted = parts.store.documents.get(grantedKind, shard)
   const lease = granted && readGranted(granted)
-  // Without its lease it has room for what is there, and is asked to promise anew.
+  // Without its lease it has the room of any: what it lost has to fit in again, and the next lease says how much it is.
   return {
     ...common,
     person: false,
-    quotaBytes: lease?.bytes ?? recordBytes + blobBytes,
+    quotaBytes: lease?.bytes ?? Math.max(parts.config.leaseBytes, recordBytes + blobBytes),
     expiresMs: lease?.expiresMs,
   }
 }
