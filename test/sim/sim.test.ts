@@ -6,16 +6,19 @@ import { hunt } from './hunt.ts'
 import { mutants } from './mutants.ts'
 import { simulate } from './simulation.ts'
 
-const seeds = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
+const seeds = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]
+const virtualS = 120
 const struck = new Set<string>()
 
 test.each(seeds)(
   'seed %i: nothing acknowledged is lost, nothing deleted comes back, copies are equal',
   async (seed) => {
-    const { failures, faults, operations } = await simulate({ seed })
-    expect(failures, `replay: npm run sim -- --seed ${seed}`).toEqual([])
+    const { failures, faults, operations } = await simulate({ seed, virtualS })
+    expect(failures, `replay: npm run sim -- --seed ${seed} --seconds ${virtualS}`).toEqual([])
     for (const kind of faultKinds) if (faults[kind] > 0) struck.add(kind)
-    expect(Object.values(operations).every((count) => count > 50)).toBe(true)
+    expect(Object.values(operations).every((count) => count > 100)).toBe(true)
+    const all = Object.values(operations).reduce((sum, count) => sum + count, 0)
+    expect(all).toBeGreaterThan(20 * virtualS)
   },
 )
 
