@@ -3,7 +3,7 @@ import { asOnehopError } from '../../protocol/errors.ts'
 import { decodeReceipts, encodePush } from '../../protocol/replication/messages.ts'
 import { clockOf } from '../../protocol/record/clock.ts'
 import type { SignedRecord } from '../../protocol/record/types.ts'
-import { encodeRecord } from '../../protocol/record/wire.ts'
+import { decodeRecord, encodeRecord } from '../../protocol/record/wire.ts'
 import { bytesOf, groupOrder, numberOf } from '../verdicts/points.ts'
 import type { MeshNode } from '../support/mesh.ts'
 import { holdersOf, type World } from './world.ts'
@@ -55,10 +55,20 @@ export class Forgers {
     const asPeer =
       kind !== 'old' && isHeard && sender !== node && this.#world.up.has(sender.index) && draw.chance(0.5)
     const told = asPeer ? this.#bring(sender, node, bytes) : this.#write(node, bytes)
+    const skewMs = this.#skewMs(node)
     told.then(
-      (outcome) => this.#judge(kind, node, outcome),
+      (outcome) => {
+        // Its clock moved while this was on its way: it may be ahead no more, and then it is a record like others.
+        if (kind === 'ahead' && outcome !== 'refused' && this.#skewMs(node) !== skewMs)
+          history.issue(decodeRecord(mesh.crypto, bytes))
+        else this.#judge(kind, node, outcome)
+      },
       (error: unknown) => this.#world.trace.add(`forged ${kind} failed ${asOnehopError(error).code}`),
     )
+  }
+
+  #skewMs(node: MeshNode): number {
+    return this.#nowMs(node) - this.#world.mesh.clock.nowMs()
   }
 
   #forge(kind: Forgery, person: SimPerson, record: SignedRecord, node: MeshNode): Uint8Array | undefined {

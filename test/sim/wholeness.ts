@@ -5,6 +5,8 @@ import { holdersOf, namesOn, type World } from './world.ts'
 
 /** What a comparison may not have seen yet, as it came while it was under way. */
 const shareMin = 0.5
+/** Of fewer all may have come while it was compared. */
+const recordsMin = 4
 
 /** Who joined announces its copy once it counts as whole: then it has to have what the others who count so have. */
 export class Wholeness {
@@ -35,7 +37,7 @@ export class Wholeness {
     const counts = await Promise.all([node, ...others].map(async (one) => (await namesOn(one, owner)).size))
     const [held = 0, ...rest] = counts
     const least = Math.min(...rest)
-    if (held >= least * shareMin) return
+    if (held >= least * shareMin || least < recordsMin) return
     const atMs = mesh.clock.monotonicMs().toFixed(0)
     failures.push(`${atMs} ms: node ${node.index} counts as whole with ${held} records, others have ${least}`)
   }
