@@ -74,7 +74,7 @@ export async function mendStore(
     await writeFile(`${note}.draft`, `${kept}\n`, { mode: 0o600, flush: true })
     await rename(`${note}.draft`, note)
   }
-  for await (const { mend } of damagedFiles(level, { cutLogs: true })) await mend()
+  for await (const { mend } of damagedFiles(level, { cutLogs: true, unnamed: true })) await mend()
   if (!(await repairLevel(level))) {
     // Logs are what it reads with the least care: what tables hold may be had without them.
     for (const file of await readdir(level)) if (file.endsWith('.log')) await rm(join(level, file))

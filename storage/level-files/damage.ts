@@ -3,6 +3,7 @@ import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { asStoreError } from '../kv-level-errors.ts'
 import { readLog, writeLog } from './log-file.ts'
+import { namedTables } from './manifest.ts'
 import { damagedBlocks, markBad } from './table-file.ts'
 
 export interface DamagedFile {
@@ -16,6 +17,8 @@ export interface DamageOptions {
   readonly tableBytesMax?: number
   /** Left out where somebody writes to them. */
   readonly logs?: boolean
+  /** Also tables that the manifest does not name: a repair reads them all. */
+  readonly unnamed?: boolean
   /** Also logs whose end is cut, as by a power cut: an opening knows what to do with these, a repair believes every byte. */
   readonly cutLogs?: boolean
   /** Reads a file whole, from a disk that may fail. */
@@ -35,9 +38,15 @@ export async function* damagedFiles(level: string, options: DamageOptions = {}):
     const found =
       bytes &&
       (name.endsWith('.log') ? logDamage(path, bytes, options.cutLogs === true) : tableDamage(path, bytes))
-    if (found !== undefined) yield { name, mend: found }
+    if (found !== undefined && (options.unnamed === true || (await isNamed(level, name))))
+      yield { name, mend: found }
     await options.pause?.()
   }
+}
+
+/** One that was being written as the process was killed is no damage. */
+async function isNamed(level: string, name: string): Promise<boolean> {
+  return name.endsWith('.log') || (await namedTables(level))?.has(Number.parseInt(name)) !== false
 }
 
 /** The newest first: what was written last is what a power cut hits. */

@@ -19,7 +19,9 @@ import { Scrub } from '../../daemon/damage/scrub.ts'
 import { maskedCrc32c } from '../../storage/level-files/crc32c.ts'
 import { damagedFiles } from '../../storage/level-files/damage.ts'
 import { readLog, writeLog } from '../../storage/level-files/log-file.ts'
+import { namedTables } from '../../storage/level-files/manifest.ts'
 import { damagedBlocks } from '../../storage/level-files/table-file.ts'
+import { openLevelKv } from '../../storage/kv-level.ts'
 import { isMended, mendStore, openOrMend } from '../../storage/mend-store.ts'
 import { createSeededRandom } from '../support/seeded-random.ts'
 import { createVirtualClock } from '../support/virtual-clock.ts'
@@ -93,6 +95,29 @@ test('what LevelDB wrote is whole; its log is written again byte for byte', asyn
     const bytes = readFileSync(join(whole, 'level', name))
     expect(Buffer.compare(writeLog(readLog(bytes).batches), bytes)).toBe(0)
   }
+})
+
+test('a table that was being written as the process was killed is no damage; the same of one that the manifest names is', async () => {
+  const store = copy()
+  const level = join(store, 'level')
+  const tables = files(store).filter((name) => name.endsWith('.ldb'))
+  const named = await namedTables(level)
+  expect([...(named ?? [])].toSorted((a, b) => a - b)).toEqual(tables.map((name) => Number.parseInt(name)))
+  const [first] = tables as [string]
+  const half = readFileSync(join(level, first)).subarray(0, 5_000)
+  writeFileSync(join(level, '999999.ldb'), half)
+  expect(await damage(store)).toEqual([])
+  await (await openLevelKv(store, { clock })).close()
+  expect(files(store)).not.toContain('999999.ldb')
+  const [still] = files(store).filter((name) => name.endsWith('.ldb')) as [string]
+  writeFileSync(join(level, still), half)
+  expect(await damage(store)).toEqual([still])
+  // Where the manifest does not say, every table may be one that counts.
+  const other = copy()
+  writeFileSync(join(other, 'level', '999999.ldb'), half)
+  const manifest = readFileSync(join(other, 'level', 'CURRENT'), 'utf8').trim()
+  flip(join(other, 'level', manifest), 20)
+  expect(await damage(other)).toEqual(['999999.ldb'])
 })
 
 test('a log that was cut at any place is no damage; a byte of it that changed is, unless it is of the last batch', () => {
