@@ -69,18 +69,21 @@ function lostHosting(
   parts: RestoreParts,
   { shard, status, recordBytes, blobBytes }: ShardInfo,
 ): Hosted | undefined {
-  const seat = setOf(parts, shard)?.members.find(({ node }) => equalBytes(node, parts.self))
+  const set = setOf(parts, shard)
+  const seat = set?.members.find(({ node }) => equalBytes(node, parts.self))
   if (seat === undefined && status !== 'hosted') return undefined
   const common = { owner: shard, label: '' }
   if (seat?.role === 'home')
     return { ...common, person: true, quotaBytes: parts.config.leaseBytes, expiresMs: undefined }
   const granted = parts.store.documents.get(grantedKind, shard)
   const lease = granted && readGranted(granted)
-  // Without its lease it has the room of any: what it lost has to fit in again, and the next lease says how much it is.
+  // Who has a seat and lost its promise says that it holds nothing, and is asked to promise anew; who has none hands over what is here.
+  const mayHaveSeat = set === undefined || seat !== undefined
+  if (mayHaveSeat && lease === undefined) return undefined
   return {
     ...common,
     person: false,
-    quotaBytes: lease?.bytes ?? Math.max(parts.config.leaseBytes, recordBytes + blobBytes),
+    quotaBytes: lease?.bytes ?? recordBytes + blobBytes,
     expiresMs: lease?.expiresMs,
   }
 }
