@@ -176,6 +176,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   for (const agreement of pacts.list()) meet(agreement)
   pacts.onMade((agreement) => {
     meet(agreement)
+    void neighbours.greet(agreement.node, tasks.signal) // it offers more from now on
     const owners = leases.ledger.shardsOf(agreement.node).map((owner) => fromHex(owner) as IdentityId)
     leases.takeBackNotice(owners).catch((error: unknown) => log.warn('pact.notice', { error: String(error) }))
   })

@@ -147,7 +147,7 @@ export class Neighbours {
       if (greetings.has(peer)) return
       greetings.set(
         peer,
-        this.#greet(peer, signal).finally(() => greetings.delete(peer)),
+        this.greet(peer, signal).finally(() => greetings.delete(peer)),
       )
     }
     const stop = rpc.onPeer((peer, state) => {
@@ -166,7 +166,8 @@ export class Neighbours {
     }
   }
 
-  async #greet(peer: NodeId, signal: AbortSignal): Promise<void> {
+  /** Not only at a heartbeat: what the two offer each other may have changed. Never rejects. */
+  async greet(peer: NodeId, signal: AbortSignal): Promise<void> {
     const { rpc, clock, log, describe } = this.#parts
     const sentMs = clock.monotonicMs()
     try {

@@ -84,6 +84,19 @@ describe('an invitation', () => {
     expect(theirs.kept).toMatchObject({ shards: 1, bytes: mine.keeps.bytes, reservedBytes: mb })
   })
 
+  test('counts at once: each hears what the other keeps free for it, not at the next heartbeat', async () => {
+    await using mesh = await openHouses(2)
+    await mesh.clock.advance(5_000)
+    const terms = { givesBytes: 5 * mb, getsBytes: 3 * mb, label: 'Ben' }
+    const { link } = await mesh.wait(at(mesh, 0).call('admin.invite', terms))
+    await mesh.wait(at(mesh, 1).call('admin.invite.accept', { link }))
+    await mesh.clock.advance(1_000)
+    expect([(await row(mesh, 0, 1)).offersBytes, (await row(mesh, 1, 0)).offersBytes]).toEqual([
+      3 * mb,
+      5 * mb,
+    ])
+  })
+
   test('is good once; who did not hear the answer comes again with it; it lies nowhere on the disk', async () => {
     await using mesh = await openHouses(3)
     const { link } = await befriend(mesh, 0, 1)
