@@ -4,6 +4,7 @@ import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import { candidateOf } from '../../protocol/placement/candidate.ts'
 import { failTogether, type Candidate } from '../../protocol/placement/rendezvous.ts'
 import type { Seat } from '../../protocol/placement/replica-set.ts'
+import { limits } from '../../protocol/limits.ts'
 import type { Clock } from '../../protocol/ports.ts'
 import type { Store } from '../../storage/types.ts'
 import { recentlyMended } from '../damage/mended.ts'
@@ -58,6 +59,7 @@ export function findProblems(parts: ProblemParts): Problem[] {
     damagedStore,
     mendedStore,
     littleSpace,
+    wrongClock,
     alone,
     noRelay,
     shutOut,
@@ -117,6 +119,43 @@ function littleSpace({ config, freeBytes }: ProblemParts): Problem[] {
       'Free some space, or move the state folder to a larger disk. Until then writes may soon be refused.',
     ),
   ]
+}
+
+/** A box without a battery starts in another year when it finds no time server. */
+function wrongClock({ neighbours, clock }: ProblemParts): Problem[] {
+  const nowMs = clock.nowMs()
+  const aheadMs = neighbours
+    .clocksMs()
+    .map((otherMs) => nowMs - otherMs)
+    .toSorted((a, b) => a - b)
+  const apart = aheadMs.filter((ms) => Math.abs(ms) > limits.clockAheadMsMax)
+  if (apart.length * 2 <= aheadMs.length) return []
+  const ms = apart[Math.floor(apart.length / 2)] as number
+  const off = `${timeWords(Math.abs(ms))} ${ms > 0 ? 'ahead of' : 'behind'}`
+  const message =
+    aheadMs.length === 1
+      ? `The clock of this box is ${off} that of the only other node it hears: one of the two is wrong.`
+      : `The clock of this box is ${off} most that it hears (${apart.length} of ${aheadMs.length}).`
+  return [
+    problem(
+      'CLOCK_WRONG',
+      message,
+      'Set it (timedatectl set-ntp true). Until then what apps write may be refused or come late, and nothing that is over is cleared away.',
+    ),
+  ]
+}
+
+function timeWords(ms: number): string {
+  const [count, unit] = (
+    [
+      [86_400_000, 'day'],
+      [3_600_000, 'hour'],
+      [60_000, 'minute'],
+    ] as const
+  )
+    .map(([unitMs, name]) => [Math.floor((ms + 30_000) / unitMs), name] as const)
+    .find(([whole]) => whole > 0) ?? [0, 'minute']
+  return `${count} ${unit}${count === 1 ? '' : 's'}`
 }
 
 function alone({ config, network }: ProblemParts): Problem[] {

@@ -109,6 +109,14 @@ export class Neighbours {
     return this.#suspicions
   }
 
+  /** What the clocks of those that are heard say at this moment. */
+  clocksMs(): number[] {
+    const monotonicMs = this.#parts.clock.monotonicMs()
+    return this.list()
+      .filter(({ node }) => this.awayMs(node) === 0)
+      .map(({ hello, heardMs }) => hello.clockMs + monotonicMs - heardMs)
+  }
+
   /** Nodes that offered to hold so many bytes, as the chooser wants them. */
   candidates(bytes: number): Candidate[] {
     return this.list()

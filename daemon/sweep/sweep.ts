@@ -14,7 +14,7 @@ export interface SweepParts {
   readonly clock: Clock
   readonly log: Log
   readonly store: Store
-  readonly neighbours: Pick<Neighbours, 'list' | 'awayMs'>
+  readonly neighbours: Pick<Neighbours, 'clocksMs'>
   readonly files: Pick<LooseFiles, 'noteSwept' | 'collect'>
 }
 
@@ -62,25 +62,17 @@ export class Sweep {
   }
 
   async #look(trust: ClockTrust, signal: AbortSignal): Promise<void> {
-    const { clock, log, store } = this.#parts
+    const { clock, log, neighbours, store } = this.#parts
     const nowMs = Math.max(0, Math.floor(clock.nowMs()))
     const monotonicMs = Math.floor(clock.monotonicMs())
-    const { lookMs, evenMs, isTrusted } = trust.look({ nowMs, monotonicMs, othersMs: this.#othersMs() })
+    const othersMs = neighbours.clocksMs()
+    const { lookMs, evenMs, isTrusted } = trust.look({ nowMs, monotonicMs, othersMs })
     const cutMs = isTrusted ? Math.max(0, sweepCutMs(nowMs)) : undefined
     store.records.expireUpTo(cutMs)
     if (!isTrusted && !this.#doubted) log.warn('sweep.clock-doubted', { nowMs })
     this.#doubted = !isTrusted
     await store.documents.put(kind, key, encode([lookMs, evenMs, isTrusted]))
     if (cutMs !== undefined) await this.#sweepAll(cutMs, signal)
-  }
-
-  #othersMs(): number[] {
-    const { clock, neighbours } = this.#parts
-    const monotonicMs = clock.monotonicMs()
-    return neighbours
-      .list()
-      .filter(({ node }) => neighbours.awayMs(node) === 0)
-      .map(({ hello, heardMs }) => hello.clockMs + monotonicMs - heardMs)
   }
 
   async #sweepAll(cutMs: number, signal: AbortSignal): Promise<void> {

@@ -49,6 +49,39 @@ test('a disk with little space is told before it is full', async () => {
   })
 })
 
+test('a clock that differs from those of most others is told, with what to do', async () => {
+  await using mesh = await createMesh(4)
+  await mesh.clock.advance(5_000)
+  const problems = async (index: number) =>
+    (await mesh.wait(mesh.nodes[index]!.call('admin.status', {}))).problems
+  expect(await problems(0)).toEqual([])
+  mesh.skew(0, -3.5 * 3_600_000)
+  await mesh.clock.advance(3 * summaryMs)
+  expect(await problems(0)).toMatchObject([
+    {
+      code: 'CLOCK_WRONG',
+      message: 'The clock of this box is 3 hours behind most that it hears (3 of 3).',
+      help: expect.stringContaining('timedatectl'),
+    },
+  ])
+  // Whose clock is right is told nothing, though it hears one that is wrong.
+  expect(await problems(1)).toEqual([])
+  mesh.skew(0, 0)
+  await mesh.clock.advance(3 * summaryMs)
+  expect(await problems(0)).toEqual([])
+})
+
+test('two nodes whose clocks differ cannot tell which is wrong, and say so', async () => {
+  await using mesh = await createMesh(2)
+  mesh.skew(1, 86_400_000)
+  await mesh.clock.advance(5_000)
+  const told = async (index: number) =>
+    (await mesh.wait(mesh.nodes[index]!.call('admin.status', {}))).problems.map(({ message }) => message)
+  const words = 'that of the only other node it hears: one of the two is wrong.'
+  expect(await told(0)).toEqual([`The clock of this box is 1 day behind ${words}`])
+  expect(await told(1)).toEqual([`The clock of this box is 1 day ahead of ${words}`])
+})
+
 test('a node that has met nobody says that it could ask nobody, and where to name one', async () => {
   const unknown = Uint8Array.from({ length: 32 }, () => 7)
   await using mesh = await createMesh(1)
