@@ -6,19 +6,23 @@ import { hunt } from './hunt.ts'
 import { mutants } from './mutants.ts'
 import { simulate } from './simulation.ts'
 
-const seeds = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]
-const virtualS = 120
+/** A few long stories, and many short ones: of those each begins otherwise, and heals for as long. */
+const stories = [
+  ...range(1, 6).map((seed) => ({ seed, virtualS: 120 })),
+  ...range(7, 100).map((seed) => ({ seed, virtualS: 15 })),
+]
+const operationsPerS = 20
 const struck = new Set<string>()
 
-test.each(seeds)(
-  'seed %i: nothing acknowledged is lost, nothing deleted comes back, copies are equal',
-  async (seed) => {
+test.each(stories)(
+  'seed $seed, $virtualS s: nothing acknowledged is lost, nothing deleted comes back, copies are equal',
+  async ({ seed, virtualS }) => {
     const { failures, faults, operations } = await simulate({ seed, virtualS })
     expect(failures, `replay: npm run sim -- --seed ${seed} --seconds ${virtualS}`).toEqual([])
     for (const kind of faultKinds) if (faults[kind] > 0) struck.add(kind)
-    expect(Object.values(operations).every((count) => count > 100)).toBe(true)
-    const all = Object.values(operations).reduce((sum, count) => sum + count, 0)
-    expect(all).toBeGreaterThan(20 * virtualS)
+    const counts = Object.values(operations)
+    expect(Math.min(...counts)).toBeGreaterThan(virtualS / 3)
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBeGreaterThan(operationsPerS * virtualS)
   },
 )
 
@@ -48,3 +52,7 @@ test('one seed is one story: two runs leave the same trace', async () => {
   const other = await simulate({ seed: 12, virtualS: 20 })
   expect(other.trace).not.toBe(first.trace)
 })
+
+function range(first: number, last: number): number[] {
+  return Array.from({ length: last - first + 1 }, (_, i) => first + i)
+}
