@@ -28,7 +28,7 @@ const watched = [
  * have a test of its own.
  */
 const tests = [
-  'test/unit/{api-auth,blind,clock,codec,crypto-node-keys,crypto-strict,merge,seen,shape}.test.ts',
+  'test/unit/{api-auth,blind,clock,codec,crypto-node-keys,crypto-strict,ends,merge,seen,shape}.test.ts',
   'test/unit/{identity,pairing,record}*.test.ts',
   'test/unit/{client-group-people,client-sealing,readers,recovery-words,second-thread}.test.ts',
   'test/unit/slip39.test.ts',

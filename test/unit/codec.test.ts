@@ -100,6 +100,19 @@ describe('decode', () => {
     expect(decode(encode(large))).toEqual(large)
   })
 
+  test('what is kept may be longer than a frame where the call allows it, in its one form as well', () => {
+    // A page that a phone remembers.
+    const bounds = { bytesMax: 4 * limits.frameBytesMax }
+    const value = { a: 1, b: new Uint8Array(limits.frameBytesMax).fill(7) }
+    const bytes = encode(value, bounds)
+    expect(bytes.length).toBeGreaterThan(limits.frameBytesMax)
+    expect(decode(bytes, bounds)).toEqual(value)
+    // As long, with `a` after `b`.
+    const swapped = concatBytes(bytes.subarray(0, 1), bytes.subarray(4), bytes.subarray(1, 4))
+    expect(refusal(() => decode(swapped, bounds))).toBe('BAD_MESSAGE')
+    expect(refusal(() => decode(bytes))).toBe('TOO_LARGE')
+  })
+
   test('whatever the bytes: a value that encodes to them, or a refusal', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {

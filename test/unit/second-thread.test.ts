@@ -8,6 +8,7 @@ import {
   packedBytes,
   packSigned,
   unpackSigned,
+  verdictsOn,
   verifyPacked,
   type Signed,
 } from '../../daemon/crypto/verify-batch.ts'
@@ -28,7 +29,7 @@ function batchOf(count: number): Signed[] {
   })
 }
 
-const verdictsOn = (batch: readonly Signed[]): number[] =>
+const oneByOne = (batch: readonly Signed[]): number[] =>
   batch.map((one) => Number(crypto.verifyStrict(one.message, one.signature, one.key)))
 
 test('a batch comes out as it went in', () => {
@@ -44,17 +45,22 @@ test('verdicts take the place of what was read', () => {
   const bytes = new Uint8Array(packedBytes(batch))
   packSigned(batch, bytes)
   verifyPacked(crypto, bytes, batch.length)
-  expect([...bytes.subarray(0, batch.length)]).toEqual(verdictsOn(batch))
+  expect([...bytes.subarray(0, batch.length)]).toEqual(oneByOne(batch))
+})
+
+test('this thread’s verdicts on a batch: one byte a signature', () => {
+  expect([...verdictsOn(crypto, batchOf(7))]).toEqual([1, 1, 0, 1, 1, 0, 1])
+  expect(verdictsOn(crypto, [])).toEqual(new Uint8Array(0))
 })
 
 test('gives this thread’s verdicts, in the order of the asking', async () => {
   await using thread = secondThread(systemClock, silent, 2)
   const batches = [batchOf(200), batchOf(3), batchOf(0), batchOf(50)]
   const answers = await Promise.all(batches.map((batch) => thread?.verify(batch)))
-  expect(answers.map((answer) => [...(answer ?? [])])).toEqual(batches.map(verdictsOn))
+  expect(answers.map((answer) => [...(answer ?? [])])).toEqual(batches.map(oneByOne))
   // Its blocks are used again.
   const again = batchOf(100)
-  expect([...((await thread?.verify(again)) ?? [])]).toEqual(verdictsOn(again))
+  expect([...((await thread?.verify(again)) ?? [])]).toEqual(oneByOne(again))
 })
 
 test('where there is one core there is none, and closed it answers nothing', async () => {
@@ -66,12 +72,27 @@ test('where there is one core there is none, and closed it answers nothing', asy
   expect(await thread?.verify(batchOf(1))).toBeUndefined()
 })
 
+test('is free once it runs, until two slices wait, and closed it does not begin again', async () => {
+  await using thread = secondThread(systemClock, silent, 2)
+  expect([thread?.isRunning, thread?.isFree(), thread?.isRunning]).toEqual([false, false, true])
+  await thread?.verify(batchOf(1))
+  expect(thread?.isFree()).toBe(true)
+  const asked = [thread?.verify(batchOf(511))]
+  expect(thread?.isFree()).toBe(true)
+  asked.push(thread?.verify(batchOf(1)))
+  expect(thread?.isFree()).toBe(false)
+  await Promise.all(asked)
+  expect(thread?.isFree()).toBe(true)
+  await thread?.[Symbol.asyncDispose]()
+  expect([thread?.isFree(), thread?.isRunning]).toEqual([false, false])
+})
+
 test('ends when nothing came for a minute, and begins again', async () => {
   const clock = createVirtualClock()
   await using thread = secondThread(clock, silent, 2)
   for (let round = 0; round < 2; round++) {
     const batch = batchOf(5)
-    expect([...((await thread?.verify(batch)) ?? [])]).toEqual(verdictsOn(batch))
+    expect([...((await thread?.verify(batch)) ?? [])]).toEqual(oneByOne(batch))
     expect(thread?.isRunning).toBe(true)
     await clock.advance(61_000)
     expect(thread?.isRunning).toBe(false)
@@ -86,7 +107,7 @@ test('does not end under work that came in the last second of that minute', asyn
   const batch = batchOf(1_000)
   const asked = thread?.verify(batch)
   await clock.advance(2_000)
-  expect([...((await asked) ?? [])]).toEqual(verdictsOn(batch))
+  expect([...((await asked) ?? [])]).toEqual(oneByOne(batch))
   expect(thread?.isRunning).toBe(true)
 })
 
