@@ -45,6 +45,7 @@ export class Hosting {
   #changes = 0
   readonly #listeners = new Set<(owner: IdentityId) => void>()
   readonly #removeListeners = new Set<(owner: IdentityId) => void>()
+  readonly #releases = new Set<(owner: IdentityId) => Promise<void>>()
 
   private constructor(store: Store) {
     this.#store = store
@@ -141,6 +142,11 @@ export class Hosting {
     return () => this.#removeListeners.delete(listener)
   }
 
+  /** For what is kept of a shard outside of it: awaited before the shard goes, and again after a crash in between. */
+  beforeRemoval(release: (owner: IdentityId) => Promise<void>): void {
+    this.#releases.add(release)
+  }
+
   /** Stops answering for the shard at once, then deletes what was kept of it. */
   async remove(owner: IdentityId): Promise<boolean> {
     const before = this.get(owner)
@@ -151,6 +157,9 @@ export class Hosting {
     if (before.person) this.#people--
     this.#inOrder = undefined
     for (const listener of this.#removeListeners) listener(owner)
+    for (const release of this.#releases) await release(owner)
+    // It was taken in anew meanwhile: what is left of it stays.
+    if (this.has(owner)) return true
     await this.#store.documents.delete(kind, owner)
     await this.#store.documents.delete(wholeKind, owner)
     await this.#store.documents.delete(snapshotKind, owner)

@@ -44,7 +44,7 @@ export interface AuditsParts {
   readonly holders: Holders
   readonly neighbours: Pick<Neighbours, 'get' | 'awayMs'>
   readonly digests: Digests
-  readonly files: Pick<FileAudits, 'hasFiles'>
+  readonly files: Pick<FileAudits, 'hasFiles' | 'claimsAll'>
   /** This node is itself still waiting for records; the other is not known to have all of them. */
   readonly replication: Pick<Replication, 'isJoining' | 'isBehind'>
 }
@@ -111,10 +111,20 @@ export class Audits {
     }
   }
 
-  /** Shows now that it has the records; a shard in which nothing is old enough to be asked for yet is none that may go. */
+  /**
+   * Shows now that it has the records, and lacks no file; a shard in which nothing is old enough to be asked for yet is none that
+   * may go.
+   */
   async proves(node: NodeId, owner: IdentityId, signal: AbortSignal): Promise<boolean> {
-    if ((this.#parts.store.shards.get(owner)?.records ?? 0) === 0) return true
-    return (await this.audit(node, owner, signal)) === 'passed'
+    const { files, store } = this.#parts
+    const hasRecords = (store.shards.get(owner)?.records ?? 0) > 0
+    if (hasRecords && (await this.audit(node, owner, signal)) !== 'passed') return false
+    try {
+      return await files.claimsAll(node, owner, signal)
+    } catch {
+      signal.throwIfAborted()
+      return false
+    }
   }
 
   /** Asks now, and notes what came of it. */

@@ -1,4 +1,4 @@
-import { concatBytes, toHex } from '../../protocol/bytes.ts'
+import { concatBytes, equalBytes, toHex } from '../../protocol/bytes.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import { encode } from '../../protocol/codec.ts'
 import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
@@ -16,7 +16,7 @@ import {
 } from '../../protocol/replication/messages.ts'
 import { encodeManifest } from '../../protocol/blob-manifest.ts'
 import { decodeAs, uint } from '../../protocol/shape.ts'
-import type { BlobStore, Store, StoreBatch } from '../../storage/types.ts'
+import type { BlobStore, ShardInfo, Store, StoreBatch } from '../../storage/types.ts'
 import type { Hosting } from '../hosting.ts'
 import type { NodeId, Rpc } from '../net/rpc.ts'
 import type { Holders } from './holders.ts'
@@ -55,6 +55,7 @@ export class BlobCopies {
 
   constructor(parts: BlobCopiesParts) {
     this.#parts = parts
+    parts.hosting.beforeRemoval((owner) => this.#release(owner))
     parts.rpc.handle('shard/blob-offer', async ({ from, body }) => {
       const { owner, blob } = decodeBlobOffer(body)
       if (!parts.hosting.has(owner))
@@ -112,14 +113,28 @@ export class BlobCopies {
     await this.#parts.store.table(looseTable).delete(concatBytes(owner, blob))
   }
 
-  /** A record came that names it: whatever was swept, it is wanted now. */
+  /** A record came that names it: whatever was swept, it is wanted now, and fetched where it had gone. */
   async noteNamed(owner: IdentityId, blob: Uint8Array): Promise<void> {
-    if (this.#isGone(owner, blob)) await this.#parts.store.table(goneTable).delete(concatBytes(owner, blob))
+    const { store } = this.#parts
+    const key = concatBytes(owner, blob)
+    const tables = [looseTable, goneTable].map((name) => store.table(name))
+    if (tables.every((one) => one.get(key) === undefined)) return
+    const hadGone = await store.write((batch) => {
+      const isGone = store.table(goneTable).getIn(batch, key) !== undefined
+      for (const one of tables) if (one.getIn(batch, key) !== undefined) one.deleteIn(batch, key)
+      return isGone
+    })
+    if (hadGone && this.#tasks.size < tasksMax) this.#start(this.#seek(owner, blob))
+  }
+
+  /** From whichever holder has it. */
+  async #seek(owner: IdentityId, blob: Uint8Array): Promise<void> {
+    for (const node of this.#parts.holders.others(owner)) if (await this.bring(node, owner, blob)) return
   }
 
   /**
    * Counts it no more in the owner's shard, and deletes it where it is in nobody else's. What is loose says so until it is gone, so
-   * that a crash in between is gone on with. False when it was sent anew meanwhile.
+   * that a crash in between is gone on with. False when it was sent or named anew meanwhile.
    */
   async letGo(owner: IdentityId, blob: Uint8Array): Promise<boolean> {
     const { store, blobs } = this.#parts
@@ -134,16 +149,46 @@ export class BlobCopies {
       return true
     })
     if (!goes) return false
-    if (!(await this.#isAnybodys(blob))) await blobs.delete(blob)
+    const isAnothers = await this.#isAnothers(owner, blob)
+    if (!this.#isGone(owner, blob)) {
+      await this.hold(owner, blob)
+      return false
+    }
+    if (!isAnothers) await blobs.delete(blob)
     await this.noteTied(owner, blob)
     return true
   }
 
-  async #isAnybodys(blob: Uint8Array): Promise<boolean> {
+  /**
+   * The shard goes: with it the files that are in nobody else's, and what was noted of them. Were it taken in again with these notes,
+   * its files would count as nothing and be in no list.
+   */
+  async #release(owner: IdentityId): Promise<void> {
+    const { blobs, hosting, store } = this.#parts
+    for (const name of [table, looseTable, goneTable])
+      for (;;) {
+        const keys = await store.table(name).keys({ prefix: owner, limit: keysAtOnce })
+        // Taken in again meanwhile, it keeps what it has still.
+        if (keys.length === 0 || hosting.has(owner)) break
+        let bytes = 0
+        for (const blob of name === table ? keys.map((key) => key.slice(32)) : []) {
+          bytes += (await blobs.manifest(blob))?.size ?? 0
+          if (!(await this.#isAnothers(owner, blob))) await blobs.delete(blob)
+        }
+        await store.write((batch) => {
+          for (const key of keys) store.table(name).deleteIn(batch, key)
+          if (bytes > 0) store.shards.addBlobBytesIn(batch, owner, -bytes)
+        })
+      }
+  }
+
+  async #isAnothers(owner: IdentityId, blob: Uint8Array): Promise<boolean> {
     let after: IdentityId | undefined
+    const isHeldIn = ({ shard, blobBytes }: ShardInfo): boolean =>
+      blobBytes > 0 && !equalBytes(shard, owner) && this.isHeldFor(shard, blob)
     for (;;) {
       const page = await this.#parts.store.shards.list(after && { after })
-      if (page.some(({ shard, blobBytes }) => blobBytes > 0 && this.isHeldFor(shard, blob))) return true
+      if (page.some(isHeldIn)) return true
       after = page.at(-1)?.shard
       if (after === undefined) return false
     }

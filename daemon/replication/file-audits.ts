@@ -60,18 +60,32 @@ export class FileAudits {
     return proof !== undefined && equalBytes(proof, fileProof(crypto, { nonce, offset }, chunk))
   }
 
+  /** It says to have every file that is whole here. */
+  async claimsAll(node: NodeId, owner: IdentityId, signal: AbortSignal): Promise<boolean> {
+    const { own, both } = await this.#compare(node, owner, signal)
+    return own.length === both.length
+  }
+
   /** One that both have. */
   async #draw(node: NodeId, owner: IdentityId, signal: AbortSignal): Promise<Uint8Array | undefined> {
-    const { copies, crypto, random, rpc } = this.#parts
+    const { both } = await this.#compare(node, owner, signal)
+    return both[below(this.#parts.random, both.length)]
+  }
+
+  async #compare(
+    node: NodeId,
+    owner: IdentityId,
+    signal: AbortSignal,
+  ): Promise<Record<'own' | 'both', readonly Uint8Array[]>> {
+    const { copies, crypto, rpc } = this.#parts
     const own = await copies.wholeOf(owner)
-    if (own.length === 0) return undefined
+    if (own.length === 0) return { own, both: own }
     const body = encodeBlobListAsks([{ owner, digest: crypto.sha256(concatBytes(...own)) }])
     const [listed] = decodeBlobLists(
       await rpc.request(node, 'shard/blobs', body, { signal, timeoutMs: 30_000 }),
     )
     const theirs = listed && new Set(listed.map(toHex))
-    const both = own.filter((blob) => theirs === undefined || theirs.has(toHex(blob)))
-    return both[below(random, both.length)]
+    return { own, both: own.filter((blob) => theirs === undefined || theirs.has(toHex(blob))) }
   }
 }
 

@@ -16,7 +16,7 @@ export interface Look {
 export interface Trust {
   /** When it was last looked at, by itself. */
   readonly lookMs: number
-  /** For how long it has been seen to go evenly. */
+  /** For how long it has been seen to go evenly, and nobody gainsaid it. */
   readonly evenMs: number
   readonly isTrusted: boolean
 }
@@ -41,12 +41,12 @@ export class ClockTrust {
     const before = this.#trust ?? { lookMs: nowMs, evenMs: 0, isTrusted: this.#isNew }
     const passedMs = monotonicMs - (this.#monotonicMs ?? monotonicMs)
     const isEven = Math.abs(nowMs - before.lookMs - passedMs) <= apartMs
-    const evenMs = isEven ? before.evenMs + passedMs : 0
     const agreeing = othersMs.filter((otherMs) => Math.abs(otherMs - nowMs) <= apartMs)
-    const isTrusted =
-      othersMs.length > 0
-        ? agreeing.length * 2 > othersMs.length
-        : isEven && (before.isTrusted || evenMs >= lonelyMs)
+    const isAgreed = agreeing.length * 2 > othersMs.length
+    // What others gainsay is wrong for as long as it goes on evenly.
+    const isGainsaid = othersMs.length > 0 && !isAgreed
+    const evenMs = isEven && !isGainsaid ? before.evenMs + passedMs : 0
+    const isTrusted = othersMs.length > 0 ? isAgreed : isEven && (before.isTrusted || evenMs >= lonelyMs)
     this.#monotonicMs = monotonicMs
     this.#trust = { lookMs: nowMs, evenMs, isTrusted }
     return this.#trust

@@ -1,6 +1,7 @@
 /** What is deleted or has expired leaves every disk, and comes back from none: a box that was away for a hundred days, a clock that is wrong. */
 import { expect, test } from 'vitest'
 import { microblog } from '../../client/microblog.ts'
+import { encodeManifest } from '../../protocol/blob-manifest.ts'
 import { toHex, utf8 } from '../../protocol/bytes.ts'
 import { dayMs } from '../../protocol/record/ends.ts'
 import { clockMax } from '../../protocol/record/header.ts'
@@ -45,6 +46,10 @@ async function shortLived(
   const post = { text, picture: { hash, size: picture.length, mime: 'image/png' } }
   await mesh.wait(ada.put(home, 'posts', post, mesh.clock.nowMs() + days * dayMs))
   return picture
+}
+
+function nameOfFile({ crypto }: Mesh, chunk: Uint8Array): Uint8Array {
+  return crypto.sha256(encodeManifest({ size: chunk.length, chunks: [crypto.sha256(chunk)] }))
 }
 
 /** So many days pass at once, at all of them. */
@@ -194,4 +199,56 @@ test('a node whose clock is ten years ahead sweeps nothing, and shows all of it 
   await mesh.clock.advance(lookedMs)
   expect((await at(2).store.records.latest(ada.id, app, 'posts')).length).toBe(1)
   expect(await areEqual(mesh, ada.id, 0, 1, 2)).toBe(true)
+}, 120_000)
+
+test('a picture that went and is posted anew has all its copies soon', async () => {
+  const { mesh, ada } = await story()
+  await using _ = mesh
+  const at = (index: number): MeshNode => mesh.nodes[index] as MeshNode
+  const picture = await shortLived(mesh, ada, 2)
+  await mesh.until(() => isOnDisk(mesh, 2, picture), 30_000)
+  for (const days of [5, 7]) {
+    leap(mesh, days)
+    await restart(mesh, 0, 1, 2)
+    await mesh.clock.advance(lookedMs)
+  }
+  for (const index of [0, 1, 2]) expect(await isOnDisk(mesh, index, picture), `${index}`).toBe(false)
+  const hash = await upload(mesh, at(0), ada.id, picture)
+  await mesh.clock.advance(1_000)
+  const post = { text: 'once more', picture: { hash, size: picture.length, mime: 'image/png' } }
+  await mesh.wait(ada.put(at(0), 'posts', post))
+  await mesh.clock.advance(10_000)
+  expect(await Promise.all([0, 1, 2].map((index) => isOnDisk(mesh, index, picture)))).toEqual([
+    true,
+    true,
+    true,
+  ])
+}, 120_000)
+
+test('a picture stays that a post comes to name while others are looked through', async () => {
+  const { mesh, ada } = await story()
+  await using _ = mesh
+  const at = (index: number): MeshNode => mesh.nodes[index] as MeshNode
+  for (let page = 0; page < 3; page++) {
+    const records = Array.from({ length: 100 }, (_one, i) => ada.sign('posts', { text: `kept ${i}` }))
+    await mesh.wait(at(0).call('record.put', { records }))
+  }
+  const picture = await shortLived(mesh, ada, 2)
+  await mesh.until(() => isOnDisk(mesh, 2, picture), 30_000)
+  leap(mesh, 5)
+  await restart(mesh, 0, 1, 2)
+  await mesh.clock.advance(lookedMs)
+  leap(mesh, 7)
+  await restart(mesh, 0, 1, 2)
+  await mesh.clock.advance(10 * 60_000 + 30)
+  expect(await isOnDisk(mesh, 0, picture)).toBe(true)
+  const hash = nameOfFile(mesh, picture)
+  const post = { text: 'once more', picture: { hash, size: picture.length, mime: 'image/png' } }
+  await mesh.wait(ada.put(at(0), 'posts', post))
+  await mesh.clock.advance(lookedMs)
+  expect(await Promise.all([0, 1, 2].map((index) => isOnDisk(mesh, index, picture)))).toEqual([
+    true,
+    true,
+    true,
+  ])
 }, 120_000)

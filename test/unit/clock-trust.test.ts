@@ -60,3 +60,10 @@ test('where others are heard, more than half of them must agree, whatever it was
     for (const before of [after(100), after(0), after(0, false), undefined])
       expect(trustOf(new ClockTrust(before, false), others(...apart))).toBe(isTrusted)
 })
+
+test('what others gainsay is not believed for having gone evenly, once nobody is heard', () => {
+  const trust = new ClockTrust(after(0), false)
+  for (let days = 1; days <= 40; days++)
+    expect(trustOf(trust, { ...alone(days), othersMs: [nowMs + (days - 3_650) * dayMs] })).toBe(false)
+  expect(trustOf(trust, alone(40.25))).toBe(false)
+})
