@@ -3,7 +3,7 @@ import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import { asOnehopError, OnehopError } from '../../protocol/errors.ts'
 import type { Clock, Log, Random } from '../../protocol/ports.ts'
 import { clockMs, clockOf } from '../../protocol/record/clock.ts'
-import { dayMs, hasExpired, withoutSections } from '../../protocol/record/ends.ts'
+import { coversMs, dayMs, hasExpired, withoutSections } from '../../protocol/record/ends.ts'
 import { itemKey } from '../../protocol/record/merge.ts'
 import type { IdentityId, RecordRef, SignedRecord } from '../../protocol/record/types.ts'
 import { checkBytes } from '../../protocol/record/verify.ts'
@@ -61,7 +61,7 @@ const againParts = 24
 /** Shards of one node that are looked at together, once one of them failed. */
 const portion = 8
 /** More than two clocks, and `until` behind one of them, can be apart. */
-const expiryDoubtMs = 3 * dayMs
+const sweepDoubtMs = 3 * dayMs
 
 /** Each holder asks each other for proof that it has what it says, a shard at a time; who fails again and again loses its seat. */
 export class Audits {
@@ -286,8 +286,11 @@ export class Audits {
 
   /** Of what one holder has swept and another has not yet, both show the header. */
   #maySweep(owner: IdentityId, ref: RecordRef, record: SignedRecord, until: bigint): boolean {
-    const { app, collection } = record.header
-    if (hasExpired(record, clockMs(until) + expiryDoubtMs)) return true
+    const { app, clock, collection } = record.header
+    const latestMs = clockMs(until) + sweepDoubtMs
+    if (hasExpired(record, latestMs)) return true
+    // What was just written over what is younger has come to one of the two alone, maybe.
+    if (coversMs({ clock }) > latestMs) return false
     const winner = this.#parts.store.records.winnerEntry(owner, app, collection, itemKey(record))
     return winner !== undefined && !equalBytes(winner.ref.id, ref.id)
   }

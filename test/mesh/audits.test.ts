@@ -254,6 +254,21 @@ test('where somebody writes all the time nobody is behind for it', async () => {
   expect(await seats()).toEqual(before)
 }, 60_000)
 
+test('where somebody writes over what is old all the time nobody fails for it', async () => {
+  const { mesh, ada, seats, states, before } = await story(undefined, 100)
+  await using _ = mesh
+  const [home] = mesh.nodes as [MeshNode]
+  const users = Array.from({ length: 30 }, () => mesh.random.bytes(32))
+  const found = new Set<string>()
+  for (let i = 0; i < 700; i++) {
+    await mesh.wait(ada.put(home, 'follows', { user: users[i % users.length] as Uint8Array }))
+    await mesh.clock.advance(90)
+    for (const state of await states()) found.add(state)
+  }
+  expect(await seats()).toEqual(before)
+  expect([...found]).not.toContain('failed')
+}, 60_000)
+
 test('what a node found stands after its restart', async () => {
   const { mesh, ada, seats, states, self, begin } = await story(async (_, __, answer) => ({
     ...answer,
