@@ -15,6 +15,8 @@ const broughtKind = 'hosted-by'
 export const wholeKind = 'whole'
 /** Of shards that are being fetched from their beginning: from whom, and how far. */
 export const snapshotKind = 'snapshot'
+/** Empty documents: of shards that were here as followers' copies, in which what is sealed for the owner is withheld. */
+export const withheldKind = 'withheld'
 
 /** Why and up to which size this node holds somebody's shard. */
 export interface Hosted {
@@ -163,6 +165,7 @@ export class Hosting {
     await this.#store.documents.delete(kind, owner)
     await this.#store.documents.delete(wholeKind, owner)
     await this.#store.documents.delete(snapshotKind, owner)
+    await this.#store.documents.delete(withheldKind, owner)
     await forgetWork(this.#store, owner)
     await this.#store.shards.remove(owner)
     return true
@@ -196,6 +199,9 @@ export class Hosting {
 
   #stage(batch: StoreBatch, { owner, person, quotaBytes, expiresMs, label }: Hosted): void {
     this.#store.documents.putIn(batch, kind, owner, encode([person, quotaBytes, expiresMs ?? null, label]))
+    const before = this.#store.shards.get(owner)
+    if (before?.status === 'partial' && before.records > 0)
+      this.#store.documents.putIn(batch, withheldKind, owner, emptyBytes)
     this.#store.shards.setStatusIn(batch, owner, 'hosted')
   }
 }

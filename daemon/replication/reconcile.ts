@@ -59,7 +59,7 @@ export interface ReconcileParts {
   /** A member says that it does not hold the shard: it never sat, or lost what it had. */
   readonly onNotHeld?: ((node: NodeId, owner: IdentityId) => void) | undefined
   /** Fetches all of a shard of which nothing is here yet. */
-  readonly snapshots: Pick<Snapshots, 'fetch' | 'isComing'>
+  readonly snapshots: Pick<Snapshots, 'fetch' | 'isComing' | 'isWithheld' | 'complete'>
   /** The node was found to hold everything up to this place of the own arrival log. */
   readonly onEqual: (node: NodeId, owner: IdentityId, logHead: number) => void
 }
@@ -137,7 +137,10 @@ export class Reconcile {
         // It may have heard of no seat of its own, or of this node's, as the one that was to tell it restarted.
         if (verdict?.sameSet === false || verdict?.records === 'notHeld') announceTo(node, owner)
         if (verdict?.records === 'notHeld') onNotHeld?.(node, owner)
-        if (verdict?.records === 'equal' || verdict?.records === 'filling') {
+        if (verdict?.records === 'equal' && snapshots.isWithheld(owner)) {
+          // Equal in names: that is known once it is compared again.
+          result.received += await snapshots.complete(node, owner, signal)
+        } else if (verdict?.records === 'equal' || verdict?.records === 'filling') {
           result[verdict.records].push(owner)
           const head = heads[i]
           if (head !== undefined) onEqual(node, owner, head)

@@ -16,7 +16,7 @@ import {
 import type { Importance } from '../../protocol/schema/document.ts'
 import { bytes, decodeAs, nullable, struct, text, u64, uint, type Typed } from '../../protocol/shape.ts'
 import type { Place, Store, StoredRecord } from '../../storage/types.ts'
-import { snapshotKind, type Hosting } from '../hosting.ts'
+import { snapshotKind, withheldKind, type Hosting } from '../hosting.ts'
 import type { Ingest } from '../ingest.ts'
 import type { NodeId, Rpc } from '../net/rpc.ts'
 import type { Schemas } from '../schemas.ts'
@@ -51,6 +51,8 @@ const readRecords = 128
 /** Of the pages up to one. */
 interface Taken {
   readonly received: number
+  /** With those that were here. */
+  readonly brought: number
   readonly goesOn: boolean
 }
 
@@ -98,10 +100,31 @@ export class Snapshots {
     const name = toHex(owner)
     const noted = this.#noted(owner)
     if (noted === undefined ? !this.#wanted.has(name) : noted.source !== node) return 0
+    return this.#begin(node, owner, noted?.cursor, signal)
+  }
+
+  /** It has the names of all records, maybe, and of some not the bytes: no comparison finds which. */
+  isWithheld(owner: IdentityId): boolean {
+    return this.#parts.store.documents.get(withheldKind, owner) !== undefined
+  }
+
+  /** All of it from one that is whole, to the end; how many records came, or came to be whole. */
+  complete(node: NodeId, owner: IdentityId, signal: AbortSignal): Promise<number> {
+    const noted = this.#noted(owner)
+    return this.#begin(node, owner, noted?.source === node ? noted.cursor : undefined, signal)
+  }
+
+  async #begin(
+    node: NodeId,
+    owner: IdentityId,
+    from: Uint8Array | undefined,
+    signal: AbortSignal,
+  ): Promise<number> {
+    const name = toHex(owner)
     this.#wanted.delete(name)
     this.#underWay.add(name)
     try {
-      return await this.#fetch(node, owner, noted?.cursor, signal)
+      return await this.#fetch(node, owner, from, signal)
     } finally {
       this.#underWay.delete(name)
     }
@@ -123,7 +146,7 @@ export class Snapshots {
         }),
       )
     let page: SnapshotPage | undefined = await ask(from)
-    let last: Promise<Taken> = Promise.resolve({ received: 0, goesOn: true })
+    let last: Promise<Taken> = Promise.resolve({ received: 0, brought: 0, goesOn: true })
     try {
       while (page !== undefined) {
         const coming: Promise<SnapshotPage> | undefined = page.next && ask(page.next)
@@ -147,16 +170,26 @@ export class Snapshots {
   async #take(node: NodeId, owner: IdentityId, page: SnapshotPage, before: Promise<Taken>): Promise<Taken> {
     const { ingest, log } = this.#parts
     const { records, next } = page
-    let stored = 0
+    let [stored, held] = [0, 0]
     for (const outcome of await ingest.accept(records, { from: 'peer', node }, { after: before })) {
       if (outcome.outcome === 'stored') stored++
-      if (outcome.outcome === 'refused')
-        log.warn('snapshot.refused', { node, code: outcome.code, message: outcome.message })
+      if (outcome.outcome !== 'refused') held++
+      else log.warn('snapshot.refused', { node, code: outcome.code, message: outcome.message })
     }
-    const { received, goesOn } = await before
-    const isToGoOn = goesOn && next !== undefined && (stored > 0 || records.length === 0)
+    const { received, goesOn, brought } = await before
+    const all = { received: received + stored, brought: brought + held }
+    const isNews = stored > 0 || records.length === 0
+    const isToGoOn = goesOn && next !== undefined && (isNews || this.#mayBeWithheld(owner, all))
     await this.#note(owner, isToGoOn ? { source: node, cursor: next } : undefined)
-    return { received: received + stored, goesOn: isToGoOn }
+    if (goesOn && next === undefined && this.isWithheld(owner))
+      await this.#parts.store.documents.delete(withheldKind, owner)
+    return { ...all, goesOn: isToGoOn }
+  }
+
+  /** Each record comes once: who brings more than there are goes round and round. */
+  #mayBeWithheld(owner: IdentityId, { brought }: Pick<Taken, 'brought'>): boolean {
+    const records = this.#parts.store.shards.get(owner)?.records ?? 0
+    return this.isWithheld(owner) && brought <= records + pushRecordsMax
   }
 
   #noted(owner: IdentityId): Typed<typeof notedShape> | undefined {

@@ -121,7 +121,12 @@ async function openReplica({
     answer: nothing,
     isComing: () => false,
     isFilling: () => false,
-    snapshots: { fetch: async () => 0, isComing: () => false },
+    snapshots: {
+      fetch: async () => 0,
+      isComing: () => false,
+      isWithheld: () => false,
+      complete: async () => 0,
+    },
     onEqual: nothing,
   })
   rpc.handle('shard/push', async ({ from, body }) => {

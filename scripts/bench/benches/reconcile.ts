@@ -266,7 +266,12 @@ async function openHolder(crypto: CryptoProvider, folder: string, host: string) 
     answer: () => {},
     isComing: () => false,
     isFilling: () => false,
-    snapshots: { fetch: async () => 0, isComing: () => false },
+    snapshots: {
+      fetch: async () => 0,
+      isComing: () => false,
+      isWithheld: () => false,
+      complete: async () => 0,
+    },
     onEqual: () => {},
   })
   rpc.handle('shard/push', async ({ from, body }) => {
