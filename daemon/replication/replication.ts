@@ -1,6 +1,6 @@
 import { toHex } from '../../protocol/bytes.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
-import { asOnehopError, type ErrorCode } from '../../protocol/errors.ts'
+import { asOnehopError } from '../../protocol/errors.ts'
 import type { Clock, Log } from '../../protocol/ports.ts'
 import type { IdentityId } from '../../protocol/record/types.ts'
 import {
@@ -25,6 +25,7 @@ import { Digests } from './digests.ts'
 import { Holders } from './holders.ts'
 import { Joining } from './joining.ts'
 import { MissingSchemas } from './missing-schemas.ts'
+import { passing } from './passing.ts'
 import { Push } from './push.ts'
 import { QuietShards } from './quiet-shards.ts'
 import { Receipts } from './receipts.ts'
@@ -394,17 +395,6 @@ export class Replication {
     return outcomes.map(receiptOf)
   }
 }
-
-/** Refusals that may end when a log, a clock or some space catches up. */
-const passing: ReadonlySet<ErrorCode> = new Set([
-  'CLOCK_AHEAD',
-  'UNKNOWN_IDENTITY',
-  'NOT_HOSTED',
-  'NO_QUOTA',
-  'STORE_FULL',
-  'STORE_UNWRITABLE',
-  'BUSY',
-])
 
 function receiptOf(outcome: Outcome): Receipt {
   if (outcome.outcome !== 'refused') return 'held'

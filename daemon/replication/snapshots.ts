@@ -21,6 +21,7 @@ import type { Ingest } from '../ingest.ts'
 import type { NodeId, Rpc } from '../net/rpc.ts'
 import type { Schemas } from '../schemas.ts'
 import type { Holders } from './holders.ts'
+import { passing } from './passing.ts'
 
 export interface SnapshotsParts {
   readonly rpc: Rpc
@@ -170,14 +171,19 @@ export class Snapshots {
   async #take(node: NodeId, owner: IdentityId, page: SnapshotPage, before: Promise<Taken>): Promise<Taken> {
     const { ingest, log } = this.#parts
     const { records, next } = page
-    let [stored, held] = [0, 0]
+    let [stored, held, passed] = [0, 0, 0]
     for (const outcome of await ingest.accept(records, { from: 'peer', node }, { after: before })) {
       if (outcome.outcome === 'stored') stored++
       if (outcome.outcome !== 'refused') held++
-      else log.warn('snapshot.refused', { node, code: outcome.code, message: outcome.message })
+      else {
+        if (passing.has(outcome.code)) passed++
+        log.warn('snapshot.refused', { node, code: outcome.code, message: outcome.message })
+      }
     }
     const { received, goesOn, brought } = await before
     const all = { received: received + stored, brought: brought + held }
+    // Nothing else would find what was not taken now: it goes on here.
+    if ((passed > 0 || !goesOn) && this.isWithheld(owner)) return { ...all, goesOn: false }
     const isNews = stored > 0 || records.length === 0
     const isToGoOn = goesOn && next !== undefined && (isNews || this.#mayBeWithheld(owner, all))
     await this.#note(owner, isToGoOn ? { source: node, cursor: next } : undefined)
