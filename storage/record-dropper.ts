@@ -4,7 +4,7 @@ import type { SignedRecord, VerifiedRecord } from '../protocol/record/types.ts'
 import { encodeRef, keyOf, namePart, refBytes, spaceKey, tags } from './keys.ts'
 import { keyText } from './kv-memory.ts'
 import type { Kv } from './kv.ts'
-import { noteExpiry } from './record-ends.ts'
+import { noteAbove, noteExpiry } from './record-ends.ts'
 import { appendLog, countItem, hereValue, putOrder, readHeld } from './record-writer.ts'
 import { sameRef } from './ref-pages.ts'
 import type { CollectionState, ShardState, ShardStates } from './shard-state.ts'
@@ -50,7 +50,7 @@ export function stageDrops(
   shard: Uint8Array,
   drops: readonly Drop[],
   versions: readonly StoredRecord[],
-  logHead: number,
+  { logHead, nowMs }: { readonly logHead: number; readonly nowMs: number },
 ): DroppedItem[] {
   const state = states.find(shard)
   if (state === undefined) return []
@@ -84,7 +84,9 @@ export function stageDrops(
     }
     lost.push({ record, ref })
   }
-  return lost.map(({ record, ref }) => restore(batch, state, record, ref, left.get(itemText(record)) ?? []))
+  return lost.map((dropped) =>
+    restore(batch, state, dropped, left.get(itemText(dropped.record)) ?? [], nowMs),
+  )
 }
 
 export function itemText(record: SignedRecord): string {
@@ -95,9 +97,9 @@ export function itemText(record: SignedRecord): string {
 function restore(
   batch: StagedBatch,
   state: ShardState,
-  dropped: SignedRecord,
-  droppedRef: Uint8Array,
+  { record: dropped, ref: droppedRef }: { readonly record: SignedRecord; readonly ref: Uint8Array },
   versions: readonly Version[],
+  nowMs: number,
 ): DroppedItem {
   const { app, collection: name } = dropped.header
   const collection = state.collection(app, name)
@@ -117,6 +119,8 @@ function restore(
   const { entry, version } = best
   batch.put(winnerKey, entry)
   show(batch, state, collection, version, entry)
+  // The one that went was to tell when those below are over.
+  if (versions.length > 1) noteAbove(batch, state.shard, entry, nowMs)
   appendLog(state, version.ref)
   return {
     ...item,

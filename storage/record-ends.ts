@@ -41,8 +41,18 @@ export function noteBelow(
   { above, below, nowMs }: { above: Uint8Array; below: Uint8Array; nowMs: number | undefined },
 ): void {
   batch.putRarelyRead(versionKey(space, itemKey, below.subarray(0, refBytes)), nothing)
+  noteAbove(batch, space.subarray(0, idBytes), above, nowMs)
+}
+
+/** Of one that stands above versions that were noted below others. */
+export function noteAbove(
+  batch: Batch,
+  shard: Uint8Array,
+  above: Uint8Array,
+  nowMs: number | undefined,
+): void {
   const overMs = Math.max(coversMs({ clock: readClock(above, 0) }), (nowMs ?? -Infinity) + overriddenMs)
-  putEnd(batch, space.subarray(0, idBytes), above, 'below', overMs)
+  putEnd(batch, shard, above, 'below', overMs)
 }
 
 /** Shard and place, item key, ref: those of one item in the order of their clocks. */

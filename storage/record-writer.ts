@@ -16,7 +16,7 @@ import {
 import type { StagedBatch } from './staged-batch.ts'
 import { decodeBytes } from './stored-record.ts'
 import type { IncomingRecord, PutOptions, PutOutcome } from './types.ts'
-import { noteBelow, noteExpiry } from './record-ends.ts'
+import { noteAbove, noteBelow, noteExpiry } from './record-ends.ts'
 import { beats, encodeWinner, isListed, winnerExpiresMs } from './winner-entry.ts'
 
 /** When records come; nothing of it for those that were here before. */
@@ -128,6 +128,9 @@ function stageVersion(
     retire(batch, shard, collection, before)
     noteBelow(batch, collection.space, item, { above: entry, below: before, nowMs })
     countItem(collection, before, -1)
+  } else if (before !== undefined) {
+    // It has no sections to lose, but what lies below it has, should a revocation take it out.
+    noteAbove(batch, shard.shard, entry, nowMs)
   }
   if (!isListed(entry)) {
     putOrder(batch, shard, ref, hereValue(bytes))

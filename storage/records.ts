@@ -94,7 +94,7 @@ export class KvRecords implements Records {
       const versions = items.size > 0 ? await this.#versions(shard, items) : []
       found.push(
         ...(await this.#commit.submit((batch) =>
-          stageDrops(batch, this.#states, shard, some, versions, logHead),
+          stageDrops(batch, this.#states, shard, some, versions, { logHead, nowMs: this.#clock.nowMs() }),
         )),
       )
     }

@@ -343,3 +343,30 @@ async function removeUnder(kv: Kv, tag: number): Promise<void> {
   const keys = await kv.keys({ gte, lt: prefixEnd(gte) as Uint8Array })
   await kv.batch(keys.map((key) => ({ type: 'del', key })))
 }
+
+test('what is left of an item after a revocation is swept by the rule, too', async () => {
+  const drops = fc.array(fc.nat(24), { minLength: 1, maxLength: 6 })
+  await fc.assert(
+    fc.asyncProperty(writes, drops, async (plan, dropped) => {
+      const records = recordsOf(plan)
+      const store = await openStore(new MemoryKv(), { clock: early })
+      for (const one of records) await store.records.put([one], hosted)
+      const going = new Set(dropped.map((index) => records[index % records.length] as IncomingRecord))
+      await store.records.drop(
+        ada,
+        [...going].map(({ record }) => ({ ref: { clock: record.header.clock, id: record.id } })),
+      )
+      const left = records.filter((one) => !going.has(one))
+      const byItem = Map.groupBy(left, ({ record }) => toHex(itemKey(record)))
+      const byRule = [...byItem.values()].flatMap((versions) =>
+        sweptOf(
+          versions.map(({ record }) => record),
+          day(100),
+        ),
+      )
+      await sweepAll(store, day(100))
+      const puts = byRule.filter(({ header }) => header.operation === 'put')
+      expect((await bareIds(store)).toSorted()).toEqual(puts.map(nameOf).toSorted())
+    }),
+  )
+})
