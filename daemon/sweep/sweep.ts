@@ -45,13 +45,14 @@ export class Sweep {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, log, store } = this.#parts
-    const noted = store.documents.get(kind, key)
-    const isNew = noted === undefined && (await store.shards.list({ limit: 1 })).length === 0
-    const trust = new ClockTrust(noted && decodeAs(trustShape, noted, kind), isNew)
+    const { clock, log } = this.#parts
+    // As of the start: what comes from now on may be taken by a wrong clock.
+    const isNew = await this.#isNew().catch(() => false)
+    let trust: ClockTrust | undefined
     for (let waitMs = firstMs; ; waitMs = everyMs) {
       try {
         await clock.sleep(waitMs, signal)
+        trust ??= this.#kept(isNew)
         await this.#look(trust, signal)
       } catch (cause) {
         if (signal.aborted) return
@@ -59,6 +60,16 @@ export class Sweep {
         log.warn('sweep.ended', { code: asOnehopError(cause).code, error: String(cause) })
       }
     }
+  }
+
+  async #isNew(): Promise<boolean> {
+    const { documents, shards } = this.#parts.store
+    return documents.get(kind, key) === undefined && (await shards.list({ limit: 1 })).length === 0
+  }
+
+  #kept(isNew: boolean): ClockTrust {
+    const noted = this.#parts.store.documents.get(kind, key)
+    return new ClockTrust(noted && decodeAs(trustShape, noted, kind), isNew)
   }
 
   async #look(trust: ClockTrust, signal: AbortSignal): Promise<void> {
