@@ -83,7 +83,8 @@ function lostHosting(
   return {
     ...common,
     person: false,
-    quotaBytes: lease?.bytes ?? recordBytes + blobBytes,
+    // The set that says it has none may be an older one, as the newest rotted too: with no room its copy would stay behind.
+    quotaBytes: lease?.bytes ?? Math.max(parts.config.leaseBytes, recordBytes + blobBytes),
     expiresMs: lease?.expiresMs,
   }
 }

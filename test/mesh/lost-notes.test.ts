@@ -5,6 +5,8 @@ import { toHex } from '../../protocol/bytes.ts'
 import { openStore } from '../../storage/store.ts'
 import { defaultConfig } from '../../daemon/config.ts'
 import { noteUnsure, restoreHosting } from '../../daemon/damage/restore-hosting.ts'
+import { grantedKind } from '../../daemon/leases/ledger.ts'
+import { replicaSetKind } from '../../daemon/placement/replica-sets.ts'
 import { createMesh, type MeshNode } from '../support/mesh.ts'
 import { Resident } from '../support/resident.ts'
 
@@ -51,4 +53,35 @@ test('it hosts again whom their sets name, and no copy counts as whole before it
     await mesh.until(async () => (await hostedAt(mesh.nodes[index] as MeshNode))[0]?.copies === 4)
   }
   expect(mesh.nodes[other.index]?.store.documents.get('whole', ada.id)).toBeDefined()
+})
+
+test('who lost the newest set and its promise too has room for what comes, as it may have a seat', async () => {
+  await using mesh = await createMesh(5)
+  const home = mesh.nodes[0] as MeshNode
+  await mesh.clock.advance(3_000)
+  const ada = new Resident(mesh, microblog)
+  await mesh.wait(ada.moveIn(home))
+  expect(await mesh.wait(ada.place(home, 1))).toBe(2)
+  const older = home.store.documents.get(replicaSetKind, ada.id) as Uint8Array
+  const records = ({ index }: MeshNode) => mesh.nodes[index]?.store.shards.get(ada.id)?.records
+  const isHeld = (node: MeshNode): boolean => records(node) === 1
+  await mesh.wait(ada.put(home, 'posts', { text: 'hello' }))
+  await mesh.until(() => mesh.nodes.filter(isHeld).length === 2)
+  const first = mesh.nodes.filter(isHeld)
+  expect(await mesh.wait(ada.place(home))).toBe(4)
+  await mesh.until(() => mesh.nodes.filter(isHeld).length === 4)
+  const other = mesh.nodes.find((node) => isHeld(node) && !first.includes(node)) as MeshNode
+
+  await mesh.close(other.index)
+  const kv = mesh.disk(other.index)
+  const store = await openStore(kv, { clock: mesh.clock })
+  for (const kind of ['hosted', grantedKind]) await store.documents.delete(kind, ada.id)
+  await store.documents.put(replicaSetKind, ada.id, older)
+  await noteUnsure(kv)
+  const config = defaultConfig({ XDG_STATE_HOME: '/nowhere' }).hosting
+  await restoreHosting({ store, crypto: mesh.crypto, self: Buffer.from(other.id, 'hex'), config })
+  await store.close()
+  await mesh.wait(mesh.open(other.index))
+  await mesh.wait(ada.put(home, 'posts', { text: 'and more' }))
+  await mesh.until(() => records(other) === 2)
 })
