@@ -77,14 +77,21 @@ export function draftStep(
   }
 }
 
-/** Its own eyes: nobody is voted out because one node cannot hear it. Half the time, as clocks start apart. */
+/**
+ * Its own eyes: nobody is voted out because one node cannot hear it. Half the time, as clocks start apart. Nor does anybody come who
+ * is as good as gone, or are others taken off the list: what a member signs binds it, so that one member could have all others
+ * wait for somebody who never comes.
+ */
 export function agreesToStep(
   step: ReplicaSet,
   before: ReplicaSet,
   awayMs: AwayMs,
   replaceAfterMs: number,
 ): boolean {
-  return seatChanges(step, before).removed.every((seat) => awayMs(seat) >= replaceAfterMs / 2)
+  const { added, removed } = seatChanges(step, before)
+  const isGone = (seat: Seat): boolean => awayMs(seat) >= replaceAfterMs / 2
+  const isListKept = step.standby.length + added.length >= before.standby.length
+  return isListKept && removed.every(isGone) && !added.some(isGone)
 }
 
 function chooseNewcomer(

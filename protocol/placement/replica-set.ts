@@ -72,8 +72,6 @@ const signedShape = struct({
 const roles = ['home', 'replica', 'guest'] as const
 
 export function encodeReplicaSet(set: ReplicaSet): Uint8Array {
-  const seats = (list: readonly Seat[]): unknown[] =>
-    list.map((one) => [one.node, roles.indexOf(one.role), one.addresses, one.operator, one.region])
   return encode([
     contexts.replicaSet,
     1,
@@ -82,8 +80,8 @@ export function encodeReplicaSet(set: ReplicaSet): Uint8Array {
     set.epoch,
     set.step,
     set.previous ?? null,
-    seats(set.members),
-    seats(set.standby),
+    set.members.map(seatItems),
+    set.standby.map(seatItems),
     set.copies,
     set.expiresMs,
   ])
@@ -147,7 +145,7 @@ export type IsOwnerDevice = (key: Uint8Array) => boolean
 /**
  * Undefined when the set stands, else what is wrong. A step of 0 needs a signature of the owner's device. A later
  * step needs its predecessor, and signatures of its members: a majority to take a seat away, two (or as many as
- * there are) to add one from the owner's standby list; one seat of each a step.
+ * there are) to add one from the owner's standby list; one seat of each a step, and all others as they were.
  */
 export function checkReplicaSet(
   crypto: CryptoProvider,
@@ -192,11 +190,24 @@ export function stepProblem(set: ReplicaSet, previous: SignedReplicaSet): string
   const { added, removed } = seatChanges(set, previous)
   if (added.length > 1 || removed.length > 1) return 'more than one seat changes in a step'
   if (added.length + removed.length === 0) return 'nothing changes'
-  const allowed = new Set(previous.standby.map((one) => toHex(one.node)))
-  if (added.some((member) => !allowed.has(toHex(member.node))))
+  const allowed = new Map(previous.standby.map((one) => [toHex(one.node), one]))
+  if (added.some((member) => !isSameSeat(member, allowed.get(toHex(member.node)))))
     return 'the added node is not on the standby list'
-  if (set.standby.some((one) => !allowed.has(toHex(one.node)))) return 'a step widens the standby list'
+  if (set.standby.some((one) => !isSameSeat(one, allowed.get(toHex(one.node)))))
+    return 'a step widens the standby list'
+  // Whoever comes first leads, guests may go, and apps dial what a seat says: two members could turn all others out by an addition.
+  const staying = previous.members.filter((one) => !removed.includes(one))
+  if (!staying.every((one, place) => isSameSeat(one, set.members[place])))
+    return 'a step changes a seat that stays'
   return undefined
+}
+
+function isSameSeat(a: Seat, b: Seat | undefined): boolean {
+  return b !== undefined && equalBytes(encode(seatItems(a)), encode(seatItems(b)))
+}
+
+function seatItems({ node, role, addresses, operator, region }: Seat): unknown[] {
+  return [node, roles.indexOf(role), addresses, operator, region]
 }
 
 /** Which nodes a set seats that its predecessor did not, and the other way round. */

@@ -63,15 +63,15 @@ export class FalseSteps {
     if (signed > 1) this.#fail(`node ${member.index} signed two successors of one set`)
   }
 
-  /** Two that would stand, were they signed: a seat more, with and without others that stand by. */
+  /** Two that would stand, were they signed: a seat more, for one or another of those that stand by. */
   #steps(liar: MeshNode, owner: Uint8Array): Uint8Array[] {
     const before = chainOn(this.#world, liar, owner)?.newest
-    const [newcomer, ...others] = before?.standby ?? []
-    if (before === undefined || newcomer === undefined || others.length === 0) return []
-    const members = [...before.members, newcomer]
-    return [others, []].map((standby) =>
-      encodeReplicaSet({ ...before, step: before.step + 1, previous: before.hash, members, standby }),
-    )
+    if (before === undefined || before.standby.length < 2) return []
+    return before.standby.slice(0, 2).map((newcomer) => {
+      const members = [...before.members, newcomer]
+      const standby = before.standby.filter((seat) => seat !== newcomer)
+      return encodeReplicaSet({ ...before, step: before.step + 1, previous: before.hash, members, standby })
+    })
   }
 
   #fail(what: string): void {

@@ -95,6 +95,20 @@ describe('mending', () => {
     expect(agreesToStep(step, set, away({ 3: 35 }), replaceAfterMs)).toBe(false)
   })
 
+  test('a member binds itself to nobody who is gone, and takes nobody off the list who does not come', () => {
+    const added = (members: readonly Seat[], standby: readonly Seat[]): ReplicaSet => ({
+      ...set,
+      step: 1,
+      previous: set.hash,
+      members: [...set.members, ...members],
+      standby,
+    })
+    const one = added([seat(5)], [seat(6)])
+    expect(agreesToStep(one, set, away({ 5: 35 }), replaceAfterMs)).toBe(true)
+    expect(agreesToStep(one, set, away({ 5: 36 }), replaceAfterMs)).toBe(false)
+    expect(agreesToStep(added([seat(5)], []), set, away({}), replaceAfterMs)).toBe(false)
+  })
+
   test('silence counts from the own start, and not within two heartbeats', () => {
     const one = { nowMs: 100_000, startedMs: 10_000, heartbeatMs: 20_000 }
     expect(silenceMs({ ...one, heardMs: undefined })).toBe(90_000)

@@ -99,6 +99,29 @@ describe('replica set', () => {
     expect(check(signed({ ...added, previous: seed(1) }, 2, 3), root)).toContain('another predecessor')
   })
 
+  test('two members who add turn nobody else out: who stays keeps place, role and addresses, who comes is as the owner named it', () => {
+    const added = {
+      ...first,
+      step: 1,
+      previous: root.hash,
+      members: [...first.members, seat(5)],
+      standby: [seat(6)],
+    }
+    const byTwo = (members: readonly Seat[], standby: readonly Seat[] = added.standby): string | undefined =>
+      check(signed({ ...added, members, standby }, 2, 3), root)
+    const [home, two, three, four] = first.members as [Seat, Seat, Seat, Seat]
+    const elsewhere = { ...four, addresses: ['/ip4/203.0.113.9/tcp/1'] }
+    expect(byTwo([{ ...two, role: 'home' }, home, three, four, seat(5)])).toContain('a seat that stays')
+    expect(byTwo([two, three, home, four, seat(5)])).toContain('a seat that stays')
+    expect(byTwo([home, two, three, elsewhere, seat(5)])).toContain('a seat that stays')
+    expect(byTwo([home, two, three, { ...four, role: 'guest' }, seat(5)])).toContain('a seat that stays')
+    expect(byTwo([seat(5), ...first.members])).toContain('a seat that stays')
+    expect(byTwo([...first.members, { ...seat(5), role: 'home' }])).toContain('standby')
+    expect(byTwo(added.members, [{ ...seat(6), addresses: elsewhere.addresses }])).toContain('widens')
+    expect(byTwo(added.members)).toBeUndefined()
+    expect(byTwo(added.members, [])).toBeUndefined()
+  })
+
   test('newest first: epoch, step, lower hash', () => {
     const next = signed(replaced, 1, 2, 3)
     const epoch = signed({ ...first, epoch: 2, previous: root.hash }, ownerDevice)

@@ -173,6 +173,30 @@ export function refusedChains(
       'step 1: a step widens the standby list',
       after({ ...remove, standby: [...first.standby, seat(3)] }),
     ],
+    'who comes is to be the home': [
+      'step 1: the added node is not on the standby list',
+      after({ ...add, members: [...first.members, seat(4, 'home')] }),
+    ],
+    'one who stands by gets another address': [
+      'step 1: a step widens the standby list',
+      after({ ...add, standby: [{ ...seat(5), addresses: [] }] }),
+    ],
+    'who stays gets another address': [
+      'step 1: a step changes a seat that stays',
+      after({ ...add, members: [...first.members.slice(0, 3), { ...seat(3), addresses: [] }, seat(4)] }),
+    ],
+    'the home becomes a guest': [
+      'step 1: a step changes a seat that stays',
+      after({ ...add, members: [seat(0, 'guest'), ...first.members.slice(1), seat(4)] }),
+    ],
+    'another comes before the home': [
+      'step 1: a step changes a seat that stays',
+      after({ ...add, members: [seat(1), seat(0, 'home'), seat(2), seat(3), seat(4)] }),
+    ],
+    'who comes is put first': [
+      'step 1: a step changes a seat that stays',
+      after({ ...add, members: [seat(4), ...first.members] }),
+    ],
     'half of the members take a seat away': ['step 1: 3 members must sign, 2 did', after(remove, 0, 1)],
     'the newcomer makes up the majority': ['step 1: 3 members must sign, 2 did', after(replace, 0, 1, 4)],
     'a stranger makes up the majority': ['step 1: 3 members must sign, 2 did', after(remove, 0, 1, 6)],
