@@ -132,6 +132,20 @@ export class Hosting {
     for (const { owner } of added) for (const listener of this.#listeners) listener(owner)
   }
 
+  /** More was promised for a shard that is held; `stageQuota` puts it on disk. */
+  raiseQuota(owner: IdentityId, quotaBytes: number): void {
+    const hosted = this.get(owner)
+    if (hosted === undefined || hosted.quotaBytes >= quotaBytes) return
+    this.#set({ ...hosted, quotaBytes })
+    this.#inOrder = undefined
+  }
+
+  /** Within the batch that keeps the promise. */
+  stageQuota(batch: StoreBatch, owner: IdentityId): void {
+    const hosted = this.get(owner)
+    if (hosted !== undefined) this.#store.documents.putIn(batch, kind, owner, rowOf(hosted))
+  }
+
   /** Calls back with every shard that is taken in; returns the way to stop. */
   onAdded(listener: (owner: IdentityId) => void): () => void {
     this.#listeners.add(listener)
@@ -197,13 +211,18 @@ export class Hosting {
     this.#people += Number(hosted.person) - Number(before?.person ?? false)
   }
 
-  #stage(batch: StoreBatch, { owner, person, quotaBytes, expiresMs, label }: Hosted): void {
-    this.#store.documents.putIn(batch, kind, owner, encode([person, quotaBytes, expiresMs ?? null, label]))
+  #stage(batch: StoreBatch, hosted: Hosted): void {
+    const { owner } = hosted
+    this.#store.documents.putIn(batch, kind, owner, rowOf(hosted))
     const before = this.#store.shards.get(owner)
     if (before?.status === 'partial' && before.records > 0)
       this.#store.documents.putIn(batch, withheldKind, owner, emptyBytes)
     this.#store.shards.setStatusIn(batch, owner, 'hosted')
   }
+}
+
+function rowOf({ person, quotaBytes, expiresMs, label }: Hosted): Uint8Array {
+  return encode([person, quotaBytes, expiresMs ?? null, label])
 }
 
 function leasedBytesOf({ person, quotaBytes }: Hosted): number {

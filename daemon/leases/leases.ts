@@ -192,28 +192,47 @@ export class Leases {
   }
 
   async #grant(to: NodeId, asks: readonly LeaseAsk[]): Promise<(Uint8Array | undefined)[]> {
-    const { store } = this.#parts
-    const leases = asks.map((ask) => (this.#mayPromise(to, ask) ? this.#promise(to, ask) : undefined))
+    const { hosting, store } = this.#parts
+    const kept: { owner: IdentityId; lease: Uint8Array }[] = []
+    const leases = asks.map((ask) => {
+      if (!this.#mayPromise(to, ask)) return undefined
+      const isKept = this.#isKept(to, ask.owner)
+      const lease = this.#promise(to, ask)
+      // At once: of one message, or of several that come together, each ask counts for the next.
+      if (isKept) this.#count(to, ask)
+      if (isKept) kept.push({ owner: ask.owner, lease })
+      return lease
+    })
     // On disk before it is given away: a host that restarts keeps its word.
     await store.write((batch) => {
-      for (const [i, lease] of leases.entries()) {
-        if (lease === undefined) continue
-        const { owner } = asks[i] as LeaseAsk
+      for (const { owner, lease } of kept) {
         store.documents.putIn(batch, grantedKind, owner, lease)
         this.#promises.stage(batch, owner)
+        hosting.stageQuota(batch, owner)
         this.#kept.delete(toHex(owner))
       }
     })
-    for (const [i, ask] of asks.entries()) {
-      // Whoever asks for a shard that is held takes none of what others have a pact about.
-      const isTheirs = this.#isInvited(to) || !this.#ledger.has(ask.owner)
-      if (leases[i] !== undefined && isTheirs) this.#ledger.gave(ask.owner, to, this.#counted(ask))
-    }
     return leases
   }
 
+  /** Whoever only says to be the next home of a shard that is held here is told what is promised anyway. */
+  #isKept(to: NodeId, owner: IdentityId): boolean {
+    return !this.#parts.hosting.has(owner) || this.#isRenewal(to, owner)
+  }
+
+  #count(to: NodeId, { owner, bytes: asked }: LeaseAsk): void {
+    const { hosting } = this.#parts
+    const hosted = hosting.get(owner)
+    // Of a person who lives here nothing is reserved for others.
+    if (hosted?.person === true) return
+    const bytes = Math.max(asked, this.#counted(owner))
+    if (hosted !== undefined) hosting.raiseQuota(owner, bytes)
+    // Whoever asks for a shard that is held takes none of what others have a pact about.
+    if (this.#isInvited(to) || !this.#ledger.has(owner)) this.#ledger.gave(owner, to, bytes)
+  }
+
   /** What is promised or leased for a shard already: asked again, as a repair does until it succeeds, it is meant. */
-  #counted({ owner }: LeaseAsk): number {
+  #counted(owner: IdentityId): number {
     // Who lives here and comes to live elsewhere, too: their next home may get the records from nobody else.
     return this.#promises.of(owner) ?? this.#parts.hosting.get(owner)?.quotaBytes ?? 0
   }
@@ -222,7 +241,7 @@ export class Leases {
     const { config, hosting, crypto, rpc } = this.#parts
     if (!isAskedBy(crypto, termsOf(rpc.self, to, ask), ask.signature)) return false
     if (this.hasNotice(ask.owner) && this.#isRenewal(to, ask.owner)) return false
-    const counted = this.#counted(ask)
+    const counted = this.#counted(ask.owner)
     const offered = this.offeredBytes(to)
     // What waits to be taken up is between this node and whom it invited; a shard that is held may get another home.
     const mayRenew = counted > 0 && (this.#isInvited(to) || hosting.has(ask.owner))
@@ -231,14 +250,15 @@ export class Leases {
       ask.bytes > 0 &&
       ask.bytes <= config.leaseBytes &&
       ask.bytes <= offered + counted &&
-      this.#promises.size < promisesMax
+      // What is held is renewed, however many ask for what nobody holds yet.
+      (counted > 0 || this.#promises.size < promisesMax)
     )
   }
 
   #promise(to: NodeId, ask: LeaseAsk): Uint8Array {
     const { config, crypto, hosting, rpc, seed } = this.#parts
     // Never less than before: else whoever asks for one byte leaves the shard without room for its records.
-    const bytes = Math.max(ask.bytes, this.#counted(ask))
+    const bytes = Math.max(ask.bytes, this.#counted(ask.owner))
     if (!hosting.has(ask.owner)) this.#promises.add(ask.owner, bytes)
     const lease = {
       ...termsOf(rpc.self, to, ask),
@@ -262,7 +282,7 @@ export class Leases {
     const asked = Math.floor(clock.nowMs()) + Math.min(config.leaseMs, ask.lastsMs || config.leaseMs)
     const before = this.granted(ask.owner)?.expiresMs
     if (before === undefined) return asked
-    const mayExtend = !this.hasNotice(ask.owner) && (this.#isInvited(to) || this.#isRenewal(to, ask.owner))
+    const mayExtend = !this.hasNotice(ask.owner) && this.#isKept(to, ask.owner)
     return mayExtend ? Math.max(before, asked) : before
   }
 

@@ -51,11 +51,12 @@ export class Resident {
   }
 
   /** Asks for copies at the neighbours' and signs the replica set. Answers how many hold the shard. `except`: get no seat. */
-  async place(home: MeshNode, copies = 3, except: readonly string[] = []): Promise<number> {
+  async place(home: MeshNode, copies = 3, except: readonly string[] = [], bytes?: number): Promise<number> {
     const { proposals } = await home.call('placement.propose', {
       owners: [this.id],
       copies,
       except: except.map((node) => fromHex(node, 32) as Uint8Array),
+      ...(bytes === undefined ? {} : { bytes }),
     })
     const unsigned = proposals[0]?.unsigned as Uint8Array
     const signature = signReplicaSet(this.#crypto, unsigned, this.person.device.seed)
