@@ -21,6 +21,8 @@ export interface StagedState {
   committed(): void
   /** Forgets everything that is not on disk. */
   discarded(): void
+  /** Forgets everything that was read: what is on disk may be more. */
+  reread(): void
 }
 
 export interface GroupOptions {
@@ -59,6 +61,8 @@ interface Writer {
  * 1. One batch is under way at a time, so no writer ever reads what may yet fail to be written.
  * 2. A writer resolves only after its batch is on disk, and its batch rejects all its writers or none.
  * 3. A writer whose preparation throws is alone in failing: the batch is prepared again without it.
+ * 4. A batch that failed may be on the disk all the same. The next is prepared after the database was opened anew, never before: else it
+ *    would write over indexes in which that one's records are, and these would be held and named by nothing.
  */
 export class GroupCommit {
   readonly #kv: Kv
@@ -75,6 +79,8 @@ export class GroupCommit {
   #writes = 0
   #upkeepFailures = 0
   #failure: StoreFailure | undefined
+  /** The last batch failed, or upkeep after it. */
+  #isInDoubt = false
 
   constructor(kv: Kv, state: StagedState, options: GroupOptions) {
     this.#kv = kv
@@ -127,6 +133,10 @@ export class GroupCommit {
   async #drain(): Promise<void> {
     while (this.#waiting.length > 0 || this.#readers.length > 0) {
       await this.#gathered()
+      if (this.#isInDoubt) {
+        await this.#kv.settle?.()
+        this.#state.reread()
+      }
       this.#read()
       const { batch, writers } = this.#prepare()
       if (writers.length === 0) continue
@@ -136,9 +146,11 @@ export class GroupCommit {
           this.#batches++
           this.#writes += batch.writes.length
           this.#failure = undefined
+          this.#isInDoubt = false
         }
       } catch (error) {
         this.#state.discarded()
+        this.#isInDoubt = true
         this.#failed(asOnehopError(error))
         for (const writer of writers) writer.reject(error)
         continue
@@ -148,6 +160,7 @@ export class GroupCommit {
       try {
         await this.#afterBatch?.()
       } catch {
+        this.#isInDoubt = true
         this.#upkeepFailures++
       }
     }

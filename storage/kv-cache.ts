@@ -86,6 +86,10 @@ export class CachedKv implements Kv {
     }
   }
 
+  async settle(): Promise<void> {
+    await this.#kv.settle?.()
+  }
+
   async compact(from: Uint8Array, to: Uint8Array): Promise<void> {
     await this.#kv.compact?.(from, to)
   }

@@ -13,7 +13,7 @@ export interface LevelOptions {
   /** LevelDB's default of 4 MB stalls a bulk load for over a second at a time; with 64 MB for 0.2 s. */
   readonly writeBufferBytes?: number
   readonly cacheBytes?: number
-  /** How long a handle that ran into a full disk rests before a write tries to open it anew. */
+  /** How long a handle that ran into a full disk rests before `settle` opens it anew. */
   readonly reopenAfterMs?: number
   /** A read met something that cannot be what was written. */
   readonly onCorrupt?: ((error: OnehopError) => void) | undefined
@@ -101,8 +101,24 @@ class LevelKv implements Kv {
     return this.#track(this.#batch(writes))
   }
 
+  settle(): Promise<void> {
+    return this.#track(this.#settle())
+  }
+
+  async #settle(): Promise<void> {
+    const state = this.#state
+    if (state.state === 'reopening') await state.done
+    if (state.state !== 'failed' && state.state !== 'down') return
+    const restMs = this.#options.clock.monotonicMs() - state.atMs
+    if (restMs < (this.#options.reopenAfterMs ?? 1000)) return
+    const done = this.#reopen(state)
+    this.#state = { state: 'reopening', done }
+    await done
+  }
+
   async #batch(writes: readonly KvWrite[]): Promise<void> {
-    const level = this.#state.state === 'open' ? this.#state.level : await this.#writable()
+    if (this.#state.state === 'reopening') await this.#state.done
+    const level = this.#writable()
     try {
       // A chained batch costs half the CPU of an array batch, which clones each operation twice.
       const batch = level.batch()
@@ -177,19 +193,11 @@ class LevelKv implements Kv {
     }
   }
 
-  async #writable(): Promise<Level> {
+  /** Never reopens: what is to be written was made from what could be read before. */
+  #writable(): Level {
     const state = this.#state
-    if (state.state === 'reopening') await state.done
-    else if (state.state === 'failed' || state.state === 'down') {
-      const restMs = this.#options.clock.monotonicMs() - state.atMs
-      if (restMs < (this.#options.reopenAfterMs ?? 1000)) throw state.error
-      const done = this.#reopen(state)
-      this.#state = { state: 'reopening', done }
-      await done
-    }
-    const now = this.#state
-    if (now.state === 'open') return now.level
-    if (now.state === 'failed' || now.state === 'down') throw now.error
+    if (state.state === 'open') return state.level
+    if (state.state === 'failed' || state.state === 'down') throw state.error
     throw new OnehopError('CLOSED', 'the store is closed')
   }
 

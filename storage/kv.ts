@@ -33,8 +33,13 @@ export interface Kv {
   /** At most `limit` entries (10,000 when not given) of the range as of now. */
   range(range: KvRange): Promise<KvEntry[]>
   keys(range: KvRange): Promise<Uint8Array[]>
-  /** All or nothing, and on disk when it resolves. Later writes of one key win over earlier ones. */
+  /**
+   * All or nothing, and on disk when it resolves. Later writes of one key win over earlier ones. One that failed may be on the disk
+   * all the same: that shows once the database was opened anew.
+   */
   batch(writes: readonly KvWrite[]): Promise<void>
+  /** After a batch that failed, before the next is prepared from what can be read: opens the database anew where it is time. Never rejects. */
+  settle?(): Promise<void>
   /** Where values that were written over or deleted still take room: gives that of these keys back. Writes go on meanwhile. */
   compact?(from: Uint8Array, to: Uint8Array): Promise<void>
   /** Waits for what is under way. Closing twice is closing once. */

@@ -197,6 +197,11 @@ export class ShardStates implements StagedState {
     this.#forgot = false
   }
 
+  reread(): void {
+    this.discarded()
+    this.#states.clear()
+  }
+
   #keep(text: string, state: ShardState): ShardState {
     this.#states.set(text, state)
     return state

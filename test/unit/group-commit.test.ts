@@ -148,6 +148,41 @@ test('closing serves who waits and refuses who comes', async () => {
   expect(await waiting).toMatchObject([{ state: 'stored' }])
 })
 
+/** Whose failed batch lies in the log: LevelDB reads it once it is opened anew. */
+class DoubtfulDisk extends MemoryKv {
+  isFailing = false
+  readonly #inLog: KvWrite[] = []
+
+  override async batch(writes: readonly KvWrite[]): Promise<void> {
+    if (!this.isFailing) return super.batch(writes)
+    this.#inLog.push(...writes.map((write) => ({ ...write })))
+    throw new OnehopError('STORE_UNWRITABLE', 'the disk fails')
+  }
+
+  async settle(): Promise<void> {
+    if (!this.isFailing) await super.batch(this.#inLog.splice(0))
+  }
+}
+
+test('a batch that failed and is on the disk all the same is in order and log, and what was written next, too', async () => {
+  const disk = new DoubtfulDisk()
+  await using store = await openStore(disk, { clock })
+  await store.records.put([numbered(1)], hosted)
+  disk.isFailing = true
+  await expect(store.records.put([numbered(2)], hosted)).rejects.toMatchObject({ code: 'STORE_UNWRITABLE' })
+  // What is known already writes nothing, and leaves nothing that was read before.
+  expect(await store.records.put([numbered(1)], hosted)).toMatchObject([{ state: 'known' }])
+  disk.isFailing = false
+  const other = incomingRecord({ device: id('laptop'), number: 1, clock: 3n })
+  await store.records.put([other], hosted)
+  const size = await store.records.inOrder(ada, (order) => order.size)
+  const refs = await store.records.refs(ada)
+  const log = await store.records.log(ada, 0, 10)
+  expect([size, refs.length, log.length, store.shards.get(ada)?.records]).toEqual([3, 3, 3, 3])
+  // Whoever was refused writes it again: it is not held by that alone.
+  expect(await store.records.put([numbered(2)], hosted)).toMatchObject([{ state: 'known' }])
+})
+
 test('those who write in one turn of the event loop share one batch, the first too', async () => {
   const disk = new SmallDisk()
   await using store = await openStore(disk, { clock, gathered: nextTurn })
