@@ -120,7 +120,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   const { routing } = network
   const rpc = countingRpc(network.rpc)
   const self = deviceFromSeed(crypto, seed)
-  const tasks = new Tasks(log)
+  const tasks = new Tasks({ clock, log })
   const stopping = new AbortController()
   let http: { addresses: readonly string[]; page: string } = { addresses: [], page: '' }
 

@@ -99,7 +99,7 @@ export class Audits {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, config, log } = this.#parts
+    const { clock, config } = this.#parts
     try {
       while (!signal.aborted) {
         await clock.sleep(Math.min(config.heartbeatMs * 10, this.#againMs), signal)
@@ -107,7 +107,7 @@ export class Audits {
         for (const { node, owner } of this.#due()) await this.audit(node, owner, signal)
       }
     } catch (error) {
-      if (!signal.aborted) log.warn('audit.ended', { error: String(error) })
+      if (!signal.aborted) throw error
     }
   }
 

@@ -199,7 +199,10 @@ export class Replication {
   }
 
   #alone(node: NodeId, comparison: Promise<void>): Promise<void> {
-    const compared = comparison.finally(() => this.#comparing.delete(node))
+    // Nobody waits for it: a store that cannot be read for a moment must not end the process.
+    const compared = comparison
+      .catch((error: unknown) => this.#failed(node, error))
+      .finally(() => this.#comparing.delete(node))
     this.#comparing.set(node, compared)
     return compared
   }
@@ -276,13 +279,11 @@ export class Replication {
     const isGoingOn = whole.length > 0 || result.received > 0
     const pauseMs = this.#joinPauseMs.get(node) ?? joinCompareMs
     this.#joinPauseMs.set(node, isGoingOn ? joinCompareMs : Math.min(joinCompareMsMax, pauseMs * 2))
-    await this.#completed(whole).catch((error: unknown) =>
-      this.#parts.log.info('reconcile.failed', {
-        node,
-        code: asOnehopError(error).code,
-        error: String(error),
-      }),
-    )
+    await this.#completed(whole)
+  }
+
+  #failed(node: NodeId, error: unknown): void {
+    this.#parts.log.info('reconcile.failed', { node, code: asOnehopError(error).code, error: String(error) })
   }
 
   /** Undefined where it failed. What is on its way there is left out. */
@@ -292,14 +293,13 @@ export class Replication {
     signal: AbortSignal,
   ): Promise<Reconciled | undefined> {
     const { log } = this.#parts
-    const owners = wanted.filter((owner) => !this.push.isComing(node, owner))
     try {
+      const owners = wanted.filter((owner) => !this.push.isComing(node, owner))
       const result = await this.reconcile.with(node, signal, owners)
       if (result.differed > 0) log.info('reconcile.done', { node, ...result, equal: result.equal.length })
       return result
     } catch (error) {
-      if (!signal.aborted)
-        log.info('reconcile.failed', { node, code: asOnehopError(error).code, error: String(error) })
+      if (!signal.aborted) this.#failed(node, error)
       return undefined
     }
   }

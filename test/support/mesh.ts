@@ -81,6 +81,8 @@ export interface Mesh extends AsyncDisposable {
   lie(index: number, lie: Lie | undefined): void
   /** Every write of the node meets this from now on; undefined: its disk is well again. */
   breakDisk(index: number, fault: OnehopError | undefined): void
+  /** Nothing can be read either, as while a database is opened anew. */
+  breakReads(index: number, fault: OnehopError | undefined): void
   /** The disk of a node that is closed. */
   disk(index: number): Kv
   /** Every key, value and piece of a file that lies on the node's disk. */
@@ -235,6 +237,10 @@ export async function createMesh(count: number, options: MeshOptions = {}): Prom
     breakDisk(index, fault) {
       ;(mounts.get(index) as MountedKv).fault = fault
     },
+    breakReads(index, fault) {
+      const mount = mounts.get(index) as MountedKv
+      mount.fault = mount.readFault = fault
+    },
     disk(index) {
       if (open.has(index)) throw new Error('only the disk of a closed node may be touched')
       return (disks.get(index) as Disk).kv
@@ -335,6 +341,7 @@ class MountedKv implements Kv {
   readonly #takesMs: () => number
   #crashed = false
   fault: OnehopError | undefined
+  readFault: OnehopError | undefined
 
   constructor(disk: Kv, clock: Pick<Clock, 'sleep'>, takesMs: () => number) {
     this.#disk = disk
@@ -347,19 +354,25 @@ class MountedKv implements Kv {
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
-    return this.#disk.get(key)
+    return this.#readable().get(key)
   }
 
-  getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
-    return this.#disk.getMany(keys)
+  async getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    return this.#readable().getMany(keys)
   }
 
-  range(range: KvRange): Promise<KvEntry[]> {
-    return this.#disk.range(range)
+  async range(range: KvRange): Promise<KvEntry[]> {
+    return this.#readable().range(range)
   }
 
-  keys(range: KvRange): Promise<Uint8Array[]> {
-    return this.#disk.keys(range)
+  async keys(range: KvRange): Promise<Uint8Array[]> {
+    return this.#readable().keys(range)
+  }
+
+  #readable(): Kv {
+    // Made anew: its stack tells who read.
+    if (this.readFault !== undefined) throw new OnehopError(this.readFault.code, this.readFault.message)
+    return this.#disk
   }
 
   async batch(writes: readonly KvWrite[]): Promise<void> {
