@@ -347,7 +347,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
       search,
       isAlone: () => network.rpc.connected().length === 0,
     }),
-    ...recordOperations({ clock, ingest, replication }),
+    ...recordOperations({ clock, identities, ingest, replication }),
     ...search.operations,
     ...readOperations({ clock, store, hosting, identities, schemas, streams, views, live }),
     ...blobOperations({ crypto, clock, blobs, hosting, identities, copies: blobCopies, uploads }),

@@ -1,11 +1,14 @@
 import type { Clock } from '../../protocol/ports.ts'
 import type { RecordId } from '../../protocol/record/types.ts'
 import type { Operations } from '../api/operations.ts'
+import type { Identities } from '../identities.ts'
 import type { Ingest, Outcome } from '../ingest.ts'
 import type { Replication } from '../replication/replication.ts'
+import { speaksFor } from './caller.ts'
 
 export interface RecordOperationsParts {
   readonly clock: Clock
+  readonly identities: Identities
   readonly ingest: Ingest
   readonly replication: Replication
 }
@@ -14,17 +17,18 @@ export interface RecordOperationsParts {
 export function recordOperations(
   parts: RecordOperationsParts,
 ): Pick<Operations, 'record.put' | 'record.status'> {
-  const { clock, ingest, replication } = parts
+  const { clock, identities, ingest, replication } = parts
   return {
     async 'record.put'({ records }) {
       const outcomes = await ingest.accept(records, { from: 'client' })
       return { results: outcomes.map(resultOf), clockMs: clock.nowMs() }
     },
 
-    async 'record.status'({ owner, ids, copies = 0, waitMs = 0 }, { signal }) {
+    async 'record.status'({ owner, ids, copies = 0, waitMs = 0 }, { caller, signal }) {
+      const lately = !speaksFor(identities, caller, owner)
       const deadlineMs = clock.monotonicMs() + waitMs
       for (;;) {
-        const counted = await replication.copies.count(owner, ids)
+        const counted = await replication.copies.count(owner, ids, { lately })
         const lacking = counted.findIndex((count) => count < copies)
         const leftMs = deadlineMs - clock.monotonicMs()
         if (lacking < 0 || leftMs <= 0 || signal.aborted) return { copies: counted }

@@ -18,6 +18,8 @@ export interface CopiesParts {
 const positionsMax = 65_536
 /** (holder, shard) pairs that were found equal. */
 const equalsMax = 131_072
+/** So far back a stranger's question is looked up; to go through a million records takes seconds. */
+const latelyMax = 4_096
 
 /**
  * How many nodes have a record on disk, as apps are told. Only two things count for another node: its receipt for
@@ -64,12 +66,20 @@ export class Copies {
     remember(this.#equal, pair(node, owner), logHead, equalsMax)
   }
 
-  /** This node among them; 0 for a record that it does not hold. */
-  async count(owner: IdentityId, ids: readonly RecordId[]): Promise<number[]> {
+  /**
+   * This node among them; 0 for a record that it does not hold. For `lately`, as strangers may ask for what is not there, also for one that
+   * came long ago.
+   */
+  async count(
+    owner: IdentityId,
+    ids: readonly RecordId[],
+    { lately = false }: { readonly lately?: boolean } = {},
+  ): Promise<number[]> {
     const unknown = ids.filter((id) => !this.#positions.has(toHex(id))).map(toHex)
     const { records } = this.#parts.store
-    const older =
-      unknown.length > 0 ? await findRefs(records, owner, new Set(unknown)) : new Map<string, never>()
+    const find = (): Promise<{ has(name: string): boolean }> =>
+      lately ? this.#lately(owner) : findRefs(records, owner, new Set(unknown))
+    const older = unknown.length > 0 ? await find() : new Set<string>()
     const head = this.#parts.store.records.logHead(owner)
     return ids.map((id) => {
       const name = toHex(id)
@@ -81,6 +91,12 @@ export class Copies {
         .filter((node) => receipts.has(node) || (this.#equal.get(pair(node, owner)) ?? -1) >= position)
       return 1 + others.length
     })
+  }
+
+  async #lately(owner: IdentityId): Promise<ReadonlySet<string>> {
+    const { records } = this.#parts.store
+    const entries = await records.log(owner, Math.max(0, records.logHead(owner) - latelyMax), latelyMax)
+    return new Set(entries.map(({ ref }) => toHex(ref.id)))
   }
 }
 

@@ -75,6 +75,29 @@ test('what is accepted by one node is soon on every holder', async () => {
   expect(copies).toEqual([4, 4, 4, 4, 4])
 })
 
+test('a stranger who asks for copies makes nobody go through a shard, and is told of what came lately', async () => {
+  const { mesh, ada, posts } = await story()
+  await using _ = mesh
+  const [first] = posts.map((post) => fromHex(post) as Uint8Array) as [Uint8Array]
+  // Where a record stands is in memory as long as the node runs.
+  await mesh.close(0)
+  const home = await mesh.open(0)
+  const { records } = home.store
+  let scans = 0
+  const refs = records.refs.bind(records)
+  records.refs = (...asked) => {
+    scans++
+    return refs(...asked)
+  }
+  const ids = [first, mesh.crypto.random(32)]
+  const ask = (kind: 'anyone' | 'admin') =>
+    mesh.wait(home.call('record.status', { owner: ada.id, ids }, { kind }))
+  const { copies } = await ask('anyone')
+  expect([copies.map((count) => count > 0), scans]).toEqual([[true, false], 0])
+  expect((await ask('admin')).copies.map((count) => count > 0)).toEqual([true, false])
+  expect(scans).toBeGreaterThan(0)
+})
+
 test('a record that is dated ahead waits at the others, and is not sent round and round meanwhile', async () => {
   const { mesh, ada } = await story()
   await using _ = mesh
