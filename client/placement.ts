@@ -2,10 +2,16 @@ import { equalBytes, toHex } from '../protocol/bytes.ts'
 import type { CryptoProvider } from '../protocol/crypto/provider.ts'
 import { isErrorCode, OnehopError } from '../protocol/errors.ts'
 import { verifyLease } from '../protocol/placement/lease.ts'
-import { decodeReplicaSet, packReplicaSet, signReplicaSet } from '../protocol/placement/replica-set.ts'
+import {
+  decodeReplicaSet,
+  epochMax,
+  packReplicaSet,
+  signReplicaSet,
+} from '../protocol/placement/replica-set.ts'
 import type { ReplicaSet } from '../protocol/placement/replica-set.ts'
 import type { IdentityId } from '../protocol/record/types.ts'
 import type { Schema } from '../protocol/schema/schema.ts'
+import { systemClock } from './clock.ts'
 import type { Identity } from './identity/identity.ts'
 import { deviceShutOut, nodeShutOut } from './identity/revoked-key.ts'
 import type { CallOptions, Transport } from './transport.ts'
@@ -113,6 +119,8 @@ function checkProposal(
 ): void {
   if (!equalBytes(set.owner, owner) || !equalBytes(set.shard, owner) || set.step !== 0)
     throw new OnehopError('BAD_MESSAGE', 'the node proposed a replica set for another shard')
+  if (set.epoch > epochMax(systemClock.nowMs()))
+    throw new OnehopError('BAD_MESSAGE', 'the node proposed a set after which there would be no other')
   const barred = [...set.members, ...set.standby].find(({ node }) =>
     except.some((one) => equalBytes(one, node)),
   )

@@ -182,7 +182,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   })
   const denyList = await DenyList.open(store, network)
   const revokedDevices = new RevokedDevices({ identities, hosting, denyList, log })
-  const replicaSets = new ReplicaSets(store, crypto, identities)
+  const replicaSets = new ReplicaSets(store, crypto, identities, clock)
   const finder = new Finder({ ...base, replicaSets, signal: tasks.signal })
   const recoveries = await Recoveries.open({ ...base, replicaSets, signal: tasks.signal })
   const placement = new Placement({ ...base, replicaSets, neighbours, leases, taken, describe })

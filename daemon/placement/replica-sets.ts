@@ -2,7 +2,9 @@ import { toHex } from '../../protocol/bytes.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import { checkChain, unpackChain, type ReplicaSetChain } from '../../protocol/placement/chain.ts'
-import { compareReplicaSets } from '../../protocol/placement/replica-set.ts'
+import { limits } from '../../protocol/limits.ts'
+import { compareReplicaSets, epochMax } from '../../protocol/placement/replica-set.ts'
+import type { Clock } from '../../protocol/ports.ts'
 import type { IdentityId } from '../../protocol/record/types.ts'
 import { mayPlace } from '../../protocol/placement/may-place.ts'
 import type { Store } from '../../storage/types.ts'
@@ -31,6 +33,7 @@ export class ReplicaSets {
   readonly #store: Store
   readonly #crypto: CryptoProvider
   readonly #identities: Identities
+  readonly #clock: Pick<Clock, 'nowMs'>
   readonly #chains = new Map<string, Known>()
   /** Of people whose logs are not kept: strangers may have us look up anybody. */
   readonly #visitors = new Visitors<Known>(visitorBytesMax)
@@ -38,10 +41,11 @@ export class ReplicaSets {
   readonly #nodes = new Map<NodeId, NodeId>()
   readonly #listeners = new Set<ReplicaSetListener>()
 
-  constructor(store: Store, crypto: CryptoProvider, identities: Identities) {
+  constructor(store: Store, crypto: CryptoProvider, identities: Identities, clock: Pick<Clock, 'nowMs'>) {
     this.#store = store
     this.#crypto = crypto
     this.#identities = identities
+    this.#clock = clock
     identities.onKept((owner) => this.#keep(owner))
   }
 
@@ -86,6 +90,8 @@ export class ReplicaSets {
     )
     if (problem !== undefined)
       throw new OnehopError('FORBIDDEN', `replica set of ${toHex(owner)}: ${problem}`)
+    if (chain.newest.epoch > epochMax(this.#clock.nowMs() + limits.clockAheadMsMax))
+      throw new OnehopError('FORBIDDEN', `replica set of ${toHex(owner)}: its epoch is out of reach`)
 
     if (this.#identities.isKept(owner)) {
       await before()

@@ -134,6 +134,14 @@ export function unpackReplicaSet(crypto: CryptoProvider, packed: Uint8Array): Si
   }
 }
 
+/**
+ * Nobody signs or takes a set of a later epoch: a stolen device, or a home that has its owner's app sign, would have the last word for
+ * ever by the largest number. It rises by one a signature, and by this there is room for another a second later.
+ */
+export function epochMax(nowMs: number): number {
+  return 2 ** 20 + Math.max(0, Math.floor(nowMs / 1_000))
+}
+
 /** Newest first by (epoch, step, lower hash). */
 export function compareReplicaSets(a: SignedReplicaSet, b: SignedReplicaSet): number {
   return b.epoch - a.epoch || b.step - a.step || compareBytes(a.hash, b.hash)

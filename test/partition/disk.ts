@@ -31,7 +31,7 @@ export async function readDisk(
     clock: systemClock,
   })
   try {
-    const sets = new ReplicaSets(store, crypto, new Identities(store, crypto, systemClock))
+    const sets = new ReplicaSets(store, crypto, new Identities(store, crypto, systemClock), systemClock)
     const newest = sets.get(owner)?.newest
     const { fingerprint } = await new Digests(store, crypto).of(owner, clockMax)
     const disk: Disk = {

@@ -107,7 +107,7 @@ async function openReplica({
   const ingest = new Ingest({ crypto, clock, store, identities, schemas, hosting })
   await identities.accept(owner, identityLog)
   await hosting.add({ owner, person: true, quotaBytes: 2 ** 30, expiresMs: undefined, label: '' })
-  const replicaSets = new Seats(nodes, store, crypto, identities)
+  const replicaSets = new Seats(nodes, store, crypto, identities, clock)
   const holders = new Holders(rpc.self, hosting, replicaSets)
   const digests = new Digests(store, crypto)
   const base = { rpc, crypto, clock, log: silentLog, store, identities, ingest, hosting, holders }

@@ -235,7 +235,7 @@ async function openHolder(crypto: CryptoProvider, folder: string, host: string) 
   }
   const identities = new Identities(store, crypto, systemClock)
   const hosting = await Hosting.open(store)
-  const replicaSets = new ReplicaSets(store, crypto, identities)
+  const replicaSets = new ReplicaSets(store, crypto, identities, systemClock)
   const holders = new Holders(rpc.self, hosting, replicaSets)
   const ingest = new Ingest({
     crypto,

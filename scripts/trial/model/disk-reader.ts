@@ -33,7 +33,7 @@ export interface DiskContents {
 
 async function readShards(store: Store): Promise<ShardOnDisk[]> {
   const crypto = await loadCrypto()
-  const sets = new ReplicaSets(store, crypto, new Identities(store, crypto, systemClock))
+  const sets = new ReplicaSets(store, crypto, new Identities(store, crypto, systemClock), systemClock)
   const shards: ShardOnDisk[] = []
   for (let after: Uint8Array | undefined; ; ) {
     const page = await store.shards.list({ status: 'hosted', limit: 1_000, ...(after && { after }) })
