@@ -34,6 +34,8 @@ export class Copies {
   readonly #newest = new Map<string, { id: RecordId; position: number }>()
   /** Up to which place of the arrival log a holder was found equal. */
   readonly #equal = new Map<string, number>()
+  /** The last receipt when a holder said that it holds nothing: what it confirmed before counts no more. */
+  readonly #lost = new Map<string, number>()
 
   constructor(parts: CopiesParts) {
     this.#parts = parts
@@ -53,7 +55,7 @@ export class Copies {
     const head = this.#parts.store.records.logHead(owner)
     if (this.hasAll(node, owner, head)) return true
     const newest = this.#newest.get(toHex(owner))
-    return newest?.position === head && this.#parts.receipts.holders(newest.id).has(node)
+    return newest?.position === head && this.#hasConfirmed(node, owner, newest.id)
   }
 
   /** Was it found equal since this place of the log was written? */
@@ -64,6 +66,17 @@ export class Copies {
   /** A comparison found the node to have everything up to this place. */
   foundEqual(node: NodeId, owner: IdentityId, logHead: number): void {
     remember(this.#equal, pair(node, owner), logHead, equalsMax)
+    this.#lost.delete(pair(node, owner))
+  }
+
+  /** It does not hold the shard, whatever it confirmed: its disk is another one. */
+  foundLost(node: NodeId, owner: IdentityId): void {
+    this.#equal.delete(pair(node, owner))
+    remember(this.#lost, pair(node, owner), this.#parts.receipts.last, equalsMax)
+  }
+
+  #hasConfirmed(node: NodeId, owner: IdentityId, id: RecordId): boolean {
+    return this.#parts.receipts.has(id, node, this.#lost.get(pair(node, owner)))
   }
 
   /**
@@ -85,10 +98,9 @@ export class Copies {
       const name = toHex(id)
       const position = this.#positions.get(name) ?? (older.has(name) ? head : undefined)
       if (position === undefined) return 0
-      const receipts = this.#parts.receipts.holders(id)
       const others = this.#parts.holders
         .others(owner)
-        .filter((node) => receipts.has(node) || (this.#equal.get(pair(node, owner)) ?? -1) >= position)
+        .filter((node) => this.#hasConfirmed(node, owner, id) || this.hasAll(node, owner, position))
       return 1 + others.length
     })
   }

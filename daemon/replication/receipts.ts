@@ -9,7 +9,9 @@ const recordsMax = 65_536
 /** Who confirmed to hold which record, for apps that wait until a write is durable. */
 export class Receipts {
   readonly #clock: Clock
-  readonly #holders = new Map<string, Set<NodeId>>()
+  /** By record: the number of each one's receipt. */
+  readonly #holders = new Map<string, Map<NodeId, number>>()
+  #last = 0
   readonly #waiting = new Map<string, Set<() => void>>()
 
   constructor(clock: Clock) {
@@ -18,15 +20,21 @@ export class Receipts {
 
   confirm(id: RecordId, node: NodeId): void {
     const name = toHex(id)
-    const holders = this.#holders.get(name) ?? new Set()
+    const holders = this.#holders.get(name) ?? new Map<NodeId, number>()
     this.#holders.delete(name)
-    this.#holders.set(name, holders.add(node))
+    this.#holders.set(name, holders.set(node, ++this.#last))
     if (this.#holders.size > recordsMax) this.#holders.delete(this.#holders.keys().next().value as string)
     for (const wake of this.#waiting.get(name) ?? []) wake()
   }
 
-  holders(id: RecordId): ReadonlySet<NodeId> {
-    return this.#holders.get(toHex(id)) ?? new Set()
+  /** Of the latest receipt, whoever gave it. */
+  get last(): number {
+    return this.#last
+  }
+
+  /** Did it confirm the record, after that receipt? */
+  has(id: RecordId, node: NodeId, after = 0): boolean {
+    return (this.#holders.get(toHex(id))?.get(node) ?? 0) > after
   }
 
   /** Until the next confirmation of this record, the time is up, or the signal aborts. */

@@ -105,7 +105,12 @@ export class Replication {
     const isFilling = this.isJoining.bind(this)
     const snapshots = new Snapshots(shared)
     this.#snapshots = snapshots
-    this.reconcile = new Reconcile({ ...shared, digests, isComing, isFilling, snapshots, onEqual, answer })
+    const onNotHeld = (node: NodeId, owner: IdentityId): void => {
+      this.copies.foundLost(node, owner)
+      parts.onNotHeld?.(node, owner)
+    }
+    const heard = { onEqual, onNotHeld, answer }
+    this.reconcile = new Reconcile({ ...shared, digests, isComing, isFilling, snapshots, ...heard })
     this.#joining = new Joining(parts)
     this.#missingSchemas = new MissingSchemas(parts)
     parts.rpc.handle('shard/push', async ({ from, body }) =>
