@@ -43,6 +43,7 @@ import { StagedBatch } from '../../../storage/staged-batch.ts'
 import { Author } from '../author.ts'
 import type { BenchContext, BenchResult } from '../result.ts'
 import { median } from '../statistics.ts'
+import { timesVerifying } from '../times-verifying.ts'
 
 const total = 10_000
 const differences = 200
@@ -127,7 +128,11 @@ export async function bench({ folder, note, records: many = million }: BenchCont
     judged: {
       comparingRoundTrips: { figure: Math.max(...comparingTrips), atMost: 3 },
       overheadKb: { figure: median(overheadKb), atMost: 90 },
-      reconcileMs: { figure: median(tookMs), limit: median(limitMs), atMost: 40, absolute: true },
+      reconcileMs: {
+        figure: median(tookMs),
+        limit: median(limitMs),
+        atMost: timesVerifying(0.04, differences),
+      },
       millionRoundTrips: { figure: equal.requests, atMost: 1 },
       millionKb: { figure: equal.kb, atMost: 1 },
     },
