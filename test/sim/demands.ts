@@ -3,6 +3,7 @@ import { limits } from '../../protocol/limits.ts'
 import { makeChain } from '../../protocol/placement/chain.ts'
 import { encodePlaced } from '../../protocol/placement/messages.ts'
 import {
+  compareReplicaSets,
   decodeReplicaSet,
   encodeReplicaSet,
   packReplicaSet,
@@ -155,14 +156,20 @@ async function demandTold(world: World): Promise<string[]> {
     for (const [person, sets] of signed) {
       const [winner] = sets.toSorted((a, b) => compareBytes(a.hash, b.hash))
       const seated = nodesOf(world, winner as SignedReplicaSet)
-      for (const node of seated) {
-        const chain = chainOn(world, node, person.owner)
+      const kept = seated.map((node) => chainOn(world, node, person.owner))
+      // Where a repair made a step of the other before they met, that counts: it is the newer.
+      const [newest] = kept
+        .flatMap((chain) => chain ?? [])
+        .toSorted((a, b) => compareReplicaSets(a.newest, b.newest))
+      const counts = newest !== undefined && newest.newest.step > 0 ? newest.sets[0] : winner
+      for (const [i, chain] of kept.entries())
         if (
           chain === undefined ||
-          toHex((chain.sets[0] as SignedReplicaSet).hash) !== toHex((winner as SignedReplicaSet).hash)
+          toHex((chain.sets[0] as SignedReplicaSet).hash) !== toHex((counts as SignedReplicaSet).hash)
         )
-          wrong.push(`node ${node.index} keeps another of two sets of ${toHex(person.owner).slice(0, 8)}`)
-      }
+          wrong.push(
+            `node ${seated[i]?.index} keeps another of two sets of ${toHex(person.owner).slice(0, 8)}`,
+          )
       wrong.push(...(await lacking(seated, person, alone.get(person) ?? [], 'which one without a seat has')))
     }
     return wrong
