@@ -30,10 +30,16 @@ export async function fillSeats({ mesh, people, up, trace }: World): Promise<voi
 
 async function sign(
   call: World['mesh']['nodes'][number]['call'],
-  { owner, owning }: SimPerson,
+  { log, owner, owning }: SimPerson,
   crypto: World['mesh']['crypto'],
 ): Promise<void> {
-  const { proposals } = await call('placement.propose', { owners: [owner], copies: copiesWanted })
+  const propose = () => call('placement.propose', { owners: [owner], copies: copiesWanted })
+  const { proposals } = await propose().catch(async (error: unknown) => {
+    if (asOnehopError(error).code !== 'NOT_HOSTED') throw error
+    // Their home is gone, or forgot that they live there: they come to live where their records are.
+    await call('admin.host.add', { hosts: [{ log }] })
+    return propose()
+  })
   const unsigned = proposals[0]?.unsigned
   if (unsigned === undefined || decodeReplicaSet(unsigned).members.length <= copiesWanted) return
   const replicaSets = [packReplicaSet(unsigned, [signReplicaSet(crypto, unsigned, owning.seed)])]
