@@ -77,7 +77,8 @@ function lostHosting(
     return { ...common, person: true, quotaBytes: parts.config.leaseBytes, expiresMs: undefined }
   const granted = parts.store.documents.get(grantedKind, shard)
   const lease = granted && readGranted(granted)
-  // Who has a seat and lost its promise says that it holds nothing, and is asked to promise anew; who has none hands over what is here.
+  // Who has a seat and lost its promise says that it holds nothing, and is asked to promise anew; who has none hands over what is here, as
+  // does who hears only then that its seat went to others: see Placement.
   const mayHaveSeat = set === undefined || seat !== undefined
   if (mayHaveSeat && lease === undefined) return undefined
   return {

@@ -21,8 +21,9 @@ import {
 } from '../../protocol/placement/seating.ts'
 import type { Clock, Log } from '../../protocol/ports.ts'
 import type { IdentityId } from '../../protocol/record/types.ts'
+import type { Store } from '../../storage/types.ts'
 import type { Config } from '../config.ts'
-import type { Hosting } from '../hosting.ts'
+import type { Hosted, Hosting } from '../hosting.ts'
 import type { Identities } from '../identities.ts'
 import type { NodeId, Routing, Rpc } from '../net/rpc.ts'
 import { Distribution } from './distribution.ts'
@@ -39,6 +40,7 @@ export interface PlacementParts {
   readonly clock: Clock
   readonly log: Log
   readonly config: Config['hosting']
+  readonly store: Pick<Store, 'shards'>
   readonly identities: Identities
   readonly hosting: Hosting
   readonly replicaSets: ReplicaSets
@@ -359,8 +361,9 @@ export class Placement {
 
   /** Strangers' shards are not kept: anybody could fill this disk with people whom nobody here knows. */
   #concerns(owner: IdentityId): boolean {
-    const { hosting, leases, replicaSets, identities } = this.#parts
+    const { hosting, leases, replicaSets, identities, store } = this.#parts
     if (hosting.has(owner) || leases.granted(owner) !== undefined) return true
+    if (store.shards.get(owner)?.status === 'hosted') return true
     // Whoever was only looked up is no more known than before.
     return replicaSets.get(owner) !== undefined && identities.isKept(owner)
   }
@@ -368,12 +371,11 @@ export class Placement {
   /** Begins to hold the shards that this node leased and that now name it a member. */
   async #sit(chains: readonly ReplicaSetChain[]): Promise<void> {
     const { hosting, leases, rpc } = this.#parts
-    const fresh = chains.flatMap(({ newest }) => {
-      const isMember = newest.members.some((member) => toHex(member.node) === rpc.self)
-      if (!isMember || hosting.has(newest.owner)) return []
-      const lease = leases.granted(newest.owner)
-      return lease === undefined ? [] : [lease]
-    })
+    const isMember = ({ newest: { members } }: ReplicaSetChain): boolean =>
+      members.some((member) => toHex(member.node) === rpc.self)
+    const absent = chains.filter(({ newest }) => !hosting.has(newest.owner))
+    await this.#takeUp(absent.filter((chain) => !isMember(chain)))
+    const fresh = absent.filter(isMember).flatMap(({ newest }) => leases.granted(newest.owner) ?? [])
     if (fresh.length === 0) return
     await hosting.addMany(
       fresh.map(({ owner, bytes, expiresMs }) => ({
@@ -388,6 +390,18 @@ export class Placement {
       leases.taken(lease)
       for (const listener of this.#joined) listener(lease.owner, [])
     }
+  }
+
+  /** What lies here though its promise rotted, and the seat went to others meanwhile, is handed over to them: see damage/restore-hosting.ts. */
+  async #takeUp(chains: readonly ReplicaSetChain[]): Promise<void> {
+    const { hosting, store } = this.#parts
+    const left = chains.flatMap(({ newest: { owner } }): Hosted[] => {
+      const info = store.shards.get(owner)
+      if (info?.status !== 'hosted') return []
+      const quotaBytes = info.recordBytes + info.blobBytes
+      return [{ owner, person: false, quotaBytes, expiresMs: undefined, label: '' }]
+    })
+    if (left.length > 0) await hosting.addMany(left)
   }
 }
 

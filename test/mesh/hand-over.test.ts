@@ -1,6 +1,7 @@
 /** A box that lost its seat while it was cut off, and has what nobody else has. */
 import { expect, test } from 'vitest'
 import { microblog } from '../../client/microblog.ts'
+import { openStore } from '../../storage/store.ts'
 import { upload } from '../support/crossing.ts'
 import { createMesh, type Mesh, type MeshNode } from '../support/mesh.ts'
 import { Resident } from '../support/resident.ts'
@@ -45,6 +46,23 @@ test('hands it and its files to those who have a seat now, and then its copy goe
   expect([0, 1, 3].map(records)).toEqual([6, 6, 6])
   // To the home, which had asked it, and from there to the others.
   for (const index of [0, 1, 3]) await mesh.until(() => hasFile(index), 4 * hourMs)
+})
+
+test('also where it lost its promise meanwhile, and with it what it knew of the shard', async () => {
+  const lost = ['hosted', 'lease-granted']
+  for (const kinds of [lost, [...lost, 'replica-set']]) {
+    const { mesh, records } = await cutOff()
+    await using _ = mesh
+    await mesh.close(2)
+    const store = await openStore(mesh.disk(2), { clock: mesh.clock })
+    for (const { shard } of await store.shards.list({ limit: 10 }))
+      for (const kind of kinds) await store.documents.delete(kind, shard)
+    await store.close()
+    await mesh.wait(mesh.open(2))
+    mesh.holdBack(undefined)
+    await mesh.until(() => [0, 1, 3].every((index) => records(index) === 6), 30 * 60_000)
+    await mesh.until(() => records(2) === undefined, 4 * hourMs)
+  }
 })
 
 test('keeps it for as long as nobody takes it', async () => {
