@@ -48,6 +48,8 @@ export class Hosting {
   readonly #listeners = new Set<(owner: IdentityId) => void>()
   readonly #removeListeners = new Set<(owner: IdentityId) => void>()
   readonly #releases = new Set<(owner: IdentityId) => Promise<void>>()
+  /** By owner: shards whose bytes are going just now. Whoever is taken in anew waits, or would lose what comes meanwhile. */
+  readonly #going = new Map<string, Promise<void>>()
 
   private constructor(store: Store) {
     this.#store = store
@@ -116,6 +118,7 @@ export class Hosting {
 
   /** One batch for all of them. A person of the house stays one, whatever lease comes later. */
   async addMany(many: readonly Hosted[], by?: IdentityId): Promise<void> {
+    await Promise.allSettled(many.map(({ owner }) => this.#going.get(nameOf(owner))))
     const added = many.map((hosted) => {
       const before = this.get(hosted.owner)
       return before?.person === true && !hosted.person ? before : hosted
@@ -167,22 +170,27 @@ export class Hosting {
   async remove(owner: IdentityId): Promise<boolean> {
     const before = this.get(owner)
     if (before === undefined) return false
-    this.#hosted.delete(toHex(owner))
+    const name = nameOf(owner)
+    this.#hosted.delete(name)
     this.#changes++
     this.#leasedBytes -= leasedBytesOf(before)
     if (before.person) this.#people--
     this.#inOrder = undefined
     for (const listener of this.#removeListeners) listener(owner)
+    const going = this.#wipe(owner).finally(() => this.#going.delete(name))
+    this.#going.set(name, going)
+    await going
+    return true
+  }
+
+  async #wipe(owner: IdentityId): Promise<void> {
     for (const release of this.#releases) await release(owner)
-    // It was taken in anew meanwhile: what is left of it stays.
-    if (this.has(owner)) return true
-    await this.#store.documents.delete(kind, owner)
-    await this.#store.documents.delete(wholeKind, owner)
-    await this.#store.documents.delete(snapshotKind, owner)
-    await this.#store.documents.delete(withheldKind, owner)
+    await this.#store.write((batch) => {
+      for (const each of [kind, wholeKind, snapshotKind, withheldKind])
+        this.#store.documents.deleteIn(batch, each, owner)
+    })
     await forgetWork(this.#store, owner)
     await this.#store.shards.remove(owner)
-    return true
   }
 
   /** True when so many more bytes of records fit into the shard's quota. */

@@ -79,8 +79,8 @@ export function draftStep(
 
 /**
  * Its own eyes: nobody is voted out because one node cannot hear it. Half the time, as clocks start apart. Nor does anybody come who
- * is as good as gone, or are others taken off the list: what a member signs binds it, so that one member could have all others
- * wait for somebody who never comes.
+ * is as good as gone, or where nobody is missed, or are others taken off the list: what a member signs binds it, so that one member
+ * could have all others wait for somebody who never comes.
  */
 export function agreesToStep(
   step: ReplicaSet,
@@ -91,7 +91,9 @@ export function agreesToStep(
   const { added, removed } = seatChanges(step, before)
   const isGone = (seat: Seat): boolean => awayMs(seat) >= replaceAfterMs / 2
   const isListKept = step.standby.length + added.length >= before.standby.length
-  return isListKept && removed.every(isGone) && !added.some(isGone)
+  const alive = step.members.filter((seat) => stays(seat) && !isGone(seat)).length - added.length
+  const isMissed = added.length === 0 || alive <= before.copies
+  return isListKept && isMissed && removed.every(isGone) && !added.some(isGone)
 }
 
 function chooseNewcomer(

@@ -11,21 +11,22 @@ const recordsMin = 4
 /** Who joined announces its copy once it counts as whole: then it has to have what the others who count so have. */
 export class Wholeness {
   readonly #world: World
-  /** Seen running and still waiting for records a moment ago. */
-  #filling = new Set<string>()
+  /** Seen running a moment ago, and not whole: a joiner may be done before it was ever seen waiting. */
+  #unwhole = new Set<string>()
 
   constructor(world: World) {
     this.#world = world
   }
 
   async look(): Promise<void> {
-    const before = this.#filling
-    this.#filling = new Set()
-    for (const { owner } of this.#world.people) {
-      const holders = holdersOf(this.#world, owner)
-      const whole = holders.filter((node) => isWholeOn(node, owner))
+    const { mesh, people, up } = this.#world
+    const before = this.#unwhole
+    this.#unwhole = new Set()
+    for (const { owner } of people) {
+      const whole = holdersOf(this.#world, owner).filter((node) => isWholeOn(node, owner))
       const old = whole.filter((node) => !before.has(this.#name(node, owner)))
-      for (const node of holders) if (!whole.includes(node)) this.#filling.add(this.#name(node, owner))
+      for (const node of mesh.nodes)
+        if (up.has(node.index) && !isWholeOn(node, owner)) this.#unwhole.add(this.#name(node, owner))
       for (const node of whole) if (!old.includes(node)) await this.#judge(node, old, owner)
     }
   }

@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from 'vitest'
 import { microblog } from '../../client/microblog.ts'
-import { Hosting } from '../../daemon/hosting.ts'
+import { Hosting, type Hosted } from '../../daemon/hosting.ts'
 import { Identities } from '../../daemon/identities.ts'
 import { Ingest, type Source } from '../../daemon/ingest.ts'
 import { Schemas } from '../../daemon/schemas.ts'
@@ -170,4 +170,22 @@ test('a field that stands in the section of other fields is refused', async () =
   expect(outcomes.map(({ outcome }) => outcome)).toEqual(['stored', 'stored', 'refused', 'refused'])
   expect(outcomes[2]).toMatchObject({ code: 'BAD_FIELD', message: 'posts.url belongs into another section' })
   expect(outcomes[3]).toMatchObject({ code: 'BAD_FIELD', message: 'posts.text belongs into another section' })
+})
+
+test('a shard that is taken in while its bytes go loses nothing of what comes then', async () => {
+  const { parts, store, ingest, author } = await home(2 ** 30)
+  const { hosting } = parts
+  const hosted = hosting.get(author.id) as Hosted
+  await ingest.accept([author.post()], { from: 'peer', node: 'node' })
+  const gate = Promise.withResolvers<void>()
+  hosting.beforeRemoval(() => gate.promise)
+  const removed = hosting.remove(author.id)
+  const added = hosting.add(hosted).then(() => ingest.accept([author.post()], { from: 'peer', node: 'node' }))
+  await systemClock.sleep(10)
+  expect(hosting.has(author.id)).toBe(false)
+  gate.resolve()
+  await removed
+  expect((await added).map(({ outcome }) => outcome)).toEqual(['stored'])
+  expect(store.shards.get(author.id)).toMatchObject({ status: 'hosted', records: 1 })
+  expect((await Hosting.open(store)).get(author.id)).toEqual(hosted)
 })

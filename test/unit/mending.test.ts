@@ -104,9 +104,22 @@ describe('mending', () => {
       standby,
     })
     const one = added([seat(5)], [seat(6)])
-    expect(agreesToStep(one, set, away({ 5: 35 }), replaceAfterMs)).toBe(true)
-    expect(agreesToStep(one, set, away({ 5: 36 }), replaceAfterMs)).toBe(false)
-    expect(agreesToStep(added([seat(5)], []), set, away({}), replaceAfterMs)).toBe(false)
+    expect(agreesToStep(one, set, away({ 3: 36, 5: 35 }), replaceAfterMs)).toBe(true)
+    expect(agreesToStep(one, set, away({ 3: 36, 5: 36 }), replaceAfterMs)).toBe(false)
+    expect(agreesToStep(added([seat(5)], []), set, away({ 3: 36 }), replaceAfterMs)).toBe(false)
+  })
+
+  test('a member lets nobody in while there are as many as there should be', () => {
+    const one: ReplicaSet = {
+      ...set,
+      step: 1,
+      previous: set.hash,
+      members: [...set.members, seat(5)],
+      standby: [seat(6)],
+    }
+    expect(agreesToStep(one, set, away({}), replaceAfterMs)).toBe(false)
+    expect(agreesToStep(one, set, away({ 3: 35 }), replaceAfterMs)).toBe(false)
+    expect(agreesToStep(one, { ...set, copies: 4 }, away({}), replaceAfterMs)).toBe(true)
   })
 
   test('silence counts from the own start, and not within two heartbeats', () => {
