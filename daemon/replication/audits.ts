@@ -144,7 +144,7 @@ export class Audits {
   async #forgetStrangers(): Promise<void> {
     const { holders } = this.#parts
     await this.#suspicions.forget(
-      this.#suspicions.list().filter(({ node, owner }) => !holders.isShared(node, owner)),
+      this.#suspicions.list().filter(({ node, owner }) => !holders.isSeated(node, owner)),
     )
   }
 
@@ -165,7 +165,10 @@ export class Audits {
         this.#nextMs.set(node, Math.min(dueMs, nowMs + everyMs))
         continue
       }
-      const shared = holders.shared(node).filter((owner) => !replication.isJoining(owner))
+      // Whoever lost its seat gave its copy up, or will: that is held against nobody.
+      const shared = holders
+        .shared(node)
+        .filter((owner) => holders.isSeated(node, owner) && !replication.isJoining(owner))
       // Whoever owes us its records in a thousand shards is found by no drawing of one.
       for (const owner of shared)
         if (replication.isBehind(node, owner) && !this.#suspicions.has(node, owner)) yield { node, owner }

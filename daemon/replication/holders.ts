@@ -33,6 +33,19 @@ export class Holders {
     return this.#shared.get(node)?.has(toHex(owner)) === true
   }
 
+  /** It has a seat now, beside this node: not only one that it lost. */
+  isSeated(node: NodeId, owner: IdentityId): boolean {
+    return this.isShared(node, owner) && this.#replicaSets.members(owner).includes(node)
+  }
+
+  /** Had a seat, and says that it holds nothing any more. */
+  left(node: NodeId, owner: IdentityId): void {
+    if (this.isSeated(node, owner)) return
+    const owners = this.#shared.get(node)
+    owners?.delete(toHex(owner))
+    if (owners?.size === 0) this.#shared.delete(node)
+  }
+
   nodes(): readonly NodeId[] {
     return [...this.#shared.keys()]
   }

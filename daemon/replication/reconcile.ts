@@ -101,7 +101,8 @@ export class Reconcile {
     signal: AbortSignal,
     owners = this.#parts.holders.shared(node),
   ): Promise<Reconciled> {
-    const { rpc, digests, replicaSets, clock, announceTo, onEqual, onNotHeld, snapshots } = this.#parts
+    const { rpc, digests, replicaSets, clock, announceTo, holders, onEqual, onNotHeld, snapshots } =
+      this.#parts
     const result = {
       equal: [] as IdentityId[],
       filling: [] as IdentityId[],
@@ -136,7 +137,10 @@ export class Reconcile {
         const verdict = compared[i]
         // It may have heard of no seat of its own, or of this node's, as the one that was to tell it restarted.
         if (verdict?.sameSet === false || verdict?.records === 'notHeld') announceTo(node, owner)
-        if (verdict?.records === 'notHeld') onNotHeld?.(node, owner)
+        if (verdict?.records === 'notHeld') {
+          onNotHeld?.(node, owner)
+          holders.left(node, owner)
+        }
         if (verdict?.records === 'equal' && snapshots.isWithheld(owner)) {
           // Equal in names: that is known once it is compared again.
           result.received += await snapshots.complete(node, owner, signal)

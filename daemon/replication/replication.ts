@@ -138,7 +138,11 @@ export class Replication {
         if (this.holders.others(owner).includes(node)) this.push.to(node, owner)
       }),
       this.#parts.hosting.onAdded((owner) => this.#watch(owner)),
-      this.#parts.hosting.onRemoved((owner) => this.#snapshots.ended(owner)),
+      this.#parts.hosting.onRemoved((owner) => {
+        this.#snapshots.ended(owner)
+        // Compared on, with nothing here, all of it would be fetched each time, and refused.
+        this.holders.refresh(owner)
+      }),
       placement.onJoining((owner, sources) => this.#joining.note(owner, sources)),
       placement.onJoined((owner, sources) => {
         this.holders.refresh(owner)

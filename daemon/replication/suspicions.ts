@@ -133,7 +133,7 @@ export class Suspicions {
     this.#set(name, suspicion)
     const isNow = isConvicted(doubt, config.replaceAfterMs)
     const isConvicting = isNow && verdict !== 'open'
-    if (isConvicting) this.#distrust(node, nowMs)
+    if (isConvicting) this.#distrust({ node, owner }, verdict, nowMs)
     const isTurn = isNow !== isConvicted(before, config.replaceAfterMs)
     if (isTurn || this.#isNews(doubt, this.#noted.get(name)))
       await this.#note(suspicion, isConvicting ? verdict : undefined)
@@ -158,8 +158,9 @@ export class Suspicions {
     if (isWritten) for (const name of gone) this.#noted.delete(name)
   }
 
-  #distrust(node: NodeId, nowMs: number): void {
-    if (!this.isDistrusted(node)) this.#parts.log.warn('audit.distrusted', { node })
+  #distrust({ node, owner }: Pick<Suspicion, 'node' | 'owner'>, verdict: Verdict, nowMs: number): void {
+    if (!this.isDistrusted(node))
+      this.#parts.log.warn('audit.distrusted', { node, owner: toHex(owner), verdict })
     this.#distrusted.delete(node)
     this.#distrusted.set(node, nowMs + distrustMs)
     if (this.#distrusted.size > suspicionsMax)

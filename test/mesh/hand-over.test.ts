@@ -92,3 +92,38 @@ test('a box that lost what it promised is asked to promise anew, and has its cop
   expect(records()).toBeUndefined()
   await mesh.until(() => records() === 5, 30 * 60_000)
 })
+
+test('who was away, lost its seat to another, came back and gave its copy up asks for nothing more, and nobody holds it against it', async () => {
+  const [asked, told]: [string[], string[]] = [[], []]
+  const leaseMs = 60_000
+  await using mesh = await createMesh(4, {
+    config: () => ({ hosting: { leaseMs, reconcileEveryMs: 2_000 } }),
+    onRequest(from, to, method) {
+      if (from === at(mesh, 2)?.id) asked.push(method)
+      if (to === at(mesh, 2)?.id) told.push(method)
+    },
+  })
+  await mesh.clock.advance(3_000)
+  const ada = new Resident(mesh, microblog)
+  await mesh.wait(ada.moveIn(at(mesh, 0)))
+  expect(await mesh.wait(ada.place(at(mesh, 0), 2, [at(mesh, 3).id]))).toBe(3)
+  expect(await mesh.wait(ada.place(at(mesh, 0), 2))).toBe(3)
+  await mesh.wait(ada.put(at(mesh, 0), 'posts', { text: 'before' }))
+  const records = (index: number): number | undefined => at(mesh, index).store.shards.get(ada.id)?.records
+  await mesh.until(() => records(2) === 1)
+  const { id } = at(mesh, 2)
+  mesh.holdBack((from, to) => from === id || to === id)
+  await mesh.until(() => records(3) === 1)
+  mesh.holdBack(undefined)
+  await mesh.until(() => records(2) === undefined, 4 * leaseMs)
+  await mesh.clock.advance(10_000)
+  asked.length = told.length = 0
+  await mesh.wait(ada.put(at(mesh, 0), 'posts', { text: 'after' }))
+  await mesh.clock.advance(5 * 60_000)
+  expect(asked.filter((method) => /fetch|reconcile|snapshot/.test(method))).toEqual([])
+  expect(told.filter((method) => /take|compare|audit/.test(method))).toEqual([])
+  const distrusting = [0, 1, 3].map((index) =>
+    at(mesh, index).store.documents.list('distrusted', { limit: 9 }),
+  )
+  expect(await Promise.all(distrusting)).toEqual([[], [], []])
+})

@@ -13,7 +13,7 @@ test('a store that cannot be read for some seconds ends nothing of what a node d
   }
   const log: Log = { debug: note, info: note, warn: note, error: note }
   const hosting = { heartbeatMs: 500, reconcileEveryMs: 2_000 }
-  await using mesh = await createMesh(3, { log, config: () => ({ hosting }) })
+  await using mesh = await createMesh(3, { log: () => log, config: () => ({ hosting }) })
   await mesh.clock.advance(3_000)
   const home = mesh.nodes[0] as MeshNode
   const ada = new Resident(mesh, microblog)

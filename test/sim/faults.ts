@@ -243,7 +243,7 @@ export class Faults {
     const alone = this.#onlyOn(node)
     const { clock, crypto } = mesh
     const self = fromHex(node.id, 32) as Uint8Array
-    await mesh.wait(rotAndMend({ kv: mesh.disk(index), self, draw, clock, crypto, log }))
+    await mesh.wait(rotAndMend({ kv: mesh.disk(index), self, draw, clock, crypto, log: log(index) }))
     this.#later(forMs, async () => {
       if (!up.has(index)) await this.#open(index)
     })

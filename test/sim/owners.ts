@@ -22,7 +22,8 @@ export async function fillSeats({ mesh, people, up, trace }: World): Promise<voi
     // Where they came to live first, whether it has a seat still or not; if that is gone, at another that has their records.
     const home = up.has(i) ? mesh.nodes[i] : living[0]
     if (living.length > copiesWanted || home === undefined) continue
-    await sign(home.call, person, mesh.crypto).catch((error: unknown) =>
+    trace.add(`owner of ${toHex(person.owner)} opens an app at ${home.index}`)
+    await sign(home.call, person, mesh.crypto, trace).catch((error: unknown) =>
       trace.add(`owner of ${toHex(person.owner)} failed ${asOnehopError(error).code}`),
     )
   }
@@ -32,6 +33,7 @@ async function sign(
   call: World['mesh']['nodes'][number]['call'],
   { log, owner, owning }: SimPerson,
   crypto: World['mesh']['crypto'],
+  trace: World['trace'],
 ): Promise<void> {
   const propose = () => call('placement.propose', { owners: [owner], copies: copiesWanted })
   const { proposals } = await propose().catch(async (error: unknown) => {
@@ -41,7 +43,10 @@ async function sign(
     return propose()
   })
   const unsigned = proposals[0]?.unsigned
-  if (unsigned === undefined || decodeReplicaSet(unsigned).members.length <= copiesWanted) return
+  if (unsigned === undefined) return
+  const { length } = decodeReplicaSet(unsigned).members
+  trace.add(`owner of ${toHex(owner)} is offered ${length} seats`)
+  if (length <= copiesWanted) return
   const replicaSets = [packReplicaSet(unsigned, [signReplicaSet(crypto, unsigned, owning.seed)])]
   await call('placement.commit', { replicaSets })
 }

@@ -7,7 +7,8 @@ const requestsMax = 200
 
 /** Counts what nodes ask each other: something that is asked again at once, for ever, converges all the same and eats a box. */
 export class Storms {
-  readonly #counts = new Map<string, number>()
+  /** By pair of nodes, then by method. */
+  readonly #counts = new Map<string, Map<string, number>>()
   #startedMs = 0
 
   /** What is wrong, if this request is one too many. */
@@ -17,9 +18,12 @@ export class Storms {
       this.#startedMs = nowMs
     }
     const pair = `${from} ${to}`
-    const count = (this.#counts.get(pair) ?? 0) + 1
-    this.#counts.set(pair, count)
-    if (count !== requestsMax + 1) return undefined
-    return `${from.slice(0, 8)} asks ${to.slice(0, 8)} more than ${requestsMax} times in ${windowMs / 1_000} s, the last for ${method}`
+    const counts = this.#counts.get(pair) ?? new Map<string, number>()
+    this.#counts.set(pair, counts.set(method, (counts.get(method) ?? 0) + 1))
+    let sum = 0
+    for (const count of counts.values()) sum += count
+    if (sum !== requestsMax + 1) return undefined
+    const [most = '', times = 0] = [...counts].toSorted(([, a], [, b]) => b - a)[0] ?? []
+    return `${nowMs.toFixed(0)} ms: ${from.slice(0, 8)} asks ${to.slice(0, 8)} more than ${requestsMax} times in ${windowMs / 1_000} s, ${times} of them ${most}`
   }
 }

@@ -25,7 +25,7 @@ export interface World {
   readonly draw: Draw
   readonly pace: Pace
   readonly trace: Trace
-  readonly log: Log
+  readonly log: (index: number) => Log
   readonly history: History
   readonly people: readonly SimPerson[]
   /** By node: what a liar that runs there sends through. */
@@ -49,9 +49,11 @@ export async function createWorld(seed: number, pace: Pace, keepTrace: boolean):
   const draw = createDraw(createSeededRandom(seed ^ 0x5eed))
   const disk = createDraw(createSeededRandom(seed ^ 0xd15c))
   const noted: { trace?: Trace } = {} // the world's founding is not part of the story
-  const write = (event: string, fields?: Record<string, unknown>): void =>
-    noted.trace?.add(`log ${event} ${describe(fields)}`)
-  const log: Log = { debug: write, info: write, warn: write, error: write }
+  const log = (index: number): Log => {
+    const write = (event: string, fields?: Record<string, unknown>): void =>
+      noted.trace?.add(`log ${index} ${event} ${describe(fields)}`)
+    return { debug: write, info: write, warn: write, error: write }
+  }
   const places = new Map<number, MemoryNode>()
   const failures: string[] = []
   const storms = new Storms()

@@ -114,11 +114,11 @@ export async function openCrossing(budgets?: Partial<RpcBudgets>): Promise<Cross
   }
 }
 
-/** Ada's shard at home and at the neighbour's, who promised; and a standby that is asked nothing. */
+/** Ada's shard at home and at the neighbour's, who promised; one seat is empty, as the standby promises nothing. */
 async function seat(mesh: Mesh, home: MeshNode, ada: Resident, standby: MeshNode): Promise<Crossing['set']> {
   const { proposals } = await mesh.wait(home.call('placement.propose', { owners: [ada.id], copies: 1 }))
   const proposed = unpackReplicaSet(mesh.crypto, packReplicaSet(proposals[0]?.unsigned as Uint8Array, []))
-  const set = signedBy(mesh, ada, { ...proposed, standby: [seatOf(standby)] })
+  const set = signedBy(mesh, ada, { ...proposed, copies: 2, standby: [seatOf(standby)] })
   const { results } = await mesh.wait(home.call('placement.commit', { replicaSets: [set] }))
   if (results[0]?.code !== null) throw new Error(`the set was refused: ${results[0]?.message}`)
   return unpackReplicaSet(mesh.crypto, set)

@@ -35,7 +35,8 @@ export type MeshConfig = {
 export interface MeshOptions {
   readonly seed?: number
   readonly link?: Partial<LinkSettings>
-  readonly log?: Log
+  /** Where the i-th node logs to. */
+  readonly log?: (index: number) => Log
   /** Sees a node's place in the network before the node does. */
   readonly onJoin?: (network: MemoryNode, index: number) => void
   /** Sees every request that a node makes. */
@@ -178,7 +179,7 @@ export async function createMesh(count: number, options: MeshOptions = {}): Prom
       seed,
       clock: ownClock,
       random,
-      log: options.log ?? silent,
+      log: options.log?.(index) ?? silent,
       crypto,
       store,
       blobs: openBlobs(disk.blobs),
