@@ -70,8 +70,18 @@ export interface Wanted {
   readonly sourcesOf?: ((owner: IdentityId) => readonly NodeId[]) | undefined
 }
 
+/** Some refuse what they offered a moment ago; many of those are not asked in vain. */
+const roundsOfAsking = 3
 /** Shards held here and authors followed from here, with room; beyond, all are computed anew. */
 const leadersMax = 65_536
+
+interface Choice {
+  readonly home: Candidate
+  readonly copies: number
+  /** By owner, as are the newcomers. */
+  readonly staying: readonly (readonly Candidate[])[]
+  readonly candidates: readonly Candidate[]
+}
 
 /** How shards get their holders: proposes, takes what was signed, tells the members. Repair is in repair.ts. */
 export class Placement {
@@ -135,17 +145,13 @@ export class Placement {
       const brings = ({ node }: Candidate): boolean => sources.includes(toHex(node))
       return chooseStaying(crypto.sha256, { shard: owner, home, copies }, sets[i], promised, brings)
     })
-    const chosen = owners.map((owner, i) => {
-      const wanted = { shard: owner, home, copies }
-      return chooseNew(crypto.sha256, wanted, staying[i] as Candidate[], candidates)
-    })
-    const leases = new Map([...kept, ...(await this.#gatherLeases(owners, chosen, asked, signal))])
+    const leases = new Map(kept)
+    const fresh = await this.#gatherNew(owners, { home, copies, staying, candidates }, asked, leases, signal)
     const come = guests.filter((node) => isWelcome({ node })).map((node) => this.#guest(node))
-    const invited = owners.map((_, i) => come.filter((one) => !isAmong(one, staying[i], chosen[i])))
+    const invited = owners.map((_, i) => come.filter((one) => !isAmong(one, staying[i], fresh[i])))
     const stays = await this.#gatherLeases(owners, invited, { bytes: leaseBytes, lastsMs: guestMs }, signal)
     return owners.map((owner, i) => {
-      const fresh = (chosen[i] as Candidate[]).filter((one) => leases.has(leaseName(owner, one)))
-      const members = [...(staying[i] as Candidate[]), ...fresh]
+      const members = [...(staying[i] as Candidate[]), ...(fresh[i] as Candidate[])]
       const visits = [
         ...(invited[i] as Candidate[]).flatMap((one) => {
           const lease = stays.get(leaseName(owner, one))
@@ -300,6 +306,37 @@ export class Placement {
     const addresses =
       this.#parts.neighbours.get(toHex(candidate.node))?.hello.addresses ?? before?.addresses ?? []
     return { node: candidate.node, role, addresses, operator, region }
+  }
+
+  /** For the seats that are left; into `leases`. What somebody offers may be used up by now: then the next best are asked. */
+  async #gatherNew(
+    owners: readonly IdentityId[],
+    { home, copies, staying, candidates }: Choice,
+    terms: Pick<Ask, 'bytes' | 'lastsMs'>,
+    leases: Map<string, Uint8Array>,
+    signal: AbortSignal,
+  ): Promise<Candidate[][]> {
+    const { sha256 } = this.#parts.crypto
+    const fresh: Candidate[][] = owners.map(() => [])
+    const asked = new Set<string>()
+    for (let round = 0; round < roundsOfAsking; round++) {
+      const chosen = owners.map((owner, i) => {
+        const held = [...(staying[i] as Candidate[]), ...(fresh[i] as Candidate[])]
+        if (held.length >= copies) return []
+        const left = candidates.filter((one) => !asked.has(leaseName(owner, one)))
+        return chooseNew(sha256, { shard: owner, home, copies }, held, left)
+      })
+      if (chosen.every(({ length }) => length === 0)) break
+      const promised = await this.#gatherLeases(owners, chosen, terms, signal)
+      for (const [name, lease] of promised) leases.set(name, lease)
+      for (const [i, owner] of owners.entries()) {
+        for (const one of chosen[i] as Candidate[]) {
+          asked.add(leaseName(owner, one))
+          if (promised.has(leaseName(owner, one))) (fresh[i] as Candidate[]).push(one)
+        }
+      }
+    }
+    return fresh
   }
 
   /** By owner and host. A host that refuses or does not answer is simply missing. */

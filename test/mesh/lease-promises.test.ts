@@ -1,9 +1,9 @@
-/** What a node promised and nobody took up yet, over a restart of it. */
+/** What a node promised and nobody took up yet, over a restart of it; what it refuses though it offered it. */
 import { expect, test } from 'vitest'
 import { microblog } from '../../client/microblog.ts'
 import { encode } from '../../protocol/codec.ts'
 import { toHex } from '../../protocol/bytes.ts'
-import { decodeHello, decodeLeases } from '../../protocol/placement/messages.ts'
+import { decodeHello, decodeLeases, encodeLeases } from '../../protocol/placement/messages.ts'
 import { leaseAsk } from '../support/lease-ask.ts'
 import { createMesh, type MeshNode } from '../support/mesh.ts'
 import { Resident } from '../support/resident.ts'
@@ -136,4 +136,19 @@ test('a lease of a form of before keeps no node from starting, and is given anew
   expect(await mesh.wait(ada.place(mesh.nodes[0] as MeshNode, 1))).toBe(2)
   const { leases } = await mesh.wait(again.call('admin.leases', {}))
   expect(leases[0]?.given).toMatchObject({ bytes: 64 * 2 ** 20 })
+})
+
+test('where one refuses what it offered the next best are asked', async () => {
+  await using mesh = await createMesh(5)
+  await mesh.clock.advance(3_000)
+  const home = mesh.nodes[0] as MeshNode
+  const ada = new Resident(mesh, microblog)
+  await mesh.wait(ada.moveIn(home))
+  // Whichever two come first.
+  let refusals = 2
+  const refuses = (method: string) =>
+    method === 'shard/lease' && refusals-- > 0 ? encodeLeases([undefined]) : undefined
+  for (const { index } of mesh.nodes) mesh.lie(index, refuses)
+  expect(await mesh.wait(ada.place(home, 2))).toBe(3)
+  expect(refusals).toBeLessThan(0)
 })
