@@ -32,6 +32,7 @@ import {
 } from '../../protocol/placement/replica-set.ts'
 import type { Clock, Log } from '../../protocol/ports.ts'
 import { bytes, decodeAs, struct, uint } from '../../protocol/shape.ts'
+import { TwoHalves } from '../../storage/two-halves.ts'
 import type { Store } from '../../storage/types.ts'
 import type { Config } from '../config.ts'
 import type { Hosting } from '../hosting.ts'
@@ -69,6 +70,10 @@ const promiseShape = struct({ document: bytes(1, limits.replicaSetBytesMax), sig
  */
 const promiseReplaceTimes = 6
 
+/** Who did not promise the bytes is passed over for so many heartbeats: another standby may. */
+const refusedBeats = 10
+const refusalsMax = 4_096
+
 /** A step on its way: what changes, and who signed so far. */
 interface Draft {
   readonly before: ReplicaSetChain
@@ -85,6 +90,9 @@ interface Draft {
  */
 export class Repair {
   readonly #parts: RepairParts
+  /** By shard and standby: until when it is not asked again; monotonic. */
+  readonly #refusals = new TwoHalves<number>(refusalsMax)
+
   constructor(parts: RepairParts) {
     this.#parts = parts
     parts.rpc.handle('shard/sign-step', async ({ from, body }) =>
@@ -175,7 +183,10 @@ export class Repair {
     if (before.sets.length >= limits.replicaSetStepsMax) return undefined // the owner has to sign again
     const promised = this.#promised(set.hash)
     if (promised !== undefined) return this.#again(before, promised)
-    const step = draftStep(crypto.sha256, set, this.#awayFrom(set.owner), config.replaceAfterMs)
+    const awayFrom = this.#awayFrom(set.owner)
+    const awayMs: AwayMs = (seat) =>
+      set.standby.includes(seat) && this.#hasRefused(seat, set.owner) ? config.heartbeatMs : awayFrom(seat)
+    const step = draftStep(crypto.sha256, set, awayMs, config.replaceAfterMs)
     return step && { before, step, document: encodeReplicaSet(step), signatures: [] }
   }
 
@@ -211,10 +222,22 @@ export class Repair {
           this.#parts.log.info('repair.no-lease', { host, error: String(error) })
           return []
         })
+        for (const [i, { step }] of wanted.entries())
+          if (leases[i] === undefined) this.#noteRefusal(host, step.owner)
         return wanted.filter((_, i) => leases[i] !== undefined)
       }),
     )
     return [...ready, ...kept.flat()]
+  }
+
+  #noteRefusal(host: NodeId, owner: Uint8Array): void {
+    const { clock, config } = this.#parts
+    this.#refusals.set(`${toHex(owner)} ${host}`, clock.monotonicMs() + config.heartbeatMs * refusedBeats)
+  }
+
+  #hasRefused({ node }: Seat, owner: Uint8Array): boolean {
+    const untilMs = this.#refusals.get(`${toHex(owner)} ${toHex(node)}`)
+    return untilMs !== undefined && this.#parts.clock.monotonicMs() < untilMs
   }
 
   #bytesOf(owner: Uint8Array): number {

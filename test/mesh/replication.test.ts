@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { microblog } from '../../client/microblog.ts'
 import { fromHex, toHex } from '../../protocol/bytes.ts'
 import { unpackChain } from '../../protocol/placement/chain.ts'
+import { encodeLeases } from '../../protocol/placement/messages.ts'
 import {
   encodeReplicaSet,
   packReplicaSet,
@@ -248,6 +249,26 @@ test('a standby takes the seat of a holder that stays away, and everything it he
     const holder = mesh.nodes.find((one) => one.id === id) as MeshNode
     await mesh.until(async () => (await recordsOn(holder, ada.id)).length === posts.length, 30_000)
   }
+})
+
+test('where the standby that comes first promises nothing another takes the seat', async () => {
+  const { mesh, ada } = await story()
+  await using _ = mesh
+  const members = await holders(mesh, node(mesh, 0), ada.id)
+  let first: number | undefined
+  for (const { index } of mesh.nodes)
+    mesh.lie(index, (method) => {
+      if (method !== 'shard/lease') return undefined
+      first ??= index
+      return index === first ? encodeLeases([undefined]) : undefined
+    })
+  const lost = mesh.nodes.find((one) => one.id === members[2]) as MeshNode
+  await mesh.close(lost.index)
+  await mesh.until(async () => {
+    const now = await holders(mesh, node(mesh, 0), ada.id)
+    return now.length === 4 && !now.includes(lost.id)
+  }, 60_000)
+  expect(first).toBeDefined()
 })
 
 test('the home itself is lost: the others go on and make the copies good again', async () => {
