@@ -1,5 +1,5 @@
 /**
- * 10,000 records of one author to an empty second process, from the moment the owner's signed replica set is handed
+ * 10,000 records (`--records N`, once) of one author to an empty second process, from the moment the owner's signed replica set is handed
  * to the home until every record was verified, is on the other's disk and was read back there. Bytes are those of
  * all TCP connections of the second process, both ways, over the encoded records. The limit is libsodium alone,
  * verifying the same signatures on one thread; it runs before and after.
@@ -14,10 +14,11 @@ import { median } from '../statistics.ts'
 import { timesVerifying } from '../times-verifying.ts'
 import { startTwoPeers } from '../two-peers.ts'
 
-const total = 10_000
-const rounds = 3
+const usual = 10_000
+export const takes = ['records'] as const
 
-export async function bench({ folder, note }: BenchContext): Promise<BenchResult> {
+export async function bench({ folder, note, records: total = usual }: BenchContext): Promise<BenchResult> {
+  const rounds = total === usual ? 3 : 1
   const crypto = await loadCrypto()
   const seconds: number[] = []
   const limits: number[] = []
