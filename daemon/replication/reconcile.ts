@@ -26,6 +26,7 @@ import {
 } from '../../protocol/replication/messages.ts'
 import { TwoHalves } from '../../storage/two-halves.ts'
 import type { Store } from '../../storage/types.ts'
+import type { Config } from '../config.ts'
 import type { Hosting } from '../hosting.ts'
 import type { Ingest } from '../ingest.ts'
 import type { NodeId, Rpc } from '../net/rpc.ts'
@@ -34,7 +35,9 @@ import type { Digests } from './digests.ts'
 import { findRefs } from './find-refs.ts'
 import type { Holders } from './holders.ts'
 import { ManyShards } from './many-shards.ts'
+import { passing } from './passing.ts'
 import type { Receipts } from './receipts.ts'
+import { Rests } from './rests.ts'
 import type { Snapshots } from './snapshots.ts'
 
 export interface ReconcileParts {
@@ -42,6 +45,7 @@ export interface ReconcileParts {
   readonly crypto: CryptoProvider
   readonly clock: Clock
   readonly log: Log
+  readonly config: Pick<Config['hosting'], 'reconcileEveryMs'>
   readonly store: Store
   readonly ingest: Ingest
   readonly hosting: Hosting
@@ -75,6 +79,12 @@ export interface Reconciled {
   readonly sent: number
 }
 
+interface Moved {
+  readonly moved: number
+  /** All of one message, for a reason that may pass: the rest has time. */
+  readonly isRefused: boolean
+}
+
 const messageBytesMax = limits.frameBytesMax - 16_384
 /** Rounds for one shard in which nothing moved: equal parts of a million records need four. */
 const idleRoundsMax = 32
@@ -86,9 +96,11 @@ export class Reconcile {
   readonly #parts: ReconcileParts
   readonly #listed = new TwoHalves<RecordRef>(listedMax)
   readonly #many: ManyShards
+  readonly #rests: Rests
 
   constructor(parts: ReconcileParts) {
     this.#parts = parts
+    this.#rests = new Rests(parts.clock, parts.config.reconcileEveryMs)
     this.#many = new ManyShards(parts)
     parts.rpc.handle('shard/compare', async ({ from, body }) => this.#compare(from, body))
     parts.rpc.handle('shard/reconcile', async ({ from, body }) => this.#respond(from, body))
@@ -151,10 +163,13 @@ export class Reconcile {
         }
         if (verdict?.records !== 'differs') continue
         result.differed++
+        if (this.#rests.isResting(node, owner)) continue
         if (this.#parts.isFilling(owner)) result.received += await snapshots.fetch(node, owner, signal)
         const moved = await this.shard(node, owner, until, signal)
         result.received += moved.received
         result.sent += moved.sent
+        if (moved.isRefused && moved.received + moved.sent === 0) this.#rests.refused(node, owner)
+        else this.#rests.took(node, owner)
       }
     }
     return result
@@ -173,6 +188,8 @@ export class Reconcile {
     received: number
     sent: number
     complete: boolean
+    /** One side took nothing of a message for which it had asked. */
+    isRefused: boolean
     roundTrips: number
     messageBytes: number
   }> {
@@ -180,7 +197,8 @@ export class Reconcile {
     const initiator = createInitiator({ messageBytes: messageBytesMax })
     let message: Uint8Array | undefined = await digests.over(owner, until, (set) => initiator.initiate(set))
     let [roundTrips, idleRounds, messageBytes, listed, received, sent] = [0, 0, 0, 0, 0, 0]
-    while (message !== undefined) {
+    let isRefused = false
+    while (message !== undefined && !isRefused) {
       if (idleRounds > idleRoundsMax) throw new OnehopError('BAD_MESSAGE', `${node} does not converge`)
       const reply: Uint8Array = await rpc.request(
         node,
@@ -199,14 +217,15 @@ export class Reconcile {
         this.#receive(node, owner, step.need, signal),
       ])
       listed += step.have.length + step.need.length
-      sent += out
-      received += into
-      if (out + into === 0) idleRounds++
+      sent += out.moved
+      received += into.moved
+      isRefused = out.isRefused || into.isRefused
+      if (out.moved + into.moved === 0) idleRounds++
       // Each of ours is sent once at most, however often it is said to lack there.
       if (sent > (store.shards.get(owner)?.records ?? 0)) idleRounds = Infinity
       message = step.reply
     }
-    return { received, sent, complete: sent + received === listed, roundTrips, messageBytes }
+    return { received, sent, complete: sent + received === listed, isRefused, roundTrips, messageBytes }
   }
 
   async #send(
@@ -214,9 +233,9 @@ export class Reconcile {
     owner: IdentityId,
     have: readonly RecordRef[],
     signal: AbortSignal,
-  ): Promise<number> {
+  ): Promise<Moved> {
     const { rpc, store, receipts, announceTo } = this.#parts
-    let held = 0
+    let [moved, isRefused] = [0, false]
     let batch: { id: RecordId; bytes: Uint8Array }[] = []
     let bytes = 0
     const flush = async (): Promise<void> => {
@@ -227,24 +246,26 @@ export class Reconcile {
       )
       for (const [i, answer] of answers.entries()) {
         if (answer === 'held') {
-          held++
+          moved++
           receipts.confirm((batch[i] as { id: RecordId }).id, node)
         } else if (answer === 'later') announceTo(node, owner)
       }
+      isRefused = answers.length > 0 && answers.every((answer) => answer === 'later')
       batch = []
       bytes = 0
     }
-    for (let start = 0; start < have.length; start += pushRecordsMax) {
+    for (let start = 0; start < have.length && !isRefused; start += pushRecordsMax) {
       for (const stored of await store.records.getMany(owner, have.slice(start, start + pushRecordsMax))) {
         if (stored === undefined) continue // deleted meanwhile
         if (bytes + stored.bytes.length + 5 > messageBytesMax || batch.length === pushRecordsMax)
           await flush()
+        if (isRefused) break
         batch.push({ id: stored.ref.id, bytes: stored.bytes })
         bytes += stored.bytes.length + 5
       }
     }
     await flush()
-    return held
+    return { moved, isRefused }
   }
 
   async #receive(
@@ -252,11 +273,11 @@ export class Reconcile {
     owner: IdentityId,
     need: readonly RecordId[],
     signal: AbortSignal,
-  ): Promise<number> {
+  ): Promise<Moved> {
     const { rpc, ingest, log } = this.#parts
-    let received = 0
+    let [moved, isRefused] = [0, false]
     let wanted = [...need]
-    while (wanted.length > 0) {
+    while (wanted.length > 0 && !isRefused) {
       const ids = wanted.slice(0, pushRecordsMax)
       const reply = await rpc.request(node, 'shard/fetch', encodeFetch({ owner, ids }), {
         signal,
@@ -265,13 +286,21 @@ export class Reconcile {
       const records = decodeFetched(reply)
       const brought = ids.flatMap((_, i) => records[i] ?? [])
       if (brought.length === 0) break // the other side dropped them, or does not keep its word
-      for (const outcome of await ingest.accept(brought, { from: 'peer', node })) {
-        if (outcome.outcome !== 'refused') received++
-        else log.warn('reconcile.refused', { node, code: outcome.code, message: outcome.message })
-      }
+      const outcomes = await ingest.accept(brought, { from: 'peer', node })
+      const refusals = outcomes.filter((one) => one.outcome === 'refused')
+      moved += outcomes.length - refusals.length
+      isRefused = refusals.length === outcomes.length && refusals.every(({ code }) => passing.has(code))
+      const [first] = refusals
+      if (first !== undefined)
+        log.warn('reconcile.refused', {
+          node,
+          records: refusals.length,
+          code: first.code,
+          message: first.message,
+        })
       wanted = [...ids.filter((_, i) => records[i] === undefined), ...wanted.slice(pushRecordsMax)]
     }
-    return received
+    return { moved, isRefused }
   }
 
   async #compare(from: NodeId, body: Uint8Array): Promise<Uint8Array> {

@@ -114,6 +114,7 @@ async function openReplica({
   const nothing = (): void => {}
   const reconcile = new Reconcile({
     ...base,
+    config: { reconcileEveryMs: 20_000 },
     replicaSets,
     digests,
     receipts: new Receipts(clock),

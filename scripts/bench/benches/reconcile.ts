@@ -267,6 +267,7 @@ async function openHolder(crypto: CryptoProvider, folder: string, host: string) 
   }
   const reconcile = new Reconcile({
     ...parts,
+    config: { reconcileEveryMs: 3_600_000 },
     announceTo: () => {},
     answer: () => {},
     isComing: () => false,
