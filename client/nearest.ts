@@ -197,6 +197,7 @@ export class Nearest implements Transport {
 
   readonly #callNearest: Transport['call'] = async (operation, request, options = {}) => {
     let refreshed = false
+    let lagged = 0
     for (let tries = 0; ; tries++) {
       const member = await this.#ensure(options)
       try {
@@ -207,9 +208,13 @@ export class Nearest implements Transport {
         if (away.has(error.code)) {
           this.#lose(member, error)
           if (tries >= Math.max(1, this.#members.length)) throw error
-        } else if (error.code === 'LAGGING' && tries < laggingTriesMax)
-          await this.#clock.sleep(laggingWaitMs, options.signal)
-        else if (error.code === 'NOT_HOSTED' && this.#chain !== undefined && !refreshed) {
+        } else if (error.code === 'LAGGING') {
+          if (++lagged % laggingTriesMax !== 0) await this.#clock.sleep(laggingWaitMs, options.signal)
+          // Who is still being filled says so until it has everything: another may have it now.
+          else if (this.#warm !== undefined && lagged < laggingTriesMax * this.#members.length)
+            this.#lose(member, error)
+          else throw error
+        } else if (error.code === 'NOT_HOSTED' && this.#chain !== undefined && !refreshed) {
           refreshed = true
           await this.refresh(options)
         } else throw error

@@ -349,7 +349,10 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     }),
     ...recordOperations({ clock, identities, ingest, replication }),
     ...search.operations,
-    ...readOperations({ clock, store, hosting, identities, schemas, streams, views, live }),
+    ...readOperations({
+      ...{ clock, store, hosting, identities, schemas, streams, views, live },
+      isJoining: (owner) => replication.isJoining(owner),
+    }),
     ...blobOperations({ crypto, clock, blobs, hosting, identities, copies: blobCopies, uploads }),
     ...placementOperations({
       config: config.hosting,

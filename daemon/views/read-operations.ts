@@ -30,6 +30,8 @@ export interface ReadOperationsParts {
   readonly streams: Streams
   readonly views: Views
   readonly live: Live
+  /** Was given a seat lately, and has not everything yet. */
+  readonly isJoining: (owner: IdentityId) => boolean
 }
 
 type Names = 'record.get' | 'record.list' | 'view.get' | 'feed.list' | 'follower.list' | 'live.open'
@@ -50,12 +52,18 @@ async function requireCollection(schemas: Schemas, app: string, collection: stri
 
 /** Reading: pages, feeds, lists, single items, and what is live. Strangers get public sections and no feed. */
 export function readOperations(parts: ReadOperationsParts): Pick<Operations, Names> {
-  const { clock, store, hosting, identities, schemas, streams, views, live } = parts
+  const { clock, store, hosting, identities, schemas, streams, views, live, isJoining } = parts
 
+  /** Part of a shard looks like a small one. Whoever lives here sees what there is: it may be all that is left. */
+  const requireWhole = (owner: IdentityId): void => {
+    if (hosting.get(owner)?.person === false && isJoining(owner))
+      throw new OnehopError('LAGGING', `the shard of ${toHex(owner)} is still on its way here`)
+  }
   const check = async (owner: IdentityId, seen: RequestOf<'record.get'>['seen']): Promise<void> => {
     if (!hosting.has(owner)) {
       throw new OnehopError('NOT_HOSTED', `this node does not hold the shard of ${toHex(owner)}`)
     }
+    requireWhole(owner)
     for (const { device, intervals } of seen ?? []) await checkSeen(store, owner, device, intervals)
   }
   const audienceOf = ({ caller }: Call, owner: IdentityId, app: string, collection?: string): Audience =>
@@ -132,7 +140,8 @@ export function readOperations(parts: ReadOperationsParts): Pick<Operations, Nam
     },
 
     async 'view.get'({ owner, app, view, limit, before, after, seen }, call) {
-      if (seen !== undefined) await check(owner, seen)
+      if (seen === undefined) requireWhole(owner)
+      else await check(owner, seen)
       return views.answer({
         owner,
         app,
@@ -176,7 +185,10 @@ export function readOperations(parts: ReadOperationsParts): Pick<Operations, Nam
       return streams.followersOf({ app, author: owner, after }, signal)
     },
 
-    'live.open': (request, call) => live.open(request, call),
+    'live.open': async (request, call) => {
+      requireWhole(request.owner)
+      return live.open(request, call)
+    },
   }
 }
 

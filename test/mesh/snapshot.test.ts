@@ -105,6 +105,25 @@ test('cut after a page and restarted it goes on there; what is written meanwhile
   await mesh.until(() => isWhole({ mesh, other: again }, ada.id), 20_000)
 }, 60_000)
 
+test('while it is being filled it shows none of it, and all once it is whole', async () => {
+  const { mesh, home, other, ada, pages, isAll } = await story()
+  await using _ = mesh
+  mesh.holdBack((from, __, method) => from === other.id && method === 'shard/snapshot' && pages.length > 0)
+  await mesh.wait(ada.place(home, 1))
+  await mesh.until(() => other.store.shards.get(ada.id)?.records === pageRecords, 20_000)
+  const place = { owner: ada.id, app: microblog.id }
+  const follows = { ...place, collection: 'follows' }
+  const reads: readonly (() => Promise<unknown>)[] = [
+    () => other.call('record.get', { ...follows, keys: [new Uint8Array(32).fill(8)] }),
+    () => other.call('record.list', follows),
+    () => other.call('view.get', { ...place, view: 'person' }),
+  ]
+  for (const read of reads) await expect(mesh.wait(read())).rejects.toMatchObject({ code: 'LAGGING' })
+  mesh.holdBack(undefined)
+  await mesh.until(async () => isAll() && (await isWhole({ mesh, other }, ada.id)), 30_000)
+  for (const read of reads) await mesh.wait(read())
+}, 60_000)
+
 test('an answerer that repeats itself for ever, leaves out or forges is found out, and the copy is whole none the less', async () => {
   const lies: Alter[] = [
     // The same page again and again.

@@ -17,8 +17,8 @@ export interface FakeNode {
   readonly transport: Transport
   readonly calls: string[]
   delayMs: number
-  /** up: answers; gone: refuses at once; silent: never answers. */
-  state: 'up' | 'gone' | 'silent'
+  /** up: answers; gone: refuses at once; silent: never answers; filling: has not all of the records yet. */
+  state: 'up' | 'gone' | 'silent' | 'filling'
 }
 
 /** A node that is a few functions, as far away as one likes. */
@@ -42,6 +42,8 @@ export function createFakeNode(address: string, clock: Clock, delayMs: number, h
         calls.push(operation)
         if (node.state === 'gone') throw new OnehopError('UNREACHABLE', 'gone')
         await wait(node.state === 'silent' ? Number.MAX_SAFE_INTEGER : node.delayMs, options)
+        if (node.state === 'filling' && operation.startsWith('record.'))
+          throw new OnehopError('LAGGING', 'on its way')
         const handler = handlers[operation] as ((of: RequestOf<N>) => ReplyOf<N>) | undefined
         if (handler === undefined) throw new OnehopError('NOT_FOUND', operation)
         return handler(request)

@@ -187,6 +187,18 @@ test('a member that is only slow is kept', async () => {
   await within(nearest.close())
 })
 
+test('a member that is still being filled is asked again for two seconds, and then another', async () => {
+  const { at, find, ask, within } = neighbourhood()
+  const { value: nearest } = await within(find())
+  at(1).state = 'filling'
+  const { tookMs } = await within(ask(nearest))
+  expect(tookMs).toBeLessThan(2_500)
+  expect(nearest.address).toBe('http://127.0.0.3:802')
+  for (const i of [0, 2]) at(i).state = 'filling'
+  await expect(within(ask(nearest))).rejects.toMatchObject({ code: 'LAGGING' })
+  await within(nearest.close())
+})
+
 test('goes on with the last member alive, and says UNREACHABLE when none is', async () => {
   const { find, ask, within, at } = neighbourhood()
   const { value: nearest } = await within(find())
