@@ -514,14 +514,16 @@ test('a port in use is named, with a way out', async () => {
   })
 })
 
-test('a store that another process has open is left alone', async () => {
-  await start()
+test('a store that another process has open is left alone, and that process named', async () => {
+  const { child } = await start()
   const state = join(home, '.local/state/onehop')
   // As if the file that says where it answers had been lost.
   rmSync(join(state, 'runtime.json'))
   const result = onehop(['start', '--json', '--no-pair'])
   expect(result.status).toBe(1)
-  expect(result.json()).toMatchObject({ error: { code: 'STORE_LOCKED' } })
+  expect(result.json()).toMatchObject({
+    error: { code: 'STORE_LOCKED', message: expect.stringContaining(`process ${child.pid}`) },
+  })
 })
 
 test('a state folder that cannot be written is told before anything is opened', () => {

@@ -34,6 +34,10 @@ test('flags over environment over file over defaults', () => {
   expect(config.state).toBe('/nowhere/state/onehop')
 })
 
+test('strangers get nothing unless somebody says so', () => {
+  expect(loadConfig({ environment: home, flags: [] }).hosting.offerTo).toBe('nobody')
+})
+
 test.each([
   ['{"listen":{"http":70000}}', 'listen.http', 'file'],
   ['{"listne":{}}', 'listne', 'file'],

@@ -214,6 +214,39 @@ describe('choice of holders', () => {
     }
   })
 
+  test('whoever comes or goes moves only the shards that it wins or held, and of each next to nobody else', () => {
+    let [must, moved] = [0, 0]
+    const box = fc.record({
+      node: fc.uint8Array({ minLength: 32, maxLength: 32 }),
+      weight: fc.constantFrom(1, 2, 10),
+      operator: fc.nat(60).map(String),
+      prefixes: fc.nat(60).map((n) => [String(n)]),
+      region: fc.constantFrom('/geo/africa/ng', '/geo/africa/ke', '/geo/europe/de'),
+    })
+    const boxes = fc.uniqueArray(box, { minLength: 20, maxLength: 60, selector: ({ node }) => node.join() })
+    fc.assert(
+      fc.property(boxes, fc.nat(1_000), (all, drawn) => {
+        const [here, one] = all as readonly Candidate[] as readonly [Candidate, Candidate]
+        const others = all.slice(2)
+        for (let n = 0; n < 20; n++) {
+          const shard = crypto.sha256(utf8(`shard ${drawn} ${n}`))
+          const choose = (from: readonly Candidate[]) =>
+            chooseHolders(crypto.sha256, shard, from, { count: 3, held: [here], near: here.region })
+          const [without, withIt] = [choose(others), choose([...others, one])]
+          if (!withIt.includes(one)) expect(withIt).toEqual(without)
+          else {
+            must++
+            moved += without.filter((other) => !withIt.includes(other)).length
+          }
+        }
+      }),
+      { numRuns: 60, seed: 1 },
+    )
+    expect(must).toBeGreaterThan(30)
+    // Its failure domain may shut out somebody else, whose place is another's then.
+    expect(moved / must).toBeLessThan(1.2)
+  })
+
   test('a weight of two wins about twice as often', () => {
     const pair = [
       { ...home, operator: 'a', prefixes: [], node: seed(1), weight: 2 },

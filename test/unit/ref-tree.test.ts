@@ -94,3 +94,17 @@ test('a write changes the pages of one path, whatever the number of records', as
   expect(batch.writes.length).toBeLessThanOrEqual(8)
   expect(batch.bytes).toBeLessThan(12_000)
 })
+
+test('comparing a large set with an equal one reads the path to a bound, whatever the number of records', async () => {
+  const kv = new MemoryKv()
+  const tree = new RefTree(kv, shard)
+  for (let i = 0; i < 100_000; i++)
+    tree.insert(encodeRef({ clock: BigInt(i), id: (refs[i % refs.length] as RecordRef).id }))
+  await commit(kv, tree)
+  const read: Uint8Array[] = []
+  const cold = new RefTree({ get: (key) => (read.push(key), kv.get(key)) }, shard)
+  const until = cold.lowerBound({ clock: 99_000n, prefix: new Uint8Array(0) })
+  expect(until).toBe(99_000)
+  cold.sum(0, until)
+  expect(read.length).toBeLessThanOrEqual(8)
+})
