@@ -4,6 +4,7 @@ import { unpackChain } from '../../protocol/placement/chain.ts'
 import { clockMax } from '../../protocol/record/header.ts'
 import { Digests } from '../../daemon/replication/digests.ts'
 import type { MeshNode } from '../support/mesh.ts'
+import { plainText } from './forgers.ts'
 import { isWholeOn } from './wholeness.ts'
 import { copiesWanted, namesOn, type World } from './world.ts'
 import type { SimPerson } from './writer.ts'
@@ -12,6 +13,16 @@ import type { SimPerson } from './writer.ts'
 export async function checkHealed(world: World): Promise<string[]> {
   const problems: string[] = []
   for (const person of world.people) problems.push(...(await checkShard(world, person)))
+  return problems
+}
+
+/** Nothing lies on a disk that should have been sealed. */
+export async function checkSealed({ mesh }: World): Promise<string[]> {
+  const plain = Buffer.from(plainText)
+  const problems: string[] = []
+  for (const { index } of mesh.nodes)
+    if ((await mesh.onDisk(index)).some((bytes) => Buffer.from(bytes).includes(plain)))
+      problems.push(`node ${index} has in the open what is private`)
   return problems
 }
 

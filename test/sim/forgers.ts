@@ -9,11 +9,14 @@ import type { MeshNode } from '../support/mesh.ts'
 import { holdersOf, type World } from './world.ts'
 import { Writer, type SimPerson } from './writer.ts'
 
-const kinds = ['signature', 'S+L', 'section', 'stranger', 'foreign', 'ahead', 'old'] as const
+const kinds = ['signature', 'S+L', 'section', 'stranger', 'foreign', 'ahead', 'old', 'plain'] as const
 export type Forgery = (typeof kinds)[number]
 
 /** Beyond what a record may be old when it is written. */
 const oldMs = 61 * 86_400_000
+
+/** What a faulty app writes into a private collection as it is: on no disk. */
+export const plainText = 'nobody seals what this app writes'
 
 /** Who try to get in what does not belong there: as an app, or as another node that brings it. All of it is refused. */
 export class Forgers {
@@ -25,6 +28,7 @@ export class Forgers {
     foreign: 0,
     ahead: 0,
     old: 0,
+    plain: 0,
   }
   readonly #world: World
   readonly #nowMs: (node: MeshNode) => number
@@ -49,11 +53,16 @@ export class Forgers {
     if (bytes === undefined) return
     this.counts[kind]++
     const sender = draw.pick(mesh.nodes)
-    // How old a record may be is for whoever it is written at: others bring what is older.
+    // How old a record may be, and what an app may write, is for whoever it is written at: others bring what was taken.
     // A liar says of all that it keeps it.
     const isHeard = !this.#world.lied.has(node.index)
     const asPeer =
-      kind !== 'old' && isHeard && sender !== node && this.#world.up.has(sender.index) && draw.chance(0.5)
+      kind !== 'old' &&
+      kind !== 'plain' &&
+      isHeard &&
+      sender !== node &&
+      this.#world.up.has(sender.index) &&
+      draw.chance(0.5)
     const told = asPeer ? this.#bring(sender, node, bytes) : this.#write(node, bytes)
     const skewMs = this.#skewMs(node)
     told.then(
@@ -104,6 +113,12 @@ export class Forgers {
         return this.#post(person.wrongClock, nowMs + this.#world.pace.aheadMs)
       case 'old':
         return this.#post(person.wrongClock, nowMs - oldMs)
+      case 'plain': {
+        // Under its own name it is refused for that; under a blinded one for what is in it.
+        const name = draw.chance(0.5) ? 'notes' : `~${'n'.repeat(43)}`
+        const [key, value] = [mesh.random.bytes(32), { text: plainText }]
+        return person.wrongClock.signDated('notes', key, 'put', value, clockOf(nowMs), name).bytes
+      }
     }
   }
 

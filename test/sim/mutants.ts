@@ -51,6 +51,12 @@ export const mutants: readonly Mutant[] = [
     find: 'clockMs(header.clock) < nowMs - ageMsMax',
     replace: 'clockMs(header.clock) < nowMs - 100 * ageMsMax',
   },
+  {
+    name: 'a private collection may be written in the open',
+    file: 'daemon/client-rules.ts',
+    find: 'return open < 0',
+    replace: 'return open < 1',
+  },
   // What is shown
   {
     name: 'the lower clock wins',

@@ -1,6 +1,6 @@
 import { toHex } from '../../protocol/bytes.ts'
 import { systemClock } from '../../daemon/clock.ts'
-import { checkHealed } from './checks.ts'
+import { checkHealed, checkSealed } from './checks.ts'
 import { Clients } from './clients.ts'
 import { demandAll } from './demands.ts'
 import { Faults, type FaultKind } from './faults.ts'
@@ -103,6 +103,7 @@ export async function simulate({
   }
   const healedS = (mesh.clock.monotonicMs() - healedMs) / 1_000
   failures.push(...problems, ...(problems.length === 0 && !isOver() ? await demandAll(world) : []))
+  failures.push(...(await checkSealed(world)))
   await noteStores(world)
   await mesh[Symbol.asyncDispose]()
   return {

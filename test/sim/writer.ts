@@ -16,7 +16,7 @@ export interface Written {
   readonly bytes: Uint8Array
 }
 
-/** One device of a person, with its own numbers and clock. */
+/** One device of a person, with its own numbers and clock. It seals nothing. */
 export class Writer {
   readonly owner: Uint8Array
   readonly #author: Uint8Array
@@ -48,6 +48,7 @@ export class Writer {
     operation: 'put' | 'delete',
     value: Fields,
     clock: bigint,
+    as = name,
   ): Written {
     const collection = microblog.collections.get(name)
     if (collection === undefined) throw new Error(`no collection ${name}`)
@@ -57,7 +58,7 @@ export class Writer {
         owner: this.owner,
         author: this.#author,
         app: microblog.id,
-        collection: name,
+        collection: as,
         key,
         merge: collection.merge,
         number: ++this.#number,
@@ -65,7 +66,13 @@ export class Writer {
         operation,
         schema: microblog.hash,
         expiresMs: undefined,
-        sections: operation === 'delete' ? [] : planSections(microblog, name, value as never),
+        sections:
+          operation === 'delete'
+            ? []
+            : planSections(microblog, name, value as never).map((one) => ({
+                ...one,
+                audience: 'public' as const,
+              })),
       },
       this.#device.seed,
     )
