@@ -68,8 +68,9 @@ describe.skipIf(missing !== undefined)('the dashboard of a node with a neighbour
       getsBytes: 5 * 2 ** 30,
     })
     const row = panel.getByRole('listitem').filter({ hasText: 'Ben' })
-    await row.getByText('5.0 GB for 5.0 GB').waitFor()
-    await row.getByText('keeps 1 shard').waitFor()
+    await row.getByText(/^5\.0 GB for 5\.0 GB, since \d/).waitFor()
+    await row.getByText(/^keeps 1 shard, [1-9]/).waitFor()
+    await row.getByRole('img', { name: 'here', exact: true }).waitFor()
     await row.getByText('you keep nothing').waitFor()
 
     await panel.getByText('I was invited', { exact: true }).click()
@@ -113,6 +114,8 @@ describe.skipIf(missing !== undefined)('the dashboard of a node with a neighbour
     await row.getByRole('img', { name: new RegExp(`^${name}: away for `) }).waitFor()
     await row.getByText('1 of 2 copies').waitFor()
     await page.getByText('0 connected, 1 known').waitFor()
+    const friend = page.getByRole('listitem').filter({ hasText: 'since' })
+    await friend.getByRole('img', { name: /^away for / }).waitFor()
   })
 
   test('the page threw nothing, kept to its policy and asked nobody but its node', () => {
