@@ -351,7 +351,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     ...search.operations,
     ...readOperations({
       ...{ clock, store, hosting, identities, schemas, streams, views, live },
-      isJoining: (owner) => replication.isJoining(owner),
+      isAwaiting: (owner) => replication.isAwaiting(owner),
     }),
     ...blobOperations({ crypto, clock, blobs, hosting, identities, copies: blobCopies, uploads }),
     ...placementOperations({

@@ -57,13 +57,20 @@ export async function openStateFolder(
       `cannot write the state folder ${path}: ${(cause as Error).message}`,
       {
         cause,
-        ...(['EEXIST', 'ENOTDIR'].includes((cause as NodeJS.ErrnoException).code ?? '')
-          ? { help: 'Name a folder, not a file: --state DIR.' }
-          : {}),
+        ...helpFor((cause as NodeJS.ErrnoException).code),
       },
     )
   }
   return { ...statePaths(path), seed: await secretFile(statePaths(path).nodeKey, random, keyFile) }
+}
+
+/** Where the right to write is not what is missing. */
+function helpFor(code: string | undefined): { readonly help: string } | undefined {
+  if (code === 'EEXIST' || code === 'ENOTDIR') return { help: 'Name a folder, not a file: --state DIR.' }
+  if (code !== 'EROFS') return undefined
+  return {
+    help: 'The disk is mounted read-only. Look at it (dmesg), mount it for writing, or copy the folder to another and start there: --state DIR.',
+  }
 }
 
 async function secretFile(path: string, random: Random, keyFile: KeyFileSeal): Promise<Uint8Array> {

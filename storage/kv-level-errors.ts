@@ -3,7 +3,7 @@ import type { ErrorCode } from '../protocol/errors.ts'
 
 /** A card that wears out turns itself read-only, or its file system does after the first fault. */
 const failingDisk =
-  'Look at the disk (dmesg): mount it for writing, or copy the state folder to another. Reads go on meanwhile.'
+  'Look at the disk (dmesg): mount it for writing, or copy the state folder to another. A node that runs goes on reading.'
 
 /** What LevelDB and the file system say, as one of our codes. LevelDB gives its reasons as text only. */
 export function asStoreError(cause: unknown, location: string, holderPid?: number): OnehopError {

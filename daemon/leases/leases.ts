@@ -167,7 +167,9 @@ export class Leases {
       toHex(lease.home) === this.#parts.rpc.self &&
       equalBytes(lease.owner, ask.owner) &&
       equalBytes(lease.shard, ask.shard) &&
-      lease.bytes >= ask.bytes
+      lease.bytes >= ask.bytes &&
+      // A holder that refused some records would be behind for ever.
+      lease.largestRecordBytes >= limits.recordBytesMax
     return fits ? packed : undefined
   }
 

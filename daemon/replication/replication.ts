@@ -192,6 +192,12 @@ export class Replication {
     return this.#joining.has(owner)
   }
 
+  /** It joined, and somebody is heard who may have more. */
+  isAwaiting(owner: IdentityId): boolean {
+    const isHeard = (node: NodeId): boolean => !this.#parts.neighbours.isSuspect(node)
+    return this.isJoining(owner) && this.holders.others(owner).some(isHeard)
+  }
+
   /** Those who held the shard before its home was here, as far as they have a seat still. */
   sourcesLeft(owner: IdentityId): readonly NodeId[] {
     const others = this.holders.others(owner)

@@ -30,8 +30,8 @@ export interface ReadOperationsParts {
   readonly streams: Streams
   readonly views: Views
   readonly live: Live
-  /** Was given a seat lately, and has not everything yet. */
-  readonly isJoining: (owner: IdentityId) => boolean
+  /** This node was given a seat lately, and others may have more. */
+  readonly isAwaiting: (owner: IdentityId) => boolean
 }
 
 type Names = 'record.get' | 'record.list' | 'view.get' | 'feed.list' | 'follower.list' | 'live.open'
@@ -52,11 +52,11 @@ async function requireCollection(schemas: Schemas, app: string, collection: stri
 
 /** Reading: pages, feeds, lists, single items, and what is live. Strangers get public sections and no feed. */
 export function readOperations(parts: ReadOperationsParts): Pick<Operations, Names> {
-  const { clock, store, hosting, identities, schemas, streams, views, live, isJoining } = parts
+  const { clock, store, hosting, identities, schemas, streams, views, live, isAwaiting } = parts
 
   /** Part of a shard looks like a small one. Whoever lives here sees what there is: it may be all that is left. */
   const requireWhole = (owner: IdentityId): void => {
-    if (hosting.get(owner)?.person === false && isJoining(owner))
+    if (hosting.get(owner)?.person === false && isAwaiting(owner))
       throw new OnehopError('LAGGING', `the shard of ${toHex(owner)} is still on its way here`)
   }
   const check = async (owner: IdentityId, seen: RequestOf<'record.get'>['seen']): Promise<void> => {

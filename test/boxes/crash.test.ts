@@ -1,9 +1,15 @@
+import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
-import { crash } from '../crash/crashes.ts'
+import { loadCrypto } from '../../daemon/crypto/index.ts'
+import { Box } from '../crash/box.ts'
+import { crash, moveIn } from '../crash/crashes.ts'
 import { fillDisk, mountsHere } from '../crash/disk-full.ts'
+import { createSimPerson } from '../sim/writer.ts'
+
+const bin = resolve(import.meta.dirname, '../../dist/cli/bin.js')
 
 /** `npm run crash -- --cycles 500` is the whole of it. */
 test('boxes killed twenty times in the middle of their work lose nothing that they acknowledged', async () => {
@@ -27,6 +33,47 @@ test.runIf(mountsHere())(
       expect(refused).toBeGreaterThan(0)
       expect(acknowledged).toBeGreaterThan(1_000)
     } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  },
+  120_000,
+)
+
+test.runIf(mountsHere())(
+  'a box whose disk turned read-only while it was off says so, and goes on once it takes writes again',
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'onehop-read-only-'))
+    const mount = (...options: readonly string[]): void =>
+      void execFileSync('mount', ['-t', 'tmpfs', ...options, 'tmpfs', folder])
+    mount('-o', 'size=64m')
+    const box = await Box.make(folder, 0)
+    try {
+      const person = createSimPerson(await loadCrypto())
+      await box.start()
+      await moveIn(box, person, 0)
+      const { owner } = person
+      const written = person.writers[0]?.sign('posts', new Uint8Array(0), 'put', { text: 'here' }, Date.now())
+      await box.call('record.put', { records: [written?.bytes as Uint8Array] })
+      await box.end('SIGTERM')
+      mount('-o', 'remount,ro')
+      const { status, stderr } = spawnSync(process.execPath, [
+        bin,
+        'start',
+        '--no-pair',
+        '--state',
+        box.state,
+      ])
+      expect([status, stderr.toString()]).toEqual([
+        1,
+        expect.stringMatching(/STORE_UNWRITABLE[^]*mounted read-only[^]*--state DIR/),
+      ])
+      mount('-o', 'remount,rw')
+      await box.start()
+      const ids = [written?.record.id as Uint8Array]
+      expect(await box.call('record.status', { owner, ids })).toMatchObject({ copies: [1] })
+    } finally {
+      await box.end('SIGKILL')
+      execFileSync('umount', ['--lazy', folder])
       rmSync(folder, { recursive: true, force: true })
     }
   },

@@ -2,10 +2,17 @@
 import { expect, test } from 'vitest'
 import { microblog } from '../../client/microblog.ts'
 import { encode } from '../../protocol/codec.ts'
-import { toHex } from '../../protocol/bytes.ts'
-import { decodeHello, decodeLeases, encodeLeases } from '../../protocol/placement/messages.ts'
+import { fromHex, toHex } from '../../protocol/bytes.ts'
+import { limits } from '../../protocol/limits.ts'
+import { signLease } from '../../protocol/placement/lease.ts'
+import {
+  decodeHello,
+  decodeLeaseAsks,
+  decodeLeases,
+  encodeLeases,
+} from '../../protocol/placement/messages.ts'
 import { leaseAsk } from '../support/lease-ask.ts'
-import { createMesh, type MeshNode } from '../support/mesh.ts'
+import { createMesh, meshNodeSeed, type MeshNode } from '../support/mesh.ts'
 import { Resident } from '../support/resident.ts'
 import { helloOf } from '../support/street.ts'
 
@@ -151,4 +158,32 @@ test('where one refuses what it offered the next best are asked', async () => {
   for (const { index } of mesh.nodes) mesh.lie(index, refuses)
   expect(await mesh.wait(ada.place(home, 2))).toBe(3)
   expect(refusals).toBeLessThan(0)
+})
+
+test('one who would refuse some records is given no seat', async () => {
+  await using mesh = await createMesh(2)
+  await mesh.clock.advance(3_000)
+  const [home, other] = mesh.nodes as [MeshNode, MeshNode]
+  const ada = new Resident(mesh, microblog)
+  await mesh.wait(ada.moveIn(home))
+  const node = fromHex(other.id, 32) as Uint8Array
+  let largestRecordBytes: number = limits.recordBytesMax - 1
+  mesh.lie(1, (method, body) => {
+    if (method !== 'shard/lease') return undefined
+    const leases = decodeLeaseAsks(body).map(({ owner, shard, bytes, lastsMs, signature }) => {
+      const terms = { host: node, owner, shard, home: fromHex(home.id, 32) as Uint8Array }
+      const asked = { ...terms, askedBytes: bytes, askedMs: lastsMs }
+      const granted = {
+        bytes,
+        largestRecordBytes,
+        bytesPerDay: bytes,
+        expiresMs: mesh.clock.nowMs() + 60_000,
+      }
+      return signLease(mesh.crypto, { ...asked, ...granted }, signature, meshNodeSeed(mesh.crypto, 1))
+    })
+    return encodeLeases(leases)
+  })
+  expect(await mesh.wait(ada.place(home, 1))).toBe(1)
+  largestRecordBytes++
+  expect(await mesh.wait(ada.place(home, 1))).toBe(2)
 })

@@ -124,6 +124,20 @@ test('while it is being filled it shows none of it, and all once it is whole', a
   for (const read of reads) await mesh.wait(read())
 }, 60_000)
 
+test('what it has is shown where nobody else is left', async () => {
+  const { mesh, home, other, ada, pages } = await story()
+  await using _ = mesh
+  mesh.holdBack((from, __, method) => from === other.id && method === 'shard/snapshot' && pages.length > 0)
+  await mesh.wait(other.call('schema.put', { schema: microblog.bytes }))
+  await mesh.wait(ada.place(home, 1))
+  await mesh.until(() => other.store.shards.get(ada.id)?.records === pageRecords, 20_000)
+  const read = () => other.call('view.get', { owner: ada.id, app: microblog.id, view: 'person' })
+  await expect(mesh.wait(read())).rejects.toMatchObject({ code: 'LAGGING' })
+  await mesh.close(home.index)
+  await mesh.clock.advance(15_000)
+  await mesh.wait(read())
+}, 60_000)
+
 test('an answerer that repeats itself for ever, leaves out or forges is found out, and the copy is whole none the less', async () => {
   const lies: Alter[] = [
     // The same page again and again.

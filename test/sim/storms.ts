@@ -4,12 +4,28 @@ import type { NodeId } from '../../daemon/net/rpc.ts'
 const windowMs = 10_000
 /** All that two nodes have to say to each other in a busy story is a third of it. */
 const requestsMax = 200
+/** What a node has asked for and not heard yet, of all others together: it grows without end where what comes is not waited for. */
+const underWayMax = 300
 
 /** Counts what nodes ask each other: something that is asked again at once, for ever, converges all the same and eats a box. */
 export class Storms {
   /** By pair of nodes, then by method. */
   readonly #counts = new Map<string, Map<string, number>>()
   #startedMs = 0
+  /** By node. */
+  readonly #underWay = new Map<NodeId, number>()
+
+  /** What is wrong, if it waits for too much. */
+  began(from: NodeId, method: string): string | undefined {
+    const count = (this.#underWay.get(from) ?? 0) + 1
+    this.#underWay.set(from, count)
+    if (count !== underWayMax + 1) return undefined
+    return `${from.slice(0, 8)} waits for more than ${underWayMax} answers, the last for ${method}`
+  }
+
+  ended(from: NodeId): void {
+    this.#underWay.set(from, (this.#underWay.get(from) ?? 0) - 1)
+  }
 
   /** What is wrong, if this request is one too many. */
   asked(nowMs: number, from: NodeId, to: NodeId, method: string): string | undefined {

@@ -68,10 +68,12 @@ export async function createWorld(seed: number, pace: Pace, keepTrace: boolean):
       noted.trace === undefined ? 0 : disk.chance(0.02) ? disk.between(20, 100) : disk.between(0.5, 5),
     onJoin: (place, index) => void places.set(index, place),
     onRequest: (from, to, method) => {
+      const crowd = storms.began(from, method)
       if (noted.trace === undefined) return
       const storm = storms.asked(mesh.clock.monotonicMs() / pace.scale, from, to, method)
-      if (storm !== undefined) failures.push(storm)
+      failures.push(...[crowd, storm].filter((one) => one !== undefined))
     },
+    onRequestEnd: (from) => storms.ended(from),
   })
   const trace = new Trace(() => mesh.clock.monotonicMs(), keepTrace)
   noted.trace = trace

@@ -41,6 +41,8 @@ export interface MeshOptions {
   readonly onJoin?: (network: MemoryNode, index: number) => void
   /** Sees every request that a node makes. */
   readonly onRequest?: (from: NodeId, to: NodeId, method: string) => void
+  /** Sees that it was answered, or failed. */
+  readonly onRequestEnd?: (from: NodeId) => void
   /** The i-th node's settings. */
   readonly config?: (index: number) => MeshConfig
   /** What one peer may cost each node. */
@@ -192,6 +194,7 @@ export async function createMesh(count: number, options: MeshOptions = {}): Prom
             return rule?.(place.rpc.self, to, method) === true
           },
           (method, body) => lies.get(index)?.(method, body),
+          () => options.onRequestEnd?.(place.rpc.self),
         ),
       },
       ...(options.freeBytes === undefined ? {} : { freeBytes: async () => options.freeBytes?.() }),
@@ -316,14 +319,23 @@ async function callNode<N extends UnaryName>(
   return readReply(operation, decode(reply.bytes), 'cbor')
 }
 
-function heldBack(rpc: Rpc, isHeld: (to: NodeId, method: string) => boolean, lie: Lie): Rpc {
+function heldBack(
+  rpc: Rpc,
+  isHeld: (to: NodeId, method: string) => boolean,
+  lie: Lie,
+  onEnd: () => void,
+): Rpc {
   return {
     self: rpc.self,
     handle: (method, handler) =>
       rpc.handle(method, async (request) => lie(method, request.body) ?? handler(request)),
     async request(to, method, body, options) {
-      if (isHeld(to, method)) throw new OnehopError('UNREACHABLE', `${method} is held back`)
-      return rpc.request(to, method, body, options)
+      try {
+        if (isHeld(to, method)) throw new OnehopError('UNREACHABLE', `${method} is held back`)
+        return await rpc.request(to, method, body, options)
+      } finally {
+        onEnd()
+      }
     },
     connected: () => rpc.connected(),
     onPeer: (listener) => rpc.onPeer(listener),

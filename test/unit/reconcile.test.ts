@@ -48,6 +48,38 @@ const anyItem = fc.record({ clock: anyClock, id: fc.uint8Array({ minLength: 32, 
 const anyItems = (maxLength: number) =>
   fc.uniqueArray(anyItem, { maxLength, selector: ({ id }) => toHex(id), size: 'max' })
 
+/** What another implementation makes of the same three items: the tests of github.com/hoytech/negentropy (kotlin, at 7568ac1) state it. */
+const known = {
+  items: [
+    [1678011277n, 'eb6b05c2e3b008592ac666594d78ed83e7b9ab30f825b9b08878128f7500008c'],
+    [1678011278n, '39b916432333e069a4386917609215cc688eb99f06fed01aadc29b1b4b92d6f0'],
+    [1678011279n, 'abc81d58ebe3b9a87100d47f58bf15e9b1cbf62d38623f11d0f0d17179f5f3ba'],
+  ] as const,
+  /** Of the first, the first two, all three. */
+  fingerprints: [
+    '6d74e1212fcafc8a81d090f0ffbde8b0',
+    '96b26d110825d4b1805fc56988a3e65d',
+    'c15ce60f185fd24ae341076caa93daa5',
+  ],
+}
+
+describe('as Negentropy V1 elsewhere', () => {
+  const ours = setOf(known.items.map(([clock, id]) => ({ clock, id: fromHex(id, 32) as Uint8Array })))
+
+  it('makes the same fingerprints', () => {
+    expect([1, 2, 3].map((to) => toHex(ours.fingerprint(0, to)))).toEqual(known.fingerprints)
+  })
+
+  it('begins with the same bytes: version, one range to infinity, three ids in order', () => {
+    const ids = known.items.map(([, id]) => id).join('')
+    expect(toHex(createInitiator().initiate(ours))).toBe(`6100000203${ids}`)
+  })
+
+  it('answers another version with its own', () => {
+    expect(toHex(respond(ours, fromHex('62aabbccddeeff', 7) as Uint8Array))).toBe('61')
+  })
+})
+
 describe('reconciliation', () => {
   it('finds exactly the set difference, whatever the clocks', () => {
     fc.assert(
