@@ -25,7 +25,7 @@ export interface LeaseRenewalsParts {
   readonly hosting: Hosting
   readonly replicaSets: ReplicaSets
   readonly neighbours: Pick<Neighbours, 'awayMs'>
-  readonly placement: Pick<Placement, 'leads'>
+  readonly placement: Pick<Placement, 'leader' | 'leads'>
   readonly leases: Pick<Leases, 'ask'>
   readonly taken: TakenLeases
 }
@@ -56,8 +56,16 @@ export class LeaseRenewals {
 
   /** The host says that it does not hold a shard that it promised to: it is asked anew, whatever time is left. */
   lost(owner: IdentityId, host: NodeId): void {
-    if (this.#lost.size < lostMax && this.#parts.placement.leads(owner))
+    if (this.#lost.size < lostMax && this.#asks(owner, host))
       this.#lost.set(`${toHex(owner)} ${host}`, { owner, host })
+  }
+
+  /** Whoever speaks for the shard; of the one who does, the next. */
+  #asks(owner: IdentityId, host: NodeId): boolean {
+    const { neighbours, placement, replicaSets, rpc } = this.#parts
+    if (placement.leader(owner) !== host) return placement.leads(owner)
+    const isNext = (node: NodeId): boolean => node !== host && neighbours.awayMs(node) === 0
+    return replicaSets.members(owner).find(isNext) === rpc.self
   }
 
   async run(signal: AbortSignal): Promise<void> {

@@ -35,7 +35,7 @@ import type { Digests } from './digests.ts'
 import { findRefs } from './find-refs.ts'
 import type { Holders } from './holders.ts'
 import { ManyShards } from './many-shards.ts'
-import { passing } from './passing.ts'
+import { lacking } from './passing.ts'
 import type { Receipts } from './receipts.ts'
 import { Rests } from './rests.ts'
 import type { Snapshots } from './snapshots.ts'
@@ -289,7 +289,7 @@ export class Reconcile {
       const outcomes = await ingest.accept(brought, { from: 'peer', node })
       const refusals = outcomes.filter((one) => one.outcome === 'refused')
       moved += outcomes.length - refusals.length
-      isRefused = refusals.length === outcomes.length && refusals.every(({ code }) => passing.has(code))
+      isRefused = refusals.length === outcomes.length && refusals.every(({ code }) => lacking.has(code))
       const [first] = refusals
       if (first !== undefined)
         log.warn('reconcile.refused', {

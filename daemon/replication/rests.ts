@@ -10,6 +10,8 @@ interface Rest {
 }
 
 const firstMs = 4_000
+/** Space that comes back is found soon enough. */
+const longestMs = 5 * 60_000
 const restsMax = 32_768
 
 /**
@@ -21,9 +23,9 @@ export class Rests {
   readonly #longestMs: number
   readonly #all = new TwoHalves<Rest>(restsMax)
 
-  constructor(clock: Pick<Clock, 'monotonicMs'>, longestMs: number) {
+  constructor(clock: Pick<Clock, 'monotonicMs'>, reconcileEveryMs: number) {
     this.#clock = clock
-    this.#longestMs = longestMs
+    this.#longestMs = Math.min(longestMs, reconcileEveryMs)
   }
 
   isResting(node: NodeId, owner: IdentityId): boolean {

@@ -92,7 +92,8 @@ export function agreesToStep(
   const isGone = (seat: Seat): boolean => awayMs(seat) >= replaceAfterMs / 2
   const isListKept = step.standby.length + added.length >= before.standby.length
   const alive = step.members.filter((seat) => stays(seat) && !isGone(seat)).length - added.length
-  const isMissed = added.length === 0 || alive <= before.copies
+  // Beside a removal the number stays, whoever else this node takes for alive.
+  const isMissed = added.length === 0 || removed.length > 0 || alive <= before.copies
   return isListKept && isMissed && removed.every(isGone) && !added.some(isGone)
 }
 

@@ -1,6 +1,8 @@
 /** A box that lost its seat while it was cut off, and has what nobody else has. */
 import { expect, test } from 'vitest'
 import { microblog } from '../../client/microblog.ts'
+import { toHex } from '../../protocol/bytes.ts'
+import { unpackChain } from '../../protocol/placement/chain.ts'
 import { openStore } from '../../storage/store.ts'
 import { upload } from '../support/crossing.ts'
 import { createMesh, type Mesh, type MeshNode } from '../support/mesh.ts'
@@ -91,6 +93,28 @@ test('a box that lost what it promised is asked to promise anew, and has its cop
   await mesh.open(1)
   expect(records()).toBeUndefined()
   await mesh.until(() => records() === 5, 30 * 60_000)
+})
+
+test('so is the one who speaks for the shard while its home is away', async () => {
+  await using mesh = await createMesh(3, {
+    config: () => ({ hosting: { reconcileEveryMs: 60_000, replaceAfterMs: 24 * hourMs } }),
+  })
+  await mesh.clock.advance(3_000)
+  const ada = new Resident(mesh, microblog)
+  await mesh.wait(ada.moveIn(at(mesh, 0)))
+  expect(await mesh.wait(ada.place(at(mesh, 0), 2))).toBe(3)
+  for (let i = 0; i < 5; i++) await mesh.wait(ada.put(at(mesh, 0), 'posts', { text: `post ${i}` }))
+  const records = (index: number): number | undefined => at(mesh, index).store.shards.get(ada.id)?.records
+  await mesh.until(() => records(1) === 5 && records(2) === 5)
+  const { replicaSet } = await mesh.wait(at(mesh, 1).call('replica-set.get', { owner: ada.id }))
+  const next = toHex(unpackChain(mesh.crypto, replicaSet).newest.members[1]?.node as Uint8Array)
+  const leader = [1, 2].find((index) => at(mesh, index).id === next) as number
+  await mesh.close(0)
+  await mesh.wait(at(mesh, leader).call('admin.host.remove', { identities: [ada.id] }))
+  await mesh.wait(at(mesh, leader).store.documents.delete('lease-granted', ada.id))
+  await mesh.close(leader)
+  await mesh.open(leader)
+  await mesh.until(() => records(leader) === 5, 30 * 60_000)
 })
 
 test('who was away, lost its seat to another, came back and gave its copy up asks for nothing more, and nobody holds it against it', async () => {

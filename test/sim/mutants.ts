@@ -214,6 +214,12 @@ export const mutants: readonly Mutant[] = [
     replace: 'if (before !== undefined && document.length === 0) return equalBytes(before, document)',
   },
   {
+    name: 'half of the members are enough to put one out',
+    file: 'protocol/placement/replica-set.ts',
+    find: 'Math.floor(members / 2) + 1 : Math.min(2, members)',
+    replace: 'Math.floor(members / 2) : Math.min(2, members)',
+  },
+  {
     name: 'one signature is enough for any step',
     file: 'protocol/placement/replica-set.ts',
     find: 'Math.floor(members / 2) + 1 : Math.min(2, members)',

@@ -1,3 +1,4 @@
+import { wholeKind } from '../../daemon/hosting.ts'
 import { microblog } from '../../client/microblog.ts'
 import { fromHex, toHex } from '../../protocol/bytes.ts'
 import { encodeLog } from '../../protocol/identity/entry.ts'
@@ -65,6 +66,9 @@ export class Theft {
     const ids = unpackChain(mesh.crypto, replicaSet).newest.members.map(({ node }) => toHex(node))
     theft.holders = ids.map((id) => mesh.nodes.find((node) => node.id === id) as MeshNode)
     theft.bens = mesh.nodes.find(({ id, index }) => !ids.includes(id) && index !== 6) as MeshNode
+    // Those that are being filled show nothing.
+    const isWhole = ({ store }: MeshNode): boolean => store.documents.get(wholeKind, phone.id) !== undefined
+    await mesh.until(() => theft.holders.slice(1).every(isWhole), 30_000)
     await mesh.wait(ben.moveIn(theft.bens))
     await mesh.wait(ben.place(theft.bens, 0))
     await mesh.wait(ben.put(theft.bens, 'follows', { user: phone.id }))

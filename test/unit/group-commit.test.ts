@@ -93,7 +93,7 @@ test.each([
   await expect(store.records.put([numbered(3)], hosted)).rejects.toMatchObject({
     code: 'STORE_UNWRITABLE',
     message: `${words}: /state`,
-    help: expect.stringContaining('Reads go on'),
+    help: expect.stringContaining('goes on reading'),
   })
   const failure = { error: { code: 'STORE_UNWRITABLE' }, sinceMs: clock.monotonicMs() }
   expect(store.stats()).toMatchObject({ failure })

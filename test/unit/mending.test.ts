@@ -120,6 +120,10 @@ describe('mending', () => {
     expect(agreesToStep(one, set, away({}), replaceAfterMs)).toBe(false)
     expect(agreesToStep(one, set, away({ 3: 35 }), replaceAfterMs)).toBe(false)
     expect(agreesToStep(one, { ...set, copies: 4 }, away({}), replaceAfterMs)).toBe(true)
+    // In the place of one who is gone, whoever else the one that drafts takes for dead.
+    const more = { ...set, copies: 2 }
+    const instead = { ...one, copies: 2, members: one.members.filter(({ node }) => node[0] !== 3) }
+    expect(agreesToStep(instead, more, away({ 3: 36 }), replaceAfterMs)).toBe(true)
   })
 
   test('silence counts from the own start, and not within two heartbeats', () => {
