@@ -1,4 +1,5 @@
 import { compareBytes, emptyBytes, fromHex, toHex } from '../../protocol/bytes.ts'
+import { asOnehopError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
 import { makeChain } from '../../protocol/placement/chain.ts'
 import { encodePlaced } from '../../protocol/placement/messages.ts'
@@ -185,10 +186,11 @@ async function signTwo(
   cut: MeshNode,
 ): Promise<SignedReplicaSet[] | undefined> {
   const except = [fromHex(cut.id, 32) as Uint8Array]
-  const { proposals } = await home.call('placement.propose', {
-    owners: [owner],
-    copies: copiesWanted,
-    except,
+  const asked = home.call('placement.propose', { owners: [owner], copies: copiesWanted, except })
+  const { proposals } = await asked.catch((error: unknown) => {
+    // Its disk rotted, and it forgot that they live there: it holds a copy as others do.
+    if (asOnehopError(error).code !== 'NOT_HOSTED') throw error
+    return { proposals: [] }
   })
   const first = proposals[0]?.unsigned
   if (first === undefined || decodeReplicaSet(first).members.length <= copiesWanted) return undefined
