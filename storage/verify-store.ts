@@ -1,5 +1,5 @@
 import { checkShard, type IsSigned, type ShardFault } from './check-shard.ts'
-import { idBytes, prefixEnd, tags } from './keys.ts'
+import { idBytes, prefixEnd, shardTags, tags } from './keys.ts'
 import type { Kv } from './kv.ts'
 import { rebuildShard, resumeRebuilds, type OnDamaged } from './rebuild-shard.ts'
 
@@ -20,6 +20,10 @@ export interface StoreReport {
   /** Shards whose indexes were made anew. */
   readonly rebuilt: number
 }
+
+/** What there is only of a shard that lies here, or lay. */
+const apart: readonly number[] = [tags.cursor, tags.dropped, tags.equivocation]
+const partTags = [tags.head, ...shardTags.filter((tag) => !apart.includes(tag))]
 
 /** Checks every shard, one after the other, and makes anew what is derived where it is wrong. Nobody else has the database open. */
 export async function verifyStore(kv: Kv, options: VerifyOptions): Promise<StoreReport> {
@@ -43,10 +47,10 @@ export async function verifyStore(kv: Kv, options: VerifyOptions): Promise<Store
   return { shards, records, bytes, faults, rebuilt }
 }
 
-/** Also those whose head was lost. */
+/** Also those of which no more is left than something that was derived: with a tree of what is gone a shard would be equal to whole ones. */
 async function* shardsIn(kv: Kv): AsyncGenerator<Uint8Array> {
   const seen = new Set<string>()
-  for (const tag of [tags.head, tags.order, tags.live]) {
+  for (const tag of partTags) {
     let from = Uint8Array.of(tag)
     for (;;) {
       const [key] = await kv.keys({ gte: from, lt: Uint8Array.of(tag + 1), limit: 1 })

@@ -175,6 +175,17 @@ test('the head of a shard that is gone is made anew, but for the size of its fil
   expect(await seen(kv)).toEqual({ ...rest, info: { ...info, blobBytes: 0 } })
 })
 
+test('of a shard of which only what was derived is left nothing stays that says it is there', async () => {
+  const kv = new MemoryKv()
+  await kv.batch(entries.map(({ key, value }) => ({ type: 'put', key, value })))
+  const lost = entries.filter(({ key }) => [tags.head, tags.order, tags.live].includes(key[0] as never))
+  await kv.batch(lost.map(({ key }) => ({ type: 'del', key })))
+  const { rebuilt } = await verifyStore(kv, { isSigned: good, repair: { onDamaged: async () => undefined } })
+  expect(rebuilt).toBe(2)
+  const { records } = await openStore(kv, { clock })
+  expect(await records.inOrder(ada, ({ size }) => size)).toBe(0)
+})
+
 test('a damaged record is put aside whole, and what it outshone is shown', async () => {
   const kv = await copyOf(entries)
   const [key] = (await keysUnder(kv, tags.live, ada, names)) as [Uint8Array]
