@@ -4,8 +4,11 @@ import type { NodeId } from '../../daemon/net/rpc.ts'
 const windowMs = 10_000
 /** All that two nodes have to say to each other in a busy story is a third of it. */
 const requestsMax = 200
-/** What a node has asked for and not heard yet, of all others together: it grows without end where what comes is not waited for. */
-const underWayMax = 300
+/**
+ * What a node has asked for and not heard yet, of all others together: it grows without end where what comes is not waited for. Four
+ * times what a story of two minutes has at its busiest, which is 24.
+ */
+const underWayMax = 100
 
 /** Counts what nodes ask each other: something that is asked again at once, for ever, converges all the same and eats a box. */
 export class Storms {
