@@ -25,6 +25,7 @@ export interface Admin {
   devices(identity: Id): Promise<ReplyOf<'admin.devices'>['devices']>
   hostAdd(hosts: readonly Host[]): Promise<ReplyOf<'admin.host.add'>['results']>
   hostRemove(identities: readonly Id[]): Promise<number>
+  hostQuota(identity: Id, quotaBytes: number): Promise<number>
   denySet(nodes: readonly Id[]): Promise<void>
   provide(owners: readonly Id[]): Promise<number>
   prove(identity: Id): Promise<ReplyOf<'admin.prove'>>
@@ -66,6 +67,8 @@ export function connectAdmin(options: AdminOptions): Admin {
     devices: async (identity) => (await call('admin.devices', { identity: idOf(identity, 32) })).devices,
     hostAdd: async (hosts) => (await call('admin.host.add', { hosts })).results,
     hostRemove: async (given) => (await call('admin.host.remove', { identities: ids(given) })).removed,
+    hostQuota: async (identity, quotaBytes) =>
+      (await call('admin.host.quota', { identity: idOf(identity, 32), quotaBytes })).usedBytes,
     async denySet(nodes) {
       await call('admin.deny.set', { nodes: ids(nodes) })
     },

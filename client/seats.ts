@@ -7,7 +7,7 @@ import { equalBytes } from '../protocol/bytes.ts'
 import { asOnehopError, OnehopError } from '../protocol/errors.ts'
 import { unpackChain } from '../protocol/placement/chain.ts'
 import type { ReplicaSet, Seat } from '../protocol/placement/replica-set.ts'
-import { hasEmptySeats, type IsGone, isMore } from '../protocol/placement/seating.ts'
+import { hasEmptySeats, hasSurplus, type IsGone, isMore, isTrimmed } from '../protocol/placement/seating.ts'
 import type { Clock, Log } from '../protocol/ports.ts'
 import type { IdentityId } from '../protocol/record/types.ts'
 import { withDeadline } from './deadline.ts'
@@ -90,10 +90,11 @@ export class Seats {
     const owners = [identity.id, ...groups.slice(0, clientLimits.seatsGroupsMax).map(({ group }) => group)]
     for (const owner of owners) {
       const known = await knownSet(this.#parts, owner, { signal })
-      if (known === undefined || !hasEmptySeats(known.set, known.isGone)) continue
+      if (known === undefined) continue
       const { set, isGone, former } = known
+      if (!hasEmptySeats(set, isGone) && !hasSurplus(set)) continue
       const isWelcome = (proposed: ReplicaSet): boolean =>
-        isMore(proposed, set, isGone) && isHomeAgain(proposed, former)
+        (isMore(proposed, set, isGone) || isTrimmed(proposed, set)) && isHomeAgain(proposed, former)
       await fill(this.#parts, owner, set, isWelcome, {
         copies: set.copies,
         signal,

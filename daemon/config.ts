@@ -63,7 +63,10 @@ const ConfigSchema = v.strictObject({
       /** Who may leave shards here: nobody, anyone, or these nodes. */
       offerTo: v.union([v.picklist(['nobody', 'anyone']), v.array(nodeId)]),
       offerBytes: v.pipe(v.number(), v.integer(), v.minValue(0)),
+      /** The most that one shard may have here: of somebody who lives here and was given no other quota, and of others. */
       leaseBytes: v.pipe(v.number(), v.integer(), v.minValue(1)),
+      /** What others are asked for at first; twice as much whenever half is in use. */
+      firstLeaseBytes: v.pipe(v.number(), v.integer(), v.minValue(1)),
       leaseMs: milliseconds,
       /** What may be written in a day into a shard that is kept for others, once its lease was filled. */
       leaseBytesPerDay: v.pipe(v.number(), v.integer(), v.minValue(1)),
@@ -128,7 +131,8 @@ export function defaultConfig(environment: NodeJS.ProcessEnv = process.env): Con
       copies: 3,
       offerTo: 'nobody',
       offerBytes: 10 * 2 ** 30,
-      leaseBytes: 64 * 2 ** 20,
+      leaseBytes: 4 * 2 ** 30,
+      firstLeaseBytes: 64 * 2 ** 20,
       leaseMs: 30 * 86_400_000,
       leaseBytesPerDay: 256 * 2 ** 20,
       heartbeatMs: 20_000,

@@ -3,9 +3,11 @@ import { nameOf } from '../protocol/id-name.ts'
 import { encode } from '../protocol/codec.ts'
 import { OnehopError } from '../protocol/errors.ts'
 import { limits } from '../protocol/limits.ts'
+import { leaseSize } from '../protocol/placement/lease-size.ts'
 import { boolean, decodeAs, nullable, struct, text, uint } from '../protocol/shape.ts'
 import type { IdentityId } from '../protocol/record/types.ts'
 import type { Store, StoreBatch } from '../storage/types.ts'
+import type { Config } from './config.ts'
 import { forgetWork } from './replication/revoked-lists.ts'
 
 const kind = 'hosted'
@@ -135,6 +137,18 @@ export class Hosting {
     for (const { owner } of added) for (const listener of this.#listeners) listener(owner)
   }
 
+  /** Of somebody who lives here; throws NOT_HOSTED. What they have stays, also where it is more. */
+  async setQuota(owner: IdentityId, quotaBytes: number): Promise<void> {
+    const hosted = this.get(owner)
+    if (hosted?.person !== true)
+      throw new OnehopError('NOT_HOSTED', `nobody of the id ${toHex(owner)} lives here`, {
+        help: 'onehop status lists who does. Room for others is agreed by pacts and offers.',
+      })
+    this.#set({ ...hosted, quotaBytes })
+    this.#inOrder = undefined
+    await this.#store.write((batch) => this.stageQuota(batch, owner))
+  }
+
   /** More was promised for a shard that is held; `stageQuota` puts it on disk. */
   raiseQuota(owner: IdentityId, quotaBytes: number): void {
     const hosted = this.get(owner)
@@ -201,9 +215,22 @@ export class Hosting {
   /** What the shard's quota leaves; below zero when it is overdrawn. */
   roomBytes(owner: IdentityId): number {
     const hosted = this.get(owner)
-    if (hosted === undefined) return 0
+    return hosted === undefined ? 0 : hosted.quotaBytes - this.usedBytes(owner)
+  }
+
+  /** Records and files that are here. */
+  usedBytes(owner: IdentityId): number {
     const info = this.#store.shards.get(owner)
-    return hosted.quotaBytes - (info?.recordBytes ?? 0) - (info?.blobBytes ?? 0)
+    return (info?.recordBytes ?? 0) + (info?.blobBytes ?? 0)
+  }
+
+  /** What others are asked to keep room for. */
+  leaseBytes(
+    owner: IdentityId,
+    { firstLeaseBytes, leaseBytes }: Pick<Config['hosting'], 'firstLeaseBytes' | 'leaseBytes'>,
+  ): number {
+    const mostBytes = Math.min(this.get(owner)?.quotaBytes ?? 0, leaseBytes)
+    return leaseSize({ usedBytes: this.usedBytes(owner), firstBytes: firstLeaseBytes, mostBytes })
   }
 
   /** Bytes promised to others under leases. */

@@ -39,6 +39,7 @@ import { Absences } from './placement/absences.ts'
 import { Finder, shardKey } from './placement/find.ts'
 import { Invitations } from './agreements/invitations.ts'
 import { LeaseEnds } from './leases/ends.ts'
+import { LeaseGrowth } from './leases/growth.ts'
 import { LeaseRenewals } from './leases/renewals.ts'
 import { Leases } from './leases/leases.ts'
 import { Neighbours } from './placement/neighbours.ts'
@@ -186,7 +187,9 @@ export async function createNode(ports: NodePorts): Promise<Node> {
   const finder = new Finder({ ...base, replicaSets, signal: tasks.signal })
   const recoveries = await Recoveries.open({ ...base, replicaSets, signal: tasks.signal })
   const placement = new Placement({ ...base, replicaSets, neighbours, leases, taken, describe })
-  const renewals = new LeaseRenewals({ ...base, replicaSets, neighbours, placement, leases, taken })
+  const leaseParts = { ...base, replicaSets, neighbours, placement, leases, taken }
+  const renewals = new LeaseRenewals(leaseParts)
+  const growth = new LeaseGrowth(leaseParts)
   const provides = createProvideQueue({
     routing,
     clock,
@@ -356,7 +359,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     ...blobOperations({ crypto, clock, blobs, hosting, identities, copies: blobCopies, uploads }),
     ...placementOperations({
       config: config.hosting,
-      ...{ identities, finder, neighbours, placement, replication },
+      ...{ audits, hosting, identities, finder, neighbours, placement, replication },
       self: rpc.self,
     }),
     ...neighbourOperations({
@@ -387,6 +390,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
       neighbours,
       replication,
       audits,
+      growth,
       renewals,
       provides,
       addresses,
@@ -439,6 +443,7 @@ export async function createNode(ports: NodePorts): Promise<Node> {
     search,
     repair,
     audits,
+    'lease-growth': growth,
     'lease-renewals': renewals,
     'lease-ends': leaseEnds,
     ...(ports.scrub && { scrub: ports.scrub }),

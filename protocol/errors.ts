@@ -67,7 +67,11 @@ export const errorTable = {
     retryable: false,
     help: 'Ask a member of the replica set: GET /.well-known/onehop/ID.',
   },
-  NO_QUOTA: { http: 507, retryable: false, help: 'Ask the host for a larger lease, or free some space.' },
+  NO_QUOTA: {
+    http: 507,
+    retryable: false,
+    help: 'Whoever runs the node gives more room (onehop quota). Or free some space.',
+  },
   STALE: { http: 409, retryable: true, help: 'Fetch the newer version and try again.' },
   LAGGING: { http: 503, retryable: true, help: 'This replica has not caught up; ask another one or wait.' },
   // pairing

@@ -20,6 +20,7 @@ import { passphraseRemove, passphraseSet } from './passphrase.ts'
 import { paths } from './paths.ts'
 import { place } from './place.ts'
 import { put } from './put.ts'
+import { quota } from './quota.ts'
 import { readers, readersApprove, readersRemove } from './readers.ts'
 import { recover } from './recover.ts'
 import { recoveryNew } from './recovery-new.ts'
@@ -47,6 +48,7 @@ export const commands: readonly Command[] = [
   offer,
   offerMake,
   offerWithdraw,
+  quota,
   lease,
   leaseEnd,
   leaseGuest,

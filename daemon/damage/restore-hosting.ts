@@ -12,6 +12,7 @@ import type { Kv } from '../../storage/kv.ts'
 import type { ShardInfo, Store } from '../../storage/types.ts'
 import type { Config } from '../config.ts'
 import { Hosting, wholeKind, type Hosted } from '../hosting.ts'
+import { keptLeaseSize } from '../../protocol/placement/lease-size.ts'
 import { grantedKind, readGranted } from '../leases/ledger.ts'
 import { replicaSetKind } from '../placement/replica-sets.ts'
 import { Joining } from '../replication/joining.ts'
@@ -24,7 +25,7 @@ export interface RestoreParts {
   readonly store: Store
   readonly crypto: CryptoProvider
   readonly self: Uint8Array
-  readonly config: Pick<Config['hosting'], 'leaseBytes'>
+  readonly config: Pick<Config['hosting'], 'firstLeaseBytes' | 'leaseBytes'>
 }
 
 /** Something was taken out of the store: the next start has to look, also one after a crash. */
@@ -85,7 +86,13 @@ function lostHosting(
     ...common,
     person: false,
     // The set that says it has none may be an older one, as the newest rotted too: with no room its copy would stay behind.
-    quotaBytes: lease?.bytes ?? Math.max(parts.config.leaseBytes, recordBytes + blobBytes),
+    quotaBytes:
+      lease?.bytes ??
+      keptLeaseSize({
+        usedBytes: recordBytes + blobBytes,
+        firstBytes: parts.config.firstLeaseBytes,
+        mostBytes: parts.config.leaseBytes,
+      }),
     expiresMs: lease?.expiresMs,
   }
 }

@@ -9,6 +9,7 @@ import {
   type LeaseTerms,
   type SignedLease,
 } from '../../protocol/placement/lease.ts'
+import { keptLeaseSize } from '../../protocol/placement/lease-size.ts'
 import {
   decodeLeaseAsks,
   decodeLeases,
@@ -235,8 +236,12 @@ export class Leases {
 
   /** What is promised or leased for a shard already: asked again, as a repair does until it succeeds, it is meant. */
   #counted(owner: IdentityId): number {
+    const { config, hosting } = this.#parts
+    const hosted = hosting.get(owner)
+    if (hosted?.person !== true) return this.#promises.of(owner) ?? hosted?.quotaBytes ?? 0
     // Who lives here and comes to live elsewhere, too: their next home may get the records from nobody else.
-    return this.#promises.of(owner) ?? this.#parts.hosting.get(owner)?.quotaBytes ?? 0
+    const { firstLeaseBytes: firstBytes, leaseBytes: mostBytes } = config
+    return keptLeaseSize({ usedBytes: hosting.usedBytes(owner), firstBytes, mostBytes })
   }
 
   #mayPromise(to: NodeId, ask: LeaseAsk): boolean {

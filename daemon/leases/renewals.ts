@@ -130,8 +130,7 @@ export class LeaseRenewals {
 
   #bytesOf(owner: IdentityId, host: NodeId): number {
     const { config, hosting, taken } = this.#parts
-    const most = Math.min(hosting.get(owner)?.quotaBytes ?? 0, config.leaseBytes)
-    return Math.max(1, taken.get(owner, host)?.lease.bytes ?? most)
+    return taken.get(owner, host)?.lease.bytes ?? hosting.leaseBytes(owner, config)
   }
 
   async #renew(host: NodeId, asks: readonly Ask[], signal: AbortSignal): Promise<void> {

@@ -43,6 +43,7 @@ export interface AdminOperationsParts {
   readonly neighbours: Neighbours
   readonly replication: Replication
   readonly audits: Pick<Audits, 'hasFailed'>
+  readonly growth: ProblemParts['growth']
   readonly renewals: Pick<LeaseRenewals, 'refused'>
   readonly provides: ProvideQueue
   readonly addresses: () => readonly string[]
@@ -60,6 +61,7 @@ type Names =
   | 'admin.devices'
   | 'admin.host.add'
   | 'admin.host.remove'
+  | 'admin.host.quota'
   | 'admin.deny.set'
   | 'admin.deny.add'
   | 'admin.deny.remove'
@@ -164,6 +166,11 @@ export function adminOperations(parts: AdminOperationsParts): Pick<Operations, N
       let removed = 0
       for (const owner of owners) if (await hosting.remove(owner)) removed++
       return { removed }
+    },
+
+    async 'admin.host.quota'({ identity, quotaBytes }) {
+      await hosting.setQuota(identity, quotaBytes)
+      return { usedBytes: hosting.usedBytes(identity) }
     },
 
     async 'admin.deny.set'({ nodes }) {

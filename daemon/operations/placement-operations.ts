@@ -6,16 +6,20 @@ import type { IdentityId } from '../../protocol/record/types.ts'
 import { decodeReplicaSet, type ReplicaSet } from '../../protocol/placement/replica-set.ts'
 import type { Operations } from '../api/operations.ts'
 import type { Config } from '../config.ts'
+import type { Hosting } from '../hosting.ts'
 import type { Identities } from '../identities.ts'
 import type { NodeId } from '../net/rpc.ts'
 import type { Finder } from '../placement/find.ts'
 import type { Neighbours } from '../placement/neighbours.ts'
 import type { Placement } from '../placement/placement.ts'
+import type { Audits } from '../replication/audits.ts'
 import type { Replication } from '../replication/replication.ts'
 import { requireOwnersDevice } from './caller.ts'
 
 export interface PlacementOperationsParts {
   readonly config: Config['hosting']
+  readonly audits: Pick<Audits, 'proves'>
+  readonly hosting: Pick<Hosting, 'leaseBytes'>
   readonly identities: Identities
   readonly finder: Finder
   readonly neighbours: Pick<Neighbours, 'get' | 'awayMs' | 'absentMs' | 'list'>
@@ -27,7 +31,7 @@ export interface PlacementOperationsParts {
 type Names = 'replica-set.get' | 'placement.propose' | 'placement.guests' | 'placement.commit'
 
 export function placementOperations(parts: PlacementOperationsParts): Pick<Operations, Names> {
-  const { config, identities, finder, neighbours, placement, replication, self } = parts
+  const { audits, config, hosting, identities, finder, neighbours, placement, replication, self } = parts
   return {
     async 'replica-set.get'({ owner }, { signal }) {
       const found = await finder.find(owner, signal)
@@ -48,7 +52,7 @@ export function placementOperations(parts: PlacementOperationsParts): Pick<Opera
     },
 
     async 'placement.propose'(
-      { owners, copies = config.copies, bytes = config.leaseBytes, except = [], guests = [], guestS = 0 },
+      { owners, copies = config.copies, bytes, except = [], guests = [], guestS = 0 },
       { caller, signal },
     ) {
       for (const owner of owners) requireOwnersDevice(identities, caller, owner)
@@ -57,7 +61,8 @@ export function placementOperations(parts: PlacementOperationsParts): Pick<Opera
       await Promise.all(elsewhere.map((owner) => finder.find(owner, signal)))
       const sourcesOf = (owner: IdentityId): readonly NodeId[] => replication.sourcesLeft(owner)
       const visits = { guests, guestMs: guestS * 1_000 }
-      const wanted = { copies, bytes, except, sourcesOf, ...visits }
+      const proves = (node: NodeId, owner: IdentityId): Promise<boolean> => audits.proves(node, owner, signal)
+      const wanted = { copies, bytes, except, sourcesOf, proves, ...visits }
       const proposals = await placement.propose(owners, wanted, signal)
       for (const { owner, unsigned } of proposals)
         requireSources(decodeReplicaSet(unsigned), sourcesOf(owner), except)
@@ -66,9 +71,10 @@ export function placementOperations(parts: PlacementOperationsParts): Pick<Opera
 
     async 'placement.guests'({ owner }, { caller }) {
       requireOwnersDevice(identities, caller, owner)
+      const leastBytes = hosting.leaseBytes(owner, config)
       const willing = neighbours
         .list()
-        .filter(({ node, hello }) => neighbours.awayMs(node) === 0 && hello.offeredBytes >= config.leaseBytes)
+        .filter(({ node, hello }) => neighbours.awayMs(node) === 0 && hello.offeredBytes >= leastBytes)
       return {
         nodes: willing.slice(0, apiLimits.peersPerStatusMax).map(({ node, hello }) => ({
           node: fromHex(node, 32) as Uint8Array,

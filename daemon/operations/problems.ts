@@ -9,10 +9,11 @@ import type { Clock } from '../../protocol/ports.ts'
 import type { Store } from '../../storage/types.ts'
 import { recentlyMended } from '../damage/mended.ts'
 import type { Config } from '../config.ts'
-import type { Hosted } from '../hosting.ts'
+import type { Hosted, Hosting } from '../hosting.ts'
 import type { Scrub } from '../damage/scrub.ts'
 import type { Identities } from '../identities.ts'
 import type { Network } from '../net/rpc.ts'
+import type { LeaseGrowth } from '../leases/growth.ts'
 import type { LeaseRenewals } from '../leases/renewals.ts'
 import type { Neighbours } from '../placement/neighbours.ts'
 import type { ReplicaSets } from '../placement/replica-sets.ts'
@@ -27,7 +28,9 @@ export interface ProblemParts {
   readonly hosted: readonly Hosted[]
   readonly identities: Pick<Identities, 'get'>
   readonly clock: Pick<Clock, 'monotonicMs' | 'nowMs'>
+  readonly growth: Pick<LeaseGrowth, 'short'>
   readonly renewals: Pick<LeaseRenewals, 'refused'>
+  readonly hosting: Pick<Hosting, 'usedBytes'>
   readonly store: Pick<Store, 'stats' | 'documents'>
   readonly scrub: Pick<Scrub, 'damaged'> | undefined
   /** Of the disk that holds the state; undefined where nobody can tell. */
@@ -43,6 +46,9 @@ const freeBytesMin = 256 * 2 ** 20
 /** A relay that is not reached for this long is told. */
 const relayAwayMs = 30_000
 
+/** Of what was promised, in use: told while a little is still free. */
+const fullShare = 0.9
+
 /** Shards with few copies for which it is looked who could take one. */
 const shortMax = 64
 
@@ -50,7 +56,7 @@ const shortMax = 64
 const residentsMax = 64
 
 /** A box works as it should though somebody has few copies, as a first box in a street always begins, or lives here no more. */
-const harmless: readonly string[] = ['FEW_COPIES', 'SHUT_OUT', 'LEASE_ENDS', 'STORE_MENDED']
+const harmless: readonly string[] = ['FEW_COPIES', 'SHUT_OUT', 'LEASE_ENDS', 'COPY_FULL', 'STORE_MENDED']
 
 /** What a person should do something about, in words. Nothing that mends itself within a heartbeat or two. */
 export function findProblems(parts: ProblemParts): Problem[] {
@@ -65,6 +71,7 @@ export function findProblems(parts: ProblemParts): Problem[] {
     shutOut,
     fewCopies,
     leaseEnds,
+    fullCopies,
     awayReplicas,
   ].flatMap((find) => find(parts))
   return all.slice(0, apiLimits.problemsMax)
@@ -199,6 +206,23 @@ function leaseEnds({ hosted, renewals, clock }: ProblemParts): Problem[] {
   ]
 }
 
+/** What is written from now on has fewer copies; what is there keeps them. */
+function fullCopies({ hosted, hosting, growth }: ProblemParts): Problem[] {
+  const residents = new Set(hosted.filter(({ person }) => person).map(({ owner }) => toHex(owner)))
+  const full = growth.short.filter(
+    ({ owner, bytes }) => residents.has(toHex(owner)) && hosting.usedBytes(owner) > bytes * fullShare,
+  )
+  if (full.length === 0) return []
+  const nodes = [...new Set(full.map(({ host }) => host.slice(0, 12)))]
+  return [
+    problem(
+      'COPY_FULL',
+      `Node ${nodes.slice(0, 4).join(', ')} has no more room for ${full.length === 1 ? 'a copy' : `${full.length} copies`} of what lives here.`,
+      'Agree on more with its owner (onehop invite), or find another neighbour, then onehop place.',
+    ),
+  ]
+}
+
 /** One that does not answer yet may be starting. */
 function noRelay({ network, clock }: ProblemParts): Problem[] {
   const nowMs = clock.monotonicMs()
@@ -238,7 +262,7 @@ function fewCopies({ config, neighbours, replicaSets, hosted }: ProblemParts): P
       moreCopies(
         neighbours,
         short.slice(0, shortMax).map(({ owner }) => replicaSets.get(owner)?.newest.members ?? []),
-        config.hosting.leaseBytes,
+        Math.min(config.hosting.firstLeaseBytes, config.hosting.leaseBytes),
       ),
     ),
   ]

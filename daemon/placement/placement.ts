@@ -60,20 +60,27 @@ export interface Proposal {
 
 export interface Wanted {
   readonly copies: number
-  readonly bytes: number
+  /** For each shard; where nothing is said, what each needs. */
+  readonly bytes?: number | undefined
   /** Nodes that get no seat, and keep none. */
   readonly except?: readonly Uint8Array[] | undefined
   /** Nodes that are to have a copy beside the others for a while, near where the person is, and for how long. */
   readonly guests?: readonly Uint8Array[] | undefined
   readonly guestMs?: number | undefined
+  /** Shows now that it has all of a shard: asked where there are more copies than need be, before one goes. */
+  readonly proves?: ((node: NodeId, owner: IdentityId) => Promise<boolean>) | undefined
   /** Who has records still to bring to this node, and so keeps the seat. */
   readonly sourcesOf?: ((owner: IdentityId) => readonly NodeId[]) | undefined
 }
 
 /** Some refuse what they offered a moment ago; many of those are not asked in vain. */
 const roundsOfAsking = 3
+/** For proof before a surplus copy goes the holders are asked so many times between two audits, at most. */
+const proofsPerAudit = 24
 /** Shards held here and authors followed from here, with room; beyond, all are computed anew. */
 const leadersMax = 65_536
+
+type Terms = (owner: IdentityId) => Pick<Ask, 'bytes' | 'lastsMs'>
 
 interface Choice {
   readonly home: Candidate
@@ -91,6 +98,8 @@ export class Placement {
   readonly #leaders = new Map<string, NodeId>()
   #suspicions = -1
   #changes = 0
+  /** Each reads a whole shard at all of its holders: not with every look of an app. By people who live here; monotonic. */
+  readonly #proofsAgainMs = new Map<string, number>()
   readonly #joining = new Set<(owner: IdentityId, sources: readonly NodeId[]) => Promise<void>>()
   readonly #joined = new Set<(owner: IdentityId, sources: readonly NodeId[]) => void>()
 
@@ -112,7 +121,7 @@ export class Placement {
    */
   async propose(
     owners: readonly IdentityId[],
-    { copies, bytes, except = [], sourcesOf = () => [], guests = [], guestMs = 0 }: Wanted,
+    { copies, bytes, except = [], proves, sourcesOf = () => [], guests = [], guestMs = 0 }: Wanted,
     signal: AbortSignal,
   ): Promise<Proposal[]> {
     const { neighbours, crypto, config, hosting } = this.#parts
@@ -122,13 +131,16 @@ export class Placement {
         help: 'Pair with this node first: onehop pair.',
       })
     }
-    const leaseBytes = Math.min(bytes, config.leaseBytes)
+    const sizeOf = (owner: IdentityId): number =>
+      bytes === undefined ? hosting.leaseBytes(owner, config) : Math.min(bytes, config.leaseBytes)
     // Once for all of them: libp2p makes its list of addresses anew each time.
     const said = this.#parts.describe()
     const home = candidateOf({ node: fromHex(this.#parts.rpc.self, 32) as Uint8Array, ...said })
     const barred = new Set(except.map(toHex))
     const isWelcome = ({ node }: Pick<Candidate, 'node'>): boolean => !barred.has(toHex(node))
-    const candidates = neighbours.candidates(leaseBytes).filter(isWelcome)
+    // Whoever has too little for the largest says so when it is asked.
+    const leastBytes = owners.reduce((least, owner) => Math.min(least, sizeOf(owner)), config.leaseBytes)
+    const candidates = neighbours.candidates(leastBytes).filter(isWelcome)
     const sets = owners.map((owner) => this.#parts.replicaSets.get(owner)?.newest)
     const seats = owners.map((owner, i) => {
       const isHeard = ({ node }: Seat): boolean =>
@@ -137,19 +149,26 @@ export class Placement {
     })
     await learnSeats(this.#parts.routing, this.#parts.log, seats.flat())
     const former = seats.map((held) => held.map((seat) => candidateOf(seat)))
-    const asked = { bytes: leaseBytes, lastsMs: 0 }
+    const asked: Terms = (owner) => ({ bytes: sizeOf(owner), lastsMs: 0 })
     const kept = await this.#gatherLeases(owners, former, asked, signal)
-    const staying = owners.map((owner, i) => {
-      const promised = (former[i] as Candidate[]).filter((one) => kept.has(leaseName(owner, one)))
-      const sources = sourcesOf(owner)
-      const brings = ({ node }: Candidate): boolean => sources.includes(toHex(node))
-      return chooseStaying(crypto.sha256, { shard: owner, home, copies }, sets[i], promised, brings)
-    })
+    const staying = await Promise.all(
+      owners.map(async (owner, i) => {
+        const promised = (former[i] as Candidate[]).filter((one) => kept.has(leaseName(owner, one)))
+        const sources = sourcesOf(owner)
+        const brings = ({ node }: Candidate): boolean => sources.includes(toHex(node))
+        const sound = await this.#sound(owner, sets[i], promised, { copies, proves })
+        // Nobody goes while those who stay have not shown that they have it all.
+        if (sound.length < Math.min(copies, promised.length)) return promised
+        const counted = promised.filter((one) => sound.includes(one) || brings(one))
+        return chooseStaying(crypto.sha256, { shard: owner, home, copies }, sets[i], counted, brings)
+      }),
+    )
     const leases = new Map(kept)
     const fresh = await this.#gatherNew(owners, { home, copies, staying, candidates }, asked, leases, signal)
     const come = guests.filter((node) => isWelcome({ node })).map((node) => this.#guest(node))
     const invited = owners.map((_, i) => come.filter((one) => !isAmong(one, staying[i], fresh[i])))
-    const stays = await this.#gatherLeases(owners, invited, { bytes: leaseBytes, lastsMs: guestMs }, signal)
+    const visiting: Terms = (owner) => ({ bytes: sizeOf(owner), lastsMs: guestMs })
+    const stays = await this.#gatherLeases(owners, invited, visiting, signal)
     return owners.map((owner, i) => {
       const members = [...(staying[i] as Candidate[]), ...(fresh[i] as Candidate[])]
       const visits = [
@@ -171,6 +190,23 @@ export class Placement {
         ],
       }
     })
+  }
+
+  /** Where there are more copies than the owner asked for: which of the holders show now that they have all. */
+  async #sound(
+    owner: IdentityId,
+    set: ReplicaSet | undefined,
+    promised: readonly Candidate[],
+    { copies, proves }: Pick<Wanted, 'copies' | 'proves'>,
+  ): Promise<readonly Candidate[]> {
+    // Whoever asks for fewer than before has them: what goes is handed over before it is dropped.
+    if (proves === undefined || set?.copies !== copies || promised.length <= copies) return promised
+    const nowMs = this.#parts.clock.monotonicMs()
+    const name = toHex(owner)
+    if (nowMs < (this.#proofsAgainMs.get(name) ?? 0)) return []
+    this.#proofsAgainMs.set(name, nowMs + this.#parts.config.auditEveryMs / proofsPerAudit)
+    const proven = await Promise.all(promised.map(({ node }) => proves(toHex(node), owner)))
+    return promised.filter((_, i) => proven[i] === true)
   }
 
   /** Takes the set that a device of the owner signed, and sees to it that every member hears of it. */
@@ -312,7 +348,7 @@ export class Placement {
   async #gatherNew(
     owners: readonly IdentityId[],
     { home, copies, staying, candidates }: Choice,
-    terms: Pick<Ask, 'bytes' | 'lastsMs'>,
+    terms: Terms,
     leases: Map<string, Uint8Array>,
     signal: AbortSignal,
   ): Promise<Candidate[][]> {
@@ -343,7 +379,7 @@ export class Placement {
   async #gatherLeases(
     owners: readonly IdentityId[],
     chosen: readonly Candidate[][],
-    terms: Pick<Ask, 'bytes' | 'lastsMs'>,
+    terms: Terms,
     signal: AbortSignal,
   ): Promise<Map<string, Uint8Array>> {
     const asks = new Map<NodeId, IdentityId[]>()
@@ -357,7 +393,7 @@ export class Placement {
     await Promise.all(
       [...asks].map(async ([node, wanted]) => {
         try {
-          const asked = wanted.map((owner) => ({ owner, shard: owner, ...terms }))
+          const asked = wanted.map((owner) => ({ owner, shard: owner, ...terms(owner) }))
           const answers = await this.#parts.leases.ask(node, asked, signal)
           for (const [i, lease] of answers.entries()) {
             if (lease !== undefined) leases.set(`${toHex(wanted[i] as IdentityId)} ${node}`, lease)

@@ -241,7 +241,7 @@ export class Repair {
   }
 
   #bytesOf(owner: Uint8Array): number {
-    return Math.min(this.#parts.hosting.get(owner)?.quotaBytes ?? 0, this.#parts.config.leaseBytes)
+    return this.#parts.hosting.leaseBytes(owner, this.#parts.config)
   }
 
   async #gatherSignatures(drafts: readonly Draft[], signal: AbortSignal): Promise<void> {

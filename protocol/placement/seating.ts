@@ -99,6 +99,29 @@ export function hasEmptySeats(
   return copies > 0 && (members.length <= copies || standby.length === 0 || hasLeft)
 }
 
+/** As after a move, where whoever had a copy before has one still: one more than the owner asked for may go. */
+export function hasSurplus({ members, copies }: Pick<ReplicaSet, 'members' | 'copies'>): boolean {
+  return members.filter(({ role }) => role !== 'guest').length > copies + 1
+}
+
+/** Of those who hold a copy some go, nobody comes, and as many stay as the owner asked for. */
+export function isTrimmed(
+  proposed: Pick<ReplicaSet, 'members' | 'copies'>,
+  known: Pick<ReplicaSet, 'members' | 'copies'>,
+): boolean {
+  const seats = proposed.members.filter(({ role }) => role !== 'guest')
+  const isKnown = ({ node }: Pick<Seat, 'node'>): boolean =>
+    known.members.some((one) => equalBytes(one.node, node))
+  return (
+    hasSurplus(known) &&
+    proposed.copies === known.copies &&
+    proposed.members.length < known.members.length &&
+    seats.length > known.copies &&
+    proposed.members.every(isKnown) &&
+    seats[0]?.role === 'home'
+  )
+}
+
 /** Whether it is worth signing. Nobody loses a seat for the sake of those in waiting, or of one that is gone. */
 export function isMore(
   proposed: Pick<ReplicaSet, 'members' | 'standby'>,

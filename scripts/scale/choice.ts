@@ -39,7 +39,7 @@ export function propose(
   before: KnownSet | undefined,
   nowMs: number,
 ): KnownSet {
-  const { copies, heartbeatMs, leaseBytes, leaseMs } = hosting
+  const { copies, firstLeaseBytes, heartbeatMs, leaseMs } = hosting
   const home = population.candidate(box.slot)
   const wanted = { shard: owner, home, copies }
   const isHeard = (seat: BoxSeat): boolean => box.absentMs(seat.box, nowMs, heartbeatMs) === 0
@@ -51,7 +51,7 @@ export function propose(
   const staying = chooseStaying(sha256, wanted, before, promised, () => false) as PlacedCandidate[]
   const candidates = tables
     .neighbours(box.slot)
-    .filter((slot) => population.offeredBytes(slot) >= leaseBytes && boxes.isOn(slot))
+    .filter((slot) => population.offeredBytes(slot) >= firstLeaseBytes && boxes.isOn(slot))
     .map((slot) => population.candidate(slot))
   const chosen = chooseNew(sha256, wanted, staying, candidates) as PlacedCandidate[]
   const members = [...staying, ...chosen]

@@ -23,7 +23,7 @@ const usage = `Usage: npm run scale -- [--nodes N]... [--days D] [--seed S] [--p
 `
 
 /** The whole table of docs/ is written when nothing of it was changed. Undefined, and said why, where it cannot be read. */
-export function readOptions(args: readonly string[], leaseBytes: number): ScaleOptions | undefined {
+export function readOptions(args: readonly string[], firstLeaseBytes: number): ScaleOptions | undefined {
   try {
     const { values } = parseArgs({
       args: [...args],
@@ -54,7 +54,7 @@ export function readOptions(args: readonly string[], leaseBytes: number): ScaleO
       profiles: named.map((one) => (given === undefined ? one : { ...one, availability: given })),
       sessions: values.sessions,
       leaveShare: within(values.leave, 'leave', 0, 0.99) ?? 0.2,
-      shardBytes: megabytes === undefined ? leaseBytes : megabytes * 2 ** 20,
+      shardBytes: megabytes === undefined ? firstLeaseBytes : megabytes * 2 ** 20,
       watch: values.watch === undefined ? undefined : whole(values.watch, 'watch', 1, 1e6),
       json: values.json,
       write: changed.length === 0 && !values['no-write'],

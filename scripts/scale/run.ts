@@ -17,7 +17,7 @@ const { hosting } = defaultConfig({ XDG_STATE_HOME: '/' })
 /** Each needs up to 1.5 GB for a million nodes. */
 const atOnceMax = 2
 
-const options = readOptions(process.argv.slice(2), hosting.leaseBytes)
+const options = readOptions(process.argv.slice(2), hosting.firstLeaseBytes)
 if (options === undefined) process.exitCode = 2
 else await run(options)
 

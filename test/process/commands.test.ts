@@ -370,6 +370,20 @@ test('a phone is paired by the digits that are typed, and revoked by the beginni
   expect(shown()).toMatchObject({ revoked: true })
 })
 
+test('how much a person may keep is said by whoever runs the node', () => {
+  const set = onehop(ada, 'quota', adasId.slice(0, 12), '6GB')
+  expect(set.lines()).toMatchObject([{ quotaBytes: 6 * 2 ** 30, usedBytes: expect.any(Number) }])
+  expect(inWords(ada, 'quota', adasId, '5GB')).toMatch(/^Set: [0-9a-f]{12} may keep 5\.0 GB here, and has /)
+  expect(onehop(ada, 'status').lines()[0]).toMatchObject({
+    hosted: expect.arrayContaining([expect.objectContaining({ identity: adasId, quotaBytes: 5 * 2 ** 30 })]),
+  })
+  expect(onehop(ada, 'quota', adasId, 'plenty')).toMatchObject({
+    status: 2,
+    said: expect.stringContaining('500MB'),
+  })
+  expect(onehop(ada, 'quota', 'f'.repeat(64), '1GB').said).toContain('NOT_HOSTED')
+})
+
 test('two friends keep copies for each other: invite, accept, neighbours, lease, offer, end', async () => {
   const wrong = onehop(ada, 'invite', '--gives', 'plenty')
   expect([wrong.status, wrong.said]).toEqual([2, expect.stringContaining('500MB')])

@@ -12,7 +12,14 @@ import {
   type KnownSet,
 } from '../../protocol/placement/mending.ts'
 import { signaturesNeeded, type ReplicaSet, type Seat } from '../../protocol/placement/replica-set.ts'
-import { chooseStandby, hasEmptySeats, isMore, seatsToAsk } from '../../protocol/placement/seating.ts'
+import {
+  chooseStandby,
+  hasEmptySeats,
+  hasSurplus,
+  isMore,
+  isTrimmed,
+  seatsToAsk,
+} from '../../protocol/placement/seating.ts'
 import { candidateOf } from '../../protocol/placement/candidate.ts'
 
 const { sha256 } = portableCrypto((length) => new Uint8Array(length))
@@ -191,6 +198,19 @@ describe('seating', () => {
     expect(isMore({ ...set, standby: [seat(7)] }, set, gone(5, 6))).toBe(true)
     expect(isMore({ ...set, standby: [seat(6)] }, set, gone(5))).toBe(false)
     expect(isMore({ ...set, standby: [] }, set, gone(5, 6))).toBe(false)
+  })
+
+  test('a copy more than was asked for may go, and nobody else goes or comes with it', () => {
+    const moved = { ...set, members: [...set.members, seat(7)] }
+    expect([hasSurplus(set), hasSurplus(moved)]).toEqual([false, true])
+    expect(hasSurplus({ ...set, members: [...set.members, seat(8, 'guest')] })).toBe(false)
+    expect(isTrimmed(set, moved)).toBe(true)
+    const [home, two, three] = set.members as [Seat, Seat, Seat]
+    expect(isTrimmed({ ...set, members: [home, two, three] }, moved)).toBe(false)
+    expect(isTrimmed({ ...set, members: [home, two, three, seat(9)] }, moved)).toBe(false)
+    expect(isTrimmed({ ...set, members: [two, three, seat(4), seat(7)] }, moved)).toBe(false)
+    expect(isTrimmed({ ...set, copies: 2, members: [home, two, three] }, moved)).toBe(false)
+    expect(isTrimmed(moved, moved)).toBe(false)
   })
 
   test('a new list takes the seat from one that is gone, and from nobody else', () => {
