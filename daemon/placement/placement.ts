@@ -80,7 +80,7 @@ const proofsPerAudit = 24
 /** Shards held here and authors followed from here, with room; beyond, all are computed anew. */
 const leadersMax = 65_536
 
-type Terms = (owner: IdentityId) => Pick<Ask, 'bytes' | 'lastsMs'>
+type Terms = (owner: IdentityId, host: NodeId) => Pick<Ask, 'bytes' | 'lastsMs'>
 
 interface Choice {
   readonly home: Candidate
@@ -150,7 +150,12 @@ export class Placement {
     await learnSeats(this.#parts.routing, this.#parts.log, seats.flat())
     const former = seats.map((held) => held.map((seat) => candidateOf(seat)))
     const asked: Terms = (owner) => ({ bytes: sizeOf(owner), lastsMs: 0 })
-    const kept = await this.#gatherLeases(owners, former, asked, signal)
+    // Whoever has a copy and no room for more keeps its seat: it is asked for more elsewhere, see LeaseGrowth.
+    const again: Terms = (owner, host) => {
+      const known = bytes === undefined ? this.#parts.taken.get(owner, host)?.lease.bytes : undefined
+      return { bytes: known ?? sizeOf(owner), lastsMs: 0 }
+    }
+    const kept = await this.#gatherLeases(owners, former, again, signal)
     const staying = await Promise.all(
       owners.map(async (owner, i) => {
         const promised = (former[i] as Candidate[]).filter((one) => kept.has(leaseName(owner, one)))
@@ -393,7 +398,7 @@ export class Placement {
     await Promise.all(
       [...asks].map(async ([node, wanted]) => {
         try {
-          const asked = wanted.map((owner) => ({ owner, shard: owner, ...terms(owner) }))
+          const asked = wanted.map((owner) => ({ owner, shard: owner, ...terms(owner, node) }))
           const answers = await this.#parts.leases.ask(node, asked, signal)
           for (const [i, lease] of answers.entries()) {
             if (lease !== undefined) leases.set(`${toHex(wanted[i] as IdentityId)} ${node}`, lease)

@@ -50,12 +50,14 @@ test('small at first, then as much as is needed, at all holders and over a resta
 })
 
 test('a holder with no more room keeps what it promised, and the home says so before it is full', async () => {
-  const { mesh, write, leased, problems } = await growing(1, 2 * small)
+  const { mesh, ada, write, leased, problems } = await growing(1, 2 * small)
   await using _ = mesh
   await write(90)
   await mesh.clock.advance(60_000)
   expect(await mesh.wait(leased())).toEqual([2 * small])
   expect(await problems()).toContain('COPY_FULL')
+  // It keeps its seat where the owner asks for copies anew.
+  expect(await mesh.wait(ada.place(at(mesh, 0), 1))).toBe(2)
   // Nor is it taken for one that renews no more.
   expect(await problems()).not.toContain('LEASE_ENDS')
 })
