@@ -500,13 +500,13 @@ export const operations = {
       ),
     },
   ),
+  /** What somebody who lives here may keep: records and files. Less than they have refuses what comes, and takes nothing away. */
+  'admin.host.quota': unary('admin', { identity: key32(), quotaBytes: uint() }, { usedBytes: uint() }),
   'admin.host.remove': unary(
     'admin',
     { identities: list(key32(), apiLimits.hostsPerRequestMax) },
     { removed: uint() },
   ),
-  /** What somebody who lives here may keep: records and files. Less than they have refuses what comes, and takes nothing away. */
-  'admin.host.quota': unary('admin', { identity: key32(), quotaBytes: uint() }, { usedBytes: uint() }),
   /** Peers that are neither dialled nor answered. Kept over restarts, beside what `admin.deny.set` says. The reply tells how many nodes are denied so. */
   'admin.deny.add': unary('admin', { nodes: list(key32(), apiLimits.denyMax) }, { denied: uint() }),
   'admin.deny.remove': unary('admin', { nodes: list(key32(), apiLimits.denyMax) }, { denied: uint() }),

@@ -455,13 +455,13 @@ export const goodMessages: Messages = {
       },
     },
   },
-  'admin.host.remove': {
-    request: { 'two people': { identities: [owner, source] } },
-    reply: { 'one was here': { removed: 1 } },
-  },
   'admin.host.quota': {
     request: { 'eight gigabytes': { identity: owner, quotaBytes: 8_589_934_592 }, nothing: { identity: owner, quotaBytes: 0 } },
     reply: { 'some are in use': { usedBytes: 61_000_000 } },
+  },
+  'admin.host.remove': {
+    request: { 'two people': { identities: [owner, source] } },
+    reply: { 'one was here': { removed: 1 } },
   },
   'admin.deny.add': { request: { 'a stolen box': { nodes: [node] } }, reply: { 'the only one': { denied: 1 } } },
   'admin.deny.remove': { request: { 'it was found': { nodes: [node] } }, reply: { 'none is left': { denied: 0 } } },
