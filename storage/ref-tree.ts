@@ -186,10 +186,11 @@ export class RefTree implements RefOrder {
     return this.#splitWhereFull(page, branchMax, child + 1)
   }
 
-  /** Who writes at the end goes on there: a full page is left full. */
+  /** Who writes at the end goes on there, and who begins with the newest at the start: a full page is left full. */
   #splitWhereFull(page: Page, max: number, at: number): true | { number: number; page: Page } {
     if (page.used <= max) return true
-    const keep = at === page.used - 1 ? max : page.used >> 1
+    const first = page.isLeaf ? 0 : 1 // the child that was split stays before its new half
+    const keep = at === page.used - 1 ? max : at === first ? 1 : page.used >> 1
     const right = emptyPage(page.isLeaf)
     right.bytes.set(page.bytes.subarray(entryAt(page, keep), entryAt(page, page.used)), headerBytes)
     right.used = page.used - keep

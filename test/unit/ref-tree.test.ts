@@ -108,3 +108,19 @@ test('comparing a large set with an equal one reads the path to a bound, whateve
   cold.sum(0, until)
   expect(read.length).toBeLessThanOrEqual(8)
 })
+
+test('written from the oldest or from the newest on, the pages are left full', async () => {
+  const pages: number[] = []
+  for (const direction of [1, -1]) {
+    const kv = new MemoryKv()
+    const tree = new RefTree(kv, shard)
+    for (let i = 0; i < 3_200; i++)
+      tree.insert(
+        encodeRef({ clock: BigInt(5_000 + i * direction), id: (refs[i % refs.length] as RecordRef).id }),
+      )
+    await commit(kv, tree)
+    pages.push((await kv.keys({})).length)
+  }
+  // Leaves of 32, branches of 24.
+  for (const count of pages) expect(count).toBeLessThanOrEqual(3_200 / 32 + 8)
+})
