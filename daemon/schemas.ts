@@ -19,16 +19,22 @@ export class Schemas {
   readonly #store: Store
   readonly #compiled = new Map<string, Schema>()
   readonly #newest = new Map<string, Schema | undefined>()
+  /** In hex, what was asked for last and is not here: of a copy that comes each record names it, thousands in a row. */
+  #lacking: string | undefined
 
   constructor(store: Store) {
     this.#store = store
   }
 
   get(hash: Uint8Array): Schema | undefined {
-    const known = this.#compiled.get(nameOf(hash))
-    if (known !== undefined) return known
+    const name = nameOf(hash)
+    const known = this.#compiled.get(name)
+    if (known !== undefined || name === this.#lacking) return known
     const bytes = this.#store.documents.get(byHash, hash)
-    if (bytes === undefined) return undefined
+    if (bytes === undefined) {
+      this.#lacking = name
+      return undefined
+    }
     return this.#remember(decodeSchema(bytes))
   }
 
@@ -85,6 +91,7 @@ export class Schemas {
       this.#store.documents.putIn(batch, byHash, schema.hash, schema.bytes)
       this.#store.documents.putIn(batch, kind, versionKey(schema), schema.hash)
     })
+    this.#lacking = undefined
     this.#remember(schema)
     this.#newest.delete(`${kind} ${schema.id}`)
   }

@@ -100,6 +100,8 @@ export class Views {
   }
 
   #stored(arrivals: readonly Arrival[]): void {
+    // Each once: of a copy that comes thousands of records are of one owner.
+    const changed = new Set<string>()
     for (const { record, put } of arrivals) {
       const { owner, app, key } = record.header
       const name = nameOf(owner)
@@ -107,10 +109,11 @@ export class Views {
       const isPlain = put.state === 'stored' && record.header.merge === 'append' && key.length === 0
       if (!isPlain) {
         this.#shown.drop(owner)
-        for (const follower of this.#parts.streams.followersHere(app, name)) this.#drop(follower)
+        for (const follower of this.#parts.streams.followersHere(app, name)) changed.add(follower)
       }
-      if (this.#parts.hosting.has(owner)) this.#drop(name)
+      if (this.#parts.hosting.has(owner)) changed.add(name)
     }
+    for (const name of changed) this.#drop(name)
   }
 
   #dropped(owner: IdentityId, items: readonly DroppedItem[]): void {
