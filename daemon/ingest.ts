@@ -137,6 +137,11 @@ export class Ingest {
     this.#equivocators = new Equivocators(parts.store)
   }
 
+  /** So much is about to come that a second thread is worth it: it starts while nothing is here yet. */
+  expectMuch(): void {
+    this.#parts.ahead?.isFree()
+  }
+
   /** One outcome per record, in order. Resolves when what is called stored is on disk. */
   async accept(
     encoded: readonly Uint8Array[],

@@ -31,7 +31,7 @@ export interface SnapshotsParts {
   readonly schemas: Pick<Schemas, 'newest'>
   readonly hosting: Pick<Hosting, 'has'>
   readonly holders: Pick<Holders, 'isHolder'>
-  readonly ingest: Pick<Ingest, 'accept'>
+  readonly ingest: Pick<Ingest, 'accept' | 'expectMuch'>
 }
 
 /** By owner, see hosting. */
@@ -46,6 +46,7 @@ const ranks: readonly Importance[] = ['high', 'normal', 'low']
 /** A joiner that nobody lets ask is filled by whoever compares with it after that. */
 const leaveMs = 3_000
 const pageBytesMax = limits.frameBytesMax - 16_384
+const nothing = Promise.resolve()
 /** Read at a time: a record may be as large as a page. */
 const readRecords = 128
 
@@ -55,6 +56,8 @@ interface Taken {
   /** With those that were here. */
   readonly brought: number
   readonly goesOn: boolean
+  /** Where to go on is on the disk as well. */
+  readonly noted: Promise<void>
 }
 
 /**
@@ -131,14 +134,18 @@ export class Snapshots {
     }
   }
 
-  /** One page is verified while the one before it is on its way to the disk, and the one after it on its way here. */
+  /**
+   * One page is verified while the one before it is on its way to the disk, and the one after it on its way here. The second thread is
+   * there by the time at which the first comes.
+   */
   async #fetch(
     node: NodeId,
     owner: IdentityId,
     from: Uint8Array | undefined,
     signal: AbortSignal,
   ): Promise<number> {
-    const { rpc, log } = this.#parts
+    const { rpc, log, ingest } = this.#parts
+    ingest.expectMuch()
     const ask = async (cursor: Uint8Array | undefined): Promise<SnapshotPage> =>
       decodeSnapshotPage(
         await rpc.request(node, 'shard/snapshot', encodeSnapshotAsk({ owner, cursor }), {
@@ -147,7 +154,7 @@ export class Snapshots {
         }),
       )
     let page: SnapshotPage | undefined = await ask(from)
-    let last: Promise<Taken> = Promise.resolve({ received: 0, brought: 0, goesOn: true })
+    let last: Promise<Taken> = Promise.resolve({ received: 0, brought: 0, goesOn: true, noted: nothing })
     try {
       while (page !== undefined) {
         const coming: Promise<SnapshotPage> | undefined = page.next && ask(page.next)
@@ -160,14 +167,18 @@ export class Snapshots {
       }
     } finally {
       // Also where the next did not come: what did is noted.
-      await last.catch(() => undefined)
+      await last.then(({ noted }) => noted).catch(() => undefined)
     }
-    const { received } = await last
+    const { received, noted } = await last
+    await noted
     if (received > 0) log.info('snapshot.fetched', { node, records: received })
     return received
   }
 
-  /** Takes one page in, and notes where to go on when it and all before it are on the disk. */
+  /**
+   * Takes one page in, and notes where to go on when it and all before it are on the disk. The next does not wait for the note, which
+   * comes to the disk before its records do; where that fails, the next is the last, and a comparison finds what is missing.
+   */
   async #take(node: NodeId, owner: IdentityId, page: SnapshotPage, before: Promise<Taken>): Promise<Taken> {
     const { ingest, log } = this.#parts
     const { records, next } = page
@@ -180,16 +191,18 @@ export class Snapshots {
         log.warn('snapshot.refused', { node, code: outcome.code, message: outcome.message })
       }
     }
-    const { received, goesOn, brought } = await before
+    const { received, goesOn, brought, noted: notedBefore } = await before
+    await notedBefore
     const all = { received: received + stored, brought: brought + held }
     // Nothing else would find what was not taken now: it goes on here.
-    if ((passed > 0 || !goesOn) && this.isWithheld(owner)) return { ...all, goesOn: false }
+    if ((passed > 0 || !goesOn) && this.isWithheld(owner)) return { ...all, goesOn: false, noted: nothing }
     const isNews = stored > 0 || records.length === 0
     const isToGoOn = goesOn && next !== undefined && (isNews || this.#mayBeWithheld(owner, all))
-    await this.#note(owner, isToGoOn ? { source: node, cursor: next } : undefined)
+    const noted = this.#note(owner, isToGoOn ? { source: node, cursor: next } : undefined)
+    noted.catch(() => undefined) // whoever goes on, or ends, waits for it
     if (goesOn && next === undefined && this.isWithheld(owner))
       await this.#parts.store.documents.delete(withheldKind, owner)
-    return { ...all, goesOn: isToGoOn }
+    return { ...all, goesOn: isToGoOn, noted }
   }
 
   /** Each record comes once: who brings more than there are goes round and round. */

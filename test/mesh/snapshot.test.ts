@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { microblog } from '../../client/microblog.ts'
 import { toHex } from '../../protocol/bytes.ts'
+import { OnehopError } from '../../protocol/errors.ts'
 import { decodeSnapshotPage, encodeSnapshotPage } from '../../protocol/replication/snapshot.ts'
 import { decodeStored } from '../../storage/stored-record.ts'
 import { createMesh, type Mesh, type MeshNode } from '../support/mesh.ts'
@@ -169,3 +170,19 @@ test('an answerer that repeats itself for ever, leaves out or forges is found ou
     await mesh.until(() => isWhole({ mesh, other }, ada.id), 20_000)
   }
 }, 120_000)
+
+test('where the note of where to go on is not written, the copy is whole none the less', async () => {
+  const { mesh, home, other, ada, isAll } = await story()
+  await using _ = mesh
+  const { documents } = other.store
+  const put = documents.put.bind(documents)
+  let failed = 0
+  documents.put = (kind, key, bytes) => {
+    if (kind !== 'snapshot' || failed++ > 0) return put(kind, key, bytes)
+    return Promise.reject(new OnehopError('STORE_FULL', 'the disk is full'))
+  }
+  await mesh.wait(ada.place(home, 1))
+  await mesh.until(isAll, 30_000)
+  expect(failed).toBeGreaterThan(0)
+  await mesh.until(() => isWhole({ mesh, other }, ada.id), 20_000)
+}, 60_000)

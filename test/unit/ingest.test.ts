@@ -80,6 +80,16 @@ test.each(Object.entries(threads))('many records in one call are answered in ord
   expect(told).toEqual(ids.filter((_, i) => i !== 300))
 })
 
+test('where much is about to come the second thread starts before it is here', async () => {
+  const { parts, ingest } = await home(2 ** 30)
+  await using ahead = secondThread(systemClock, silentLog, 2)
+  expect(ahead?.isRunning).toBe(false)
+  new Ingest({ ...parts, ahead }).expectMuch()
+  expect(ahead?.isRunning).toBe(true)
+  // Where there is one core there is none to start.
+  ingest.expectMuch()
+})
+
 test('records of one call cannot overdraw the quota together', async () => {
   const { ingest, author, store } = await home(1_500)
   const posts = Array.from({ length: 5 }, () => author.post())
