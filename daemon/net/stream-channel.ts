@@ -121,7 +121,10 @@ class StreamChannel implements Channel {
         bytes += next.length
         this.#outgoing.shift()
       }
-      yield concatBytes(...lengthPrefixed.encode(batch, { maxDataLength: limits.frameBytesMax }))
+      const pieces = lengthPrefixed.encode(batch, { maxDataLength: limits.frameBytesMax })
+      // A long frame goes as it lies there: to have its length before it in one piece would be to copy it.
+      if (bytes > batchBytes) yield* pieces
+      else yield concatBytes(...pieces)
       // Asked for more, so the stream has taken these.
       this.#queuedBytes = Math.max(0, this.#queuedBytes - bytes)
       this.#releaseWaiters()
