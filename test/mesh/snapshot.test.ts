@@ -125,6 +125,41 @@ test('while it is being filled it shows none of it, and all once it is whole', a
   for (const read of reads) await mesh.wait(read())
 }, 60_000)
 
+test('nobody looks on live at a holder that is being filled, but where nobody else is left', async () => {
+  const { mesh, home, other, ada, pages, isAll } = await story()
+  await using _ = mesh
+  mesh.holdBack((from, __, method) => from === other.id && method === 'shard/snapshot' && pages.length > 0)
+  await mesh.wait(ada.place(home, 1))
+  await mesh.until(() => other.store.shards.get(ada.id)?.records === pageRecords, 20_000)
+  const place = { owner: ada.id, app: microblog.id }
+  const queries = [
+    { ...place, of: 'list', name: 'posts' },
+    { ...place, of: 'view', name: 'person' },
+  ]
+  const open = async (at: MeshNode, query: unknown): Promise<void> => {
+    const leaving = new AbortController()
+    const caller = { kind: 'admin' } as const
+    const call = { caller, signal: leaving.signal, token: undefined, bind: () => {} }
+    try {
+      await mesh.wait(at.node.dispatch.call('live.open', query, 'cbor', call))
+    } finally {
+      leaving.abort()
+    }
+  }
+  for (const query of queries) {
+    await expect(open(other, query)).rejects.toMatchObject({ code: 'LAGGING' })
+    // Where all of it is, it is looked on at once.
+    await open(home, query)
+  }
+  await mesh.close(home.index)
+  await mesh.clock.advance(15_000)
+  for (const query of queries) await open(other, query)
+  const again = await mesh.open(home.index)
+  mesh.holdBack(undefined)
+  await mesh.until(async () => isAll() && (await isWhole({ mesh, other }, ada.id)), 30_000)
+  for (const query of queries) for (const at of [other, again]) await open(at, query)
+}, 60_000)
+
 test('what it has is shown where nobody else is left', async () => {
   const { mesh, home, other, ada, pages } = await story()
   await using _ = mesh
