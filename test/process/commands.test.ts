@@ -28,6 +28,8 @@ const opened = new AsyncDisposableStack()
 let ada: Person
 let ben: Person
 let adasId: string
+let meeting: Promise<void> | undefined
+let movingIn: Promise<void> | undefined
 
 function environment({ home }: Person): NodeJS.ProcessEnv {
   return { ...commandEnv, HOME: home }
@@ -80,6 +82,28 @@ beforeAll(async () => {
 
 afterAll(() => opened.disposeAsync())
 
+/** Ben's node comes by and by, as the first of these tests look at Ada's alone; each other one sees to it, so that it runs alone too. */
+function meet(): Promise<void> {
+  return (meeting ??= (async () => {
+    const addresses = ada.at.addresses.filter((address) => /\/tcp\/\d+$/.test(address))
+    const bootstrap = addresses.map((address) => fullAddress(ada.at.node, address))
+    ben = await person([`network.bootstrap=${JSON.stringify(bootstrap)}`])
+    await until(() => onehop(ada, 'status').status === 0, 30_000)
+  })())
+}
+
+/** Both live at their nodes, and Ada has written something. */
+function moveIn(): Promise<void> {
+  return (movingIn ??= (async () => {
+    await meet()
+    adasId = onehop(ada, 'init', '--user', 'Ada', '--no-recovery').lines()[0]?.['identity'] as string
+    const profile = onehop(ada, 'put', 'profile', '{"name":"Ada","place":"/geo/africa/ng/lagos"}')
+    expect(profile.status, profile.said).toBe(0)
+    expect(onehop(ben, 'init', '--user', 'Ben', '--no-recovery').status).toBe(0)
+    expect(onehop(ada, 'put', 'posts', '{"text":"a harbour in the morning"}').status).toBe(0)
+  })())
+}
+
 test('status prints where the node is reached, as network.bootstrap takes it', () => {
   const [status] = onehop(ada, 'status').lines() as { reachedAt: string[] }[]
   const expected = ada.at.addresses
@@ -103,24 +127,19 @@ test('status exits 4 while something is wrong, and 0 again afterwards', async ()
       problems: [{ code: 'ALONE', help: expect.stringContaining('network.bootstrap') }],
     },
   ])
-  const addresses = ada.at.addresses.filter((address) => /\/tcp\/\d+$/.test(address))
-  const bootstrap = addresses.map((address) => fullAddress(ada.at.node, address))
-  ben = await person([`network.bootstrap=${JSON.stringify(bootstrap)}`])
-  await until(() => onehop(ada, 'status').status === 0, 30_000)
+  await meet()
+  expect(onehop(ada, 'status').status).toBe(0)
 })
 
 test('get reads what is hosted elsewhere, asked for at the own node', async () => {
-  adasId = onehop(ada, 'init', '--user', 'Ada', '--no-recovery').lines()[0]?.['identity'] as string
-  const profile = onehop(ada, 'put', 'profile', '{"name":"Ada","place":"/geo/africa/ng/lagos"}')
-  expect(profile.status, profile.said).toBe(0)
-  expect(onehop(ben, 'init', '--user', 'Ben', '--no-recovery').status).toBe(0)
-  expect(onehop(ada, 'put', 'posts', '{"text":"a harbour in the morning"}').status).toBe(0)
+  await moveIn()
   const got = onehop(ben, 'get', 'posts', '--owner', adasId)
   expect(got.status, got.said).toBe(0)
   expect(got.lines()).toMatchObject([{ owner: adasId, value: { text: 'a harbour in the morning' } }])
 })
 
 test('search finds a post, and explain tells the plan', async () => {
+  await moveIn()
   const args = ['harbour', '--scope', '/geo/africa']
   await until(() => onehop(ada, 'search', ...args).lines().length > 0, 30_000)
   const [hit] = onehop(ada, 'search', ...args).lines()
@@ -146,7 +165,8 @@ test('search finds a post, and explain tells the plan', async () => {
   expect(onehop(ada, 'search', 'nothing-like-it', '--scope', '/geo').lines()).toEqual([])
 })
 
-test('schema apply gives the node a schema, which put and get then use', () => {
+test('schema apply gives the node a schema, which put and get then use', async () => {
+  await moveIn()
   const file = join(ada.home, 'notes.json')
   const schema = {
     onehop: 1,
@@ -168,7 +188,8 @@ test('schema apply gives the node a schema, which put and get then use', () => {
   expect(onehop(ada, 'schema', 'apply', file).lines()).toMatchObject([{ error: { code: 'BAD_SCHEMA' } }])
 })
 
-test('a club is founded, somebody writes in it from another node, and is put out again', () => {
+test('a club is founded, somebody writes in it from another node, and is put out again', async () => {
+  await moveIn()
   const field = { type: 'text' }
   const fields = { title: { ...field, required: true }, minutes: { ...field, audience: 'followers' } }
   const schema = {
@@ -250,6 +271,7 @@ test('a club is founded, somebody writes in it from another node, and is put out
 })
 
 test('a node that was revoked is met no more, until it is allowed again', async () => {
+  await moveIn()
   const isMet = (): boolean => {
     const [status] = onehop(ada, 'status').lines() as { peers: { node: string; connected: boolean }[] }[]
     return status?.peers.some(({ node, connected }) => node === ben.at.node && connected) === true
@@ -281,7 +303,12 @@ test('a node that was revoked is met no more, until it is allowed again', async 
   expect(onehop(ada, 'node').lines()).toEqual([])
 })
 
-test('paths are where things are', () => {
+test('paths are where things are', async () => {
+  await moveIn()
+  const collections = { leaves: { key: 'none', fields: { of: { type: 'text' } } } }
+  const file = join(ada.home, 'leaves.json')
+  writeFileSync(file, JSON.stringify({ onehop: 1, id: 'example.leaves', version: 1, collections }))
+  expect(onehop(ada, 'schema', 'apply', file).status).toBe(0)
   const [paths] = onehop(ada, 'paths').lines() as [Record<string, string>]
   expect(paths['state']).toBe(ada.at.state)
   for (const name of ['store', 'adminToken', 'runtime', 'cliDevice', 'schemas'])
@@ -289,7 +316,8 @@ test('paths are where things are', () => {
   expect(JSON.parse(readFileSync(paths['runtime'] as string, 'utf8'))).toMatchObject({ node: ada.at.node })
 })
 
-test('a pairing that nobody comes to expires, and says so', () => {
+test('a pairing that nobody comes to expires, and says so', async () => {
+  await moveIn()
   const { status, lines } = onehop(ada, 'pair', '--lifetime', '1')
   expect(status).toBe(1)
   expect(lines().at(-1)).toMatchObject({
@@ -306,6 +334,7 @@ test('a pairing that nobody comes to expires, and says so', () => {
 test.skipIf(terminalMissing() !== undefined)(
   'at a terminal one that nobody came to is shown anew',
   async () => {
+    await moveIn()
     const command = [process.execPath, bin, 'pair', '--lifetime', '1', '--state', ada.at.state]
     await using terminal = openTerminal(command, environment(ada))
     const links = () => new Set(terminal.shown().match(/http\S+#pair=\S+|http\S+#\S{20,}/g))
@@ -322,6 +351,7 @@ test.skipIf(terminalMissing() !== undefined)(
 )
 
 test('a phone is paired by the digits that are typed, and revoked by the beginning of its key', async () => {
+  await moveIn()
   const child = spawn(process.execPath, [bin, 'pair', '--state', ada.at.state, '--json'], {
     env: environment(ada),
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -385,6 +415,7 @@ test('how much a person may keep is said by whoever runs the node', () => {
 })
 
 test('two friends keep copies for each other: invite, accept, neighbours, lease, offer, end', async () => {
+  await moveIn()
   const wrong = onehop(ada, 'invite', '--gives', 'plenty')
   expect([wrong.status, wrong.said]).toEqual([2, expect.stringContaining('500MB')])
   const tooMuch = onehop(ada, 'invite', '--gives', '100GB')
