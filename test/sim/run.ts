@@ -6,8 +6,7 @@ import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { hunt } from './hunt.ts'
 import { mutants } from './mutants.ts'
-import { runSeeds } from './seeds.ts'
-import type { SimResult } from './simulation.ts'
+import { runSeeds, type SeedResult } from './seeds.ts'
 
 const noticedMin = 0.95
 
@@ -46,9 +45,10 @@ async function trySeeds(): Promise<void> {
   }))
   const startMs = performance.now()
   await runSeeds(seeds, availableParallelism(), (result) => {
-    virtual += result.virtualS
-    for (const [kind, struck] of Object.entries(result.faults)) faults[kind] = (faults[kind] ?? 0) + struck
-    if (values.trace) process.stderr.write(result.lines.join(''))
+    virtual += result.virtualS ?? 0
+    for (const [kind, struck] of Object.entries(result.faults ?? {}))
+      faults[kind] = (faults[kind] ?? 0) + struck
+    if (values.trace) process.stderr.write((result.lines ?? []).join(''))
     const { seed } = result
     const replay = `npm run sim -- --seed ${seed}${values.long ? ` --long --days ${values.days}` : ''}${virtualS === 60 ? '' : ` --seconds ${virtualS}`}`
     if (result.failures.length > 0) failures.push({ seed, replay, failures: result.failures })
@@ -99,13 +99,15 @@ async function huntMutants(): Promise<void> {
   process.exitCode = isBroken || caught < hunted.length * noticedMin ? 1 : 0
 }
 
-function tell(result: SimResult, replay: string): void {
-  const { seed, trace, healedS, realS } = result
+function tell(result: SeedResult, replay: string): void {
+  const { seed, operations, faults, trace = '', healedS = 0, realS = 0 } = result
   const verdict = result.failures.length === 0 ? 'ok' : 'FAILED'
-  process.stderr.write(
-    `seed ${seed} ${verdict}: ${sum(result.operations)} operations, ${sum(result.faults)} faults, ` +
-      `healed in ${healedS.toFixed(0)} s, trace ${trace.slice(0, 12)}, ${realS.toFixed(1)} s\n`,
-  )
+  const what =
+    operations === undefined || faults === undefined
+      ? 'it broke'
+      : `${sum(operations)} operations, ${sum(faults)} faults, ` +
+        `healed in ${healedS.toFixed(0)} s, trace ${trace.slice(0, 12)}, ${realS.toFixed(1)} s`
+  process.stderr.write(`seed ${seed} ${verdict}: ${what}\n`)
   for (const failure of result.failures.slice(0, 10)) process.stderr.write(`  ${failure}\n`)
   if (result.failures.length > 0) process.stderr.write(`  replay: ${replay}\n`)
 }

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { faultKinds } from './faults.ts'
 import { hunt } from './hunt.ts'
 import { mutants } from './mutants.ts'
+import { runSeeds, type SeedResult } from './seeds.ts'
 import { simulate } from './simulation.ts'
 
 /** A few long stories, and many short ones: of those each begins otherwise, and heals for as long. */
@@ -51,6 +52,38 @@ test('one seed is one story: two runs leave the same trace', async () => {
   expect(second.trace).toBe(first.trace)
   const other = await simulate({ seed: 12, virtualS: 20 })
   expect(other.trace).not.toBe(first.trace)
+})
+
+test('a story that breaks is a failure of its seed, and the others are told', async () => {
+  // As a checker that throws, a call that nobody waits for, and a thread that has no memory left.
+  const story = `import { parentPort } from 'node:worker_threads'
+    parentPort.on('message', ({ seed }) => {
+      if (seed === 2) throw new Error('checker')
+      if (seed === 3) return void Promise.reject(new Error('loose end'))
+      if (seed === 5) process.exit(1)
+      parentPort.postMessage({ seed, failures: [] })
+    })`
+  const told: SeedResult[] = []
+  const seeds = range(1, 6).map((seed) => ({ seed }))
+  const tell = (result: SeedResult) => void told.push(result)
+  await runSeeds(seeds, 1, tell, new URL(`data:text/javascript,${encodeURIComponent(story)}`))
+  expect(told.map(({ seed, failures }) => [seed, failures.map((what) => what.split('\n')[0])])).toEqual([
+    [1, []],
+    [2, ['the simulation broke: Error: checker']],
+    [3, ['the simulation broke: Error: loose end']],
+    [4, []],
+    [5, ['the simulation broke: Error: its thread ended']],
+    [6, []],
+  ])
+})
+
+test('what a story throws before it has begun is told of its seed', async () => {
+  const told: SeedResult[] = []
+  // No number: the first thing that is drawn throws.
+  const seeds = [{ seed: 7n as unknown as number }, { seed: 8, virtualS: 1, endAtFirst: true }]
+  await runSeeds(seeds, 1, (result) => void told.push(result))
+  expect(told.map(({ failures }) => failures.length)).toEqual([1, 0])
+  expect(told[0]?.failures[0]).toContain('the simulation broke: TypeError')
 })
 
 function range(first: number, last: number): number[] {
