@@ -12,6 +12,11 @@ export class TwoHalves<T> {
     this.#halfMax = max >> 1
   }
 
+  /** What was set again counts twice as long as it lies in both. */
+  get size(): number {
+    return this.#young.size + this.#old.size
+  }
+
   get(key: string): T | undefined {
     return this.#young.get(key) ?? this.#old.get(key)
   }

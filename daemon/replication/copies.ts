@@ -50,6 +50,11 @@ export class Copies {
     }
   }
 
+  /** In its shard's arrival log, of a record that came lately. */
+  positionOf(id: RecordId): number | undefined {
+    return this.#positions.get(toHex(id))
+  }
+
   /** Is the node known to have everything that is here now? */
   isCurrent(node: NodeId, owner: IdentityId): boolean {
     const head = this.#parts.store.records.logHead(owner)

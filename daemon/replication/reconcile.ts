@@ -5,26 +5,21 @@ import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import type { Clock, Log } from '../../protocol/ports.ts'
 import { clockOf } from '../../protocol/record/clock.ts'
 import type { IdentityId, RecordId, RecordRef } from '../../protocol/record/types.ts'
-import { createInitiator, respond } from '../../protocol/reconcile/machine.ts'
-import type { ReconcileSet } from '../../protocol/reconcile/set.ts'
+import { createInitiator } from '../../protocol/reconcile/machine.ts'
 import {
   compareShardsMax,
   decodeCompared,
   decodeComparison,
-  decodeFetch,
   decodeFetched,
   decodeReceipts,
-  decodeReconcile,
   encodeCompared,
   encodeComparison,
   encodeFetch,
-  encodeFetched,
   encodePush,
   encodeReconcile,
   pushRecordsMax,
   type Compared,
 } from '../../protocol/replication/messages.ts'
-import { TwoHalves } from '../../storage/two-halves.ts'
 import type { Store } from '../../storage/types.ts'
 import type { Config } from '../config.ts'
 import type { Hosting } from '../hosting.ts'
@@ -32,11 +27,11 @@ import type { Ingest } from '../ingest.ts'
 import type { NodeId, Rpc } from '../net/rpc.ts'
 import type { ReplicaSets } from '../placement/replica-sets.ts'
 import type { Digests } from './digests.ts'
-import { findRefs } from './find-refs.ts'
 import type { Holders } from './holders.ts'
 import { ManyShards } from './many-shards.ts'
 import { lacking } from './passing.ts'
 import type { Receipts } from './receipts.ts'
+import { messageBytesMax, Responder } from './responder.ts'
 import { Rests } from './rests.ts'
 import type { Snapshots } from './snapshots.ts'
 
@@ -64,6 +59,8 @@ export interface ReconcileParts {
   readonly onNotHeld?: ((node: NodeId, owner: IdentityId) => void) | undefined
   /** Fetches all of a shard of which nothing is here yet. */
   readonly snapshots: Pick<Snapshots, 'fetch' | 'isComing' | 'isWithheld' | 'complete'>
+  /** Place in its shard's arrival log of a record that came lately. */
+  readonly positionOf: (id: RecordId) => number | undefined
   /** The node was found to hold everything up to this place of the own arrival log. */
   readonly onEqual: (node: NodeId, owner: IdentityId, logHead: number) => void
 }
@@ -85,16 +82,12 @@ interface Moved {
   readonly isRefused: boolean
 }
 
-const messageBytesMax = limits.frameBytesMax - 16_384
 /** Rounds for one shard in which nothing moved: equal parts of a million records need four. */
 const idleRoundsMax = 32
-/** What was listed a moment ago is about to be asked for. More than one message lists. */
-const listedMax = 32_768
 
 /** Compares what two holders of the same shards hold, and moves what differs, both ways. */
 export class Reconcile {
   readonly #parts: ReconcileParts
-  readonly #listed = new TwoHalves<RecordRef>(listedMax)
   readonly #many: ManyShards
   readonly #rests: Rests
 
@@ -102,9 +95,8 @@ export class Reconcile {
     this.#parts = parts
     this.#rests = new Rests(parts.clock, parts.config.reconcileEveryMs)
     this.#many = new ManyShards(parts)
+    new Responder(parts).serve()
     parts.rpc.handle('shard/compare', async ({ from, body }) => this.#compare(from, body))
-    parts.rpc.handle('shard/reconcile', async ({ from, body }) => this.#respond(from, body))
-    parts.rpc.handle('shard/fetch', async ({ from, body }) => this.#fetch(from, body))
   }
 
   /** All shards held in common with a node, many in a message; only those that differ cost more. */
@@ -327,63 +319,6 @@ export class Reconcile {
       compared.push({ records: equalBytes(own, fingerprint) ? same : otherwise, sameSet })
     }
     return encodeCompared(compared)
-  }
-
-  async #respond(from: NodeId, body: Uint8Array): Promise<Uint8Array> {
-    const { owner, until, message } = decodeReconcile(body)
-    this.#authorise(owner, from)
-    return this.#parts.digests.over(owner, until, (set) =>
-      respond(this.#listing(set), message, { messageBytes: messageBytesMax }),
-    )
-  }
-
-  async #fetch(from: NodeId, body: Uint8Array): Promise<Uint8Array> {
-    const { store } = this.#parts
-    const { owner, ids } = decodeFetch(body)
-    this.#authorise(owner, from)
-    let room = messageBytesMax
-    const found = await store.records.getMany(owner, await this.#refsOf(owner, ids))
-    const bytesOf = new Map(
-      found.flatMap((one) => (one === undefined ? [] : [[toHex(one.ref.id), one.bytes] as const])),
-    )
-    return encodeFetched(
-      ids.map((id) => {
-        const bytes = bytesOf.get(toHex(id))
-        if (bytes === undefined || bytes.length + 5 > room) return undefined
-        room -= bytes.length + 5
-        return bytes
-      }),
-    )
-  }
-
-  /** Ids alone name records on the wire: where those stand that it lists is remembered. */
-  #listing(set: ReconcileSet): ReconcileSet {
-    return {
-      ...set,
-      at: (index) => {
-        const ref = set.at(index)
-        this.#listed.set(toHex(ref.id), ref)
-        return ref
-      },
-    }
-  }
-
-  async #refsOf(owner: IdentityId, ids: readonly RecordId[]): Promise<RecordRef[]> {
-    const names = ids.map(toHex)
-    const unknown = names.filter((name) => this.#listed.get(name) === undefined)
-    const listed = names.flatMap((name) => this.#listed.get(name) ?? [])
-    if (unknown.length === 0) return listed
-    const found = await findRefs(this.#parts.store.records, owner, new Set(unknown))
-    return [...listed, ...found.values()]
-  }
-
-  #authorise(owner: IdentityId, from: NodeId): void {
-    if (!this.#parts.hosting.has(owner)) {
-      throw new OnehopError('NOT_HOSTED', `this node does not hold the shard of ${toHex(owner)}`)
-    }
-    if (!this.#mayAsk(owner, from)) {
-      throw new OnehopError('FORBIDDEN', `${from} holds no seat of the shard of ${toHex(owner)}`)
-    }
   }
 
   #mayAsk(owner: IdentityId, from: NodeId): boolean {

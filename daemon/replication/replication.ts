@@ -109,7 +109,8 @@ export class Replication {
       this.copies.foundLost(node, owner)
       parts.onNotHeld?.(node, owner)
     }
-    const heard = { onEqual, onNotHeld, answer }
+    const positionOf = this.copies.positionOf.bind(this.copies)
+    const heard = { onEqual, onNotHeld, answer, positionOf }
     this.reconcile = new Reconcile({ ...shared, digests, isComing, isFilling, snapshots, ...heard })
     this.#joining = new Joining(parts)
     this.#missingSchemas = new MissingSchemas(parts)

@@ -27,6 +27,8 @@ export interface ReconcileOptions {
   readonly messageBytes?: number
   /** Largest message to accept. */
   readonly messageBytesMax?: number
+  /** Told each item of ours that is listed to the other side, which is about to ask for it by its id. */
+  readonly onListed?: (ref: RecordRef) => void
 }
 
 export interface ReconcileStep {
@@ -104,14 +106,15 @@ function answer(set: ReconcileSet, message: Uint8Array, options: ReconcileOption
     let end = upper
     if (range.mode === 'fingerprint') {
       if (!equalBytes(range.fingerprint, set.fingerprint(lower, upper))) {
-        replies = split(set, lower, upper, range.upper)
+        replies = split(set, lower, upper, range.upper, options.onListed)
       }
     } else if (range.mode === 'ids') {
       const listed = onIds(lower, upper, range.ids, writer.idsThatFit())
       if (listed !== undefined) {
         end = listed
         // When nothing of a long list fits, the whole range is left to the fingerprint of the rest.
-        if (end > lower || upper === lower) replies = [listRange(set, lower, end, upper, range.upper)]
+        if (end > lower || upper === lower)
+          replies = [listRange(set, lower, end, upper, range.upper, options.onListed)]
       }
     }
     const fits = writer.tryRanges(replies)
@@ -127,14 +130,31 @@ function answer(set: ReconcileSet, message: Uint8Array, options: ReconcileOption
   return writer.finish()
 }
 
-function listRange(set: ReconcileSet, lower: number, end: number, upper: number, bound: Bound): Range {
-  const ids = Array.from({ length: end - lower }, (_, offset) => set.at(lower + offset).id)
+function listRange(
+  set: ReconcileSet,
+  lower: number,
+  end: number,
+  upper: number,
+  bound: Bound,
+  onListed: ReconcileOptions['onListed'],
+): Range {
+  const ids = Array.from({ length: end - lower }, (_, offset) => {
+    const ref = set.at(lower + offset)
+    onListed?.(ref)
+    return ref.id
+  })
   return { mode: 'ids', upper: end === upper ? bound : boundAt(set.at(end)), ids }
 }
 
-function split(set: ReconcileSet, lower: number, upper: number, bound: Bound): Range[] {
+function split(
+  set: ReconcileSet,
+  lower: number,
+  upper: number,
+  bound: Bound,
+  onListed?: ReconcileOptions['onListed'],
+): Range[] {
   const size = upper - lower
-  if (size < listBelow) return [listRange(set, lower, upper, upper, bound)]
+  if (size < listBelow) return [listRange(set, lower, upper, upper, bound, onListed)]
   const ranges: Range[] = []
   const parts = partsOf(size)
   let from = lower

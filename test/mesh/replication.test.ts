@@ -10,7 +10,15 @@ import {
   type Seat,
 } from '../../protocol/placement/replica-set.ts'
 import { clockOf } from '../../protocol/record/clock.ts'
-import { decodeCompared, encodeComparison } from '../../protocol/replication/messages.ts'
+import { createInitiator } from '../../protocol/reconcile/machine.ts'
+import { reconcileVector } from '../../protocol/reconcile/vector.ts'
+import {
+  decodeCompared,
+  decodeFetched,
+  encodeComparison,
+  encodeFetch,
+  encodeReconcile,
+} from '../../protocol/replication/messages.ts'
 import type { MemoryNode } from '../../daemon/net/rpc-memory.ts'
 import { Digests } from '../../daemon/replication/digests.ts'
 import { shardKey } from '../../daemon/placement/find.ts'
@@ -97,6 +105,41 @@ test('a stranger who asks for copies makes nobody go through a shard, and is tol
   expect([copies.map((count) => count > 0), scans]).toEqual([[true, false], 0])
   expect((await ask('admin')).copies.map((count) => count > 0)).toEqual([true, false])
   expect(scans).toBeGreaterThan(0)
+})
+
+test('a member that asks for records that are not there makes nobody go through a shard, and gets what was listed to it', async () => {
+  const places = new Map<number, MemoryNode>()
+  const { mesh, ada, posts } = await story({ onJoin: (place, index) => void places.set(index, place) })
+  await using _ = mesh
+  const members = await holders(mesh, node(mesh, 0), ada.id)
+  const member = mesh.nodes.find(({ id }) => id === members[1]) as MeshNode
+  // Where a record stands is in memory as long as the node runs.
+  await mesh.close(0)
+  const home = await mesh.open(0)
+  const { records } = home.store
+  let looks = 0
+  const refs = records.refs.bind(records)
+  records.refs = (...asked) => {
+    looks++
+    return refs(...asked)
+  }
+  const request = (method: 'shard/fetch' | 'shard/reconcile', body: Uint8Array) => {
+    const signal = new AbortController().signal
+    return mesh.wait((places.get(member.index) as MemoryNode).rpc.request(home.id, method, body, { signal }))
+  }
+  const ids = posts.map((post) => fromHex(post) as Uint8Array)
+  const fetch = async (wanted: readonly Uint8Array[]): Promise<boolean[]> => {
+    const before = looks
+    const fetched = await request('shard/fetch', encodeFetch({ owner: ada.id, ids: [...wanted] }))
+    expect(looks).toBe(before)
+    return decodeFetched(fetched).map((record) => record !== undefined)
+  }
+  const unknown = Array.from({ length: 200 }, () => mesh.crypto.random(32))
+  expect(await fetch(unknown)).toEqual(unknown.map(() => false))
+  expect(await fetch(ids)).toEqual(ids.map(() => false))
+  const message = createInitiator().initiate(reconcileVector([], mesh.crypto.sha256))
+  await request('shard/reconcile', encodeReconcile({ owner: ada.id, until: 2n ** 63n, message }))
+  expect(await fetch([...ids, ...unknown])).toEqual([...ids.map(() => true), ...unknown.map(() => false)])
 })
 
 test('a record that is dated ahead waits at the others, and is not sent round and round meanwhile', async () => {

@@ -129,6 +129,7 @@ async function openReplica({
       complete: async () => 0,
     },
     onEqual: nothing,
+    positionOf: () => undefined,
   })
   rpc.handle('shard/push', async ({ from, body }) => {
     const outcomes = await ingest.accept(decodePush(body), { from: 'peer', node: from })

@@ -279,6 +279,7 @@ async function openHolder(crypto: CryptoProvider, folder: string, host: string) 
       complete: async () => 0,
     },
     onEqual: () => {},
+    positionOf: () => undefined,
   })
   rpc.handle('shard/push', async ({ from, body }) => {
     const outcomes = await ingest.accept(decodePush(body), { from: 'peer', node: from })
