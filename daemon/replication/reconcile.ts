@@ -26,6 +26,7 @@ import type { Hosting } from '../hosting.ts'
 import type { Ingest } from '../ingest.ts'
 import type { NodeId, Rpc } from '../net/rpc.ts'
 import type { ReplicaSets } from '../placement/replica-sets.ts'
+import { byTurns } from './by-turns.ts'
 import type { Digests } from './digests.ts'
 import type { Holders } from './holders.ts'
 import { ManyShards } from './many-shards.ts'
@@ -203,7 +204,7 @@ export class Reconcile {
       )
       roundTrips++
       messageBytes += message.length + reply.length
-      const step = await digests.over(owner, until, (set) => initiator.reconcile(set, reply))
+      const step = await byTurns(this.#parts, { owner, until }, initiator.take(reply), signal)
       const [out, into] = await Promise.all([
         this.#send(node, owner, step.have, signal),
         this.#receive(node, owner, step.need, signal),

@@ -2,23 +2,22 @@ import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { IdentityId, RecordId, RecordRef } from '../../protocol/record/types.ts'
-import { respond } from '../../protocol/reconcile/machine.ts'
+import { takeUp } from '../../protocol/reconcile/machine.ts'
 import { decodeFetch, decodeReconcile, encodeFetched } from '../../protocol/replication/messages.ts'
 import type { Store } from '../../storage/types.ts'
 import type { Hosting } from '../hosting.ts'
-import type { NodeId, Rpc } from '../net/rpc.ts'
-import type { Digests } from './digests.ts'
+import type { NodeId, Rpc, RpcRequest } from '../net/rpc.ts'
+import { byTurns, type ByTurnsParts } from './by-turns.ts'
 import type { Holders } from './holders.ts'
 import { Listed } from './listed.ts'
 
 export const messageBytesMax = limits.frameBytesMax - 16_384
 
-export interface ResponderParts {
+export interface ResponderParts extends ByTurnsParts {
   readonly rpc: Rpc
   readonly store: Store
   readonly hosting: Pick<Hosting, 'has'>
   readonly holders: Pick<Holders, 'isHolder'>
-  readonly digests: Digests
   /** Place in its shard's arrival log of a record that came lately. */
   readonly positionOf: (id: RecordId) => number | undefined
 }
@@ -27,6 +26,7 @@ export interface ResponderParts {
 export class Responder {
   readonly #parts: ResponderParts
   readonly #listed = new Listed()
+  readonly #lines = new Map<NodeId, Promise<unknown>>()
 
   constructor(parts: ResponderParts) {
     this.#parts = parts
@@ -34,21 +34,34 @@ export class Responder {
 
   serve(): void {
     const { rpc } = this.#parts
-    rpc.handle('shard/reconcile', async ({ from, body }) => this.#respond(from, body))
+    rpc.handle('shard/reconcile', async (request) => this.#respond(request))
     rpc.handle('shard/fetch', async ({ from, body }) => this.#fetch(from, body))
   }
 
-  async #respond(from: NodeId, body: Uint8Array): Promise<Uint8Array> {
+  async #respond({ from, body, signal }: RpcRequest): Promise<Uint8Array> {
     const { owner, until, message } = decodeReconcile(body)
     this.#authorise(owner, from)
     const onListed = (ref: RecordRef): void => this.#listed.note(from, ref)
-    try {
-      return await this.#parts.digests.over(owner, until, (set) =>
-        respond(set, message, { messageBytes: messageBytesMax, onListed }),
-      )
-    } finally {
-      this.#listed.trim()
+    const taking = takeUp(message, { messageBytes: messageBytesMax, onListed })
+    return this.#inLine(from, async () => {
+      try {
+        return await byTurns(this.#parts, { owner, until }, taking, signal)
+      } finally {
+        this.#listed.trim()
+      }
+    })
+  }
+
+  /** One message of a node after the other: whoever sends many has no more of each turn than one who waits for the answer. */
+  #inLine<T>(from: NodeId, work: () => Promise<T>): Promise<T> {
+    const before = this.#lines.get(from) ?? Promise.resolve()
+    const line = before.then(work, work)
+    this.#lines.set(from, line)
+    const clear = (): void => {
+      if (this.#lines.get(from) === line) this.#lines.delete(from)
     }
+    line.then(clear, clear)
+    return line
   }
 
   async #fetch(from: NodeId, body: Uint8Array): Promise<Uint8Array> {

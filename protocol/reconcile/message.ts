@@ -33,26 +33,39 @@ export type RangePayload =
 /** From the bound of the range before (or zero) up to and without `upper`. */
 export type Range = RangePayload & { readonly upper: Bound }
 
-/** The ranges of a message whose version byte was read. Throws BAD_MESSAGE or TOO_LARGE. */
-export function decodeRanges(message: Uint8Array): Range[] {
-  const reader = new ByteReader(message.subarray(1))
-  const ranges: Range[] = []
-  let before = boundZero
-  while (reader.remaining > 0) {
-    if (ranges.length === reconcileLimits.rangesMax) {
+/** Reads the ranges of a message whose version byte was read, one by one. Throws BAD_MESSAGE or TOO_LARGE. */
+export class RangeReader {
+  readonly #reader: ByteReader
+  #before = boundZero
+  #count = 0
+
+  constructor(message: Uint8Array) {
+    this.#reader = new ByteReader(message.subarray(1))
+  }
+
+  /** Undefined after the last. */
+  next(): Range | undefined {
+    const reader = this.#reader
+    if (reader.remaining === 0) return undefined
+    if (this.#count++ === reconcileLimits.rangesMax) {
       throw new OnehopError('TOO_LARGE', 'reconcile: too many ranges')
     }
-    const upper = readBound(reader, before)
+    const upper = readBound(reader, this.#before)
+    this.#before = upper
     const mode = reader.varint()
-    if (mode === 0n) ranges.push({ mode: 'skip', upper })
-    else if (mode === 1n) {
-      ranges.push({ mode: 'fingerprint', upper, fingerprint: reader.bytes(fingerprintBytes) })
-    } else if (mode === 2n) {
-      const ids = Array.from({ length: reader.count(idBytes) }, () => reader.bytes(idBytes))
-      ranges.push({ mode: 'ids', upper, ids })
-    } else throw new OnehopError('BAD_MESSAGE', 'reconcile: unknown mode')
-    before = upper
+    if (mode === 0n) return { mode: 'skip', upper }
+    if (mode === 1n) return { mode: 'fingerprint', upper, fingerprint: reader.bytes(fingerprintBytes) }
+    if (mode !== 2n) throw new OnehopError('BAD_MESSAGE', 'reconcile: unknown mode')
+    const ids = Array.from({ length: reader.count(idBytes) }, () => reader.bytes(idBytes))
+    return { mode: 'ids', upper, ids }
   }
+}
+
+/** All at once. */
+export function decodeRanges(message: Uint8Array): Range[] {
+  const reader = new RangeReader(message)
+  const ranges: Range[] = []
+  for (let range = reader.next(); range !== undefined; range = reader.next()) ranges.push(range)
   return ranges
 }
 

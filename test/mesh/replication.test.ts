@@ -10,19 +10,24 @@ import {
   type Seat,
 } from '../../protocol/placement/replica-set.ts'
 import { clockOf } from '../../protocol/record/clock.ts'
-import { createInitiator } from '../../protocol/reconcile/machine.ts'
+import { createInitiator, respond } from '../../protocol/reconcile/machine.ts'
+import type { ReconcileSet } from '../../protocol/reconcile/set.ts'
 import { reconcileVector } from '../../protocol/reconcile/vector.ts'
 import {
   decodeCompared,
   decodeFetched,
+  encodeCompared,
   encodeComparison,
   encodeFetch,
   encodeReconcile,
 } from '../../protocol/replication/messages.ts'
 import type { MemoryNode } from '../../daemon/net/rpc-memory.ts'
+import { loadCrypto } from '../../daemon/crypto/index.ts'
+import { turnRanges } from '../../daemon/replication/by-turns.ts'
 import { Digests } from '../../daemon/replication/digests.ts'
 import { shardKey } from '../../daemon/placement/find.ts'
 import { decodeStored } from '../../storage/stored-record.ts'
+import { manyRanges } from '../support/many-ranges.ts'
 import { createMesh, type Mesh, type MeshNode } from '../support/mesh.ts'
 import { Resident } from '../support/resident.ts'
 
@@ -34,6 +39,11 @@ async function settled(mesh: Mesh): Promise<void> {
 
 async function recordsOn(meshNode: MeshNode, owner: Uint8Array): Promise<string[]> {
   return (await meshNode.store.records.refs(owner)).map((ref) => toHex(ref.id)).toSorted()
+}
+
+/** What it holds, as another implementation would compare it. */
+async function setOn({ store }: MeshNode, owner: Uint8Array): Promise<ReconcileSet> {
+  return reconcileVector(await store.records.refs(owner), (await loadCrypto()).sha256)
 }
 
 async function holders(mesh: Mesh, at: MeshNode, owner: Uint8Array): Promise<string[]> {
@@ -141,6 +151,78 @@ test('a member that asks for records that are not there makes nobody go through 
   await request('shard/reconcile', encodeReconcile({ owner: ada.id, until: 2n ** 63n, message }))
   expect(await fetch([...ids, ...unknown])).toEqual([...ids.map(() => true), ...unknown.map(() => false)])
 })
+
+test('messages of tens of thousands of ranges are taken up by turns, whoever sends them, and others go on', async () => {
+  const places = new Map<number, MemoryNode>()
+  const looks: number[] = []
+  const total = (): number => looks.reduce((sum, looked) => sum + looked, 0)
+  const looksAfter: number[] = []
+  const { mesh, ada } = await story({
+    onJoin: (place, index) => {
+      places.set(index, place)
+      const handle = place.rpc.handle.bind(place.rpc)
+      place.rpc.handle = (method, handler) =>
+        handle(method, async (request) => {
+          const reply = await handler(request)
+          if (index === 0 && method === 'shard/reconcile') looksAfter.push(total())
+          return reply
+        })
+    },
+  })
+  await using _ = mesh
+  const home = node(mesh, 0)
+  const members = await holders(mesh, home, ada.id)
+  const member = mesh.nodes.find(({ id }) => id === members[1]) as MeshNode
+  const { records } = home.store
+  let put: Promise<number> | undefined
+  const inOrder = records.inOrder.bind(records)
+  records.inOrder = (shard, read) =>
+    inOrder(shard, (order, logHead) => {
+      let looked = 0
+      const lowerBound = (bound: Parameters<typeof order.lowerBound>[0]): number => {
+        looked++
+        return order.lowerBound(bound)
+      }
+      const { size } = order
+      const counted = { size, lowerBound, at: order.at.bind(order), sum: order.sum.bind(order) }
+      const answer = read(counted, logHead)
+      looks.push(looked)
+      // While it is at it somebody writes.
+      if (looked > 100) put ??= ada.put(home, 'posts', { text: 'meanwhile' }).then(total)
+      return answer
+    })
+  const most = turnRanges + 2
+  const message = manyRanges(55_000)
+
+  const body = encodeReconcile({ owner: ada.id, until: 2n ** 63n, message })
+  const { rpc } = places.get(member.index) as MemoryNode
+  const ask = async (): Promise<void> => {
+    const reply = await rpc.request(home.id, 'shard/reconcile', body, {
+      signal: new AbortController().signal,
+      timeoutMs: 60_000,
+    })
+    expect(toHex(reply)).toBe(toHex(respond(await setOn(home, ada.id), message)))
+  }
+  looksAfter.length = 0
+  const asked = Promise.all([ask(), ask()])
+  await mesh.wait(asked)
+  // The second of one node waits for the first, and nobody else for either.
+  expect(looksAfter[0]).toBeLessThan(56_000)
+  expect(looksAfter[1]).toBeGreaterThan(110_000)
+  expect(await put).toBeLessThan(55_000)
+  expect(Math.max(...looks)).toBeLessThanOrEqual(most)
+
+  // The same where it is what a liar answers.
+  looks.length = 0
+  let lies = 0
+  mesh.lie(member.index, (method) => {
+    if (method === 'shard/compare') return encodeCompared([{ records: 'differs', sameSet: true }])
+    if (method !== 'shard/reconcile') return undefined
+    return lies++ === 0 ? message : Uint8Array.of(0x61)
+  })
+  await mesh.until(() => lies > 0 && total() > 50_000, 60_000)
+  expect(Math.max(...looks)).toBeLessThanOrEqual(most)
+}, 60_000)
 
 test('a record that is dated ahead waits at the others, and is not sent round and round meanwhile', async () => {
   const { mesh, ada } = await story()

@@ -160,9 +160,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'what follows a range is taken to begin one later',
-    file: 'protocol/reconcile/machine.ts',
-    find: '    lower = upper\n',
-    replace: '    lower = Math.min(upper + 1, set.size)\n',
+    file: 'protocol/reconcile/answer.ts',
+    find: '      lower = upper\n',
+    replace: '      lower = Math.min(upper + 1, set.size)\n',
   },
   {
     name: 'of a listed range the last item is not looked at',

@@ -5,12 +5,19 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { compareBytes, concatBytes, fromHex, toHex, utf8 } from '../../protocol/bytes.ts'
 import { clockInfinity } from '../../protocol/reconcile/bound.ts'
-import { createInitiator, type ReconcileOptions, respond } from '../../protocol/reconcile/machine.ts'
+import {
+  createInitiator,
+  type ReconcileOptions,
+  respond,
+  takeUp,
+  type Taking,
+} from '../../protocol/reconcile/machine.ts'
 import { reconcileLimits } from '../../protocol/reconcile/message.ts'
 import { type ReconcileSet, setBelow } from '../../protocol/reconcile/set.ts'
 import { encodeVarint } from '../../protocol/reconcile/varint.ts'
 import { reconcileVector } from '../../protocol/reconcile/vector.ts'
 import type { RecordRef } from '../../protocol/record/types.ts'
+import { manyRanges } from '../support/many-ranges.ts'
 
 const item = (clock: bigint, seed: string): RecordRef => ({ clock, id: sha256(utf8(seed)) })
 const setOf = (items: Iterable<RecordRef>): ReconcileSet => reconcileVector(items, sha256)
@@ -79,6 +86,18 @@ describe('as Negentropy V1 elsewhere', () => {
     expect(toHex(respond(ours, fromHex('62aabbccddeeff', 7) as Uint8Array))).toBe('61')
   })
 })
+
+/** Until it is done, each step with the set as it then is. */
+function inSteps<T>(
+  taking: Taking<T>,
+  set: () => ReconcileSet,
+  ranges: number,
+): { readonly done: T; readonly steps: number } {
+  for (let steps = 1; ; steps++) {
+    const done = taking.step(set(), ranges)
+    if (done !== undefined) return { done, steps }
+  }
+}
 
 describe('reconciliation', () => {
   it('finds exactly the set difference, whatever the clocks', () => {
@@ -172,6 +191,92 @@ describe('reconciliation', () => {
     expect(() => setOf([one, item(4n, 'two'), one])).toThrow(/twice/)
     expect(() => setOf([{ clock: clockInfinity, id: one.id }])).toThrow(/clock/)
     expect(() => setOf([{ clock: 1n, id: one.id.subarray(1) }])).toThrow(/32 bytes/)
+  })
+})
+
+describe('messages that are taken up by and by', () => {
+  const all = Array.from({ length: 4_000 }, (_, n) => item(BigInt(n >> 2) << 20n, `item ${n}`))
+  const ours = all.filter((_, n) => n % 7 !== 0)
+  const theirs = all.filter((_, n) => n % 5 !== 0)
+
+  it('are answered as they are at once', () => {
+    const [set, other] = [setOf(ours), setOf(theirs)]
+    const [whole, parted] = [createInitiator(), createInitiator()]
+    let message: Uint8Array | undefined = whole.initiate(set)
+    expect(parted.initiate(set)).toEqual(message)
+    let most = 0
+    for (const ranges of [1, 3, 1_000, 1, 3, 1_000]) {
+      if (message === undefined) break
+      let listed = 0
+      const reply = respond(other, message)
+      const taking = takeUp(message, { onListed: () => void listed++ })
+      expect(inSteps(taking, () => other, ranges).done).toEqual(reply)
+      const step = whole.reconcile(set, reply)
+      const stepped = inSteps(parted.take(reply), () => set, ranges)
+      expect(stepped.done).toEqual(step)
+      expect(listed).toBeGreaterThanOrEqual(step.need.length)
+      most = Math.max(most, stepped.steps)
+      message = step.reply
+    }
+    expect(message).toBeUndefined()
+    expect(most).toBeGreaterThan(50)
+  })
+
+  it('find all that was there before, and nothing twice, while both sides grow between any two steps', () => {
+    const [mine, yours] = [ours.slice(), theirs.slice()]
+    let added = 0
+    const grown = (held: RecordRef[]) => () => {
+      held.push(item(BigInt(added * 37) << 19n, `new ${added++}`))
+      return setOf(held)
+    }
+    const initiator = createInitiator({ messageBytes: 8192 })
+    const [have, need]: [string[], string[]] = [[], []]
+    let message: Uint8Array | undefined = initiator.initiate(setOf(mine))
+    while (message !== undefined) {
+      const reply: Uint8Array = inSteps(takeUp(message, { messageBytes: 8192 }), grown(yours), 20).done
+      const { done } = inSteps(initiator.take(reply), grown(mine), 20)
+      have.push(...idsOf(done.have))
+      need.push(...done.need.map((id) => toHex(id)))
+      // Each takes what the other found it to lack, as far as it has not come in another way.
+      const [held, known] = [new Set(idsOf(yours)), new Set(idsOf(mine))]
+      yours.push(...done.have.filter(({ id }) => !held.has(toHex(id))))
+      mine.push(
+        ...yours.filter(
+          ({ id }) => !known.has(toHex(id)) && done.need.some((one) => toHex(one) === toHex(id)),
+        ),
+      )
+      message = done.reply
+    }
+    expect([new Set(have).size, new Set(need).size]).toEqual([have.length, need.length])
+    const [first, second] = [new Set(idsOf(mine)), new Set(idsOf(yours))]
+    for (const id of idsOf(all.filter((_, n) => n % 7 !== 0 || n % 5 !== 0))) {
+      expect(first.has(id)).toBe(true)
+      expect(second.has(id)).toBe(true)
+    }
+  })
+
+  it('do no more in a step than they are told, however many ranges there are', () => {
+    const plain = setOf(all)
+    let looks = 0
+    const counted = {
+      ...plain,
+      lowerBound: (bound: Parameters<typeof plain.lowerBound>[0]) => {
+        looks++
+        return plain.lowerBound(bound)
+      },
+    }
+    const message = manyRanges(55_000)
+    const both: readonly Taking<unknown>[] = [takeUp(message), createInitiator().take(message)]
+    for (const taking of both) {
+      let most = 0
+      const watched = () => {
+        most = Math.max(most, looks)
+        looks = 0
+        return counted
+      }
+      expect(inSteps(taking, watched, 256).steps).toBeGreaterThan(400)
+      expect(most).toBeLessThanOrEqual(257)
+    }
   })
 })
 
