@@ -8,7 +8,7 @@ import type { MeshNode } from '../support/mesh.ts'
 import type { Issued } from './history.ts'
 import { isOlder, Session } from './session.ts'
 import { holdersOf, type World } from './world.ts'
-import type { SimPerson } from './writer.ts'
+import type { SimPerson, Written } from './writer.ts'
 
 type Kind = 'put' | 'edit' | 'delete' | 'read' | 'follow up' | 'status'
 
@@ -59,6 +59,8 @@ export class Clients {
     else if (kind === 'follow up') this.#start(this.#followUp(node, draw.pick(earlier)))
     else if (kind === 'status') this.#start(this.#status(node, draw.pick(earlier)))
     else if (kind === 'put') this.#start(this.#write(node, person, undefined, 'put'))
+    else if (kind === 'edit' && draw.chance(0.2))
+      this.#start(this.#writeTwins([node, draw.pick(holders)], person, draw.pick(earlier)))
     else this.#start(this.#write(node, person, draw.pick(earlier), kind === 'delete' ? 'delete' : 'put'))
   }
 
@@ -77,14 +79,40 @@ export class Clients {
     target: Issued | undefined,
     operation: 'put' | 'delete',
   ): Promise<void> {
-    const { draw, history, trace } = this.#world
+    const { draw } = this.#world
     const collection = target?.collection ?? (draw.chance(0.7) ? 'posts' : 'follows')
     const user = draw.pick(this.#world.people).owner
     const key = target?.key ?? (collection === 'posts' ? new Uint8Array(0) : user)
-    const value: Fields = collection === 'posts' ? { text: `text ${this.#text++}` } : { user: key }
-    const { record, bytes } = draw
+    const written = draw
       .pick(person.writers)
-      .sign(collection, key, operation, value, this.#nowMs(node))
+      .sign(collection, key, operation, this.#value(collection, key), this.#nowMs(node))
+    await this.#put(node, written)
+  }
+
+  /**
+   * Two devices write one item at the same moment, each where it is; or one does twice, whose clock has no finer steps: whatever comes
+   * first where, it is by device, then by id, that one of the two counts.
+   */
+  async #writeTwins(
+    nodes: readonly [MeshNode, MeshNode],
+    person: SimPerson,
+    { collection, key }: Issued,
+  ): Promise<void> {
+    const { draw } = this.#world
+    const [writer, twin] = [draw.pick(person.writers), draw.pick(person.writers)]
+    const [operation, value] = [draw.chance(0.3) ? 'delete' : 'put', this.#value(collection, key)] as const
+    const first = writer.sign(collection, key, 'put', this.#value(collection, key), this.#nowMs(nodes[0]))
+    const second = twin.signDated(collection, key, operation, value, first.record.header.clock)
+    await Promise.all([this.#put(nodes[0], first), this.#put(nodes[1], second)])
+  }
+
+  #value(collection: string, key: Uint8Array): Fields {
+    return collection === 'posts' ? { text: `text ${this.#text++}` } : { user: key }
+  }
+
+  async #put(node: MeshNode, { record, bytes }: Written): Promise<void> {
+    const { draw, history, trace } = this.#world
+    const { collection, operation } = record.header
     const issued = history.issue(record)
     const askAgainMs = draw.chance(0.3) ? draw.between(20, 1_500) : undefined
     const { results } = await node.call('record.put', { records: [bytes] })

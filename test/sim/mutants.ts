@@ -65,6 +65,18 @@ export const mutants: readonly Mutant[] = [
     replace: '(compareBytes(b.subarray(0, 8), a.subarray(0, 8)) ||',
   },
   {
+    name: 'of two that were written at one moment the lower device wins',
+    file: 'storage/winner-entry.ts',
+    find: 'compareBytes(a.subarray(refBytes, refBytes + 32), b.subarray(refBytes, refBytes + 32)) ||',
+    replace: 'compareBytes(b.subarray(refBytes, refBytes + 32), a.subarray(refBytes, refBytes + 32)) ||',
+  },
+  {
+    name: 'of two that one device wrote at one moment the lower id wins',
+    file: 'storage/winner-entry.ts',
+    find: 'compareBytes(a.subarray(8, refBytes), b.subarray(8, refBytes))) > 0',
+    replace: 'compareBytes(b.subarray(8, refBytes), a.subarray(8, refBytes))) > 0',
+  },
+  {
     name: 'the last to arrive wins',
     file: 'storage/record-writer.ts',
     find: 'if (before !== undefined && !beats(entry, before)) {',
