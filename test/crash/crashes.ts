@@ -5,6 +5,7 @@
 import { microblog } from '../../client/microblog.ts'
 import { loadCrypto } from '../../daemon/crypto/index.ts'
 import { fromHex, toHex } from '../../protocol/bytes.ts'
+import { asOnehopError } from '../../protocol/errors.ts'
 import { packReplicaSet, signReplicaSet } from '../../protocol/placement/replica-set.ts'
 import { compareVersions } from '../../protocol/record/merge.ts'
 import { decodeRecord } from '../../protocol/record/wire.ts'
@@ -36,6 +37,7 @@ const statusAtOnce = 500
 /** Of what is older than this cycle so many are looked for after each kill, and all of it at the end. */
 const olderAtOnce = 1_000
 const equalWithinMs = 120_000
+const fillMs = 60_000
 
 export async function crash({ folder, cycles, seed, note }: CrashOptions): Promise<CrashResult> {
   const crypto = await loadCrypto()
@@ -81,7 +83,17 @@ export async function crash({ folder, cycles, seed, note }: CrashOptions): Promi
         .filter((one) => one.item === item)
         .toSorted((a, b) => compareVersions(b.record, a.record))
       const request = { owner: person.owner, app: microblog.id, collection, keys: [key] }
-      const { records } = await box.call('record.get', request)
+      let records: readonly (Uint8Array | null)[] = []
+      // Whoever was killed while it was filled goes on being filled, and shows nothing until it has everything.
+      await until(async () => {
+        try {
+          records = (await box.call('record.get', request)).records
+          return true
+        } catch (error) {
+          if (asOnehopError(error).code !== 'LAGGING') throw error
+          return false
+        }
+      }, fillMs)
       const shown = records[0] ? decodeRecord(crypto, records[0]) : undefined
       if (best !== undefined && (shown === undefined || compareVersions(shown, best.record) < 0))
         lost.push(`box ${boxes.indexOf(box)}: ${item} shows ${shown && toHex(shown.id)}, not ${best.name}`)
