@@ -251,18 +251,23 @@ export class Faults {
     return true
   }
 
-  /** Acknowledged by that node, and nobody else who holds the shard has it. */
+  /** Acknowledged by that node, or by one that never comes back, and nobody else who holds the shard has it. */
   #onlyOn(node: MeshNode): Issued[] {
-    const { people, history, mesh } = this.#world
+    const { people, history, mesh, lost } = this.#world
     return people
       .flatMap(({ owner }) => history.of(toHex(owner)))
       .filter((issued) => {
         const { owner } = issued.record.header
         const others = mesh.nodes.filter(
           // What a follower's node has of it is a copy for its page, not one of the shard.
-          (one) => one !== node && one.store.shards.get(owner)?.status === 'hosted' && isOn(one, issued),
+          (one) =>
+            one !== node &&
+            !lost.has(one.index) &&
+            one.store.shards.get(owner)?.status === 'hosted' &&
+            isOn(one, issued),
         )
-        return others.length === 0 && [...issued.acknowledgedBy].every((index) => index === node.index)
+        const isGone = (index: number): boolean => index === node.index || lost.has(index)
+        return others.length === 0 && [...issued.acknowledgedBy].every(isGone)
       })
   }
 
