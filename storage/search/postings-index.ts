@@ -1,0 +1,365 @@
+import { encode } from '../../protocol/codec.ts'
+import type { QueryTerm } from '../../protocol/search/analysis.ts'
+import { sumStatistics, type Statistics } from '../../protocol/search/bm25.ts'
+import { DocumentGroups } from '../../protocol/search/groups.ts'
+import type { SearchFilter } from '../../protocol/search/inverted-index.ts'
+import { scopeDepth } from '../../protocol/scope.ts'
+import { array, decodeAs, struct, uint } from '../../protocol/shape.ts'
+import type { StoreBatch, Table } from '../types.ts'
+import { MemoryPart, type CountedLayer } from './memory-part.ts'
+import { documentAt, type DocumentName, type Part } from './part.ts'
+import { RowCache } from './row-cache.ts'
+import { Best, countHolding, Sums } from './scoring.ts'
+import { readTerm, Segment, type SegmentInfo } from './segment.ts'
+import { goneKey, listKey, positionOf, segmentOf, segmentPrefix } from './segment-keys.ts'
+import { SegmentWriter, type GroupName, type Source } from './segment-writer.ts'
+import type { Postings } from './postings.ts'
+
+/** A document as it came, analysed. */
+export interface NewDocument extends DocumentName {
+  /** Higher than of all that came before. */
+  readonly position: number
+  readonly app: string
+  readonly collection: string
+  readonly scope: string
+  /** Ascending by height. */
+  readonly layers: readonly CountedLayer[]
+}
+
+export interface IndexHit extends DocumentName {
+  /** In units of 2^-20. */
+  readonly score: number
+}
+
+export interface PostingsIndexPorts {
+  readonly table: Table
+  write<T>(prepare: (batch: StoreBatch) => T): Promise<T>
+  pause(): Promise<void>
+}
+
+export interface PostingsIndexOptions {
+  /** Rows kept in memory, unpacked. */
+  readonly cacheBytes?: number
+  /** What came last stays in memory until it has so many postings. */
+  readonly memoryPostings?: number
+}
+
+const listShape = struct({
+  next: uint(),
+  through: uint(),
+  segments: array(
+    struct({ segment: uint(), documents: uint(), from: uint(), through: uint(), bytes: uint() }),
+    10_000,
+  ),
+})
+
+/** So many segments of like size are merged into one. */
+const mergeWidth = 4
+const rowsPerRemoval = 1_000
+
+/**
+ * The postings of one hierarchy: segments on disk that never change, and what came since in memory. Segments are written and
+ * merged in the background, a slice at a time; what reads meanwhile reads the old ones. Deleted documents stay in their
+ * segment, marked, until it is merged.
+ *
+ * Nothing here is the only copy: `through` says up to which position documents are in segments, and whoever opens the
+ * index adds those that came later once more.
+ */
+export class PostingsIndex {
+  readonly #ports: PostingsIndexPorts
+  readonly #cache: RowCache
+  readonly #memoryPostings: number
+  readonly #groups = new DocumentGroups()
+  readonly #groupNames: GroupName[] = []
+  readonly #sums = new Sums()
+  #segments: Segment[] = []
+  /** Being written as a segment. */
+  #frozen: MemoryPart | undefined
+  #memory = new MemoryPart()
+  #next = 1
+  #through = 0
+  #working: Promise<void> | undefined
+  /** What went while a segment is written or merged: it is marked in the new one, too. */
+  #wentMeanwhile: number[] = []
+
+  private constructor(ports: PostingsIndexPorts, options: PostingsIndexOptions) {
+    this.#ports = ports
+    this.#cache = new RowCache(options.cacheBytes ?? 64 * 2 ** 20)
+    this.#memoryPostings = options.memoryPostings ?? 200_000
+  }
+
+  /** Throws STORE_CORRUPT. Rows of a segment that was not finished go. */
+  static async open(ports: PostingsIndexPorts, options: PostingsIndexOptions = {}): Promise<PostingsIndex> {
+    const index = new PostingsIndex(ports, options)
+    const bytes = ports.table.get(listKey)
+    const list = bytes && decodeAs(listShape, bytes, 'list of segments')
+    index.#next = list?.next ?? 1
+    index.#through = list?.through ?? 0
+    for (const info of list?.segments ?? []) index.#segments.push(index.#openSegment(info))
+    await index.#markGone()
+    await index.#removeStrays()
+    for (const segment of index.#segments) index.#countAll(segment, 1)
+    return index
+  }
+
+  /** Documents up to this position are in segments; later ones have to be added anew after a start. */
+  get through(): number {
+    return this.#through
+  }
+
+  get segments(): readonly SegmentInfo[] {
+    return this.#segments.map(({ info }) => info)
+  }
+
+  /** Whoever reads has all of it at once: a document that is added replaces another by `remove`, in the same turn. */
+  add(document: NewDocument): void {
+    const group = this.#groupOf([document.app, document.collection, document.scope])
+    const { position, item, id, layers } = document
+    this.#memory.add({ position, item, id, group, layers })
+    this.#groups.add(group, layers, 1)
+    if (this.#memory.postingsCount >= this.#memoryPostings) this.#beginWork()
+  }
+
+  /** Into the batch in which the document goes. */
+  stageRemoval(batch: StoreBatch, position: number): void {
+    this.#ports.table.putIn(batch, goneKey(position), new Uint8Array(0))
+  }
+
+  /** After that batch. False where there is none at this position. */
+  remove(position: number): boolean {
+    for (const part of this.#parts()) {
+      const document = documentAt(part, position)
+      if (document < 0 || part.gone[document] === 1) continue
+      part.gone[document] = 1
+      this.#groups.add(part.groups[document] as number, layersOf(part, document), -1)
+      if (this.#working !== undefined) this.#wentMeanwhile.push(position)
+      return true
+    }
+    return false
+  }
+
+  /** Exact counts over what the filter admits. `terms` gives the order. */
+  statistics(filter: SearchFilter, terms: readonly string[]): Statistics {
+    const depth = scopeDepth(filter.scope)
+    const { admitted, documents, totalLength } = this.#groups.matching(filter, depth)
+    const parts = this.#parts()
+    const counted = terms.map((term) => ({
+      term,
+      documents: parts.reduce((sum, part) => sum + countHolding(part, term, { admitted, depth }), 0),
+      idf: 0,
+    }))
+    return sumStatistics([{ documents, totalLength, terms: counted }], terms)
+  }
+
+  /** The best of those that hold any (or all) of the terms, scored with the statistics given; and how many there are. */
+  search(
+    query: readonly QueryTerm[],
+    statistics: Statistics,
+    filter: SearchFilter,
+    options: { readonly limit: number; readonly match?: 'any' | 'all' },
+  ): { readonly hits: readonly IndexHit[]; readonly total: number } {
+    const depth = scopeDepth(filter.scope)
+    const { admitted } = this.#groups.matching(filter, depth)
+    const best = new Best(options.limit)
+    const wanted = options.match === 'all' ? query.length : 1
+    let total = 0
+    for (const part of this.#parts())
+      total += this.#sums.search(part, query, statistics, { admitted, depth }, wanted, best)
+    return { hits: best.found.map(({ part, document, score }) => ({ ...part.name(document), score })), total }
+  }
+
+  /** Everything in segments, and these merged as far as they want to be. */
+  async settled(): Promise<void> {
+    while (this.#working !== undefined) await this.#working
+  }
+
+  /** What is in memory becomes a segment now. */
+  async flush(): Promise<void> {
+    await this.settled()
+    if (this.#memory.documents > 0) this.#beginWork()
+    await this.settled()
+  }
+
+  #parts(): readonly Part[] {
+    const parts: Part[] = [...this.#segments]
+    if (this.#frozen !== undefined) parts.push(this.#frozen)
+    parts.push(this.#memory)
+    return parts
+  }
+
+  #groupOf(name: GroupName): number {
+    const [app, collection, scope] = name
+    const group = this.#groups.of({ app, collection, scope })
+    this.#groupNames[group] = name
+    return group
+  }
+
+  #beginWork(): void {
+    this.#working ??= this.#work().finally(() => {
+      this.#working = undefined
+      this.#wentMeanwhile = []
+    })
+  }
+
+  async #work(): Promise<void> {
+    this.#wentMeanwhile = []
+    this.#frozen = this.#memory
+    this.#memory = new MemoryPart()
+    const frozen = this.#frozen
+    const words = frozen.terms()
+    const source: Source = {
+      part: frozen,
+      gone: frozen.gone.slice(),
+      words,
+      postings: (word) => frozen.postings(word) as Postings,
+    }
+    await this.#replace([], [source], frozen.positions[frozen.documents - 1] as number, () => {
+      this.#frozen = undefined
+    })
+    for (let run = this.#mergeable(); run !== undefined; run = this.#mergeable()) {
+      this.#wentMeanwhile = []
+      const sources = run.map((segment): Source => {
+        const postings = (word: string): Postings =>
+          readTerm(this.#ports.table, segment.info.segment, word) as Postings
+        return { part: segment, gone: segment.gone.slice(), words: segment.words(), postings }
+      })
+      await this.#replace(run, sources, this.#through, () => undefined)
+    }
+  }
+
+  /** Neighbours of like size: merged ones are one size up, so that each document is written few times. */
+  #mergeable(): readonly Segment[] | undefined {
+    for (let at = this.#segments.length - mergeWidth; at >= 0; at--) {
+      const run = this.#segments.slice(at, at + mergeWidth)
+      const sizes = run.map(({ info }) => info.bytes)
+      if (Math.max(...sizes) <= mergeWidth * Math.min(...sizes)) return run
+    }
+    return undefined
+  }
+
+  async #replace(
+    old: readonly Segment[],
+    sources: readonly Source[],
+    through: number,
+    alsoSwap: () => void,
+  ): Promise<void> {
+    const { table, write, pause } = this.#ports
+    const groupName = (group: number): GroupName => this.#groupNames[group] as GroupName
+    const dropped = sources.flatMap(positionsGone)
+    const info = await new SegmentWriter({ table, write, pause, groupName }, this.#next).write(sources)
+    const next = info === undefined ? [] : [this.#openSegment(info)]
+    for (const segment of next) for (const position of this.#wentMeanwhile) markGone(segment, position)
+    const at = old.length === 0 ? this.#segments.length : this.#segments.indexOf(old[0] as Segment)
+    const segments = this.#segments.toSpliced(at, old.length, ...next)
+    await write((batch) => {
+      const list = segments.map((one) => one.info)
+      table.putIn(batch, listKey, encodeList(this.#next + 1, through, list))
+    })
+    // In the same turn as what was gone since the new one was opened.
+    for (const segment of next) for (const position of this.#wentMeanwhile) markGone(segment, position)
+    this.#segments = segments
+    this.#next++
+    this.#through = through
+    alsoSwap()
+    await this.#removeRows(dropped.map(goneKey))
+    for (const {
+      info: { segment },
+    } of old)
+      await this.#removeSegment(segment)
+  }
+
+  async #removeSegment(segment: number): Promise<void> {
+    for (;;) {
+      const keys = await this.#ports.table.keys({ prefix: segmentPrefix(segment), limit: rowsPerRemoval })
+      await this.#removeRows(keys)
+      if (keys.length < rowsPerRemoval) return
+    }
+  }
+
+  async #removeRows(keys: readonly Uint8Array[]): Promise<void> {
+    for (let start = 0; start < keys.length; start += rowsPerRemoval) {
+      const some = keys.slice(start, start + rowsPerRemoval)
+      await this.#ports.write((batch) => {
+        for (const key of some) this.#ports.table.deleteIn(batch, key)
+      })
+      await this.#ports.pause()
+    }
+  }
+
+  #openSegment(info: SegmentInfo): Segment {
+    return Segment.open(this.#ports.table, this.#cache, info, (name) => this.#groupOf(name))
+  }
+
+  async #markGone(): Promise<void> {
+    let gt: Uint8Array | undefined
+    for (;;) {
+      const keys = await this.#ports.table.keys({
+        ...(gt ? { gt } : { gte: goneKey(0) }),
+        lte: goneKey(Number.MAX_SAFE_INTEGER),
+        limit: rowsPerRemoval,
+      })
+      for (const key of keys) for (const segment of this.#segments) markGone(segment, positionOf(key))
+      gt = keys.at(-1)
+      if (keys.length < rowsPerRemoval) return
+    }
+  }
+
+  /** After a crash: rows of segments that no list names. */
+  async #removeStrays(): Promise<void> {
+    const known = new Set(this.#segments.map(({ info }) => info.segment))
+    let at = 0
+    for (;;) {
+      const [key] = await this.#ports.table.keys({
+        gte: segmentPrefix(at),
+        lt: new Uint8Array([0x74]),
+        limit: 1,
+      })
+      if (key === undefined) return
+      const segment = segmentOf(key)
+      if (!known.has(segment)) await this.#removeSegment(segment)
+      this.#next = Math.max(this.#next, segment + 1)
+      at = segment + 1
+    }
+  }
+
+  #countAll(part: Part, sign: 1 | -1): void {
+    for (let document = 0; document < part.documents; document++)
+      if (part.gone[document] === 0)
+        this.#groups.add(part.groups[document] as number, layersOf(part, document), sign)
+  }
+}
+
+function layersOf(part: Part, document: number): { height: number; length: number }[] {
+  const layers: { height: number; length: number }[] = []
+  const end = part.firstSlots[document + 1] as number
+  for (let slot = part.firstSlots[document] as number; slot < end; slot++)
+    layers.push({ height: part.heights[slot] as number, length: part.lengths[slot] as number })
+  return layers
+}
+
+function markGone(segment: Segment, position: number): void {
+  if (position < segment.info.from || position > segment.info.through) return
+  const document = documentAt(segment, position)
+  if (document >= 0) segment.gone[document] = 1
+}
+
+function positionsGone({ part, gone }: Source): number[] {
+  const positions: number[] = []
+  for (let document = 0; document < part.documents; document++)
+    if (gone[document] === 1) positions.push(part.positions[document] as number)
+  return positions
+}
+
+function encodeList(next: number, through: number, segments: readonly SegmentInfo[]): Uint8Array {
+  return encode([
+    next,
+    through,
+    segments.map(({ segment, documents, from, through: last, bytes }) => [
+      segment,
+      documents,
+      from,
+      last,
+      bytes,
+    ]),
+  ])
+}
