@@ -235,7 +235,7 @@ function describeAggregates({ config, search, clock }: AdminOperationsParts): St
     return {
       app,
       scope,
-      documents: search.aggregator.index(scopeHierarchy(scope)).size,
+      documents: search.aggregator.index(scopeHierarchy(scope))?.size ?? 0,
       leaves: sources,
       freshMs: Math.max(0, clock.nowMs() - asOfMs),
     }

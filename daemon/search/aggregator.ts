@@ -7,7 +7,6 @@ import { decodeRecord, encodeRecord } from '../../protocol/record/wire.ts'
 import { scopeContains, scopeDepth, scopeHierarchy } from '../../protocol/scope.ts'
 import { signAdvert } from '../../protocol/search/advert.ts'
 import { decodeAppend, type Announcement } from '../../protocol/search/exchange.ts'
-import { SearchIndex } from '../../protocol/search/inverted-index.ts'
 import { searchLimits } from '../../protocol/search/limits.ts'
 import {
   aggregatorKey,
@@ -18,15 +17,17 @@ import {
   type LogEntry,
 } from '../../protocol/search/log.ts'
 import type { Coverage } from '../../protocol/search/query.ts'
-import { climbingRecord, searchDocumentOf } from '../../protocol/search/record-document.ts'
+import { climbingRecord } from '../../protocol/search/record-document.ts'
 import type { NodeId } from '../net/rpc.ts'
 import { ClimbedSource } from './climbed-source.ts'
 import { type Directory, nodeBytes } from './directory.ts'
 import { type Change, Documents, liveRecord, type Offer } from './documents.ts'
+import { Indexes } from './indexes.ts'
 import { searchNodeLimits } from './limits.ts'
 import type { SearchParts, Target } from './parts.ts'
 import { type Child, childName, Roster } from './roster.ts'
 import { type Send, Uplink } from './uplink.ts'
+import type { PostingsIndex } from '../../storage/search/postings-index.ts'
 
 export interface AggregatorParts extends SearchParts {
   readonly directory: Directory
@@ -38,8 +39,7 @@ export class Aggregator {
   readonly #parts: AggregatorParts
   readonly #documents: Documents
   readonly #roster: Roster
-  readonly #indexes = new Map<string, SearchIndex>()
-  readonly #expiresMs = new Map<string, { readonly hierarchy: string; readonly atMs: number }>()
+  #indexes: Indexes | undefined
   readonly #uplinks = new Map<string, Uplink>()
   readonly #apps = new Set<string>()
   readonly stats = { accepted: 0, refused: 0 }
@@ -61,13 +61,9 @@ export class Aggregator {
     return this.#parts.aggregate.filter((one) => one.app === app || one.app === '*').map(({ scope }) => scope)
   }
 
-  index(hierarchy: string): SearchIndex {
-    let index = this.#indexes.get(hierarchy)
-    if (index === undefined) {
-      index = new SearchIndex()
-      this.#indexes.set(hierarchy, index)
-    }
-    return index
+  /** Of a hierarchy in which this node aggregates something. */
+  index(hierarchy: string): PostingsIndex | undefined {
+    return this.#indexes?.get(hierarchy)
   }
 
   document(hierarchy: string, item: Uint8Array): { record: VerifiedRecord; scope: string } | undefined {
@@ -84,11 +80,10 @@ export class Aggregator {
     let epoch = 1
     for (const byte of this.#parts.random.bytes(6)) epoch = (epoch * 256 + byte) % Number.MAX_SAFE_INTEGER
     await this.#documents.begin(epoch)
-    for await (const page of this.#documents.all()) {
-      for (const { item, hierarchy, document } of page) {
-        this.#apply({ key: item, hierarchy, before: undefined, after: document })
-      }
-    }
+    const { aggregate, store, crypto, clock, log } = this.#parts
+    const hierarchies = aggregate.map(({ scope }) => scopeHierarchy(scope))
+    this.#indexes = await Indexes.open({ store, crypto, clock, log, documents: this.#documents }, hierarchies)
+    for await (const app of this.#documents.apps()) this.#apps.add(app)
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -102,7 +97,7 @@ export class Aggregator {
     try {
       while (!signal.aborted) {
         review()
-        this.#dropExpired()
+        await this.#indexes?.dropExpired()
         // What those below miss is missing here too.
         const below = [...this.#roster.list()].filter(
           ({ kind, node }) => kind === 'aggregator' && node !== this.#parts.rpc.self,
@@ -125,6 +120,7 @@ export class Aggregator {
       this.#uplinks.clear()
       this.#closed = true
       await Promise.all(uplinks.map((uplink) => uplink.stop()))
+      await this.#indexes?.close()
     }
   }
 
@@ -147,7 +143,7 @@ export class Aggregator {
           scope,
           collections: [],
           addresses: addresses().slice(0, 8),
-          documents: this.index(scopeHierarchy(scope)).size,
+          documents: this.index(scopeHierarchy(scope))?.size ?? 0,
           sources,
           sourcesCurrent,
           complete,
@@ -241,7 +237,12 @@ export class Aggregator {
         throw new OnehopError('STALE', 'two batches at once')
       }
       this.#roster.setCursorIn(stage, child, cursor)
-      return this.#documents.acceptIn(stage, child.name, offers, (holder) => this.#yields(holder, child))
+      const accepted = this.#documents.acceptIn(stage, child.name, offers, (holder) =>
+        this.#yields(holder, child),
+      )
+      this.#indexes?.stage(stage, accepted)
+      this.#roster.countIn(stage, accepted)
+      return accepted
     })
     child.cursor = cursor
     for (const change of changes) this.#apply(change)
@@ -319,35 +320,9 @@ export class Aggregator {
   }
 
   #apply(change: Change): void {
-    const { key: item, hierarchy, after } = change
-    const name = toHex(item)
-    const index = this.index(hierarchy)
     this.#roster.count(change)
-    this.#apps.add(after.app)
-    const record = liveRecord(after)
-    this.#expiresMs.delete(`${hierarchy} ${name}`)
-    if (record === undefined) {
-      index.remove(name)
-      return
-    }
-    const { expiresMs } = record.header
-    if (expiresMs !== undefined && expiresMs <= this.#parts.clock.nowMs()) {
-      index.remove(name)
-      return
-    }
-    if (expiresMs !== undefined) this.#expiresMs.set(`${hierarchy} ${name}`, { hierarchy, atMs: expiresMs })
-    index.put(
-      searchDocumentOf(this.#parts.crypto.sha256, record, { scope: after.scope, analyser: after.analyser }),
-    )
-  }
-
-  #dropExpired(): void {
-    const nowMs = this.#parts.clock.nowMs()
-    for (const [name, { hierarchy, atMs }] of this.#expiresMs) {
-      if (atMs > nowMs) continue
-      this.#expiresMs.delete(name)
-      this.index(hierarchy).remove(name.slice(name.indexOf(' ') + 1))
-    }
+    this.#apps.add(change.after.app)
+    this.#indexes?.apply(change)
   }
 
   /** Registers with the nearest aggregator above each scope, for each app, and wakes what is registered. */

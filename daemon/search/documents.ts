@@ -1,4 +1,4 @@
-import { concatBytes, utf8 } from '../../protocol/bytes.ts'
+import { concatBytes, fromUtf8, utf8 } from '../../protocol/bytes.ts'
 import { encode } from '../../protocol/codec.ts'
 import { compareVersions, itemKey } from '../../protocol/record/merge.ts'
 import type { SignedRecord, VerifiedRecord } from '../../protocol/record/types.ts'
@@ -141,21 +141,46 @@ export class Documents {
     })
   }
 
-  /** Everything, in pages, for the index to be built from. */
-  async *all(): AsyncIterable<{ item: Uint8Array; hierarchy: string; document: KeptDocument }[]> {
-    let gt: Uint8Array | undefined
-    for (;;) {
-      const rows = await this.#documents.range({ ...(gt && { gt }), limit: 500 })
-      yield rows.map(({ key, value }) => ({
-        item: key.slice(0, 32),
-        hierarchy: new TextDecoder().decode(key.subarray(32)),
-        document: decodeRow(value) as KeptDocument,
-      }))
-      if (rows.length < 500) return
-      gt = rows.at(-1)?.key
+  /** Of one hierarchy, whatever the app, what was accepted after a position: in that order. */
+  async *since(
+    hierarchy: string,
+    position: number,
+  ): AsyncIterable<{ readonly item: Uint8Array; readonly document: KeptDocument }> {
+    const later: { readonly position: number; readonly item: Uint8Array }[] = []
+    for await (const prefix of this.#logs(hierarchy)) {
+      for (let gt = concatBytes(prefix, bigEndian(position)); ; ) {
+        const rows = await this.#order.range({ gt, lte: concatBytes(prefix, lastPosition), limit: pageSize })
+        for (const { key, value } of rows) later.push({ position: positionOf(key), item: value })
+        gt = rows.at(-1)?.key ?? gt
+        if (rows.length < pageSize) break
+      }
+    }
+    later.sort((a, z) => a.position - z.position)
+    for (const { item } of later) {
+      const document = this.get(hierarchy, item)
+      if (document !== undefined) yield { item, document }
+    }
+  }
+
+  /** Of which something was ever accepted. */
+  async *apps(): AsyncGenerator<string> {
+    for await (const prefix of this.#logs()) yield fromUtf8(prefix).split('\0')[0] as string
+  }
+
+  /** What the logs of a hierarchy begin with: one for each app. */
+  async *#logs(hierarchy?: string): AsyncGenerator<Uint8Array> {
+    for (let gte: Uint8Array | undefined; ; ) {
+      const [first] = await this.#order.keys({ ...(gte && { gte }), limit: 1 })
+      if (first === undefined) return
+      const prefix = first.slice(0, -8)
+      if (hierarchy === undefined || fromUtf8(prefix).endsWith(`\0${hierarchy}\0`)) yield prefix
+      gte = concatBytes(prefix, lastPosition, new Uint8Array(1))
     }
   }
 }
+
+const pageSize = 1_000
+const lastPosition = new Uint8Array(8).fill(255)
 
 function decide(
   offer: Offer,
@@ -187,9 +212,17 @@ export function liveRecord(document: KeptDocument | undefined): SignedRecord | u
 }
 
 function orderKey(app: string, hierarchy: string, position: number): Uint8Array {
+  return concatBytes(utf8(`${app}\0${hierarchy}\0`), bigEndian(position))
+}
+
+function bigEndian(position: number): Uint8Array {
   const number = new Uint8Array(8)
   new DataView(number.buffer).setBigUint64(0, BigInt(position))
-  return concatBytes(utf8(`${app}\0${hierarchy}\0`), number)
+  return number
+}
+
+function positionOf(key: Uint8Array): number {
+  return Number(new DataView(key.buffer, key.byteOffset + key.length - 8, 8).getBigUint64(0))
 }
 
 function encodeRow({ position, child, app, scope, analyser, record }: KeptDocument): Uint8Array {

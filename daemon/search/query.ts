@@ -1,4 +1,3 @@
-import { fromHex } from '../../protocol/bytes.ts'
 import { asOnehopError } from '../../protocol/errors.ts'
 import { scopeContains, scopeDepth, scopeHierarchy } from '../../protocol/scope.ts'
 import { analyseQuery } from '../../protocol/search/analysis.ts'
@@ -61,7 +60,7 @@ export class Queries {
   /** Counts of what this node indexes within the scope. */
   statistics(request: StatisticsRequest): Uint8Array {
     const index = this.#parts.aggregator.index(scopeHierarchy(request.scope))
-    return encodeStatistics(index.statistics(request, request.terms))
+    return encodeStatistics(index?.statistics(request, request.terms) ?? sumStatistics([], request.terms))
   }
 
   async #plan(
@@ -146,17 +145,13 @@ export class Queries {
     const { aggregator, rpc } = this.#parts
     const index = aggregator.index(scopeHierarchy(query.scope))
     const terms = analyseQuery(query.text, query.analyser)
-    const statistics =
-      query.statistics ??
-      index.statistics(
-        query,
-        terms.map(({ term }) => term),
-      )
-    const { hits, total } = index.search(terms, statistics, query, query)
+    const names = terms.map(({ term }) => term)
+    const statistics = query.statistics ?? index?.statistics(query, names) ?? sumStatistics([], names)
+    const { hits, total } = index?.search(terms, statistics, query, query) ?? { hits: [], total: 0 }
     const coverage = aggregator.coverage(query.app, query.scope)
     return {
-      hits: hits.flatMap(({ key, score }): SearchHit[] => {
-        const found = aggregator.document(scopeHierarchy(query.scope), fromHex(key, 32) as Uint8Array)
+      hits: hits.flatMap(({ item, score }): SearchHit[] => {
+        const found = aggregator.document(scopeHierarchy(query.scope), item)
         return found === undefined
           ? []
           : [{ record: recordFor(found.record, query.scope), score, scope: found.scope }]

@@ -1,5 +1,5 @@
 import { encode } from '../../protocol/codec.ts'
-import { fromHex, toHex, utf8 } from '../../protocol/bytes.ts'
+import { fromHex, fromUtf8, toHex, utf8 } from '../../protocol/bytes.ts'
 import { OnehopError } from '../../protocol/errors.ts'
 import { scopeContains, scopeDepth, scopeHierarchy, scopeParent } from '../../protocol/scope.ts'
 import { searchLimits } from '../../protocol/search/limits.ts'
@@ -7,7 +7,7 @@ import type { LogCursor, Registration, SourceKind } from '../../protocol/search/
 import { bytes, choice, decodeAs, struct, text, uint } from '../../protocol/shape.ts'
 import type { Store, StoreBatch, Table } from '../../storage/types.ts'
 import type { NodeId } from '../net/rpc.ts'
-import type { Change } from './documents.ts'
+import type { Change, KeptDocument } from './documents.ts'
 import { searchNodeLimits } from './limits.ts'
 import type { SearchParts } from './parts.ts'
 
@@ -29,6 +29,10 @@ export interface Child {
   readonly scopes: Map<string, number>
 }
 
+/** Of one source's documents in one scope. */
+const countShape = struct({ documents: uint(), bytes: uint() })
+const pageSize = 1_000
+
 const rowShape = struct({
   node: bytes(32),
   kind: choice('leaf', 'aggregator'),
@@ -44,11 +48,13 @@ const rowShape = struct({
 export class Roster {
   readonly #parts: Pick<SearchParts, 'clock' | 'heartbeatMs'>
   readonly #table: Table
+  readonly #counts: Table
   readonly #children = new Map<string, Child>()
 
   constructor(store: Store, parts: Pick<SearchParts, 'clock' | 'heartbeatMs'>) {
     this.#parts = parts
     this.#table = store.table('search/child')
+    this.#counts = store.table('search/child-count')
   }
 
   async open(): Promise<void> {
@@ -64,6 +70,22 @@ export class Roster {
         ...this.#unheard(row.heardAtMs),
       })
     }
+    for (let gt: Uint8Array | undefined; ; ) {
+      const rows = await this.#counts.range({ ...(gt && { gt }), limit: pageSize })
+      for (const { key, value } of rows) this.#readCount(fromUtf8(key), value)
+      gt = rows.at(-1)?.key
+      if (rows.length < pageSize) return
+    }
+  }
+
+  #readCount(key: string, value: Uint8Array): void {
+    const [name = '', scope = ''] = key.split('\n')
+    const child = this.#children.get(name)
+    if (child === undefined) return
+    const count = decodeAs(countShape, value, 'count')
+    child.documents += count.documents
+    child.bytes += count.bytes
+    child.scopes.set(scope, count.documents)
   }
 
   get(name: string): Child | undefined {
@@ -114,6 +136,29 @@ export class Roster {
   count({ before, after }: Pick<Change, 'before' | 'after'>): void {
     if (before?.record !== undefined) this.#add(before.child, before.scope, -1, before.record.length)
     if (after.record !== undefined) this.#add(after.child, after.scope, 1, after.record.length)
+  }
+
+  /** The same into the batch that changes the documents: a start reads the counts, not the documents. */
+  countIn(batch: StoreBatch, changes: readonly Pick<Change, 'before' | 'after'>[]): void {
+    const sums = new Map<string, { documents: number; bytes: number }>()
+    const add = ({ child, scope, record }: KeptDocument, sign: 1 | -1): void => {
+      if (record === undefined) return
+      const key = `${child}\n${scope}`
+      const { documents, bytes: size } = sums.get(key) ?? { documents: 0, bytes: 0 }
+      sums.set(key, { documents: documents + sign, bytes: size + sign * record.length })
+    }
+    for (const { before, after } of changes) {
+      if (before !== undefined) add(before, -1)
+      add(after, 1)
+    }
+    for (const [name, { documents, bytes: size }] of sums) {
+      const key = utf8(name)
+      const row = this.#counts.getIn(batch, key)
+      const known = row === undefined ? { documents: 0, bytes: 0 } : decodeAs(countShape, row, 'count')
+      const now = [Math.max(0, known.documents + documents), Math.max(0, known.bytes + size)]
+      if (now[0] === 0) this.#counts.deleteIn(batch, key)
+      else this.#counts.putIn(batch, key, encode(now))
+    }
   }
 
   /** Sources that concern a scope: they stand in it, cover it, or brought documents of it. */

@@ -34,7 +34,10 @@ export interface IndexHit extends DocumentName {
 export interface PostingsIndexPorts {
   readonly table: Table
   write<T>(prepare: (batch: StoreBatch) => T): Promise<T>
+  /** Others get their turn. */
   pause(): Promise<void>
+  /** Of work in the background: waits until it may be tried again. Never rejects. */
+  failed(error: unknown): Promise<void>
 }
 
 export interface PostingsIndexOptions {
@@ -77,6 +80,7 @@ export class PostingsIndex {
   #frozen: MemoryPart | undefined
   #memory = new MemoryPart()
   #next = 1
+  #size = 0
   #through = 0
   #working: Promise<void> | undefined
   /** What went while a segment is written or merged: it is marked in the new one, too. */
@@ -98,13 +102,18 @@ export class PostingsIndex {
     for (const info of list?.segments ?? []) index.#segments.push(index.#openSegment(info))
     await index.#markGone()
     await index.#removeStrays()
-    for (const segment of index.#segments) index.#countAll(segment, 1)
+    for (const segment of index.#segments) index.#countAll(segment)
     return index
   }
 
   /** Documents up to this position are in segments; later ones have to be added anew after a start. */
   get through(): number {
     return this.#through
+  }
+
+  /** Documents that are there. */
+  get size(): number {
+    return this.#size
   }
 
   get segments(): readonly SegmentInfo[] {
@@ -117,6 +126,7 @@ export class PostingsIndex {
     const { position, item, id, layers } = document
     this.#memory.add({ position, item, id, group, layers })
     this.#groups.add(group, layers, 1)
+    this.#size++
     if (this.#memory.postingsCount >= this.#memoryPostings) this.#beginWork()
   }
 
@@ -131,6 +141,7 @@ export class PostingsIndex {
       const document = documentAt(part, position)
       if (document < 0 || part.gone[document] === 1) continue
       part.gone[document] = 1
+      this.#size--
       this.#groups.add(part.groups[document] as number, layersOf(part, document), -1)
       if (this.#working !== undefined) this.#wentMeanwhile.push(position)
       return true
@@ -194,23 +205,27 @@ export class PostingsIndex {
     return group
   }
 
+  /** One at a time. What fails, as on a full disk, is tried again: what it was about is answered from memory meanwhile. */
   #beginWork(): void {
-    this.#working ??= this.#work().finally(() => {
-      this.#working = undefined
-      this.#wentMeanwhile = []
-    })
+    this.#working ??= this.#work()
+      .catch((error: unknown) => this.#ports.failed(error))
+      .finally(() => {
+        this.#working = undefined
+        this.#wentMeanwhile = []
+      })
   }
 
   async #work(): Promise<void> {
     this.#wentMeanwhile = []
-    this.#frozen = this.#memory
-    this.#memory = new MemoryPart()
+    if (this.#frozen === undefined) {
+      this.#frozen = this.#memory
+      this.#memory = new MemoryPart()
+    }
     const frozen = this.#frozen
-    const words = frozen.terms()
     const source: Source = {
       part: frozen,
       gone: frozen.gone.slice(),
-      words,
+      words: frozen.terms(),
       postings: (word) => frozen.postings(word) as Postings,
     }
     await this.#replace([], [source], frozen.positions[frozen.documents - 1] as number, () => {
@@ -322,10 +337,12 @@ export class PostingsIndex {
     }
   }
 
-  #countAll(part: Part, sign: 1 | -1): void {
-    for (let document = 0; document < part.documents; document++)
-      if (part.gone[document] === 0)
-        this.#groups.add(part.groups[document] as number, layersOf(part, document), sign)
+  #countAll(part: Part): void {
+    for (let document = 0; document < part.documents; document++) {
+      if (part.gone[document] === 1) continue
+      this.#size++
+      this.#groups.add(part.groups[document] as number, layersOf(part, document), 1)
+    }
   }
 }
 

@@ -191,7 +191,7 @@ describe('search in a neighbourhood', () => {
   it('finds a bio up to the continent and no higher, and a motto nowhere above the town', async () => {
     const { homes, writers, world, africa } = await buildWorld(1)
     await untilTotal(homes[5] as SearchNode, '/geo/africa', 'biography', 6)
-    await until(() => world.search.aggregator.index('geo').size >= writers.length)
+    await until(() => world.search.aggregator.index('geo')!.size >= writers.length)
     expect((await (homes[0] as SearchNode).query('/geo', 'biography')).total).toBe(0)
     expect((await africa.query('/geo/africa', 'motto')).total).toBe(0)
     const answer = await africa.query('/geo/africa', 'biography')
@@ -252,7 +252,7 @@ describe('search in a neighbourhood', () => {
       kv,
       aggregate: [{ app: '*', scope: '/geo/africa' }],
     })
-    expect(again.search.aggregator.index('geo').size).toBeGreaterThan(20)
+    expect(again.search.aggregator.index('geo')!.size).toBeGreaterThan(20)
     await greet([...world.homes, again, world.world])
     const after = central(world.records, '/geo/africa', 'jazz river', 1)
     expect(idsOf(await untilTotal(again, '/geo/africa', 'jazz river', after.total))).toEqual(after.hits)

@@ -36,7 +36,14 @@ const filters = [
 
 const openIndex = (store: Store): Promise<PostingsIndex> =>
   PostingsIndex.open(
-    { table: store.table('search/index'), write: (prepare) => store.write(prepare), pause: async () => {} },
+    {
+      table: store.table('search/index'),
+      write: (prepare) => store.write(prepare),
+      pause: async () => {},
+      failed: async (error) => {
+        throw error
+      },
+    },
     { memoryPostings: 60, cacheBytes: 4_096 },
   )
 
