@@ -25,7 +25,8 @@ export type Bench = (context: BenchContext) => Promise<BenchResult>
 export interface BenchContext {
   /** `--mb`, for a bench that says that it takes it. */
   readonly mb?: number
-  /** `--records`, likewise. */
+  /** `--docs` and `--records`, likewise. */
+  readonly docs?: number
   readonly records?: number
   /** An empty folder, removed afterwards. */
   readonly folder: string

@@ -1,5 +1,5 @@
 /**
- * npm run bench -- NAME [--json] [--mb N] [--records N]
+ * npm run bench -- NAME [--json] [--docs N] [--mb N] [--records N]
  * Runs one bench: a table for a person on stderr and, with --json, exactly one JSON object as the last line of
  * stdout. Exits 0 when it could measure, whether the targets are met or not; 1 when it could not; 2 for bad usage.
  */
@@ -36,11 +36,11 @@ function show({ figures, limit, ratio, target, sense, met }: BenchReport, say: B
 
 function usage(benches: string): string {
   const names = globSync('*.ts', { cwd: benches }).map((file) => basename(file, '.ts'))
-  return `Usage: npm run bench -- NAME [--json] [--mb N] [--records N]\nBenches: ${names.toSorted().join(', ') || 'none yet'}`
+  return `Usage: npm run bench -- NAME [--json] [--docs N] [--mb N] [--records N]\nBenches: ${names.toSorted().join(', ') || 'none yet'}`
 }
 
 /** How much of something, for a bench that says that it takes it. */
-const amounts = ['mb', 'records'] as const
+const amounts = ['docs', 'mb', 'records'] as const
 type Amounts = Partial<Record<(typeof amounts)[number], number>>
 
 async function run(
@@ -72,7 +72,12 @@ export async function runBench(args: readonly string[], world: BenchWorld): Prom
   try {
     const { values, positionals } = parseArgs({
       args: [...args],
-      options: { json: { type: 'boolean' }, mb: { type: 'string' }, records: { type: 'string' } },
+      options: {
+        json: { type: 'boolean' },
+        docs: { type: 'string' },
+        mb: { type: 'string' },
+        records: { type: 'string' },
+      },
       allowPositionals: true,
     })
     const [name = '', ...rest] = positionals
