@@ -3,7 +3,7 @@ import { encode } from '../../protocol/codec.ts'
 import type { CryptoProvider } from '../../protocol/crypto/provider.ts'
 import type { Clock, Log } from '../../protocol/ports.ts'
 import { limits } from '../../protocol/limits.ts'
-import { analyse, countTerms } from '../../protocol/search/analysis.ts'
+import { analysedLayers } from '../../protocol/search/document.ts'
 import { searchDocumentOf } from '../../protocol/search/record-document.ts'
 import { bytes, decodeAs, struct, text, uint } from '../../protocol/shape.ts'
 import { PostingsIndex } from '../../storage/search/postings-index.ts'
@@ -124,14 +124,10 @@ export class Indexes {
     const { expiresMs, app, collection } = record.header
     if (expiresMs !== undefined && expiresMs <= this.#parts.clock.nowMs()) return
     const { scope, analyser, position } = kept
-    const { id, layers } = searchDocumentOf(this.#parts.crypto.sha256, record, { scope, analyser })
-    const counted = layers
-      .filter(({ height }) => height <= limits.scopeDepthMax)
-      .map(({ height, text: words }) => {
-        const terms = analyse(words, analyser)
-        return { height, length: terms.length, terms: countTerms(terms) }
-      })
-    this.#byHierarchy.get(hierarchy)?.add({ position, item, id, app, collection, scope, layers: counted })
+    const document = searchDocumentOf(this.#parts.crypto.sha256, record, { scope, analyser })
+    const layers = analysedLayers(document)
+    const { id } = document
+    this.#byHierarchy.get(hierarchy)?.add({ position, item, id, app, collection, scope, layers })
   }
 }
 

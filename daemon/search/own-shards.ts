@@ -1,11 +1,11 @@
 import { fromHex, toHex } from '../../protocol/bytes.ts'
 import type { VerifiedRecord } from '../../protocol/record/types.ts'
 import { scopeHierarchy } from '../../protocol/scope.ts'
-import type { QueryTerm } from '../../protocol/search/analysis.ts'
+import type { ParsedQuery } from '../../protocol/search/clauses.ts'
 import type { Statistics } from '../../protocol/search/bm25.ts'
-import { SearchIndex } from '../../protocol/search/inverted-index.ts'
 import type { SearchHit, SearchQuery } from '../../protocol/search/query.ts'
 import { searchDocumentOf } from '../../protocol/search/record-document.ts'
+import { MemoryIndex } from '../../storage/search/memory-index.ts'
 import { decodeStored } from '../../storage/stored-record.ts'
 import { recordFor } from './aggregator.ts'
 import type { Leaf } from './leaf.ts'
@@ -14,7 +14,7 @@ import type { SearchParts } from './parts.ts'
 import { leafAnalyser } from './shard-log.ts'
 
 interface Built {
-  readonly index: SearchIndex
+  readonly index: MemoryIndex
   readonly records: Map<string, { readonly record: VerifiedRecord; readonly scope: string }>
   readonly builtMs: number
 }
@@ -31,13 +31,12 @@ export class OwnShards {
   /** Undefined when this node speaks for no shard of the app. */
   async search(
     query: SearchQuery,
-    terms: readonly QueryTerm[],
+    parsed: ParsedQuery,
   ): Promise<{ hits: SearchHit[]; total: number; statistics: Statistics } | undefined> {
     const { index, records } = await this.#index(query.app, scopeHierarchy(query.scope))
     if (index.size === 0) return undefined
-    const names = terms.map(({ term }) => term)
-    const statistics = query.statistics ?? index.statistics(query, names)
-    const { hits, total } = index.search(terms, statistics, query, query)
+    const statistics = query.statistics ?? index.statistics(query, parsed.clauses)
+    const { hits, total } = index.search(parsed, statistics, query, query)
     return {
       total,
       statistics,
@@ -63,7 +62,7 @@ export class OwnShards {
 
   async #build(app: string, hierarchy: string): Promise<Built> {
     const { store, schemas, crypto, clock, leaf } = this.#parts
-    const index = new SearchIndex()
+    const index = new MemoryIndex()
     const records: Built['records'] = new Map()
     const schema = await schemas.newest(app)
     for (const { owner, scope } of leaf.places(app, hierarchy)) {

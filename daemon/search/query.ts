@@ -1,6 +1,6 @@
 import { asOnehopError } from '../../protocol/errors.ts'
 import { scopeContains, scopeDepth, scopeHierarchy } from '../../protocol/scope.ts'
-import { analyseQuery } from '../../protocol/search/analysis.ts'
+import { parseQuery } from '../../protocol/search/clauses.ts'
 import { sumStatistics, type Statistics } from '../../protocol/search/bm25.ts'
 import { searchLimits } from '../../protocol/search/limits.ts'
 import { mergeRanked } from '../../protocol/search/merge.ts'
@@ -60,7 +60,8 @@ export class Queries {
   /** Counts of what this node indexes within the scope. */
   statistics(request: StatisticsRequest): Uint8Array {
     const index = this.#parts.aggregator.index(scopeHierarchy(request.scope))
-    return encodeStatistics(index?.statistics(request, request.terms) ?? sumStatistics([], request.terms))
+    const names = request.clauses.map(({ name }) => name)
+    return encodeStatistics(index?.statistics(request, request.clauses) ?? sumStatistics([], names))
   }
 
   async #plan(
@@ -144,10 +145,11 @@ export class Queries {
   #here(query: SearchQuery, level: string): Found {
     const { aggregator, rpc } = this.#parts
     const index = aggregator.index(scopeHierarchy(query.scope))
-    const terms = analyseQuery(query.text, query.analyser)
-    const names = terms.map(({ term }) => term)
-    const statistics = query.statistics ?? index?.statistics(query, names) ?? sumStatistics([], names)
-    const { hits, total } = index?.search(terms, statistics, query, query) ?? { hits: [], total: 0 }
+    const parsed = parseQuery(query.text, query.analyser)
+    const names = parsed.clauses.map(({ name }) => name)
+    const statistics =
+      query.statistics ?? index?.statistics(query, parsed.clauses) ?? sumStatistics([], names)
+    const { hits, total } = index?.search(parsed, statistics, query, query) ?? { hits: [], total: 0 }
     const coverage = aggregator.coverage(query.app, query.scope)
     return {
       hits: hits.flatMap(({ item, score }): SearchHit[] => {
@@ -190,10 +192,11 @@ export class Queries {
     signal: AbortSignal,
   ): Promise<{ answer: Found; answered: Set<NodeId> }> {
     const { rpc } = this.#parts
-    const terms = analyseQuery(query.text, query.analyser).map(({ term }) => term)
+    const { clauses } = parseQuery(query.text, query.analyser)
+    const names = clauses.map(({ name }) => name)
     // A node counts what it holds once, however many of the scopes it aggregates.
     const nodes = [...new Map(children.map((child) => [child.node, child])).values()]
-    const request = encodeStatisticsRequest({ ...query, terms })
+    const request = encodeStatisticsRequest({ ...query, clauses })
     const counted = await Promise.all(
       nodes.map(async ({ node }): Promise<[NodeId, Statistics] | undefined> => {
         try {
@@ -207,7 +210,7 @@ export class Queries {
       }),
     )
     const parts = new Map(counted.filter((one) => one !== undefined))
-    const statistics = query.statistics ?? sumStatistics([...parts.values()], terms)
+    const statistics = query.statistics ?? sumStatistics([...parts.values()], names)
     const answers = new Map<NodeId, SearchAnswer>()
     await Promise.all(
       [...parts.keys()].map(async (node) => {
@@ -258,8 +261,8 @@ export class Queries {
     took: () => number,
   ): Promise<SearchAnswer> {
     const { rpc, clock, ownShards } = this.#parts
-    const terms = analyseQuery(query.text, query.analyser)
-    const own = isOwnReader ? await ownShards.search(query, terms) : undefined
+    const parsed = parseQuery(query.text, query.analyser)
+    const own = isOwnReader ? await ownShards.search(query, parsed) : undefined
     const step = own === undefined ? 'refer' : 'here'
     const outcome = own === undefined ? 'none' : 'partial'
     return {
@@ -270,7 +273,7 @@ export class Queries {
         query.statistics ??
         sumStatistics(
           [],
-          terms.map(({ term }) => term),
+          parsed.clauses.map(({ name }) => name),
         ),
       coverage: {
         complete: false,

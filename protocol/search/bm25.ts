@@ -51,7 +51,7 @@ export function roundScore(sum: number): number {
 
 /** What a document scores, from its own counts: how a reader checks what an aggregator says. */
 export function scoreOf(
-  query: readonly { readonly term: string; readonly times: number }[],
+  query: readonly { readonly name: string; readonly times: number }[],
   statistics: Statistics,
   frequencies: ReadonlyMap<string, number>,
   length: number,
@@ -59,9 +59,9 @@ export function scoreOf(
   const idfs = new Map(statistics.terms.map(({ term, idf }) => [term, idf]))
   const average = averageLength(statistics)
   let sum = 0
-  for (const { term, times } of query) {
-    const frequency = frequencies.get(term) ?? 0
-    if (frequency > 0) sum += termScore(weightOf(idfs.get(term) ?? 0, times), frequency, length, average)
+  for (const { name, times } of query) {
+    const frequency = frequencies.get(name) ?? 0
+    if (frequency > 0) sum += termScore(weightOf(idfs.get(name) ?? 0, times), frequency, length, average)
   }
   return roundScore(sum)
 }

@@ -3,6 +3,12 @@ export const searchLimits = {
   queryTextBytesMax: 1024,
   /** Distinct terms of one query: a long sentence. Each costs a walk through its postings. */
   queryTermsMax: 32,
+  /** Words in quotes that stand one after the other. */
+  phraseTermsMax: 8,
+  /** UTF-8 bytes of what names a part of a query in statistics. */
+  clauseBytesMax: 2048,
+  /** Of `ha*`: fewer letters begin too many words. */
+  prefixCharsMin: 2,
   /** Records in one answer: a frame holds a hundred ordinary ones. */
   hitsMax: 100,
   /** Text of one document that is looked at, in UTF-16 units; a record cannot hold more than this as ASCII. */

@@ -5,7 +5,7 @@ import { scopeShape } from '../scope.ts'
 import { array, boolean, bytes, choice, decodeAs, literal, nullable, struct, text, uint } from '../shape.ts'
 import type { Analyser } from './analysis.ts'
 import type { Statistics } from './bm25.ts'
-import type { SearchFilter } from './inverted-index.ts'
+import type { SearchFilter } from './document.ts'
 import { searchLimits } from './limits.ts'
 import { analyserCode, analyserShape, statisticsItems, statisticsShape } from './statistics-message.ts'
 

@@ -6,7 +6,7 @@ import type { Fields, SignedRecord } from '../record/types.ts'
 import { withholdSections } from '../record/wire.ts'
 import { scopeHierarchy } from '../scope.ts'
 import type { Analyser } from './analysis.ts'
-import type { SearchDocument } from './inverted-index.ts'
+import type { SearchDocument } from './document.ts'
 import { itemHash } from './log.ts'
 import { mayClimb, searchableLayers } from './searchable.ts'
 

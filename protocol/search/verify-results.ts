@@ -1,6 +1,7 @@
 import { toHex } from '../bytes.ts'
 import { scopeContains, scopeDepth } from '../scope.ts'
-import { analyse, analyseQuery, countTerms } from './analysis.ts'
+import { type Clause, countClause, parseQuery } from './clauses.ts'
+import { analysedLayers } from './document.ts'
 import { idfOf, scoreOf, type Statistics } from './bm25.ts'
 import { compareRanked } from './merge.ts'
 import type { SearchQuery } from './query.ts'
@@ -26,10 +27,10 @@ export function verifyRanking(
   answer: { readonly statistics: Statistics; readonly total: number; readonly hits: readonly CheckedHit[] },
 ): string[] {
   const { statistics, hits } = answer
-  const terms = analyseQuery(query.text, query.analyser)
+  const { clauses, without } = parseQuery(query.text, query.analyser)
   const problems = statisticsProblems(
     statistics,
-    terms.map(({ term }) => term),
+    clauses.map(({ name }) => name),
   )
   if (hits.length > query.limit) problems.push('more hits than asked for')
   if (answer.total < hits.length || answer.total > statistics.documents) problems.push('impossible total')
@@ -48,13 +49,17 @@ export function verifyRanking(
       complain('of another collection')
     }
     // Layer by layer, as the index does: terms past a layer's limit count nowhere.
-    const counted = hit.layers
+    const texts = analysedLayers({ ...hit, analyser: query.analyser })
       .filter(({ height }) => height <= depth)
-      .flatMap(({ text }) => analyse(text, query.analyser))
-    const frequencies = countTerms(counted)
-    const held = terms.filter(({ term }) => frequencies.has(term)).length
-    if (held < (query.match === 'all' ? terms.length : 1)) complain('does not match the query')
-    const score = scoreOf(terms, statistics, frequencies, counted.length)
+      .map(({ words }) => words)
+    const countIn = (clause: Clause): number =>
+      texts.reduce((sum, words) => sum + countClause(clause, words), 0)
+    const frequencies = new Map(clauses.map(({ clause, name }) => [name, countIn(clause)]))
+    const held = clauses.filter(({ name }) => frequencies.get(name) !== 0).length
+    const isWanted = held >= (query.match === 'all' ? Math.max(1, clauses.length) : 1)
+    if (!isWanted || without.some(({ clause }) => countIn(clause) > 0)) complain('does not match the query')
+    const length = texts.reduce((sum, words) => sum + words.length, 0)
+    const score = scoreOf(clauses, statistics, frequencies, length)
     if (score !== hit.score) complain(`scores ${score}, not ${hit.score}`)
   }
   return problems

@@ -1,26 +1,22 @@
+import type { AnalysedLayer } from '../../protocol/search/document.ts'
 import { bytesColumn, positionsColumn, shortsColumn, wordsColumn } from './columns.ts'
 import type { DocumentName, Part } from './part.ts'
 import type { Postings } from './postings.ts'
 
-/** One document as it is indexed: the terms of each height, counted. */
-export interface CountedDocument extends DocumentName {
+/** One document as it is indexed. */
+export interface PartDocument extends DocumentName {
   /** Where in the order of arrival; what comes later is higher. */
   readonly position: number
   readonly group: number
   /** Ascending by height. */
-  readonly layers: readonly CountedLayer[]
-}
-
-export interface CountedLayer {
-  readonly height: number
-  readonly length: number
-  readonly terms: ReadonlyMap<string, number>
+  readonly layers: readonly AnalysedLayer[]
 }
 
 /** Slots of a term and how often it stands there, while they still come. */
 class Growing {
   readonly slots = wordsColumn(4)
   readonly frequencies = wordsColumn(4)
+  readonly places = wordsColumn(4)
 }
 
 /** What came last, until there is enough of it for a segment. */
@@ -35,7 +31,7 @@ export class MemoryPart implements Part {
   readonly #lengths = shortsColumn()
   readonly #names: DocumentName[] = []
   readonly #postings = new Map<string, Growing>()
-  /** Slots and distinct terms of each: what it takes in memory, roughly. */
+  /** Words of all texts: what it takes in memory, roughly. */
   postingsCount = 0
   isFlat = true
   maxHeight = 0
@@ -72,25 +68,26 @@ export class MemoryPart implements Part {
     return this.#lengths.values
   }
 
-  add({ position, group, layers, item, id }: CountedDocument): void {
+  add({ position, group, layers, item, id }: PartDocument): void {
     const document = this.#names.length
     this.#names.push({ item, id })
     this.#positions.push(position)
     this.#groups.push(group)
     this.#idHeads.push(idHead(id))
     this.#gone.push(0)
-    for (const { height, length, terms } of layers) {
+    for (const { height, words } of layers) {
       const slot = this.#slotDocuments.length
       this.#slotDocuments.push(document)
       this.#heights.push(height)
-      this.#lengths.push(length)
+      this.#lengths.push(words.length)
       this.maxHeight = Math.max(this.maxHeight, height)
-      this.postingsCount += terms.size
-      for (const [term, frequency] of terms) {
-        let growing = this.#postings.get(term)
-        if (growing === undefined) this.#postings.set(term, (growing = new Growing()))
+      this.postingsCount += words.length
+      for (const [word, places] of placesOf(words)) {
+        let growing = this.#postings.get(word)
+        if (growing === undefined) this.#postings.set(word, (growing = new Growing()))
         growing.slots.push(slot)
-        growing.frequencies.push(frequency)
+        growing.frequencies.push(places.length)
+        for (const place of places) growing.places.push(place)
       }
     }
     if (layers.length !== 1) this.isFlat = false
@@ -107,6 +104,21 @@ export class MemoryPart implements Part {
     }
   }
 
+  places(term: string): Uint32Array {
+    const { places } = this.#postings.get(term) as Growing
+    return places.values.subarray(0, places.length)
+  }
+
+  /** Small enough to be looked through. */
+  wordsFrom(start: string): string[] {
+    return this.terms().filter((word) => word >= start)
+  }
+
+  /** Nothing is: there is more with every document. */
+  kept(_name: string, make: () => Postings | undefined): Postings | undefined {
+    return make()
+  }
+
   name(document: number): DocumentName {
     return this.#names[document] as DocumentName
   }
@@ -115,6 +127,16 @@ export class MemoryPart implements Part {
   terms(): string[] {
     return [...this.#postings.keys()].sort()
   }
+}
+
+function placesOf(words: readonly string[]): Map<string, number[]> {
+  const places = new Map<string, number[]>()
+  for (const [place, word] of words.entries()) {
+    const known = places.get(word)
+    if (known === undefined) places.set(word, [place])
+    else known.push(place)
+  }
+  return places
 }
 
 export function idHead(id: Uint8Array): number {

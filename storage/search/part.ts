@@ -28,6 +28,12 @@ export interface Part {
   readonly isFlat: boolean
   readonly maxHeight: number
   postings(term: string): Postings | undefined
+  /** Of a term that is there: of all its slots, one after the other, the places within the text, ascending. */
+  places(term: string): Uint32Array
+  /** In the order of their code units, from this one on. */
+  wordsFrom(start: string): Iterable<string>
+  /** What was worked out for a clause, kept as rows are. */
+  kept(name: string, make: () => Postings | undefined): Postings | undefined
   name(document: number): DocumentName
 }
 

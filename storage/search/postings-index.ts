@@ -1,18 +1,16 @@
 import { encode } from '../../protocol/codec.ts'
-import type { QueryTerm } from '../../protocol/search/analysis.ts'
-import { sumStatistics, type Statistics } from '../../protocol/search/bm25.ts'
-import { DocumentGroups } from '../../protocol/search/groups.ts'
-import type { SearchFilter } from '../../protocol/search/inverted-index.ts'
-import { scopeDepth } from '../../protocol/scope.ts'
+import type { ParsedQuery, WeighedClause } from '../../protocol/search/clauses.ts'
+import type { Statistics } from '../../protocol/search/bm25.ts'
+import type { AnalysedLayer, SearchFilter } from '../../protocol/search/document.ts'
 import { array, decodeAs, struct, uint } from '../../protocol/shape.ts'
 import type { StoreBatch, Table } from '../types.ts'
-import { MemoryPart, type CountedLayer } from './memory-part.ts'
+import { MemoryPart } from './memory-part.ts'
 import { documentAt, type DocumentName, type Part } from './part.ts'
 import { RowCache } from './row-cache.ts'
-import { Best, countHolding, Sums } from './scoring.ts'
-import { readTerm, Segment, type SegmentInfo } from './segment.ts'
+import { Searcher, type SearchOptions } from './searcher.ts'
+import { readTerm, readTermPlaces, Segment, type SegmentInfo } from './segment.ts'
 import { goneKey, listKey, positionOf, segmentOf, segmentPrefix } from './segment-keys.ts'
-import { SegmentWriter, type GroupName, type Source } from './segment-writer.ts'
+import { SegmentWriter, type Source } from './segment-writer.ts'
 import type { Postings } from './postings.ts'
 
 /** A document as it came, analysed. */
@@ -23,7 +21,7 @@ export interface NewDocument extends DocumentName {
   readonly collection: string
   readonly scope: string
   /** Ascending by height. */
-  readonly layers: readonly CountedLayer[]
+  readonly layers: readonly AnalysedLayer[]
 }
 
 export interface IndexHit extends DocumentName {
@@ -51,7 +49,14 @@ const listShape = struct({
   next: uint(),
   through: uint(),
   segments: array(
-    struct({ segment: uint(), documents: uint(), from: uint(), through: uint(), bytes: uint() }),
+    struct({
+      segment: uint(),
+      documents: uint(),
+      from: uint(),
+      through: uint(),
+      wordRows: uint(),
+      bytes: uint(),
+    }),
     10_000,
   ),
 })
@@ -72,9 +77,7 @@ export class PostingsIndex {
   readonly #ports: PostingsIndexPorts
   readonly #cache: RowCache
   readonly #memoryPostings: number
-  readonly #groups = new DocumentGroups()
-  readonly #groupNames: GroupName[] = []
-  readonly #sums = new Sums()
+  readonly #searcher = new Searcher()
   #segments: Segment[] = []
   /** Being written as a segment. */
   #frozen: MemoryPart | undefined
@@ -122,10 +125,10 @@ export class PostingsIndex {
 
   /** Whoever reads has all of it at once: a document that is added replaces another by `remove`, in the same turn. */
   add(document: NewDocument): void {
-    const group = this.#groupOf([document.app, document.collection, document.scope])
-    const { position, item, id, layers } = document
+    const { position, item, id, app, collection, scope, layers } = document
+    const group = this.#searcher.groupOf([app, collection, scope])
     this.#memory.add({ position, item, id, group, layers })
-    this.#groups.add(group, layers, 1)
+    this.#searcher.count(this.#memory, this.#memory.documents - 1, 1)
     this.#size++
     if (this.#memory.postingsCount >= this.#memoryPostings) this.#beginWork()
   }
@@ -142,41 +145,25 @@ export class PostingsIndex {
       if (document < 0 || part.gone[document] === 1) continue
       part.gone[document] = 1
       this.#size--
-      this.#groups.add(part.groups[document] as number, layersOf(part, document), -1)
+      this.#searcher.count(part, document, -1)
       if (this.#working !== undefined) this.#wentMeanwhile.push(position)
       return true
     }
     return false
   }
 
-  /** Exact counts over what the filter admits. `terms` gives the order. */
-  statistics(filter: SearchFilter, terms: readonly string[]): Statistics {
-    const depth = scopeDepth(filter.scope)
-    const { admitted, documents, totalLength } = this.#groups.matching(filter, depth)
-    const parts = this.#parts()
-    const counted = terms.map((term) => ({
-      term,
-      documents: parts.reduce((sum, part) => sum + countHolding(part, term, { admitted, depth }), 0),
-      idf: 0,
-    }))
-    return sumStatistics([{ documents, totalLength, terms: counted }], terms)
+  statistics(filter: SearchFilter, clauses: readonly WeighedClause[]): Statistics {
+    return this.#searcher.statistics(this.#parts(), filter, clauses)
   }
 
-  /** The best of those that hold any (or all) of the terms, scored with the statistics given; and how many there are. */
   search(
-    query: readonly QueryTerm[],
+    query: ParsedQuery,
     statistics: Statistics,
     filter: SearchFilter,
-    options: { readonly limit: number; readonly match?: 'any' | 'all' },
+    options: SearchOptions,
   ): { readonly hits: readonly IndexHit[]; readonly total: number } {
-    const depth = scopeDepth(filter.scope)
-    const { admitted } = this.#groups.matching(filter, depth)
-    const best = new Best(options.limit)
-    const wanted = options.match === 'all' ? query.length : 1
-    let total = 0
-    for (const part of this.#parts())
-      total += this.#sums.search(part, query, statistics, { admitted, depth }, wanted, best)
-    return { hits: best.found.map(({ part, document, score }) => ({ ...part.name(document), score })), total }
+    const { found, total } = this.#searcher.search(this.#parts(), query, statistics, filter, options)
+    return { hits: found.map(({ part, document, score }) => ({ ...part.name(document), score })), total }
   }
 
   /** Everything in segments, and these merged as far as they want to be. */
@@ -196,13 +183,6 @@ export class PostingsIndex {
     if (this.#frozen !== undefined) parts.push(this.#frozen)
     parts.push(this.#memory)
     return parts
-  }
-
-  #groupOf(name: GroupName): number {
-    const [app, collection, scope] = name
-    const group = this.#groups.of({ app, collection, scope })
-    this.#groupNames[group] = name
-    return group
   }
 
   /** One at a time. What fails, as on a full disk, is tried again: what it was about is answered from memory meanwhile. */
@@ -227,6 +207,7 @@ export class PostingsIndex {
       gone: frozen.gone.slice(),
       words: frozen.terms(),
       postings: (word) => frozen.postings(word) as Postings,
+      places: (word) => frozen.places(word),
     }
     await this.#replace([], [source], frozen.positions[frozen.documents - 1] as number, () => {
       this.#frozen = undefined
@@ -234,9 +215,11 @@ export class PostingsIndex {
     for (let run = this.#mergeable(); run !== undefined; run = this.#mergeable()) {
       this.#wentMeanwhile = []
       const sources = run.map((segment): Source => {
-        const postings = (word: string): Postings =>
-          readTerm(this.#ports.table, segment.info.segment, word) as Postings
-        return { part: segment, gone: segment.gone.slice(), words: segment.words(), postings }
+        const { table } = this.#ports
+        const { segment: number } = segment.info
+        const postings = (word: string): Postings => readTerm(table, number, word) as Postings
+        const places = (word: string, of: Postings): Uint32Array => readTermPlaces(table, number, word, of)
+        return { part: segment, gone: segment.gone.slice(), words: segment.wordsFrom(''), postings, places }
       })
       await this.#replace(run, sources, this.#through, () => undefined)
     }
@@ -259,7 +242,7 @@ export class PostingsIndex {
     alsoSwap: () => void,
   ): Promise<void> {
     const { table, write, pause } = this.#ports
-    const groupName = (group: number): GroupName => this.#groupNames[group] as GroupName
+    const groupName = this.#searcher.groupName.bind(this.#searcher)
     const dropped = sources.flatMap(positionsGone)
     const info = await new SegmentWriter({ table, write, pause, groupName }, this.#next).write(sources)
     const next = info === undefined ? [] : [this.#openSegment(info)]
@@ -302,7 +285,7 @@ export class PostingsIndex {
   }
 
   #openSegment(info: SegmentInfo): Segment {
-    return Segment.open(this.#ports.table, this.#cache, info, (name) => this.#groupOf(name))
+    return Segment.open(this.#ports.table, this.#cache, info, (name) => this.#searcher.groupOf(name))
   }
 
   async #markGone(): Promise<void> {
@@ -341,17 +324,9 @@ export class PostingsIndex {
     for (let document = 0; document < part.documents; document++) {
       if (part.gone[document] === 1) continue
       this.#size++
-      this.#groups.add(part.groups[document] as number, layersOf(part, document), 1)
+      this.#searcher.count(part, document, 1)
     }
   }
-}
-
-function layersOf(part: Part, document: number): { height: number; length: number }[] {
-  const layers: { height: number; length: number }[] = []
-  const end = part.firstSlots[document + 1] as number
-  for (let slot = part.firstSlots[document] as number; slot < end; slot++)
-    layers.push({ height: part.heights[slot] as number, length: part.lengths[slot] as number })
-  return layers
 }
 
 function markGone(segment: Segment, position: number): void {
@@ -371,11 +346,12 @@ function encodeList(next: number, through: number, segments: readonly SegmentInf
   return encode([
     next,
     through,
-    segments.map(({ segment, documents, from, through: last, bytes }) => [
+    segments.map(({ segment, documents, from, through: last, wordRows, bytes }) => [
       segment,
       documents,
       from,
       last,
+      wordRows,
       bytes,
     ]),
   ])

@@ -1,5 +1,5 @@
 import { OnehopError } from '../../protocol/errors.ts'
-import { NumberWriter } from './leb128.ts'
+import { NumberReader, NumberWriter } from './leb128.ts'
 
 /** Where a term stands: slots ascend, and beside each is how often the term stands there. */
 export interface Postings {
@@ -74,4 +74,44 @@ export function readPostings(
   }
   if (at !== bytes.length)
     throw new OnehopError('STORE_CORRUPT', 'the postings of a segment end elsewhere than they should')
+}
+
+/** Places of a term's slots: in each the first as it is, the others as the distance from the one before, less one. */
+export class PlacesWriter {
+  readonly #numbers = new NumberWriter()
+
+  add(places: Uint32Array, from: number, count: number): void {
+    let last = -1
+    for (let i = from; i < from + count; i++) {
+      const place = places[i] as number
+      this.#numbers.write(place - last - 1)
+      last = place
+    }
+  }
+
+  take(): Uint8Array {
+    return this.#numbers.take()
+  }
+}
+
+/** Of so many slots, whose frequencies say how many each has; into `places` from `to` on. Answers where it ended. */
+export function readPlaces(
+  bytes: Uint8Array,
+  frequencies: Uint32Array,
+  slots: { readonly from: number; readonly count: number },
+  places: Uint32Array,
+  to: number,
+): number {
+  const numbers = new NumberReader(bytes)
+  let at = to
+  for (let i = slots.from; i < slots.from + slots.count; i++) {
+    let last = -1
+    for (let left = frequencies[i] as number; left > 0; left--) {
+      last += 1 + numbers.read()
+      places[at++] = last
+    }
+  }
+  if (!numbers.isAtEnd)
+    throw new OnehopError('STORE_CORRUPT', 'the places of a segment end elsewhere than they should')
+  return at
 }

@@ -1,6 +1,7 @@
 import { averageLength, roundScore, type Statistics, weightOf } from '../../protocol/search/bm25.ts'
-import type { QueryTerm } from '../../protocol/search/analysis.ts'
+import type { ParsedQuery, WeighedClause } from '../../protocol/search/clauses.ts'
 import { compareBytes } from '../../protocol/bytes.ts'
+import { clausePostings, frequencyUnit } from './clause-postings.ts'
 import { lengthAt, type Part } from './part.ts'
 import type { Postings } from './postings.ts'
 
@@ -17,9 +18,9 @@ export interface Found {
   readonly score: number
 }
 
-/** How many of a part's documents hold the term where it may be read. */
-export function countHolding(part: Part, term: string, { admitted, depth }: Admission): number {
-  const postings = part.postings(term)
+/** In how many of a part's documents the clause holds, where they may be read. */
+export function countHolding(part: Part, { clause }: WeighedClause, { admitted, depth }: Admission): number {
+  const postings = clausePostings(part, clause)
   if (postings === undefined) return 0
   const { slots } = postings
   const { gone, groups, heights, isFlat, slotDocuments } = part
@@ -45,17 +46,24 @@ export function countHolding(part: Part, term: string, { admitted, depth }: Admi
   return holding
 }
 
+interface Scored {
+  readonly postings: Postings
+  readonly weight: number
+  readonly unit: number
+}
+
 /** Room for sums, shared by the parts of one index: taken for one query at a time, which never waits for anything. */
 export class Sums {
   #sums = new Float64Array(1024)
   #matched = new Uint8Array(1024)
   #touched = new Uint32Array(1024)
-  #norms = new Float64Array(256)
+  readonly #norms = new Float64Array(256)
+  readonly #left = new Set<number>()
 
   /** Offers what matches to `best`; answers how many do. Terms are added in query order: another order is another number. */
   search(
     part: Part,
-    query: readonly QueryTerm[],
+    { clauses, without }: ParsedQuery,
     statistics: Statistics,
     admission: Admission,
     wanted: number,
@@ -65,31 +73,33 @@ export class Sums {
     const average = averageLength(statistics)
     const idfs = new Map(statistics.terms.map(({ term, idf }) => [term, idf]))
     let touched = 0
-    for (const { term, times } of query) {
-      const postings = part.postings(term)
+    for (const { clause, name, times } of clauses) {
+      const postings = clausePostings(part, clause)
       if (postings === undefined) continue
-      const weight = weightOf(idfs.get(term) ?? 0, times)
+      const weight = weightOf(idfs.get(name) ?? 0, times)
+      const scored = { postings, weight, unit: frequencyUnit[clause.kind] }
       touched = part.isFlat
-        ? this.#addFlat(part, postings, weight, average, admission, touched)
-        : this.#add(part, postings, weight, average, admission, touched)
+        ? this.#addFlat(part, scored, average, admission, touched)
+        : this.#add(part, scored, average, admission, touched)
     }
+    for (const { clause } of without) this.#leaveOut(part, clausePostings(part, clause), admission.depth)
     let total = 0
     for (let i = 0; i < touched; i++) {
       const document = this.#touched[i] as number
-      if ((this.#matched[document] as number) >= wanted) {
+      if ((this.#matched[document] as number) >= wanted && !this.#left.has(document)) {
         total++
         best.offer(part, document, roundScore(this.#sums[document] as number))
       }
       this.#matched[document] = 0
       this.#sums[document] = 0
     }
+    this.#left.clear()
     return total
   }
 
   #addFlat(
     part: Part,
-    { slots, frequencies }: Postings,
-    weight: number,
+    { postings: { slots, frequencies }, weight, unit }: Scored,
     average: number,
     { admitted, depth }: Admission,
     before: number,
@@ -107,7 +117,7 @@ export class Sums {
       if (!isOpen && (heights[document] as number) > depth) continue
       if (matched[document] === 0) touchedList[touched++] = document
       ;(matched[document] as number)++
-      const frequency = frequencies[i] as number
+      const frequency = (frequencies[i] as number) * unit
       const length = lengths[document] as number
       const norm = length < norms.length ? (norms[length] as number) : normOf(length, average)
       ;(sums[document] as number) += (weight * (frequency * (k1 + 1))) / (frequency + norm)
@@ -117,8 +127,7 @@ export class Sums {
 
   #add(
     part: Part,
-    { slots, frequencies }: Postings,
-    weight: number,
+    { postings: { slots, frequencies }, weight, unit }: Scored,
     average: number,
     { admitted, depth }: Admission,
     before: number,
@@ -131,7 +140,7 @@ export class Sums {
       let frequency = 0
       // The slots of a document lie together, and are added up before they are scored.
       for (; i < slots.length && slotDocuments[slots[i] as number] === document; i++)
-        if ((heights[slots[i] as number] as number) <= depth) frequency += frequencies[i] as number
+        if ((heights[slots[i] as number] as number) <= depth) frequency += (frequencies[i] as number) * unit
       if (frequency === 0 || gone[document] === 1 || admitted[groups[document] as number] === 0) continue
       if (this.#matched[document] === 0) this.#touched[touched++] = document
       ;(this.#matched[document] as number)++
@@ -139,6 +148,13 @@ export class Sums {
       ;(this.#sums[document] as number) += (weight * (frequency * (k1 + 1))) / (frequency + norm)
     }
     return touched
+  }
+
+  /** Marked as matching nothing; only what was touched is looked at afterwards. */
+  #leaveOut(part: Part, postings: Postings | undefined, depth: number): void {
+    if (postings === undefined) return
+    for (const slot of postings.slots)
+      if ((part.heights[slot] as number) <= depth) this.#left.add(part.slotDocuments[slot] as number)
   }
 
   #normsFor(average: number): Float64Array {

@@ -3,8 +3,15 @@ import { concatBytes, utf8 } from '../../protocol/bytes.ts'
 /** Rows of one index, in a table of its own. README.md has them. */
 export const listKey = utf8('l')
 
+const zero = new Uint8Array(1)
 const [goneTag, segmentTag] = [utf8('g'), utf8('s')] as const
-const [columnsTag, namesTag, termTag, wordsTag] = [utf8('c'), utf8('n'), utf8('t'), utf8('w')] as const
+const [columnsTag, namesTag, placesTag, termTag, wordsTag] = ['c', 'n', 'p', 't', 'w'].map(utf8) as [
+  Uint8Array,
+  Uint8Array,
+  Uint8Array,
+  Uint8Array,
+  Uint8Array,
+]
 
 /** A document that was deleted or replaced after its segment was written. */
 export function goneKey(position: number): Uint8Array {
@@ -42,7 +49,12 @@ export function wordsKey(segment: number, chunk: number): Uint8Array {
 /** The first of a term's rows is under the term alone; no term has a zero in it. */
 export function termKey(segment: number, term: string, block = 0): Uint8Array {
   const first = concatBytes(segmentPrefix(segment), termTag, utf8(term))
-  return block === 0 ? first : concatBytes(first, number(block, 3))
+  return block === 0 ? first : concatBytes(first, zero, number(block, 3))
+}
+
+/** Where in the texts the term stands: read for phrases alone. In as many rows as its postings. */
+export function placesKey(segment: number, term: string, block: number): Uint8Array {
+  return concatBytes(segmentPrefix(segment), placesTag, utf8(term), zero, number(block, 3))
 }
 
 /** Big-endian, so that the order of bytes is that of numbers. */

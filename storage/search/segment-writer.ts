@@ -2,9 +2,10 @@ import { concatBytes, utf8 } from '../../protocol/bytes.ts'
 import type { StoreBatch, Table } from '../types.ts'
 import { NumberWriter } from './leb128.ts'
 import type { Part } from './part.ts'
-import { type Postings, PostingsWriter } from './postings.ts'
+import type { GroupName } from './searcher.ts'
+import { PlacesWriter, type Postings, PostingsWriter } from './postings.ts'
 import { documentsPerColumns, documentsPerNames, type SegmentInfo } from './segment.ts'
-import { columnsKey, namesKey, termKey, wordsKey } from './segment-keys.ts'
+import { columnsKey, namesKey, placesKey, termKey, wordsKey } from './segment-keys.ts'
 
 /** Of a term's postings in one row: some tens of kilobytes. */
 const postingsPerBlock = 16_384
@@ -16,12 +17,12 @@ export interface Source {
   /** By document, as it was when the work began: what goes meanwhile is marked afterwards. */
   readonly gone: Uint8Array
   /** In the order of their bytes. */
-  readonly words: AsyncIterable<string> | Iterable<string>
+  readonly words: Iterable<string>
   /** Of a word of these. Not by way of what searches keep in memory. */
   postings(word: string): Postings
+  /** Of a word whose postings are these. */
+  places(word: string, postings: Postings): Uint32Array
 }
-
-export type GroupName = readonly [app: string, collection: string, scope: string]
 
 export interface WriterPorts {
   readonly table: Table
@@ -57,7 +58,14 @@ export class SegmentWriter {
     const [from, through] = await this.#writeDocuments(sources)
     await this.#writeTerms(sources, kept)
     await this.#flush()
-    return { segment: this.#segment, documents, from, through, bytes: this.#written }
+    return {
+      segment: this.#segment,
+      documents,
+      from,
+      through,
+      wordRows: this.#wordRows,
+      bytes: this.#written,
+    }
   }
 
   async #writeDocuments(sources: readonly Source[]): Promise<[from: number, through: number]> {
@@ -102,39 +110,48 @@ export class SegmentWriter {
       starts.push(slots)
       slots += one.slots
     }
-    for await (const { term, at } of merged(sources.map(({ words }) => words))) {
-      const blocks: Uint8Array[] = []
-      const counts: number[] = []
+    for (const { term, at } of merged(sources.map(({ words }) => words))) {
+      const blocks: Block[] = []
       const writer = new PostingsWriter()
+      const placesWriter = new PlacesWriter()
+      const end = (): void => {
+        const { count } = writer
+        if (count > 0) blocks.push({ count, postings: writer.take(), places: placesWriter.take() })
+      }
       for (const index of at) {
-        const { postings: postingsOf } = sources[index] as Source
+        const source = sources[index] as Source
         const { slotAt } = kept[index] as Kept
-        const postings = postingsOf(term)
+        const postings = source.postings(term)
+        const places = source.places(term, postings)
+        let place = 0
         for (let i = 0; i < postings.slots.length; i++) {
+          const frequency = postings.frequencies[i] as number
           const slot = slotAt[postings.slots[i] as number] as number
-          if (slot === goneSlot) continue
-          writer.add((starts[index] as number) + slot, postings.frequencies[i] as number)
-          if (writer.count < postingsPerBlock) continue
-          counts.push(writer.count)
-          blocks.push(writer.take())
+          if (slot !== goneSlot) {
+            writer.add((starts[index] as number) + slot, frequency)
+            placesWriter.add(places, place, frequency)
+            if (writer.count === postingsPerBlock) end()
+          }
+          place += frequency
         }
       }
-      if (writer.count > 0) {
-        counts.push(writer.count)
-        blocks.push(writer.take())
-      }
-      if (blocks.length > 0) await this.#putTerm(term, counts, blocks)
+      end()
+      if (blocks.length > 0) await this.#putTerm(term, blocks)
     }
     await this.#putWords()
   }
 
-  async #putTerm(term: string, counts: readonly number[], blocks: readonly Uint8Array[]): Promise<void> {
+  async #putTerm(term: string, blocks: readonly Block[]): Promise<void> {
     const head = new NumberWriter()
-    head.write(counts.length)
-    for (const count of counts) head.write(count)
-    const [first, ...others] = blocks
-    await this.#put(termKey(this.#segment, term), concatBytes(head.take(), first as Uint8Array))
-    for (const [i, block] of others.entries()) await this.#put(termKey(this.#segment, term, i + 1), block)
+    head.write(blocks.length)
+    for (const { count } of blocks) head.write(count)
+    for (const [i, { postings, places }] of blocks.entries()) {
+      await this.#put(
+        termKey(this.#segment, term, i),
+        i === 0 ? concatBytes(head.take(), postings) : postings,
+      )
+      await this.#put(placesKey(this.#segment, term, i), places)
+    }
     this.#words.push(term)
     if (this.#words.length === wordsPerRow) await this.#putWords()
   }
@@ -162,6 +179,12 @@ export class SegmentWriter {
     })
     await this.#ports.pause()
   }
+}
+
+interface Block {
+  readonly count: number
+  readonly postings: Uint8Array
+  readonly places: Uint8Array
 }
 
 const goneSlot = 0xffffffff
@@ -231,19 +254,17 @@ class Columns {
 }
 
 /** Words of several sources in order, each once, and which of the sources have it. */
-async function* merged(
-  sources: readonly (AsyncIterable<string> | Iterable<string>)[],
-): AsyncGenerator<{ readonly term: string; readonly at: readonly number[] }> {
-  const iterators = sources.map((words) =>
-    Symbol.asyncIterator in words ? words[Symbol.asyncIterator]() : words[Symbol.iterator](),
-  )
-  const next = await Promise.all(iterators.map(async (one) => (await one.next()).value as string | undefined))
+function* merged(
+  sources: readonly Iterable<string>[],
+): Generator<{ readonly term: string; readonly at: readonly number[] }> {
+  const iterators = sources.map((words) => words[Symbol.iterator]())
+  const next = iterators.map((one) => one.next().value as string | undefined)
   for (;;) {
     let term: string | undefined
     for (const word of next) if (word !== undefined && (term === undefined || word < term)) term = word
     if (term === undefined) return
     const at = next.flatMap((word, i) => (word === term ? [i] : []))
     yield { term, at }
-    for (const i of at) next[i] = (await iterators[i]?.next())?.value as string | undefined
+    for (const i of at) next[i] = iterators[i]?.next().value as string | undefined
   }
 }

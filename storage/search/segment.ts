@@ -4,9 +4,9 @@ import type { Table } from '../types.ts'
 import { bytesColumn, positionsColumn, shortsColumn, wordsColumn } from './columns.ts'
 import { NumberReader } from './leb128.ts'
 import type { DocumentName, Part } from './part.ts'
-import { readPostings, type Postings } from './postings.ts'
+import { readPlaces, readPostings, type Postings } from './postings.ts'
 import type { RowCache } from './row-cache.ts'
-import { columnsKey, namesKey, termKey, wordsKey } from './segment-keys.ts'
+import { columnsKey, namesKey, placesKey, termKey, wordsKey } from './segment-keys.ts'
 
 export const documentsPerColumns = 4_096
 export const documentsPerNames = 128
@@ -19,6 +19,8 @@ export interface SegmentInfo {
   /** Positions of its first and its last document. */
   readonly from: number
   readonly through: number
+  /** How many rows its words take. */
+  readonly wordRows: number
   /** What its rows take, roughly: which segments are merged is decided by that. */
   readonly bytes: number
 }
@@ -78,13 +80,45 @@ export class Segment implements Part {
     )
   }
 
-  /** In order, as they were written. */
-  async *words(): AsyncGenerator<string> {
-    for (let chunk = 0; ; chunk++) {
-      const row = this.#table.get(wordsKey(this.info.segment, chunk))
-      if (row === undefined) return
-      yield* fromUtf8(row).split('\n')
+  places(term: string): Uint32Array {
+    const { segment } = this.info
+    return this.#cache.places(`${segment} ${term}`, () =>
+      readTermPlaces(this.#table, segment, term, this.postings(term) as Postings),
+    )
+  }
+
+  *wordsFrom(start: string): Generator<string> {
+    let chunk = this.#firstChunk(start)
+    for (; ; chunk++) {
+      const words = this.#words(chunk)
+      if (words === undefined) return
+      for (const word of words) if (word >= start) yield word
     }
+  }
+
+  kept(name: string, make: () => Postings | undefined): Postings | undefined {
+    return this.#cache.postings(`${this.info.segment} ${name}`, make)
+  }
+
+  /** The last whose first word is not after `start`. */
+  #firstChunk(start: string): number {
+    let low = 0
+    let high = this.info.wordRows
+    while (high - low > 1) {
+      const middle = (low + high) >>> 1
+      const first = this.#words(middle)?.[0]
+      if (first === undefined || first > start) high = middle
+      else low = middle
+    }
+    return low
+  }
+
+  #words(chunk: number): readonly string[] | undefined {
+    if (chunk >= this.info.wordRows) return undefined
+    const { segment } = this.info
+    return this.#cache.words(`${segment} ${chunk}`, () =>
+      fromUtf8(rowOf(this.#table, wordsKey(segment, chunk))).split('\n'),
+    )
   }
 
   name(document: number): DocumentName {
@@ -100,17 +134,39 @@ export class Segment implements Part {
 export function readTerm(table: Table, segment: number, term: string): Postings | undefined {
   const first = table.get(termKey(segment, term))
   if (first === undefined) return undefined
-  const head = new NumberReader(first)
-  const counts = Array.from({ length: head.read() }, () => head.read())
+  const { counts, at } = readHead(first)
   const total = counts.reduce((sum, count) => sum + count, 0)
   const postings = { slots: new Uint32Array(total), frequencies: new Uint32Array(total) }
   let to = 0
   for (const [block, count] of counts.entries()) {
     const row = block === 0 ? first : rowOf(table, termKey(segment, term, block))
-    readPostings(row, block === 0 ? head.at : 0, postings, to, count)
+    readPostings(row, block === 0 ? at : 0, postings, to, count)
     to += count
   }
   return postings
+}
+
+/** Of a term that the segment has. */
+export function readTermPlaces(
+  table: Table,
+  segment: number,
+  term: string,
+  { frequencies }: Postings,
+): Uint32Array {
+  const { counts } = readHead(rowOf(table, termKey(segment, term)))
+  const places = new Uint32Array(frequencies.reduce((sum, frequency) => sum + frequency, 0))
+  let [from, to] = [0, 0]
+  for (const [block, count] of counts.entries()) {
+    to = readPlaces(rowOf(table, placesKey(segment, term, block)), frequencies, { from, count }, places, to)
+    from += count
+  }
+  return places
+}
+
+function readHead(row: Uint8Array): { readonly counts: readonly number[]; readonly at: number } {
+  const head = new NumberReader(row)
+  const counts = Array.from({ length: head.read() }, () => head.read())
+  return { counts, at: head.at }
 }
 
 function readColumns(

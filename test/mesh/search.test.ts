@@ -7,7 +7,7 @@ import type { SignedRecord } from '../../protocol/record/types.ts'
 import { encodeLog } from '../../protocol/identity/entry.ts'
 import { decodeRecord, encodeRecord } from '../../protocol/record/wire.ts'
 import { scopeContains } from '../../protocol/scope.ts'
-import { analyseQuery } from '../../protocol/search/analysis.ts'
+import { parseQuery } from '../../protocol/search/clauses.ts'
 import { encodeAppend } from '../../protocol/search/exchange.ts'
 import {
   decodeAcknowledgement,
@@ -15,9 +15,9 @@ import {
   encodeRegistration,
   itemHash,
 } from '../../protocol/search/log.ts'
-import { SearchIndex } from '../../protocol/search/inverted-index.ts'
 import type { SearchAnswer } from '../../protocol/search/query.ts'
 import { climbingRecord, searchDocumentOf } from '../../protocol/search/record-document.ts'
+import { MemoryIndex } from '../../storage/search/memory-index.ts'
 import { verifyRanking } from '../../protocol/search/verify-results.ts'
 import { createSeededRandom } from '../support/seeded-random.ts'
 import {
@@ -103,18 +103,15 @@ async function buildWorld(posts = 20): Promise<World> {
 
 /** What one index over all the same documents says, by the same rules of who may be found where. */
 function central(records: World['records'], scope: string, text: string, depth: number, limit = 50) {
-  const index = new SearchIndex()
+  const index = new MemoryIndex()
   for (const { record, scope: place } of records) {
     const climbing = climbingRecord(record, 'geo', depth)
     index.put(searchDocumentOf(crypto.sha256, climbing, { scope: place, analyser: 'en' }))
   }
-  const terms = analyseQuery(text, 'en')
+  const query = parseQuery(text, 'en')
   const filter = { app, collection: undefined, scope }
-  const statistics = index.statistics(
-    filter,
-    terms.map(({ term }) => term),
-  )
-  const { hits, total } = index.search(terms, statistics, filter, { limit })
+  const statistics = index.statistics(filter, query.clauses)
+  const { hits, total } = index.search(query, statistics, filter, { limit })
   return { total, hits: hits.map(({ id, score }) => [toHex(id), score]) }
 }
 

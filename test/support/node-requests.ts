@@ -49,6 +49,7 @@ import {
 import { decodeAcknowledgement, encodeLogBatch, encodeRegistration } from '../../protocol/search/log.ts'
 import { decodeSearchAnswer, encodeSearchQuery } from '../../protocol/search/query.ts'
 import { decodeStatistics, encodeStatisticsRequest } from '../../protocol/search/statistics-message.ts'
+import { parseQuery } from '../../protocol/search/clauses.ts'
 import { decodeFollowers, encodeFollowers, encodeFollowersAsk } from '../../protocol/stream/followers.ts'
 import { decodeListed } from '../../protocol/stream/listing.ts'
 import {
@@ -162,7 +163,7 @@ export const nodeRequests: Readonly<Record<NodeMethod, NodeRequest>> = {
         collection: undefined,
         scope: '/geo',
         analyser: 'en',
-        terms: ['hello'],
+        clauses: parseQuery('hello', 'en').clauses,
       }),
     isTold: (answer) => decodeStatistics(answer).documents > 0,
   },

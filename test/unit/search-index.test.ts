@@ -2,12 +2,14 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { toHex, utf8 } from '../../protocol/bytes.ts'
-import { analyse, analyseQuery, countTerms } from '../../protocol/search/analysis.ts'
+import { analyse } from '../../protocol/search/analysis.ts'
+import { countClause, parseQuery } from '../../protocol/search/clauses.ts'
 import { idfOf, scoreOf, type Statistics, sumStatistics } from '../../protocol/search/bm25.ts'
-import { type SearchDocument, type SearchFilter, SearchIndex } from '../../protocol/search/inverted-index.ts'
+import type { SearchDocument, SearchFilter } from '../../protocol/search/document.ts'
 import { compareRanked, mergeRanked } from '../../protocol/search/merge.ts'
 import { scopeContains, scopeDepth } from '../../protocol/scope.ts'
 import { verifyRanking } from '../../protocol/search/verify-results.ts'
+import { MemoryIndex } from '../../storage/search/memory-index.ts'
 
 const words = ['jazz', 'rain', 'market', 'lagos', 'bread', 'river', 'engine', 'moon']
 const anyText = fc.array(fc.constantFrom(...words), { maxLength: 12 }).map((list) => list.join(' '))
@@ -41,9 +43,16 @@ const anyFilter = fc.record({
   collection: fc.constantFrom(undefined, 'post', 'profile'),
   scope: fc.constantFrom('/geo', '/geo/africa', '/geo/africa/ng', '/geo/africa/ng/lagos', '/geo/asia'),
 })
-const anyQuery = fc
-  .array(fc.constantFrom(...words, 'absent'), { minLength: 1, maxLength: 5 })
-  .map((list) => list.join(' '))
+const anyWord = fc.constantFrom(...words, 'absent')
+/** Words, some in quotes, begun, misspelt or unwanted. */
+const anyPart = fc.oneof(
+  { weight: 4, arbitrary: anyWord },
+  fc.tuple(anyWord, anyWord).map(([a, z]) => `"${a} ${z}"`),
+  anyWord.map((word) => `${word.slice(0, 2)}*`),
+  anyWord.map((word) => `${word.slice(0, 1)}${word.slice(2)}~`),
+  anyWord.map((word) => `-${word}`),
+)
+const anyQuery = fc.array(anyPart, { minLength: 1, maxLength: 5 }).map((list) => list.join(' '))
 
 /** The same by brute force: every document is analysed anew for every query. */
 function plainSearch(
@@ -54,7 +63,7 @@ function plainSearch(
   given?: Statistics,
 ) {
   const depth = scopeDepth(filter.scope)
-  const query = analyseQuery(text, 'en')
+  const { clauses, without } = parseQuery(text, 'en')
   const inScope = documents
     .filter(
       ({ scope, collection, layers }) =>
@@ -64,26 +73,34 @@ function plainSearch(
     )
     .map((document) => {
       const reaching = document.layers.filter(({ height }) => height <= depth)
-      const terms = reaching.flatMap((layer) => analyse(layer.text, 'en'))
-      return { document, counts: countTerms(terms), length: terms.length }
+      const texts = reaching.map((layer) => analyse(layer.text, 'en'))
+      const counts = new Map(
+        [...clauses, ...without].map(({ clause, name }) => [
+          name,
+          texts.reduce((sum, text) => sum + countClause(clause, text), 0),
+        ]),
+      )
+      return { document, counts, length: texts.flat().length }
     })
   const statistics = given ?? {
     documents: inScope.length,
     totalLength: inScope.reduce((sum, { length }) => sum + length, 0),
-    terms: query.map(({ term }) => {
-      const holding = inScope.filter(({ counts }) => counts.has(term)).length
-      return { term, documents: holding, idf: idfOf(inScope.length, holding) }
+    terms: clauses.map(({ name }) => {
+      const holding = inScope.filter(({ counts }) => counts.get(name) !== 0).length
+      return { term: name, documents: holding, idf: idfOf(inScope.length, holding) }
     }),
   }
   const hits = inScope
     .filter(({ counts }) => {
-      const held = query.filter(({ term }) => counts.has(term)).length
-      return match === 'all' ? held === query.length : held > 0
+      const held = clauses.filter(({ name }) => counts.get(name) !== 0).length
+      // What is unwanted alone is no question.
+      const isWanted = held > 0 && (match === 'any' || held === clauses.length)
+      return isWanted && without.every(({ name }) => counts.get(name) === 0)
     })
     .map(({ document, counts, length }) => ({
       key: document.key,
       id: document.id,
-      score: scoreOf(query, statistics, counts, length),
+      score: scoreOf(clauses, statistics, counts, length),
     }))
     .sort(compareRanked)
   return { statistics, total: hits.length, hits }
@@ -103,7 +120,7 @@ describe('the index', () => {
         anyQuery,
         fc.constantFrom('any' as const, 'all' as const),
         (documents, removals, filter, text, match) => {
-          const index = new SearchIndex()
+          const index = new MemoryIndex()
           // Asked before as well: what an index remembers of a filter must follow every change.
           index.statistics(filter, [])
           for (const document of documents) index.put(document)
@@ -111,11 +128,8 @@ describe('the index', () => {
           const kept = latest(documents).filter(({ key }) => !removals.some((n) => key === `item ${n}`))
           expect(index.size).toBe(kept.length)
           const expected = plainSearch(kept, text, filter, match)
-          const query = analyseQuery(text, 'en')
-          const statistics = index.statistics(
-            filter,
-            query.map(({ term }) => term),
-          )
+          const query = parseQuery(text, 'en')
+          const statistics = index.statistics(filter, query.clauses)
           expect(statistics).toEqual(expected.statistics)
           const found = index.search(query, statistics, filter, { limit: 7, match })
           expect(found.total).toBe(expected.total)
@@ -126,8 +140,9 @@ describe('the index', () => {
     )
   })
 
-  it('keeps its answers when it makes its postings anew', () => {
-    const index = new SearchIndex()
+  it('counts what is there, however often everything was replaced', () => {
+    const jazz = parseQuery('jazz', 'en').clauses
+    const index = new MemoryIndex()
     const filter = { app: 'example', collection: undefined, scope: '/geo' }
     for (let round = 0; round < 6; round++) {
       for (let n = 0; n < 700; n++) {
@@ -142,12 +157,12 @@ describe('the index', () => {
         })
       }
     }
-    const statistics = index.statistics(filter, ['jazz'])
+    const statistics = index.statistics(filter, jazz)
     const inLastRound = Array.from({ length: 700 }, (_, n) => (n + 5) % 8 === 0 || n % 5 === 0)
     expect(statistics).toMatchObject({ documents: 700, totalLength: 1400 })
     expect(statistics.terms[0]?.documents).toBe(inLastRound.filter(Boolean).length)
     for (let n = 0; n < 700; n++) index.remove(`item ${n}`)
-    expect(index.statistics(filter, ['jazz'])).toMatchObject({ documents: 0, totalLength: 0 })
+    expect(index.statistics(filter, jazz)).toMatchObject({ documents: 0, totalLength: 0 })
     expect(index.remove('item 0')).toBe(false)
   })
 })
@@ -161,19 +176,19 @@ describe('merging', () => {
         anyFilter,
         anyQuery,
         (documents, placement, filter, text) => {
-          const whole = new SearchIndex()
-          const children = Array.from({ length: 8 }, () => new SearchIndex())
+          const whole = new MemoryIndex()
+          const children = Array.from({ length: 8 }, () => new MemoryIndex())
           for (const document of latest(documents)) {
             whole.put(document)
             children[placement[Number(document.key.slice(5))] as number]?.put(document)
           }
-          const query = analyseQuery(text, 'en')
-          const terms = query.map(({ term }) => term)
+          const query = parseQuery(text, 'en')
+          const { clauses } = query
           const statistics = sumStatistics(
-            children.map((child) => child.statistics(filter, terms)),
-            terms,
+            children.map((child) => child.statistics(filter, clauses)),
+            clauses.map(({ name }) => name),
           )
-          expect(statistics).toEqual(whole.statistics(filter, terms))
+          expect(statistics).toEqual(whole.statistics(filter, clauses))
           const merged = mergeRanked(
             children.map((child) => child.search(query, statistics, filter, { limit: 10 })),
             10,
@@ -211,7 +226,7 @@ describe('a reader', () => {
       layers: [{ height: 0, text: `${words[n % 8]} ${words[n % 3]} ${words[n % 5]}` }],
     }),
   )
-  const index = new SearchIndex()
+  const index = new MemoryIndex()
   for (const document of documents) index.put(document)
   const query = {
     app: 'example',
@@ -222,12 +237,9 @@ describe('a reader', () => {
     match: 'any',
     limit: 10,
   } as const
-  const terms = analyseQuery(query.text, 'en')
-  const statistics = index.statistics(
-    query,
-    terms.map(({ term }) => term),
-  )
-  const { hits, total } = index.search(terms, statistics, query, query)
+  const parsed = parseQuery(query.text, 'en')
+  const statistics = index.statistics(query, parsed.clauses)
+  const { hits, total } = index.search(parsed, statistics, query, query)
   const byId = new Map(documents.map((document) => [toHex(document.id), document]))
   const answer = {
     statistics,

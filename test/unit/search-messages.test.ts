@@ -1,3 +1,4 @@
+import { parseQuery } from '../../protocol/search/clauses.ts'
 import { sha256 } from '@noble/hashes/sha2.js'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -141,7 +142,9 @@ describe('search messages', () => {
         collection: fc.option(name, { nil: undefined }),
         scope,
         analyser,
-        terms: fc.array(fc.constantFrom('jazz', '東京'), { maxLength: 5 }),
+        clauses: fc
+          .uniqueArray(fc.constantFrom('jazz', '東京', '"old town"', 'ha*', 'lagoss~1'), { maxLength: 5 })
+          .map((names) => parseQuery(names.join(' '), 'plain').clauses),
       }),
       encodeStatisticsRequest,
       decodeStatisticsRequest,

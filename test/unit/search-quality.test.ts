@@ -2,10 +2,11 @@ import { readFileSync } from 'node:fs'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { describe, expect, it } from 'vitest'
 import { utf8 } from '../../protocol/bytes.ts'
-import { analyseQuery } from '../../protocol/search/analysis.ts'
+import { parseQuery } from '../../protocol/search/clauses.ts'
 import { sumStatistics } from '../../protocol/search/bm25.ts'
-import { type SearchDocument, SearchIndex } from '../../protocol/search/inverted-index.ts'
+import type { SearchDocument } from '../../protocol/search/document.ts'
 import { mergeRanked } from '../../protocol/search/merge.ts'
+import { MemoryIndex } from '../../storage/search/memory-index.ts'
 import { dataPath } from '../support/data.ts'
 
 const filter = { app: 'example', collection: undefined, scope: '/topic' }
@@ -55,8 +56,8 @@ describe.each([
     `has the nDCG@10 of Lucene, ${expected}, and the same lists when merged from 8 parts`,
     () => {
       const { documents, relevant, queries } = load(folder)
-      const whole = new SearchIndex()
-      const parts = Array.from({ length: 8 }, () => new SearchIndex())
+      const whole = new MemoryIndex()
+      const parts = Array.from({ length: 8 }, () => new MemoryIndex())
       for (const document of documents) {
         whole.put(document)
         // Skewed on purpose: half of all documents lie in one part.
@@ -65,13 +66,13 @@ describe.each([
       }
       let sum = 0
       for (const { id, text } of queries) {
-        const query = analyseQuery(text, 'en')
-        const terms = query.map(({ term }) => term)
+        const query = parseQuery(text, 'en')
+        const { clauses } = query
         const statistics = sumStatistics(
-          parts.map((part) => part.statistics(filter, terms)),
-          terms,
+          parts.map((part) => part.statistics(filter, clauses)),
+          clauses.map(({ name }) => name),
         )
-        expect(statistics).toEqual(whole.statistics(filter, terms))
+        expect(statistics).toEqual(whole.statistics(filter, clauses))
         const found = whole.search(query, statistics, filter, { limit: 100 })
         const lists = parts.map((part) => part.search(query, statistics, filter, { limit: 100 }))
         expect(mergeRanked(lists, 100)).toEqual(found)

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { decodeRecord, encodeRecord } from '../../protocol/record/wire.ts'
 import type { DraftSection, SignedRecord } from '../../protocol/record/types.ts'
-import { analyseQuery } from '../../protocol/search/analysis.ts'
-import { SearchIndex } from '../../protocol/search/inverted-index.ts'
+import { parseQuery } from '../../protocol/search/clauses.ts'
+import { MemoryIndex } from '../../storage/search/memory-index.ts'
 import { climbingRecord, mayRecordClimb, searchDocumentOf } from '../../protocol/search/record-document.ts'
 import { verifyRanking } from '../../protocol/search/verify-results.ts'
 import { createPerson, recordBy, seededCrypto } from '../support/people.ts'
@@ -52,7 +52,7 @@ describe('a record in an index', () => {
   it.each(['/geo', '/geo/africa', '/geo/africa/ng/lagos'])(
     'is found at %s and its score is what a reader computes',
     (scope) => {
-      const index = new SearchIndex()
+      const index = new MemoryIndex()
       const records = [
         record,
         note(2, world),
@@ -70,12 +70,9 @@ describe('a record in an index', () => {
         match: 'any',
         limit: 10,
       } as const
-      const terms = analyseQuery(query.text, query.analyser)
-      const statistics = index.statistics(
-        query,
-        terms.map(({ term }) => term),
-      )
-      const { hits, total } = index.search(terms, statistics, query, query)
+      const parsed = parseQuery(query.text, query.analyser)
+      const statistics = index.statistics(query, parsed.clauses)
+      const { hits, total } = index.search(parsed, statistics, query, query)
       expect(total).toBe(scope === lagos.scope ? 3 : 2)
       const depth = scope.split('/').length - 2
       const checked = hits.map((hit) => {

@@ -2,6 +2,7 @@
  * Makes search-messages.json: `node test/vectors/search-messages.ts` after a change of the format, which is another
  * version. The test compares what is made now with what is committed, byte for byte.
  */
+import { parseQuery } from '../../protocol/search/clauses.ts'
 import { writeFileSync } from 'node:fs'
 import { toHex } from '../../protocol/bytes.ts'
 import { decode, encode } from '../../protocol/codec.ts'
@@ -52,7 +53,7 @@ export function searchMessageVectors(): object {
       answeredBy: node,
       referrals: [],
     }),
-    statisticsRequest: encodeStatisticsRequest({ ...query, terms: ['jazz', 'lago'] }),
+    statisticsRequest: encodeStatisticsRequest({ ...query, clauses: parseQuery('jazz lagos "old town" har* -rain', 'en').clauses }),
     statistics: encodeStatistics(statistics),
     registration: encodeRegistration({
       app: 'example',

@@ -9,7 +9,8 @@ import { DatabaseSync } from 'node:sqlite'
 import { create, insertMultiple, search as oramaSearch } from '@orama/orama'
 import MiniSearch from 'minisearch'
 import { systemClock } from '../../../daemon/clock.ts'
-import { analyse, analyseQuery, countTerms } from '../../../protocol/search/analysis.ts'
+import { analyse, analyseQuery } from '../../../protocol/search/analysis.ts'
+import { parseQuery } from '../../../protocol/search/clauses.ts'
 import { openLevelKv } from '../../../storage/kv-level.ts'
 import { type NewDocument, PostingsIndex } from '../../../storage/search/postings-index.ts'
 import { openStore } from '../../../storage/store.ts'
@@ -68,12 +69,9 @@ export async function bench({ folder, note, docs = 10_000 }: BenchContext): Prom
     const resident = process.memoryUsage().rss - residentBefore
     note(`indexed in ${(indexMs / 1000).toFixed(1)} s, ${index.segments.length} segments`)
     const search = ({ words, match }: Query): number => {
-      const terms = analyseQuery(words.join(' '), 'en')
-      const statistics = index.statistics(
-        filter,
-        terms.map(({ term }) => term),
-      )
-      return index.search(terms, statistics, filter, { limit, match }).total
+      const query = parseQuery(words.join(' '), 'en')
+      const statistics = index.statistics(filter, query.clauses)
+      return index.search(query, statistics, filter, { limit, match }).total
     }
     const ours = await timed(asked, search)
 
@@ -238,8 +236,7 @@ async function memoryPeers(texts: readonly string[], asked: Asked): Promise<Reco
 }
 
 function documentOf(text: string, item: Uint8Array, position: number): NewDocument {
-  const terms = analyse(text, 'en')
-  const layers = [{ height: 0, length: terms.length, terms: countTerms(terms) }]
+  const layers = [{ height: 0, words: analyse(text, 'en') }]
   return { position, item, id: item, app: 'bench', collection: 'posts', scope, layers }
 }
 

@@ -3,9 +3,9 @@ import type { CryptoProvider } from '../../../protocol/crypto/provider.ts'
 import { decodeRecord } from '../../../protocol/record/wire.ts'
 import { toHex } from '../../../protocol/bytes.ts'
 import { scopeContains, scopeDepth } from '../../../protocol/scope.ts'
-import { analyseQuery } from '../../../protocol/search/analysis.ts'
-import { SearchIndex } from '../../../protocol/search/inverted-index.ts'
+import { parseQuery } from '../../../protocol/search/clauses.ts'
 import { searchDocumentOf } from '../../../protocol/search/record-document.ts'
+import { MemoryIndex } from '../../../storage/search/memory-index.ts'
 
 export const analyser = 'en'
 
@@ -15,13 +15,13 @@ export const analyser = 'en'
  */
 export class CentralIndex {
   readonly #crypto: CryptoProvider
-  readonly #levels: readonly SearchIndex[]
+  readonly #levels: readonly MemoryIndex[]
   /** Of each document: where it may be found, and how far up it may climb. */
   readonly #places = new Map<string, { readonly scope: string; readonly height: number }>()
 
   private constructor(crypto: CryptoProvider) {
     this.#crypto = crypto
-    this.#levels = Array.from({ length: townDepth + 1 }, () => new SearchIndex())
+    this.#levels = Array.from({ length: townDepth + 1 }, () => new MemoryIndex())
   }
 
   static async open(): Promise<CentralIndex> {
@@ -54,11 +54,10 @@ export class CentralIndex {
   ): { hits: string[]; total: number } {
     const { text, limit } = query
     const filter = { app: query.app, collection: undefined, scope: query.scope }
-    const terms = analyseQuery(text, analyser)
-    const index = this.#levels[Math.min(scopeDepth(level), townDepth)] as SearchIndex
-    const names = terms.map(({ term }) => term)
-    const statistics = index.statistics(filter, names)
-    const { hits, total } = index.search(terms, statistics, filter, { limit, match: 'any' })
+    const parsed = parseQuery(text, analyser)
+    const index = this.#levels[Math.min(scopeDepth(level), townDepth)] as MemoryIndex
+    const statistics = index.statistics(filter, parsed.clauses)
+    const { hits, total } = index.search(parsed, statistics, filter, { limit, match: 'any' })
     return { hits: hits.map(({ id, score }) => `${toHex(id)} ${score}`), total }
   }
 }
