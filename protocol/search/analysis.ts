@@ -71,22 +71,6 @@ function cut(found: string): readonly string[] {
   return parts
 }
 
-export interface QueryTerm {
-  readonly term: string
-  /** How often the query says it. */
-  readonly times: number
-}
-
-/** The distinct terms of a query in the order of their first appearance: the order in which scores are summed. */
-export function analyseQuery(text: string, analyser: Analyser): QueryTerm[] {
-  const times = new Map<string, number>()
-  for (const term of analyse(text, analyser)) {
-    if (!times.has(term) && times.size === searchLimits.queryTermsMax) continue
-    times.set(term, (times.get(term) ?? 0) + 1)
-  }
-  return [...times].map(([term, count]) => ({ term, times: count }))
-}
-
 export function countTerms(terms: readonly string[]): Map<string, number> {
   const counts = new Map<string, number>()
   for (const term of terms) counts.set(term, (counts.get(term) ?? 0) + 1)

@@ -157,5 +157,5 @@ export function editDistance(a: string, b: string, most: number): number {
     if (least > most && Math.min(...above) > most) return most + 1
     ;[before, above] = [above, row]
   }
-  return above[right.length] as number
+  return Math.min(above[right.length] as number, most + 1)
 }

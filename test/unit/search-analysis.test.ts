@@ -3,7 +3,8 @@ import { resolve } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { decode, encode } from '../../protocol/codec.ts'
-import { analyse, analyseQuery, type Analyser } from '../../protocol/search/analysis.ts'
+import { analyse, type Analyser } from '../../protocol/search/analysis.ts'
+import { parseQuery } from '../../protocol/search/clauses.ts'
 import { idfOf, roundScore, termScore, weightOf } from '../../protocol/search/bm25.ts'
 import { searchLimits } from '../../protocol/search/limits.ts'
 import { isScope } from '../../protocol/scope.ts'
@@ -69,12 +70,12 @@ describe('analysis', () => {
   })
 
   it('counts what a query says twice, and stops at the limit of terms', () => {
-    expect(analyseQuery('jazz and more Jazz', 'en')).toEqual([
-      { term: 'jazz', times: 2 },
-      { term: 'more', times: 1 },
+    expect(parseQuery('jazz and more Jazz', 'en').clauses).toMatchObject([
+      { name: 'jazz', times: 2 },
+      { name: 'more', times: 1 },
     ])
     const many = Array.from({ length: 100 }, (_, n) => `word${n}`).join(' ')
-    expect(analyseQuery(many, 'plain')).toHaveLength(searchLimits.queryTermsMax)
+    expect(parseQuery(many, 'plain').clauses).toHaveLength(searchLimits.queryTermsMax)
   })
 })
 

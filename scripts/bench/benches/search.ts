@@ -9,7 +9,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { create, insertMultiple, search as oramaSearch } from '@orama/orama'
 import MiniSearch from 'minisearch'
 import { systemClock } from '../../../daemon/clock.ts'
-import { analyse, analyseQuery } from '../../../protocol/search/analysis.ts'
+import { analyse } from '../../../protocol/search/analysis.ts'
 import { parseQuery } from '../../../protocol/search/clauses.ts'
 import { openLevelKv } from '../../../storage/kv-level.ts'
 import { type NewDocument, PostingsIndex } from '../../../storage/search/postings-index.ts'
@@ -156,7 +156,7 @@ function queries(
     const words = [...new Set((texts[below(texts.length)] as string).toLowerCase().match(/[a-z]{3,}/g))]
     const chosen = Array.from({ length: count }, () => words.splice(below(Math.max(1, words.length)), 1)[0])
     const named = chosen.filter((word): word is string => word !== undefined)
-    if (named.length === count && analyseQuery(named.join(' '), 'en').length === count)
+    if (named.length === count && parseQuery(named.join(' '), 'en').clauses.length === count)
       found.push({ words: named, match })
   }
   return found
