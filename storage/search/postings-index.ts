@@ -288,18 +288,24 @@ export class PostingsIndex {
     return Segment.open(this.#ports.table, this.#cache, info, (name) => this.#searcher.groupOf(name))
   }
 
+  /** And lets go of those that name documents of no segment any more, as a crash after a merge leaves them. */
   async #markGone(): Promise<void> {
-    let gt: Uint8Array | undefined
-    for (;;) {
+    const strays: Uint8Array[] = []
+    for (let gt: Uint8Array | undefined; ; ) {
       const keys = await this.#ports.table.keys({
         ...(gt ? { gt } : { gte: goneKey(0) }),
         lte: goneKey(Number.MAX_SAFE_INTEGER),
         limit: rowsPerRemoval,
       })
-      for (const key of keys) for (const segment of this.#segments) markGone(segment, positionOf(key))
+      for (const key of keys) {
+        const position = positionOf(key)
+        const isKnown = this.#segments.filter((segment) => markGone(segment, position)).length > 0
+        if (!isKnown && position <= this.#through) strays.push(key)
+      }
       gt = keys.at(-1)
-      if (keys.length < rowsPerRemoval) return
+      if (keys.length < rowsPerRemoval) break
     }
+    await this.#removeRows(strays)
   }
 
   /** After a crash: rows of segments that no list names. */
@@ -329,10 +335,12 @@ export class PostingsIndex {
   }
 }
 
-function markGone(segment: Segment, position: number): void {
-  if (position < segment.info.from || position > segment.info.through) return
+/** False where it is not of this segment. */
+function markGone(segment: Segment, position: number): boolean {
+  if (position < segment.info.from || position > segment.info.through) return false
   const document = documentAt(segment, position)
   if (document >= 0) segment.gone[document] = 1
+  return document >= 0
 }
 
 function positionsGone({ part, gone }: Source): number[] {

@@ -84,6 +84,8 @@ test('a segment that was not finished is gone after a crash, with all its rows',
     for (let i = 0; i < 5; i++)
       first.table.putIn(batch, new Uint8Array([0x73, 0, 0, 0, 0, 9, 9, 0x74, i]), utf8('x'))
   })
+  // And a mark on a document that is in none any more.
+  await store.write((batch) => first.index.stageRemoval(batch, 0))
   const again = await openIndex(store)
   expect(await rows()).toBe(before)
   expect(again.index.through).toBe(through)
