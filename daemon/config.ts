@@ -101,6 +101,10 @@ const ConfigSchema = v.strictObject({
     registerEveryMs: milliseconds,
     /** Changes wait this long so that one message carries many. */
     batchMs: milliseconds,
+    /** An aggregator's index: words of the texts that came last, in memory until they go to the disk together. */
+    memoryWords: v.pipe(v.number(), v.integer(), v.minValue(1)),
+    /** And what was read of it lately. */
+    cacheBytes: v.pipe(v.number(), v.integer(), v.minValue(0)),
   }),
   log: v.picklist(['debug', 'info', 'warn', 'error', 'silent']),
 })
@@ -142,7 +146,7 @@ export function defaultConfig(environment: NodeJS.ProcessEnv = process.env): Con
       auditEveryMs: 6 * 3_600_000,
     },
     aggregate: [],
-    search: { registerEveryMs: 60_000, batchMs: 50 },
+    search: { registerEveryMs: 60_000, batchMs: 50, memoryWords: 200_000, cacheBytes: 64 * 2 ** 20 },
     log: 'info',
   }
 }

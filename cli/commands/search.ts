@@ -52,6 +52,10 @@ export const search: Command = {
   options: searchOptions,
   examples: [
     ['onehop search "solar power" --scope /geo/africa', 'a continent'],
+    [
+      `onehop search '"night market" harb* -rain' --scope /geo/africa/ng`,
+      'words together, a beginning, what is unwanted; lagoss~ finds Lagos',
+    ],
     ['onehop search jazz --scope /geo --collection posts --json', 'the world, for programs'],
   ],
   async run(call) {

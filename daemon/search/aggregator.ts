@@ -80,9 +80,12 @@ export class Aggregator {
     let epoch = 1
     for (const byte of this.#parts.random.bytes(6)) epoch = (epoch * 256 + byte) % Number.MAX_SAFE_INTEGER
     await this.#documents.begin(epoch)
-    const { aggregate, store, crypto, clock, log } = this.#parts
+    const { aggregate, store, crypto, clock, log, config } = this.#parts
     const hierarchies = aggregate.map(({ scope }) => scopeHierarchy(scope))
-    this.#indexes = await Indexes.open({ store, crypto, clock, log, documents: this.#documents }, hierarchies)
+    this.#indexes = await Indexes.open(
+      { store, crypto, clock, log, config, documents: this.#documents },
+      hierarchies,
+    )
     for await (const app of this.#documents.apps()) this.#apps.add(app)
   }
 

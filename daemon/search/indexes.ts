@@ -6,8 +6,9 @@ import { limits } from '../../protocol/limits.ts'
 import { analysedLayers } from '../../protocol/search/document.ts'
 import { searchDocumentOf } from '../../protocol/search/record-document.ts'
 import { bytes, decodeAs, struct, text, uint } from '../../protocol/shape.ts'
-import { PostingsIndex } from '../../storage/search/postings-index.ts'
+import { PostingsIndex, type PostingsIndexPorts } from '../../storage/search/postings-index.ts'
 import type { Store, StoreBatch, Table } from '../../storage/types.ts'
+import type { Config } from '../config.ts'
 import { type Change, type Documents, type KeptDocument, liveRecord } from './documents.ts'
 
 /** Unix milliseconds after which a document is hidden, and where it is indexed. */
@@ -25,6 +26,7 @@ export interface IndexesParts {
   readonly clock: Clock
   readonly documents: Documents
   readonly log: Log
+  readonly config: Pick<Config['search'], 'memoryWords' | 'cacheBytes'>
 }
 
 /** What an aggregator's documents are searched by: an index for each hierarchy, kept in step with them. */
@@ -43,13 +45,14 @@ export class Indexes {
   static async open(parts: IndexesParts, hierarchies: Iterable<string>): Promise<Indexes> {
     const indexes = new Indexes(parts)
     for (const hierarchy of new Set(hierarchies)) {
-      const { store, clock } = parts
-      const index = await PostingsIndex.open({
+      const { store, clock, config } = parts
+      const ports = {
         table: store.table(`search/index/${hierarchy}`),
         write: (prepare) => store.write(prepare),
         pause: () => clock.sleep(0),
-        failed: (error) => indexes.#failed(hierarchy, error),
-      })
+        failed: (error: unknown) => indexes.#failed(hierarchy, error),
+      } satisfies PostingsIndexPorts
+      const index = await PostingsIndex.open(ports, config)
       indexes.#byHierarchy.set(hierarchy, index)
       let added = 0
       for await (const { item, document } of parts.documents.since(hierarchy, index.through)) {

@@ -77,7 +77,7 @@ function wordClauses(word: string, analyser: Analyser): Clause[] {
   // What is begun has no ending to be taken off.
   const start = star === undefined ? undefined : analyse(star, 'plain')
   const [begun, ...more] = start ?? []
-  if (begun !== undefined && more.length === 0 && [...begun].length >= searchLimits.prefixCharsMin)
+  if (begun !== undefined && more.length === 0 && Array.from(begun).length >= searchLimits.prefixCharsMin)
     return [{ kind: 'prefix', start: begun }]
   const near = /^(.*[^~])~([12])?$/u.exec(word)
   const [missed, ...others] = near === null ? [] : analyse(near[1] as string, analyser)
@@ -96,7 +96,7 @@ function phraseClauses(quoted: string, analyser: Analyser): Clause[] {
 
 /** Of short words every other is near. */
 function nearDistance(term: string, said: string | undefined): 1 | 2 | undefined {
-  const { length } = [...term]
+  const { length } = Array.from(term)
   const most = length < 3 ? undefined : length < 6 ? 1 : 2
   return said === '1' && most !== undefined ? 1 : most
 }
@@ -134,8 +134,8 @@ export function countClause(clause: Clause, words: readonly string[]): number {
  */
 export function editDistance(a: string, b: string, most: number): number {
   if (Math.abs(a.length - b.length) > most * 2) return most + 1
-  const left = [...a]
-  const right = [...b]
+  const left = Array.from(a)
+  const right = Array.from(b)
   if (Math.abs(left.length - right.length) > most) return most + 1
   let [before, above] = [[] as number[], right.map((_, i) => i)]
   above.push(right.length)

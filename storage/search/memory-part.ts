@@ -32,7 +32,7 @@ export class MemoryPart implements Part {
   readonly #names: DocumentName[] = []
   readonly #postings = new Map<string, Growing>()
   /** Words of all texts: what it takes in memory, roughly. */
-  postingsCount = 0
+  words = 0
   isFlat = true
   maxHeight = 0
 
@@ -81,7 +81,7 @@ export class MemoryPart implements Part {
       this.#heights.push(height)
       this.#lengths.push(words.length)
       this.maxHeight = Math.max(this.maxHeight, height)
-      this.postingsCount += words.length
+      this.words += words.length
       for (const [word, places] of placesOf(words)) {
         let growing = this.#postings.get(word)
         if (growing === undefined) this.#postings.set(word, (growing = new Growing()))
@@ -139,6 +139,6 @@ function placesOf(words: readonly string[]): Map<string, number[]> {
   return places
 }
 
-export function idHead(id: Uint8Array): number {
+function idHead(id: Uint8Array): number {
   return (((id[0] as number) * 256 + (id[1] as number)) * 256 + (id[2] as number)) * 256 + (id[3] as number)
 }

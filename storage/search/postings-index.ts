@@ -40,9 +40,9 @@ export interface PostingsIndexPorts {
 
 export interface PostingsIndexOptions {
   /** Rows kept in memory, unpacked. */
-  readonly cacheBytes?: number
-  /** What came last stays in memory until it has so many postings. */
-  readonly memoryPostings?: number
+  readonly cacheBytes: number
+  /** What came last stays in memory until it has so many words. */
+  readonly memoryWords: number
 }
 
 const listShape = struct({
@@ -76,7 +76,7 @@ const rowsPerRemoval = 1_000
 export class PostingsIndex {
   readonly #ports: PostingsIndexPorts
   readonly #cache: RowCache
-  readonly #memoryPostings: number
+  readonly #memoryWords: number
   readonly #searcher = new Searcher()
   #segments: Segment[] = []
   /** Being written as a segment. */
@@ -89,14 +89,14 @@ export class PostingsIndex {
   /** What went while a segment is written or merged: it is marked in the new one, too. */
   #wentMeanwhile: number[] = []
 
-  private constructor(ports: PostingsIndexPorts, options: PostingsIndexOptions) {
+  private constructor(ports: PostingsIndexPorts, { cacheBytes, memoryWords }: PostingsIndexOptions) {
     this.#ports = ports
-    this.#cache = new RowCache(options.cacheBytes ?? 64 * 2 ** 20)
-    this.#memoryPostings = options.memoryPostings ?? 200_000
+    this.#cache = new RowCache(cacheBytes)
+    this.#memoryWords = memoryWords
   }
 
   /** Throws STORE_CORRUPT. Rows of a segment that was not finished go. */
-  static async open(ports: PostingsIndexPorts, options: PostingsIndexOptions = {}): Promise<PostingsIndex> {
+  static async open(ports: PostingsIndexPorts, options: PostingsIndexOptions): Promise<PostingsIndex> {
     const index = new PostingsIndex(ports, options)
     const bytes = ports.table.get(listKey)
     const list = bytes && decodeAs(listShape, bytes, 'list of segments')
@@ -130,7 +130,7 @@ export class PostingsIndex {
     this.#memory.add({ position, item, id, group, layers })
     this.#searcher.count(this.#memory, this.#memory.documents - 1, 1)
     this.#size++
-    if (this.#memory.postingsCount >= this.#memoryPostings) this.#beginWork()
+    if (this.#memory.words >= this.#memoryWords) this.#beginWork()
   }
 
   /** Into the batch in which the document goes. */

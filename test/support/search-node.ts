@@ -108,7 +108,8 @@ export async function startSearchNode({
     leads: leads ?? ((owner) => hosting.has(owner)),
     leadChanges: () => looks++,
     aggregate: [...aggregate],
-    config: { registerEveryMs: 300, batchMs: 10 },
+    // So few that what is asked for lies in several segments.
+    config: { registerEveryMs: 300, batchMs: 10, memoryWords: 60, cacheBytes: 4_096 },
     heartbeatMs,
     suspectAfterMs: 60_000,
     nodeSeed: seedOf(id),

@@ -61,7 +61,7 @@ const openIndex = (store: Store): Promise<PostingsIndex> =>
         throw error
       },
     },
-    { memoryPostings: 60, cacheBytes: 4_096 },
+    { memoryWords: 60, cacheBytes: 4_096 },
   )
 
 test.each([1, 2, 3, 4, 5])('story %i: any list and any count, at any time', async (seed) => {

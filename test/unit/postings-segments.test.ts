@@ -28,7 +28,7 @@ const idOf = (position: number): Uint8Array => utf8(`${position}`.padStart(32, '
 async function openIndex(store: Store, failed: (error: unknown) => Promise<void> = async () => {}) {
   const table = store.table('search/index')
   const ports = { table, write: store.write.bind(store), pause: async () => {}, failed }
-  const index = await PostingsIndex.open(ports, { memoryPostings: 40 })
+  const index = await PostingsIndex.open(ports, { memoryWords: 60, cacheBytes: 4_096 })
   const add = (position: number, text = `harbour number${position % 7}`): void =>
     index.add({
       position,

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { create, insertMultiple, search as oramaSearch } from '@orama/orama'
 import MiniSearch from 'minisearch'
+import { defaultConfig } from '../../../daemon/config.ts'
 import { systemClock } from '../../../daemon/clock.ts'
 import { analyse } from '../../../protocol/search/analysis.ts'
 import { parseQuery } from '../../../protocol/search/clauses.ts'
@@ -54,7 +55,8 @@ export async function bench({ folder, note, docs = 10_000 }: BenchContext): Prom
       pause: () => systemClock.sleep(0),
       failed: async (error: unknown) => Promise.reject(error as Error),
     }
-    const index = await PostingsIndex.open(ports)
+    const { memoryWords, cacheBytes } = defaultConfig().search
+    const index = await PostingsIndex.open(ports, { memoryWords, cacheBytes })
     const items = all.map((_, i) => itemOf(i))
     const indexMs = await timeMs(async () => {
       for (const [i, text] of all.entries()) {
