@@ -12,11 +12,50 @@ export interface PartDocument extends DocumentName {
   readonly layers: readonly AnalysedLayer[]
 }
 
-/** Slots of a term and how often it stands there, while they still come. */
+/** Where a term stands, while more still comes: of each slot its number, how many places, and these. */
 class Growing {
-  readonly slots = wordsColumn(4)
-  readonly frequencies = wordsColumn(4)
-  readonly places = wordsColumn(4)
+  readonly #numbers: number[] = []
+  #slots = 0
+  #places = 0
+  /** Of the last slot. */
+  #countAt = -1
+
+  /** Slots and places ascend. */
+  add(slot: number, place: number): void {
+    this.#places++
+    if (this.#numbers[this.#countAt - 1] === slot) {
+      ;(this.#numbers[this.#countAt] as number)++
+      this.#numbers.push(place)
+      return
+    }
+    this.#slots++
+    this.#countAt = this.#numbers.length + 1
+    this.#numbers.push(slot, 1, place)
+  }
+
+  postings(): Postings {
+    const slots = new Uint32Array(this.#slots)
+    const frequencies = new Uint32Array(this.#slots)
+    let at = 0
+    for (let i = 0; i < this.#slots; i++) {
+      slots[i] = this.#numbers[at] as number
+      const count = this.#numbers[at + 1] as number
+      frequencies[i] = count
+      at += 2 + count
+    }
+    return { slots, frequencies }
+  }
+
+  places(): Uint32Array {
+    const places = new Uint32Array(this.#places)
+    let to = 0
+    for (let at = 0; at < this.#numbers.length; ) {
+      const count = this.#numbers[at + 1] as number
+      for (let i = 0; i < count; i++) places[to++] = this.#numbers[at + 2 + i] as number
+      at += 2 + count
+    }
+    return places
+  }
 }
 
 /** What came last, until there is enough of it for a segment. */
@@ -82,12 +121,11 @@ export class MemoryPart implements Part {
       this.#lengths.push(words.length)
       this.maxHeight = Math.max(this.maxHeight, height)
       this.words += words.length
-      for (const [word, places] of placesOf(words)) {
+      for (let place = 0; place < words.length; place++) {
+        const word = words[place] as string
         let growing = this.#postings.get(word)
         if (growing === undefined) this.#postings.set(word, (growing = new Growing()))
-        growing.slots.push(slot)
-        growing.frequencies.push(places.length)
-        for (const place of places) growing.places.push(place)
+        growing.add(slot, place)
       }
     }
     if (layers.length !== 1) this.isFlat = false
@@ -95,18 +133,11 @@ export class MemoryPart implements Part {
   }
 
   postings(term: string): Postings | undefined {
-    const growing = this.#postings.get(term)
-    if (growing === undefined) return undefined
-    const { slots, frequencies } = growing
-    return {
-      slots: slots.values.subarray(0, slots.length),
-      frequencies: frequencies.values.subarray(0, frequencies.length),
-    }
+    return this.#postings.get(term)?.postings()
   }
 
   places(term: string): Uint32Array {
-    const { places } = this.#postings.get(term) as Growing
-    return places.values.subarray(0, places.length)
+    return (this.#postings.get(term) as Growing).places()
   }
 
   /** Small enough to be looked through. */
@@ -127,16 +158,6 @@ export class MemoryPart implements Part {
   terms(): string[] {
     return [...this.#postings.keys()].sort()
   }
-}
-
-function placesOf(words: readonly string[]): Map<string, number[]> {
-  const places = new Map<string, number[]>()
-  for (const [place, word] of words.entries()) {
-    const known = places.get(word)
-    if (known === undefined) places.set(word, [place])
-    else known.push(place)
-  }
-  return places
 }
 
 function idHead(id: Uint8Array): number {
