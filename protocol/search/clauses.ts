@@ -33,8 +33,12 @@ const part = /(-?)(?:"([^"]*)"?|([^\s"]+))/gu
 export function parseQuery(text: string, analyser: Analyser): ParsedQuery {
   const clauses = new Map<string, WeighedClause>()
   const without = new Map<string, WeighedClause>()
+  let broad = 0
   for (const [, minus, quoted, word = ''] of text.matchAll(part)) {
-    const found = quoted === undefined ? wordClauses(word, analyser) : phraseClauses(quoted, analyser)
+    const mayBeBroad = broad < searchLimits.broadClausesMax
+    const found =
+      quoted === undefined ? wordClauses(word, analyser, mayBeBroad) : phraseClauses(quoted, analyser)
+    if (found.some(isBroad)) broad++
     const into = minus === '-' ? without : clauses
     for (const clause of found) {
       const name = clauseName(clause)
@@ -44,6 +48,11 @@ export function parseQuery(text: string, analyser: Analyser): ParsedQuery {
     }
   }
   return { clauses: [...clauses.values()], without: [...without.values()] }
+}
+
+/** Many words have to be looked at for it. */
+export function isBroad({ kind }: Clause): boolean {
+  return kind === 'prefix' || kind === 'near'
 }
 
 export function clauseName(clause: Clause): string {
@@ -72,7 +81,8 @@ export function clauseOf(name: string): Clause | undefined {
   return { kind: 'term', term: name }
 }
 
-function wordClauses(word: string, analyser: Analyser): Clause[] {
+function wordClauses(word: string, analyser: Analyser, mayBeBroad: boolean): Clause[] {
+  if (!mayBeBroad) return analyse(word, analyser).map((term) => ({ kind: 'term', term }))
   const star = /^(.*[^*])\*+$/u.exec(word)?.[1]
   // What is begun has no ending to be taken off.
   const start = star === undefined ? undefined : analyse(star, 'plain')

@@ -5,6 +5,8 @@ export const searchLimits = {
   queryTermsMax: 32,
   /** Words in quotes that stand one after the other. */
   phraseTermsMax: 8,
+  /** Beginnings and near misses of one query: each looks at many words. */
+  broadClausesMax: 4,
   /** UTF-8 bytes of what names a part of a query in statistics. */
   clauseBytesMax: 2048,
   /** Of `ha*`: fewer letters begin too many words. */

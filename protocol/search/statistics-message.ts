@@ -5,7 +5,7 @@ import { scopeShape } from '../scope.ts'
 import { array, choice, decodeAs, literal, nullable, struct, text, uint } from '../shape.ts'
 import type { Analyser } from './analysis.ts'
 import type { Statistics } from './bm25.ts'
-import { clauseOf, type WeighedClause } from './clauses.ts'
+import { clauseOf, isBroad, type WeighedClause } from './clauses.ts'
 import type { SearchFilter } from './document.ts'
 import { searchLimits } from './limits.ts'
 
@@ -56,6 +56,8 @@ export function decodeStatisticsRequest(bytes: Uint8Array): StatisticsRequest {
     if (clause === undefined) throw new OnehopError('BAD_MESSAGE', 'statistics request: no part of a query')
     return { clause, name, times: 1 }
   })
+  if (clauses.filter(({ clause }) => isBroad(clause)).length > searchLimits.broadClausesMax)
+    throw new OnehopError('BAD_MESSAGE', 'statistics request: too many parts that look at many words')
   return { ...request, clauses }
 }
 

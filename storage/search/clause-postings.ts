@@ -1,4 +1,5 @@
-import { type Clause, clauseName, editDistance, nearWeights } from '../../protocol/search/clauses.ts'
+import { type Clause, clauseName, nearWeights } from '../../protocol/search/clauses.ts'
+import { nearWords } from './near-words.ts'
 import type { Part } from './part.ts'
 import type { Postings } from './postings.ts'
 
@@ -33,10 +34,8 @@ function* beginning(part: Part, start: string): Generator<Weighted> {
 }
 
 function* near(part: Part, term: string, most: 1 | 2): Generator<Weighted> {
-  for (const word of part.wordsFrom('')) {
-    const distance = editDistance(term, word, most)
-    if (distance <= most) yield { word, weight: (nearWeights[distance] as number) / frequencyUnit.near }
-  }
+  for (const { word, distance } of nearWords(part.wordsFrom(''), term, most))
+    yield { word, weight: (nearWeights[distance] as number) / frequencyUnit.near }
 }
 
 /** Whatever has one of the words, and how often all of them. */

@@ -58,8 +58,12 @@ export function placesKey(segment: number, term: string, block: number): Uint8Ar
 }
 
 /** Big-endian, so that the order of bytes is that of numbers. */
-function number(value: number, bytes: number): Uint8Array {
-  const wide = new Uint8Array(8)
-  new DataView(wide.buffer).setBigUint64(0, BigInt(value))
-  return wide.subarray(8 - bytes)
+function number(value: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(length)
+  let rest = value
+  for (let at = length - 1; at >= 0; at--) {
+    bytes[at] = rest % 256
+    rest = Math.floor(rest / 256)
+  }
+  return bytes
 }

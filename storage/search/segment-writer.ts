@@ -32,8 +32,9 @@ export interface WriterPorts {
   groupName(group: number): GroupName
 }
 
-/** A batch of so many bytes is on its way at a time, so that writes in between do not wait long. */
-const sliceBytes = 512 * 1024
+/** On their way in one batch, so that writes in between do not wait long. */
+const sliceBytes = 2 * 2 ** 20
+const sliceRows = 8_192
 
 /** The rows of one segment, a slice at a time; nobody reads them before the list of segments names it. */
 export class SegmentWriter {
@@ -166,7 +167,7 @@ export class SegmentWriter {
   async #put(key: Uint8Array, value: Uint8Array): Promise<void> {
     this.#rows.push({ key, value })
     this.#pending += key.length + value.length
-    if (this.#pending >= sliceBytes) await this.#flush()
+    if (this.#pending >= sliceBytes || this.#rows.length >= sliceRows) await this.#flush()
   }
 
   async #flush(): Promise<void> {
