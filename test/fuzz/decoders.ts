@@ -86,6 +86,7 @@ import { parseItem } from '../../protocol/schema/check-item.ts'
 import { decodeSchema } from '../../protocol/schema/validate.ts'
 import { formatScope, parseScope } from '../../protocol/scope.ts'
 import { verifyAdvert } from '../../protocol/search/advert.ts'
+import { clauseName, clauseOf, parseQuery } from '../../protocol/search/clauses.ts'
 import * as exchange from '../../protocol/search/exchange.ts'
 import * as searchLog from '../../protocol/search/log.ts'
 import * as searchQuery from '../../protocol/search/query.ts'
@@ -493,6 +494,19 @@ export const decoders: readonly DecoderEntry[] = [
     'schema/check-item.ts:parseItem',
     items(),
     ofValue((value) => parseItem(microblog, 'posts', value)),
+  ),
+  decoder(
+    'search/clauses.ts:parseQuery',
+    ['jazz "old town" -rain harb* lagoss~1', '東京* -"a b', '~* -~ ""'].map((text) => utf8(text)),
+    (bytes) => {
+      const { clauses, without } = parseQuery(textOf(bytes), 'en')
+      for (const { name } of [...clauses, ...without]) {
+        const named = clauseOf(name)
+        if (named === undefined || clauseName(named) !== name)
+          throw new Fault(`${name} names no part, or another`)
+      }
+      return clauses
+    },
   ),
   decoder(
     'scope.ts:parseScope',
